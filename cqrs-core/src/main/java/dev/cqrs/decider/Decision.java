@@ -1,0 +1,89 @@
+package dev.cqrs.decider;
+
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * What was decided: the events to append, or the reason why not.
+ *
+ * <p>Accepting no events is a decision too: there is nothing to change, and nothing is appended.
+ *
+ * <p><b>Threads:</b> immutable.
+ *
+ * @param <E> the type of the events
+ */
+public sealed interface Decision<E> {
+
+    /**
+     * The command is carried out by these events.
+     *
+     * @param <E> the type of the events
+     * @param events in order, possibly empty; copied
+     */
+    record Accepted<E>(List<E> events) implements Decision<E> {
+
+        /**
+         * Copies the events.
+         *
+         * @param events in order, possibly empty; copied
+         * @throws NullPointerException if the list or an event is {@code null}
+         */
+        public Accepted {
+            events = List.copyOf(events);
+        }
+    }
+
+    /**
+     * The command is refused.
+     *
+     * @param <E> the type of the events
+     * @param reason for the one who sent the command
+     */
+    record Rejected<E>(String reason) implements Decision<E> {
+
+        /**
+         * Checks for null.
+         *
+         * @param reason for the one who sent the command
+         * @throws NullPointerException if {@code reason} is {@code null}
+         */
+        public Rejected {
+            Objects.requireNonNull(reason, "reason");
+        }
+    }
+
+    /**
+     * Accepts with the given events.
+     *
+     * @param <E> the type of the events
+     * @param events in order; none means that nothing needs to change
+     * @return never {@code null}
+     */
+    @SafeVarargs
+    @SuppressWarnings("varargs") // the array is only read
+    static <E> Decision<E> accept(E... events) {
+        return new Accepted<>(List.of(events));
+    }
+
+    /**
+     * Accepts with the given events.
+     *
+     * @param <E> the type of the events
+     * @param events in order; none means that nothing needs to change
+     * @return never {@code null}
+     */
+    static <E> Decision<E> acceptAll(List<? extends E> events) {
+        return new Accepted<>(List.copyOf(events));
+    }
+
+    /**
+     * Refuses.
+     *
+     * @param <E> the type of the events
+     * @param reason for the one who sent the command
+     * @return never {@code null}
+     */
+    static <E> Decision<E> reject(String reason) {
+        return new Rejected<>(reason);
+    }
+}

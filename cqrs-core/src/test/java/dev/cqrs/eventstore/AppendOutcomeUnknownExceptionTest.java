@@ -1,0 +1,27 @@
+package dev.cqrs.eventstore;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cqrs.message.CqrsException;
+import java.io.IOException;
+import org.junit.jupiter.api.Test;
+
+/** How an append of unknown outcome is told. */
+class AppendOutcomeUnknownExceptionTest {
+
+    @Test
+    void the_message_tells_what_was_appended_what_the_store_saw_and_what_to_do() {
+        var cause = new IOException("connection reset");
+
+        var exception = new AppendOutcomeUnknownException("2 events", cause);
+
+        assertThat(exception)
+                .hasMessageContainingAll(
+                        "not known whether 2 events was written",
+                        cause.toString(),
+                        "Read the log",
+                        "under the same command id")
+                .isInstanceOf(CqrsException.class);
+        assertThat(exception.getCause()).isSameAs(cause);
+    }
+}

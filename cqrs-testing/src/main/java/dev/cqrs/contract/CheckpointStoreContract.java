@@ -1,0 +1,221 @@
+package dev.cqrs.contract;
+
+import static dev.cqrs.contract.Nulls.nullOf;
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.cqrs.event.Position;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What every {@link CheckpointStore} must do, as tests: extend it and say how your store is made.
+ *
+ * <p>The states that are saved are strings.
+ *
+ * <p><b>Threads:</b> JUnit makes an instance for each test.
+ */
+public abstract class CheckpointStoreContract {
+
+    private static final Checkpoint EARLY = new Checkpoint(1, Position.of(3), "three");
+    private static final Checkpoint LATE = new Checkpoint(1, Position.of(7), "seven");
+
+    private CheckpointStore store;
+
+    /** For the tests of implementations. */
+    protected CheckpointStoreContract() {}
+
+    /**
+     * Makes a new store without checkpoints.
+     *
+     * @return the store to be tested
+     */
+    protected abstract CheckpointStore emptyStore();
+
+    @BeforeEach
+    void open_an_empty_store() {
+        store = emptyStore();
+    }
+
+    @Test
+    void nothing_is_loaded_before_something_is_saved() {
+        assertEquals(Optional.empty(), store.load("balances"));
+        store.save("balances", EARLY);
+        assertEquals(Optional.of(EARLY), store.load("balances"));
+    }
+
+    @Test
+    void what_was_saved_is_loaded_again_and_again() {
+        var odd = new Checkpoint(Integer.MAX_VALUE, Position.of(Long.MAX_VALUE), "Zustand \uD83D\uDE00 'x' \"y\" %");
+
+        store.save("balances", odd);
+
+        assertEquals(Optional.of(odd), store.load("balances"));
+        assertEquals(Optional.of(odd), store.load("balances"));
+    }
+
+    @Test
+    void a_checkpoint_at_the_start_with_an_empty_state_is_a_checkpoint() {
+        var start = new Checkpoint(1, Position.START, "");
+
+        store.save("balances", start);
+
+        assertEquals(Optional.of(start), store.load("balances"));
+    }
+
+    @Test
+    void a_save_replaces_what_was_saved_before() {
+        store.save("balances", EARLY);
+        store.save("balances", LATE);
+
+        assertEquals(Optional.of(LATE), store.load("balances"));
+    }
+
+    @Test
+    void the_last_save_wins_even_if_it_goes_back_to_an_earlier_position_or_version() {
+        var newer = new Checkpoint(2, Position.of(9), "nine");
+
+        store.save("balances", newer);
+        store.save("balances", EARLY);
+
+        assertEquals(Optional.of(EARLY), store.load("balances"));
+    }
+
+    @Test
+    void what_was_deleted_is_gone_and_may_be_saved_anew() {
+        store.save("balances", EARLY);
+        store.delete("balances");
+        assertEquals(Optional.empty(), store.load("balances"));
+
+        store.save("balances", LATE);
+        assertEquals(Optional.of(LATE), store.load("balances"));
+    }
+
+    @Test
+    void deleting_what_was_never_saved_does_nothing() {
+        store.save("balances", EARLY);
+
+        store.delete("turnover");
+        store.delete("turnover");
+
+        assertEquals(Optional.empty(), store.load("turnover"));
+        assertEquals(Optional.of(EARLY), store.load("balances"));
+    }
+
+    @Test
+    void names_are_independent_of_each_other() {
+        store.save("balances", EARLY);
+        store.save("turnover", LATE);
+        assertEquals(Optional.of(EARLY), store.load("balances"));
+        assertEquals(Optional.of(LATE), store.load("turnover"));
+
+        store.delete("balances");
+        assertEquals(Optional.empty(), store.load("balances"));
+        assertEquals(Optional.of(LATE), store.load("turnover"));
+    }
+
+    @Test
+    void names_are_told_apart_by_each_character() {
+        var names = List.of(
+                "a", "A", "a ", " a", "ä", "a\u0308", "a%", "a_", "ab", "a'b", "a\"b", "a/b", "a\\b", "\uD83D\uDE00");
+        for (int i = 0; i < names.size(); i++) {
+            store.save(names.get(i), new Checkpoint(1, Position.of(i), names.get(i)));
+        }
+
+        for (int i = 0; i < names.size(); i++) {
+            assertEquals(Optional.of(new Checkpoint(1, Position.of(i), names.get(i))), store.load(names.get(i)));
+        }
+    }
+
+    @Test
+    void nulls_are_refused_and_change_nothing() {
+        store.save("balances", EARLY);
+        var noName = nullOf(String.class);
+
+        assertAll(
+                () -> assertThrows(NullPointerException.class, () -> store.load(noName)),
+                () -> assertThrows(NullPointerException.class, () -> store.save(noName, LATE)),
+                () -> assertThrows(NullPointerException.class, () -> store.save("balances", nullOf(Checkpoint.class))),
+                () -> assertThrows(NullPointerException.class, () -> store.delete(noName)));
+
+        assertEquals(Optional.of(EARLY), store.load("balances"));
+    }
+
+    @Test
+    void threads_that_save_under_names_of_their_own_do_not_disturb_each_other() {
+        int threads = 4;
+        int saves = 250;
+
+        var wrong = Together.<List<Object>>run(threads, thread -> () -> {
+            var found = new ArrayList<Object>();
+            for (int i = 0; i < saves; i++) {
+                var mine = new Checkpoint(thread, Position.of(i), "state " + i);
+                store.save("projection " + thread, mine);
+                var loaded = store.load("projection " + thread);
+                if (!loaded.equals(Optional.of(mine))) {
+                    found.add(loaded);
+                }
+                if (i % 10 == 0) {
+                    store.delete("projection " + thread);
+                    store.save("projection " + thread, mine);
+                }
+            }
+            return found;
+        });
+
+        assertEquals(List.of(), wrong.stream().flatMap(List::stream).toList());
+        for (int thread = 0; thread < threads; thread++) {
+            assertEquals(
+                    Optional.of(new Checkpoint(thread, Position.of(saves - 1), "state " + (saves - 1))),
+                    store.load("projection " + thread));
+        }
+    }
+
+    @Test
+    void what_is_loaded_while_others_save_was_saved_as_a_whole() {
+        // given
+        int writers = 3;
+        int saves = 250;
+        var writing = new AtomicInteger(writers);
+        store.save("balances", new Checkpoint(0, Position.START, "0 at 0"));
+
+        // when three threads save, and one loads until they are done
+        var wrong = Together.<List<Object>>run(writers + 1, thread -> () -> {
+            var found = new ArrayList<Object>();
+            if (thread < writers) {
+                try {
+                    for (int i = 0; i < saves; i++) {
+                        store.save("balances", new Checkpoint(thread, Position.of(i), thread + " at " + i));
+                    }
+                } finally {
+                    writing.decrementAndGet();
+                }
+                return found;
+            }
+            boolean last;
+            do {
+                last = writing.get() == 0;
+                var loaded = store.load("balances");
+                if (loaded.filter(CheckpointStoreContract::isWhole).isEmpty()) {
+                    found.add(loaded);
+                }
+            } while (!last && found.isEmpty());
+            return found;
+        });
+
+        // then
+        assertEquals(List.of(), wrong.stream().flatMap(List::stream).toList());
+        assertEquals(Optional.of(Position.of(saves - 1)), store.load("balances").map(Checkpoint::position));
+    }
+
+    private static boolean isWhole(Checkpoint checkpoint) {
+        return checkpoint.state().equals(checkpoint.version() + " at " + checkpoint.position());
+    }
+}

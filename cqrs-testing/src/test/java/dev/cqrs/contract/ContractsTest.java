@@ -1,0 +1,184 @@
+package dev.cqrs.contract;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectMethod;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaCodeUnit;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import java.lang.reflect.Method;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.platform.testkit.engine.EngineTestKit;
+import org.junit.platform.testkit.engine.Event;
+import org.junit.platform.testkit.engine.Events;
+
+/** Tests of the suites themselves: that they pass what is right, and fail what is wrong or does nothing. */
+class ContractsTest {
+
+    @ParameterizedTest
+    @CsvSource({
+        "CommandSuite, 50",
+        "NullCommandSuite, 50",
+        "QuerySuite, 50",
+        "NullQuerySuite, 50",
+        "EventStoreSuite, 85",
+        "NullEventStoreSuite, 85",
+        "CheckpointSuite, 12",
+        "NullCheckpointSuite, 12"
+    })
+    void every_test_fails_on_what_does_nothing(String suite, int atLeast) throws ClassNotFoundException {
+        var events = run(Class.forName(DoNothing.class.getName() + "$" + suite));
+
+        assertThat(names(events.succeeded()))
+                .as("tests that pass on what does nothing")
+                .isEmpty();
+        assertThat(names(events.skipped())).as("tests that were skipped").isEmpty();
+        assertThat(names(events.aborted())).as("tests that were aborted").isEmpty();
+        assertThat(events.failed().count()).as("tests that ran").isGreaterThanOrEqualTo(atLeast);
+    }
+
+    @Test
+    void a_correct_event_store_passes_every_test() {
+        FaultyEventStore.faultOfSuite = FaultyEventStore.Fault.NONE;
+
+        var events = run(FaultyEventStore.Suite.class);
+
+        assertThat(names(events.failed()))
+                .as("tests that fail on a correct store")
+                .isEmpty();
+        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(85);
+    }
+
+    @ParameterizedTest
+    @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
+    void each_fault_of_an_event_store_is_found(FaultyEventStore.Fault fault) {
+        FaultyEventStore.faultOfSuite = fault;
+        var thread = Thread.currentThread();
+        var handler = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((on, thrown) -> {}); // what a signal throws is no news here
+        try {
+            var events = run(FaultyEventStore.Suite.class, fault.foundBy);
+
+            assertThat(names(events.failed())).containsExactly(fault.foundBy);
+        } finally {
+            thread.setUncaughtExceptionHandler(handler);
+            FaultyEventStore.faultOfSuite = FaultyEventStore.Fault.NONE;
+        }
+    }
+
+    @Test
+    void a_correct_command_bus_passes_every_test() {
+        FaultyCommandBus.faultOfSuite = FaultyCommandBus.Fault.NONE;
+
+        var events = run(FaultyCommandBus.Suite.class);
+
+        assertThat(names(events.failed()))
+                .as("tests that fail on a correct bus")
+                .isEmpty();
+        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(50);
+    }
+
+    @ParameterizedTest
+    @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
+    void each_fault_of_a_command_bus_is_found(FaultyCommandBus.Fault fault) {
+        FaultyCommandBus.faultOfSuite = fault;
+        try {
+            assertThat(names(run(FaultyCommandBus.Suite.class, fault.foundBy).failed()))
+                    .containsExactly(fault.foundBy);
+        } finally {
+            FaultyCommandBus.faultOfSuite = FaultyCommandBus.Fault.NONE;
+        }
+    }
+
+    @Test
+    void no_suite_can_skip_a_test_or_swallow_its_failure() {
+        var classes = contracts();
+        var wrong = new TreeSet<String>();
+        for (var type : classes) {
+            forbidden(type.getDirectDependenciesFromSelf().stream()
+                            .map(dependency -> dependency.getTargetClass().getName()))
+                    .forEach(name -> wrong.add(type.getName() + " uses " + name));
+            for (var unit : type.getCodeUnits()) {
+                caught(unit)
+                        .filter(ContractsTest::holdsAssertionError)
+                        .forEach(name -> wrong.add(unit.getFullName() + " catches " + name));
+            }
+        }
+
+        assertThat(wrong).isEmpty();
+        assertThat(classes.size()).as("classes that were looked at").isGreaterThan(20);
+    }
+
+    @ParameterizedTest
+    @ValueSource(classes = {BusContract.class, EventStoreContract.class, CheckpointStoreContract.class})
+    void every_test_of_a_suite_is_named_by_a_sentence(Class<?> suite) {
+        var names = Stream.of(suite.getDeclaredMethods())
+                .filter(method -> method.isAnnotationPresent(Test.class))
+                .map(Method::getName)
+                .toList();
+
+        assertThat(names).hasSizeGreaterThanOrEqualTo(12).allMatch(name -> name.matches("[a-z]+(_[a-z0-9]+){2,}"));
+    }
+
+    private static Events run(Class<?> suite) {
+        return EngineTestKit.engine("junit-jupiter")
+                .selectors(selectClass(suite))
+                .execute()
+                .testEvents();
+    }
+
+    private static Events run(Class<?> suite, String test) {
+        return EngineTestKit.engine("junit-jupiter")
+                .selectors(selectMethod(suite, test))
+                .execute()
+                .testEvents();
+    }
+
+    private static Set<String> names(Events events) {
+        return names(events.stream());
+    }
+
+    private static Set<String> names(Stream<Event> events) {
+        return events.map(event -> event.getTestDescriptor().getDisplayName().replace("()", ""))
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    private static JavaClasses contracts() {
+        var source = BusContract.class.getProtectionDomain().getCodeSource().getLocation();
+        return new ClassFileImporter().importPath(Path.of(URI.create(source.toString())));
+    }
+
+    private static Stream<String> forbidden(Stream<String> names) {
+        return names.filter(name -> name.startsWith("org.junit.jupiter.api.Assumptions")
+                || name.startsWith("org.junit.jupiter.api.condition.")
+                || name.equals("org.junit.jupiter.api.Disabled")
+                || name.equals("org.opentest4j.TestAbortedException")
+                || name.endsWith(".Ignore")
+                || name.startsWith("org.assertj."));
+    }
+
+    private static Stream<String> caught(JavaCodeUnit unit) {
+        return unit.getTryCatchBlocks().stream()
+                .flatMap(block -> block.getCaughtThrowables().stream())
+                .map(JavaClass::getName);
+    }
+
+    /** Throwable is left out: every try with resources catches it, to throw it again. */
+    private static boolean holdsAssertionError(String name) {
+        return name.equals("java.lang.AssertionError")
+                || name.equals("java.lang.Error")
+                || name.startsWith("org.opentest4j.");
+    }
+}

@@ -1,0 +1,221 @@
+package dev.cqrs.inmemory;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.message.HandlerFailedException;
+import dev.cqrs.message.Interceptor;
+import dev.cqrs.message.Interceptor.Next;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.message.NoHandlerException;
+import dev.cqrs.query.Query;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Sends messages through interceptors to handlers: what both buses are made of.
+ *
+ * <p>Where every interceptor runs around every message, one chain serves all of them and ends in the look-up of the
+ * handler. Otherwise the look-up comes first and finds a chain a class. Either way a send is one look-up, and allocates
+ * nothing.
+ */
+final class Dispatcher {
+
+    private final String kind;
+    private final Map<Class<?>, Next> open;
+    private final List<Interceptor> interceptors;
+    private final LookUp handlers;
+    private final boolean sharedChain;
+    private final ConcurrentHashMap<Class<?>, List<Interceptor>> applicable = new ConcurrentHashMap<>();
+    private final Sender entry;
+
+    /** Finds what stands behind a class: at once for those known at build, and once for each that appears later. */
+    private abstract static class LookUp implements Next {
+
+        private final HashMap<Class<?>, Next> known;
+        private final ConcurrentHashMap<Class<?>, Next> late = new ConcurrentHashMap<>();
+
+        LookUp(Map<Class<?>, Next> known) {
+            this.known = new HashMap<>(known);
+        }
+
+        final Next find(Class<?> type) {
+            var found = known.get(type);
+            return found != null ? found : late.computeIfAbsent(type, this::resolve);
+        }
+
+        final Collection<Class<?>> knownTypes() {
+            return known.keySet();
+        }
+
+        abstract Next resolve(Class<?> type);
+
+        @Override
+        public final Object proceed(Object message, Metadata metadata) throws Exception {
+            return find(message.getClass()).proceed(message, metadata);
+        }
+    }
+
+    private final class Handlers extends LookUp {
+
+        Handlers(Map<Class<?>, Next> exact) {
+            super(exact);
+        }
+
+        @Override
+        Next resolve(Class<?> type) {
+            var best = mostSpecific(type, open.keySet());
+            return switch (best.size()) {
+                case 0 -> throw new NoHandlerException(type, hint(type));
+                case 1 -> Objects.requireNonNull(open.get(best.get(0)));
+                default ->
+                    throw new NoHandlerException(
+                            type,
+                            "The handlers for " + best.get(0).getName() + " and "
+                                    + best.get(1).getName() + " fit equally well.");
+            };
+        }
+    }
+
+    private final class Chains extends LookUp {
+
+        Chains(Map<Class<?>, Next> chains) {
+            super(chains);
+        }
+
+        @Override
+        Next resolve(Class<?> type) {
+            return chainFor(type, handlers);
+        }
+    }
+
+    /** The handler of one class, for a route in hand; a message that an interceptor replaced finds its own. */
+    private record Known(Class<?> type, Next handler, Next others) implements Next {
+        @Override
+        public Object proceed(Object message, Metadata metadata) throws Exception {
+            return (message.getClass() == type ? handler : others).proceed(message, metadata);
+        }
+    }
+
+    /** A way to handlers, and what becomes of what is thrown there. */
+    static final class Sender {
+        private final String kind;
+        private final Next way;
+
+        private Sender(String kind, Next way) {
+            this.kind = kind;
+            this.way = way;
+        }
+
+        Object send(Object message, Metadata metadata) {
+            Objects.requireNonNull(message, kind);
+            Objects.requireNonNull(metadata, "metadata");
+            try {
+                return way.proceed(message, metadata);
+            } catch (RuntimeException | Error unchecked) {
+                throw unchecked;
+            } catch (Throwable checked) { // a language without checked exceptions may throw any
+                if (checked instanceof InterruptedException) {
+                    Thread.currentThread().interrupt();
+                }
+                throw new HandlerFailedException(message.getClass(), checked);
+            }
+        }
+    }
+
+    Dispatcher(String kind, Map<Class<?>, Next> exact, Map<Class<?>, Next> open, List<Interceptor> interceptors) {
+        this.kind = kind;
+        this.open = open;
+        this.interceptors = interceptors;
+        this.sharedChain = interceptors.stream().allMatch(Dispatcher::appliesToAll);
+        this.handlers = new Handlers(exact);
+        if (sharedChain) {
+            this.entry = new Sender(kind, Chain.of(interceptors, handlers));
+        } else {
+            var chains = new HashMap<Class<?>, Next>();
+            exact.forEach((type, handler) -> chains.put(type, chainFor(type, new Known(type, handler, handlers))));
+            this.entry = new Sender(kind, new Chains(chains));
+        }
+    }
+
+    /** The way to the handlers of all classes. */
+    Sender entry() {
+        return entry;
+    }
+
+    /** The way to the handler of one class; for a sealed root, to whichever handler the message's class has. */
+    Sender wayTo(Class<?> type) {
+        Objects.requireNonNull(type, "type");
+        if (open.containsKey(type) && !handlers.knownTypes().contains(type)) {
+            return entry;
+        }
+        return new Sender(kind, chainFor(type, new Known(type, handlers.find(type), handlers)));
+    }
+
+    private Next chainFor(Class<?> type, Next end) {
+        if (sharedChain) {
+            return Chain.of(interceptors, end);
+        }
+        return Chain.of(
+                applicable.computeIfAbsent(
+                        type,
+                        t -> interceptors.stream()
+                                .filter(interceptor -> interceptor.appliesTo(t))
+                                .toList()),
+                end);
+    }
+
+    private String hint(Class<?> type) {
+        var ranked = new ArrayList<Class<?>>(handlers.knownTypes());
+        ranked.addAll(open.keySet());
+        ranked.sort(Comparator.comparingInt((Class<?> candidate) -> -kinship(candidate, type))
+                .thenComparing(Class::getName));
+        if (ranked.isEmpty()) {
+            return "The bus has no handlers at all.";
+        }
+        var nearest = ranked.get(0);
+        return switch (kinship(nearest, type)) {
+            case 3 ->
+                "The nearest is " + nearest.getName() + ", a superclass, whose handler serves only its own class.";
+            case 2 ->
+                "The nearest is " + nearest.getName() + ", of the same simple name: another package or class loader?";
+            case 1 -> "The nearest is " + nearest.getName() + ", of the same family.";
+            default -> "";
+        };
+    }
+
+    private static int kinship(Class<?> candidate, Class<?> type) {
+        if (candidate.isAssignableFrom(type)) {
+            return 3;
+        }
+        if (candidate.getSimpleName().equals(type.getSimpleName())) {
+            return 2;
+        }
+        for (var shared : type.getInterfaces()) {
+            if (shared != Command.class && shared != Query.class && shared.isAssignableFrom(candidate)) {
+                return 1;
+            }
+        }
+        return 0;
+    }
+
+    /** Whether {@code appliesTo} is as the interface defines it, so that there is no class to ask about. */
+    private static boolean appliesToAll(Interceptor interceptor) {
+        try {
+            return interceptor.getClass().getMethod("appliesTo", Class.class).getDeclaringClass() == Interceptor.class;
+        } catch (NoSuchMethodException unseen) {
+            return false; // a native image may hide the method; asking it is always right
+        }
+    }
+
+    static List<Class<?>> mostSpecific(Class<?> type, Collection<Class<?>> candidates) {
+        var fitting = candidates.stream().filter(c -> c.isAssignableFrom(type)).toList();
+        return fitting.stream()
+                .filter(one -> fitting.stream().noneMatch(other -> other != one && one.isAssignableFrom(other)))
+                .toList();
+    }
+}

@@ -1,0 +1,553 @@
+package dev.cqrs.inmemory;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.command.CommandHandler;
+import dev.cqrs.decider.Decision;
+import dev.cqrs.decider.DecisionHandler;
+import dev.cqrs.decider.DecisionModel;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.message.Done;
+import dev.cqrs.message.Interceptor;
+import dev.cqrs.message.Interceptor.Next;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.message.WiringException;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.query.Query;
+import dev.cqrs.query.QueryBus;
+import dev.cqrs.query.QueryHandler;
+import dev.cqrs.runtime.ProjectionEngine;
+import dev.cqrs.runtime.ProjectionFailure;
+import dev.cqrs.runtime.ProjectionStoppedException;
+import dev.cqrs.runtime.ProjectionView;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A whole application's buses, event store, decisions and projections, wired in one builder.
+ *
+ * <p>A convenience over the parts, which can all be wired by hand. It makes its event store, or works over a given one.
+ *
+ * <p><b>Threads:</b> thread-safe. Starts none: handlers and inline projections run on the calling thread.
+ */
+public final class InMemoryCqrs implements AutoCloseable {
+
+    private final EventStore store;
+    private final CommandBus commands;
+    private final QueryBus queries;
+    private final ProjectionEngine projections;
+    private volatile boolean closed;
+
+    private InMemoryCqrs(EventStore store, CommandBus commands, QueryBus queries, ProjectionEngine projections) {
+        this.store = store;
+        this.commands = commands;
+        this.queries = queries;
+        this.projections = projections;
+    }
+
+    /**
+     * Begins an application with an event store of its own in memory.
+     *
+     * @param clock gives the time of each append
+     * @return a builder without handlers
+     */
+    public static Builder builder(Clock clock) {
+        return new Builder(Objects.requireNonNull(clock, "clock"), null);
+    }
+
+    /**
+     * Begins an application over an event store that handlers may already know.
+     *
+     * @param store the log, with its own catalog; stays open on close
+     * @return a builder without handlers
+     */
+    public static Builder builder(EventStore store) {
+        return new Builder(null, Objects.requireNonNull(store, "store"));
+    }
+
+    /**
+     * Sends {@code command} without metadata, as {@link CommandBus#dispatch(Command)}.
+     *
+     * @param <R> the type of the result
+     * @param command never {@code null}
+     * @return the handler's result
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public <R> R dispatch(Command<R> command) {
+        return dispatch(command, Metadata.none());
+    }
+
+    /**
+     * Sends {@code command} with {@code metadata}, as {@link CommandBus#dispatch(Command, Metadata)}.
+     *
+     * @param <R> the type of the result
+     * @param command never {@code null}
+     * @param metadata handed on to the handler and kept with its events
+     * @return the handler's result
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public <R> R dispatch(Command<R> command, Metadata metadata) {
+        checkOpen();
+        return commands.dispatch(command, metadata);
+    }
+
+    /**
+     * Asks {@code query} without metadata, as {@link QueryBus#ask(Query)}.
+     *
+     * @param <R> the type of the answer
+     * @param query never {@code null}
+     * @return the handler's answer
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public <R> R ask(Query<R> query) {
+        return ask(query, Metadata.none());
+    }
+
+    /**
+     * Asks {@code query} with {@code metadata}, as {@link QueryBus#ask(Query, Metadata)}.
+     *
+     * @param <R> the type of the answer
+     * @param query never {@code null}
+     * @param metadata handed on to the handler
+     * @return the handler's answer
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public <R> R ask(Query<R> query, Metadata metadata) {
+        checkOpen();
+        return queries.ask(query, metadata);
+    }
+
+    /**
+     * Gives the view of a projection.
+     *
+     * @param <V> the view
+     * @param projection one that was given to the builder, by itself or with a query
+     * @return always the same object
+     * @throws IllegalArgumentException if it was not given to the builder
+     */
+    public <V> ProjectionView<V> view(Projection<V> projection) {
+        return projections.view(projection);
+    }
+
+    /**
+     * Gives the command bus; it works on after {@link #close()}.
+     *
+     * @return never {@code null}
+     */
+    public CommandBus commands() {
+        return commands;
+    }
+
+    /**
+     * Gives the query bus; it works on after {@link #close()}, as far as its handlers do.
+     *
+     * @return never {@code null}
+     */
+    public QueryBus queries() {
+        return queries;
+    }
+
+    /**
+     * Gives the event store; it stays open on {@link #close()}.
+     *
+     * @return never {@code null}
+     */
+    public EventStore store() {
+        return store;
+    }
+
+    /**
+     * Gives the engine that runs the projections.
+     *
+     * @return never {@code null}
+     */
+    public ProjectionEngine projections() {
+        return projections;
+    }
+
+    /**
+     * Stops the projections, as {@link ProjectionEngine#close()}; from then on nothing is dispatched or asked here. A
+     * second call does nothing; messages being handled on other threads end as they will.
+     */
+    @Override
+    public void close() {
+        projections.close();
+        closed = true;
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("This InMemoryCqrs is closed; build another one.");
+        }
+    }
+
+    /**
+     * Collects everything, and checks the whole when it is built.
+     *
+     * <p><b>Threads:</b> not thread-safe.
+     */
+    public static final class Builder {
+
+        private final @Nullable Clock clock;
+        private final @Nullable EventStore given;
+        private final Catalog.Builder catalog = Catalog.builder();
+        private final Registry commands = new Registry("command");
+        private final Registry queries = new Registry("query");
+        private final List<Consumer<EventStore>> decisions = new ArrayList<>();
+        private final List<Consumer<ProjectionEngine>> viewQueries = new ArrayList<>();
+        private final Map<String, Planned> projections = new LinkedHashMap<>();
+        private final List<String> faults = new ArrayList<>();
+        private @Nullable Consumer<? super ProjectionFailure> listener;
+        private boolean inBackground;
+        private boolean catalogued;
+
+        private record Planned(
+                Projection<?> projection, @Nullable Executor executor, boolean explicit) {}
+
+        private Builder(@Nullable Clock clock, @Nullable EventStore given) {
+            this.clock = clock;
+            this.given = given;
+        }
+
+        /**
+         * Adds an event without tags of its own, as {@link Catalog.Builder#event(String, Class)}.
+         *
+         * @param name its stable name
+         * @param type its concrete class
+         * @return this builder
+         */
+        public Builder event(String name, Class<?> type) {
+            catalog.event(name, type);
+            catalogued = true;
+            return this;
+        }
+
+        /**
+         * Adds an event with its tags, as {@link Catalog.Builder#event(String, Class, Function)}.
+         *
+         * @param <E> the class of the event
+         * @param name its stable name
+         * @param type its concrete class
+         * @param tags gives the tags of an event
+         * @return this builder
+         */
+        public <E> Builder event(String name, Class<E> type, Function<? super E, Set<Tag>> tags) {
+            catalog.event(name, type, tags);
+            catalogued = true;
+            return this;
+        }
+
+        /**
+         * Adds tags to a family of events, as {@link Catalog.Builder#tags(Class, Function)}.
+         *
+         * @param <E> the common type of the events
+         * @param root a class or interface
+         * @param tags gives the tags of an event
+         * @return this builder
+         */
+        public <E> Builder tags(Class<E> root, Function<? super E, Set<Tag>> tags) {
+            catalog.tags(root, tags);
+            catalogued = true;
+            return this;
+        }
+
+        /**
+         * Registers a command handler, as {@link InMemoryCommandBus.Builder#handle(Class, CommandHandler)}.
+         *
+         * @param <C> the class of the commands
+         * @param <R> the type of their result
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler called for each of them
+         * @return this builder
+         */
+        public <C extends Command<R>, R> Builder handle(Class<C> type, CommandHandler<C, R> handler) {
+            commands.handle(type, new Target.OfCommand(Objects.requireNonNull(handler, "handler")));
+            return this;
+        }
+
+        /**
+         * Registers a command handler that has no use for metadata.
+         *
+         * @param <C> the class of the commands
+         * @param <R> the type of their result
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler called for each of them
+         * @return this builder
+         */
+        public <C extends Command<R>, R> Builder handle(Class<C> type, CommandHandler.Plain<C, R> handler) {
+            commands.handle(type, new Target.OfPlainCommand(Objects.requireNonNull(handler, "handler")));
+            return this;
+        }
+
+        /**
+         * Registers a command handler without a result.
+         *
+         * @param <C> the class of the commands
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param body called for each of them
+         * @return this builder
+         */
+        public <C extends Command<Done>> Builder run(Class<C> type, CommandHandler.Action<C> body) {
+            commands.handle(type, new Target.OfAction(Objects.requireNonNull(body, "body")));
+            return this;
+        }
+
+        /**
+         * Registers a decision without a result, as {@link DecisionHandler} over the application's store.
+         *
+         * @param <C> the class of the commands
+         * @param <S> the state they are decided on
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param model what the decision on a command depends on
+         * @param decide the decision: pure, since it may be made again
+         * @return this builder
+         */
+        public <C extends Command<Done>, S> Builder decide(
+                Class<C> type,
+                Function<? super C, DecisionModel<S>> model,
+                BiFunction<? super C, ? super S, ? extends Decision<?>> decide) {
+            return decide(type, model, decide, (command, state) -> Done.DONE);
+        }
+
+        /**
+         * Registers a decision, as {@link DecisionHandler} over the application's store.
+         *
+         * @param <C> the class of the commands
+         * @param <S> the state they are decided on
+         * @param <R> the type of their result
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param model what the decision on a command depends on
+         * @param decide the decision: pure, since it may be made again
+         * @param result the result, from the command and the state after the decision
+         * @return this builder
+         */
+        public <C extends Command<R>, S, R> Builder decide(
+                Class<C> type,
+                Function<? super C, DecisionModel<S>> model,
+                BiFunction<? super C, ? super S, ? extends Decision<?>> decide,
+                BiFunction<? super C, ? super S, ? extends R> result) {
+            Objects.requireNonNull(type, "type");
+            Objects.requireNonNull(model, "model");
+            Objects.requireNonNull(decide, "decide");
+            Objects.requireNonNull(result, "result");
+            var bound = new Bound();
+            commands.handle(type, bound);
+            decisions.add(store ->
+                    bound.target = new Target.OfCommand(new DecisionHandler<C, S, R>(store, model, decide, result)));
+            return this;
+        }
+
+        /**
+         * Registers a query handler, as {@link InMemoryQueryBus.Builder#handle(Class, QueryHandler)}.
+         *
+         * @param <Q> the class of the queries
+         * @param <R> the type of their answer
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler called for each of them
+         * @return this builder
+         */
+        public <Q extends Query<R>, R> Builder query(Class<Q> type, QueryHandler<Q, R> handler) {
+            queries.handle(type, new Target.OfQuery(Objects.requireNonNull(handler, "handler")));
+            return this;
+        }
+
+        /**
+         * Registers a query handler that has no use for metadata.
+         *
+         * @param <Q> the class of the queries
+         * @param <R> the type of their answer
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler called for each of them
+         * @return this builder
+         */
+        public <Q extends Query<R>, R> Builder query(Class<Q> type, QueryHandler.Plain<Q, R> handler) {
+            queries.handle(type, new Target.OfPlainQuery(Objects.requireNonNull(handler, "handler")));
+            return this;
+        }
+
+        /**
+         * Registers a query that is answered from the view of a projection; the projection runs inline, unless it was
+         * or will be given to {@link #background}.
+         *
+         * @param <Q> the class of the queries
+         * @param <V> the view
+         * @param <R> the type of their answer
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param projection whose view to read
+         * @param answer reads the answer from the view; must neither change the view nor hand it out
+         * @return this builder
+         */
+        public <Q extends Query<R>, V, R> Builder query(
+                Class<Q> type, Projection<V> projection, BiFunction<? super Q, ? super V, ? extends R> answer) {
+            Objects.requireNonNull(answer, "answer");
+            add(new Planned(Objects.requireNonNull(projection, "projection"), null, false));
+            var bound = new Bound();
+            queries.handle(type, bound);
+            viewQueries.add(engine -> {
+                var view = engine.view(projection);
+                bound.target = new Target.OfPlainQuery(
+                        (QueryHandler.Plain<Q, R>) query -> view.<R>read(v -> answer.apply(query, v)));
+            });
+            return this;
+        }
+
+        /**
+         * Adds a projection that runs inline, as {@link ProjectionEngine.Builder#inline}.
+         *
+         * @param projection with a name of its own
+         * @return this builder
+         */
+        public Builder projection(Projection<?> projection) {
+            add(new Planned(Objects.requireNonNull(projection, "projection"), null, true));
+            return this;
+        }
+
+        /**
+         * Adds a projection that runs on an executor, as {@link ProjectionEngine.Builder#background}; needs
+         * {@link #onError}.
+         *
+         * @param projection with a name of its own
+         * @param executor runs the folding; stays open on close
+         * @return this builder
+         */
+        public Builder background(Projection<?> projection, Executor executor) {
+            add(new Planned(
+                    Objects.requireNonNull(projection, "projection"),
+                    Objects.requireNonNull(executor, "executor"),
+                    true));
+            inBackground = true;
+            return this;
+        }
+
+        /**
+         * Demands that every class below {@code sealedRoot}, commands or queries, has a handler.
+         *
+         * @param sealedRoot a sealed type
+         * @return this builder
+         */
+        public Builder requireAll(Class<?> sealedRoot) {
+            (Query.class.isAssignableFrom(sealedRoot) ? queries : commands).requireAll(sealedRoot);
+            return this;
+        }
+
+        /**
+         * Adds an interceptor to both buses.
+         *
+         * @param order lower numbers run further out; equal ones in the order of these calls
+         * @param interceptor runs around every message that it applies to
+         * @return this builder
+         */
+        public Builder intercept(int order, Interceptor interceptor) {
+            commands.intercept(order, interceptor);
+            queries.intercept(order, interceptor);
+            return this;
+        }
+
+        /**
+         * Says who is told when a projection stops.
+         *
+         * @param listener told on the thread on which it stopped; without this call, and with inline projections only,
+         *     the thread's handler of uncaught exceptions is told
+         * @return this builder
+         */
+        public Builder onError(Consumer<? super ProjectionFailure> listener) {
+            if (this.listener != null) {
+                faults.add("onError(...) was called twice; expected once. Tell both from one listener.");
+            }
+            this.listener = Objects.requireNonNull(listener, "listener");
+            return this;
+        }
+
+        /**
+         * Makes the application: inline views are up to date when it returns. To be called once.
+         *
+         * @return never {@code null}; close it
+         * @throws WiringException listing every fault of buses, catalog and projections
+         */
+        public InMemoryCqrs build() {
+            var all = new ArrayList<>(faults);
+            if (given != null && catalogued) {
+                all.add("event(...) or tags(...) was called beside a given store, which has a catalog of its own."
+                        + " Add the events to that catalog.");
+            }
+            if (inBackground && listener == null) {
+                all.add("background(...) needs onError(...): nobody else would hear of a projection that stops.");
+            }
+            var store = collect(all, this::store);
+            var commandDispatcher = collect(all, commands::build);
+            var queryDispatcher = collect(all, queries::build);
+            if (store == null || commandDispatcher == null || queryDispatcher == null || !all.isEmpty()) {
+                throw new WiringException("InMemoryCqrs", all);
+            }
+            var engine = ProjectionEngine.builder(store, listener != null ? listener : InMemoryCqrs::tellThread);
+            for (var plan : projections.values()) {
+                if (plan.executor() == null) {
+                    engine.inline(plan.projection());
+                } else {
+                    engine.background(plan.projection(), plan.executor());
+                }
+            }
+            var running = engine.build();
+            decisions.forEach(decision -> decision.accept(store));
+            viewQueries.forEach(query -> query.accept(running));
+            return new InMemoryCqrs(
+                    store, new InMemoryCommandBus(commandDispatcher), new InMemoryQueryBus(queryDispatcher), running);
+        }
+
+        private EventStore store() {
+            return given != null ? given : new InMemoryEventStore(catalog.build(), Objects.requireNonNull(clock));
+        }
+
+        /** What a query implies gives way to what is said of the same projection outright. */
+        private void add(Planned planned) {
+            var earlier = projections.putIfAbsent(planned.projection().name(), planned);
+            if (earlier == null) {
+                return;
+            }
+            if (!earlier.projection().equals(planned.projection()) || (earlier.explicit() && planned.explicit())) {
+                faults.add("Two projections are named \"" + planned.projection().name()
+                        + "\"; expected one. Rename or remove one: checkpoints and status are kept by name.");
+            } else if (planned.explicit()) {
+                projections.put(planned.projection().name(), planned);
+            }
+        }
+
+        private static <T> @Nullable T collect(List<String> all, Supplier<T> part) {
+            try {
+                return part.get();
+            } catch (WiringException wrong) {
+                all.addAll(wrong.faults());
+                return null;
+            }
+        }
+    }
+
+    private static void tellThread(ProjectionFailure failure) {
+        var thread = Thread.currentThread();
+        thread.getUncaughtExceptionHandler().uncaughtException(thread, new ProjectionStoppedException(failure));
+    }
+
+    /** A handler that is registered before what it needs exists. */
+    private static final class Bound implements Next {
+
+        private @Nullable Next target;
+
+        @Override
+        public Object proceed(Object message, Metadata metadata) throws Exception {
+            return Objects.requireNonNull(target).proceed(message, metadata);
+        }
+    }
+}

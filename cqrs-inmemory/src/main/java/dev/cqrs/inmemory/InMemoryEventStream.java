@@ -1,0 +1,155 @@
+package dev.cqrs.inmemory;
+
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.Metadata;
+import java.time.Instant;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** A read of the store in memory. It holds nothing but references, so closing only ends its use. */
+final class InMemoryEventStream implements EventStream {
+
+    private final Log log;
+    private final EventTypes types;
+    private final Cursor cursor;
+    private final EventQuery query;
+    private final ReadOptions options;
+    private final int head;
+    private long left;
+    private int position;
+    private boolean closed;
+
+    InMemoryEventStream(Log log, EventTypes types, Cursor cursor, EventQuery query, ReadOptions options, int head) {
+        this.log = log;
+        this.types = types;
+        this.cursor = cursor;
+        this.query = query;
+        this.options = options;
+        this.head = head;
+        this.left = options.limit();
+    }
+
+    @Override
+    public boolean advance() {
+        checkOpen();
+        if (left == 0) {
+            position = 0;
+            return false;
+        }
+        left--;
+        position = cursor.next();
+        return position != 0;
+    }
+
+    @Override
+    public Object event() {
+        int current = current();
+        return log.chunk(current).events[Log.slot(current)];
+    }
+
+    @Override
+    public Position position() {
+        return Position.of(current());
+    }
+
+    @Override
+    public String name() {
+        int current = current();
+        return types.get(log.chunk(current).types[Log.slot(current)]).name();
+    }
+
+    @Override
+    public Set<Tag> tags() {
+        int current = current();
+        return Stream.of(log.chunk(current).tags[Log.slot(current)])
+                .map(posting -> Objects.requireNonNull(posting.tag))
+                .collect(Collectors.toUnmodifiableSet());
+    }
+
+    @Override
+    public Metadata metadata() {
+        int current = current();
+        var column = log.chunk(current).metadata;
+        Metadata metadata = column == null ? null : column[Log.slot(current)];
+        return metadata == null ? Metadata.none() : metadata;
+    }
+
+    @Override
+    public Instant recordedAt() {
+        int current = current();
+        return Instant.ofEpochMilli(log.chunk(current).times[Log.slot(current)]);
+    }
+
+    @Override
+    public Position head() {
+        checkOpen();
+        return Position.of(head);
+    }
+
+    @Override
+    public AppendCondition unchanged() {
+        checkOpen();
+        if (options.isCut()) {
+            throw new IllegalStateException("A read " + options + " of " + query
+                    + " gives no condition: what it left out may matter. Read without limit and until.");
+        }
+        return AppendCondition.unchanged(query, Position.of(head));
+    }
+
+    @Override
+    public <S> S fold(Fold<S> fold, S state) {
+        checkOpen();
+        if (left != Long.MAX_VALUE || !(cursor instanceof Cursor.Range range) || !range.isPlain()) {
+            return EventStream.super.fold(fold, state);
+        }
+        return foldRange(fold, state, range.position() + 1, range.end());
+    }
+
+    /** The whole of a range, by column: the type's number finds the step without touching the event. */
+    private <S> S foldRange(Fold<S> fold, S state, int first, int last) {
+        @SuppressWarnings({"unchecked", "rawtypes"})
+        Fold.Step<S>[] steps = new Fold.Step[types.count()];
+        for (int position = first; position <= last; ) {
+            var chunk = log.chunk(position);
+            int end = Math.min(last, Log.chunkEnd(position));
+            for (int slot = Log.slot(position); position <= end; slot++, position++) {
+                int type = chunk.types[slot];
+                var step = steps[type];
+                if (step == null) {
+                    step = fold.stepFor(types.get(type).type());
+                    steps[type] = step;
+                }
+                state = step.apply(state, chunk.events[slot]);
+            }
+        }
+        left = 0;
+        return state;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
+
+    private int current() {
+        checkOpen();
+        if (position == 0) {
+            throw new IllegalStateException("No event is current: call advance() first, and stop when it gives false.");
+        }
+        return position;
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("The stream of " + query + " is closed; read again for another one.");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package dev.cqrs.inmemory;
+
+import dev.cqrs.message.Interceptor;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.query.Query;
+import dev.cqrs.query.QueryBus;
+import dev.cqrs.query.QueryHandler;
+import java.util.Objects;
+
+/**
+ * A {@link QueryBus} whose handlers are found by a table in memory.
+ *
+ * <p>Immutable once built: no handler comes or goes. Sending allocates nothing and takes no lock.
+ *
+ * <p><b>Threads:</b> thread-safe. Handlers and interceptors run on the calling thread.
+ */
+public final class InMemoryQueryBus implements QueryBus {
+
+    private final Dispatcher dispatcher;
+    private final Dispatcher.Sender entry;
+
+    InMemoryQueryBus(Dispatcher dispatcher) {
+        this.dispatcher = dispatcher;
+        this.entry = dispatcher.entry();
+    }
+
+    /**
+     * Begins a bus.
+     *
+     * @return a builder without handlers
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    @Override
+    @SuppressWarnings("unchecked") // handlers are registered with the result type of their query
+    public <R> R ask(Query<R> query, Metadata metadata) {
+        return (R) entry.send(query, metadata);
+    }
+
+    @Override
+    @SuppressWarnings("unchecked") // as above
+    public <Q extends Query<R>, R> Route<Q, R> handlerFor(Class<Q> type) {
+        var way = dispatcher.wayTo(type);
+        return (query, metadata) -> (R) way.send(query, metadata);
+    }
+
+    /**
+     * Collects handlers and interceptors, and checks the whole when the bus is built.
+     *
+     * <p><b>Threads:</b> not thread-safe.
+     */
+    public static final class Builder {
+
+        private final Registry registry = new Registry("query");
+
+        private Builder() {}
+
+        /**
+         * Registers the handler of a class of queries, or of a sealed family of them; the most specific registration wins.
+         *
+         * @param <Q> the class of the queries
+         * @param <R> the type of their result
+         * @param type a concrete class, which stands for itself alone; or a sealed type, or a non-sealed branch of one,
+         *     which stands for everything below it
+         * @param handler called for each of them
+         * @return this builder
+         */
+        public <Q extends Query<R>, R> Builder handle(Class<Q> type, QueryHandler<Q, R> handler) {
+            registry.handle(
+                    Objects.requireNonNull(type, "type"),
+                    new Target.OfQuery(Objects.requireNonNull(handler, "handler")));
+            return this;
+        }
+
+        /**
+         * Registers a handler that has no use for metadata, otherwise as {@link #handle(Class, QueryHandler)}.
+         *
+         * @param <Q> the class of the queries
+         * @param <R> the type of their result
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler called for each of them
+         * @return this builder
+         */
+        public <Q extends Query<R>, R> Builder handle(Class<Q> type, QueryHandler.Plain<Q, R> handler) {
+            registry.handle(
+                    Objects.requireNonNull(type, "type"),
+                    new Target.OfPlainQuery(Objects.requireNonNull(handler, "handler")));
+            return this;
+        }
+
+        /**
+         * Demands that every class below {@code sealedRoot} has a handler when the bus is built.
+         *
+         * @param sealedRoot a sealed type of queries
+         * @return this builder
+         */
+        public Builder requireAll(Class<?> sealedRoot) {
+            registry.requireAll(sealedRoot);
+            return this;
+        }
+
+        /**
+         * Adds an interceptor.
+         *
+         * @param order lower numbers run further out; equal ones in the order of these calls
+         * @param interceptor runs around every message that it applies to
+         * @return this builder
+         */
+        public Builder intercept(int order, Interceptor interceptor) {
+            registry.intercept(order, interceptor);
+            return this;
+        }
+
+        /**
+         * Makes the bus; the builder may be used further without affecting it.
+         *
+         * @return never {@code null}
+         * @throws dev.cqrs.message.WiringException listing every fault: classes with two handlers, classes that two
+         *     registrations fit equally well, abstract classes outside a sealed family, generic classes, and what
+         *     {@link #requireAll} finds missing
+         */
+        public InMemoryQueryBus build() {
+            return new InMemoryQueryBus(registry.build());
+        }
+    }
+}

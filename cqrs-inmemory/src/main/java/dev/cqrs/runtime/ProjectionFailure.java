@@ -1,0 +1,30 @@
+package dev.cqrs.runtime;
+
+import dev.cqrs.event.Position;
+import java.util.Objects;
+
+/**
+ * Why a projection stopped.
+ *
+ * <p><b>Threads:</b> immutable.
+ *
+ * @param projection its name
+ * @param position the event that could not be folded; or, if the failure was not in a fold, the last one that was
+ * @param cause what was thrown
+ */
+public record ProjectionFailure(String projection, Position position, Throwable cause) {
+
+    /**
+     * Checks for nulls.
+     *
+     * @param projection its name
+     * @param position the event that could not be folded; or, if the failure was not in a fold, the last one that was
+     * @param cause what was thrown
+     * @throws NullPointerException if a part is {@code null}
+     */
+    public ProjectionFailure {
+        Objects.requireNonNull(projection, "projection");
+        Objects.requireNonNull(position, "position");
+        Objects.requireNonNull(cause, "cause");
+    }
+}

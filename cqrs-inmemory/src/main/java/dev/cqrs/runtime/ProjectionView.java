@@ -1,0 +1,381 @@
+package dev.cqrs.runtime;
+
+import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.projection.Projection;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The view that an engine keeps for one projection.
+ *
+ * <p><b>Threads:</b> thread-safe. Folding and reading exclude each other where the fold changes the view in place; a
+ * view made of immutable values is read without a lock.
+ *
+ * <p><b>Errors:</b> after the engine was closed, its methods throw {@link IllegalStateException}, except
+ * {@link #status()}.
+ *
+ * @param <V> the view
+ */
+public final class ProjectionView<V> {
+
+    /*
+     * `lock` guards `state` and is held while events are folded into it; `position` and `published` are written at the
+     * end of a batch, so that nobody sees part of one. Waiters count themselves in before they look at `position`, and
+     * a folder looks for waiters after it has written it, so one of the two sees the other.
+     */
+
+    /** How many events are folded at most before readers get a turn. */
+    private static final int BATCH = 512;
+
+    private final EventStore store;
+    private final Projection<V> projection;
+    private final @Nullable CheckpointStore checkpoints;
+    private final Consumer<? super ProjectionFailure> listener;
+
+    private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+    private V state;
+    private volatile V published;
+    private volatile Position position;
+    private volatile @Nullable ProjectionFailure failure;
+    private volatile boolean closed;
+
+    private final AtomicInteger waiters = new AtomicInteger();
+    private final ReentrantLock waiting = new ReentrantLock();
+    private final Condition moved = waiting.newCondition();
+
+    ProjectionView(
+            EventStore store,
+            Projection<V> projection,
+            @Nullable CheckpointStore checkpoints,
+            Consumer<? super ProjectionFailure> listener) {
+        this.store = store;
+        this.projection = projection;
+        this.checkpoints = projection.fold().changesInPlace() ? null : checkpoints;
+        this.listener = listener;
+        var checkpoint = usableCheckpoint();
+        this.state = checkpoint.map(this::stateOf).orElseGet(projection.fold()::initial);
+        this.position = checkpoint.map(Checkpoint::position).orElse(Position.START);
+        this.published = state;
+    }
+
+    /**
+     * Gives the projection that this is the view of.
+     *
+     * @return never {@code null}
+     */
+    public Projection<V> projection() {
+        return projection;
+    }
+
+    /**
+     * Reads from the view, in a state that takes whole appends into account.
+     *
+     * @param <T> what is read
+     * @param reader reads; it must neither change the view nor hand it out, nor append
+     * @return what {@code reader} gives
+     * @throws ProjectionStoppedException if the projection has stopped
+     * @throws NullPointerException if {@code reader} gives {@code null}; use an {@link Optional}
+     */
+    public <T> T read(Function<? super V, ? extends T> reader) {
+        Objects.requireNonNull(reader, "reader");
+        T result;
+        if (projection.fold().changesInPlace()) {
+            lock.readLock().lock();
+            try {
+                checkUsable();
+                result = reader.apply(state);
+            } finally {
+                lock.readLock().unlock();
+            }
+        } else {
+            checkUsable();
+            result = reader.apply(published);
+        }
+        if (result == null) {
+            throw new NullPointerException("The reader of view \"" + projection.name()
+                    + "\" returned null; expected a value. Return an Optional where there may be none.");
+        }
+        return result;
+    }
+
+    /**
+     * Folds the view as it was at a past position, from the log.
+     *
+     * @param past the last position to take into account, at most the log's head
+     * @return a view of its own, which nobody else changes
+     * @throws IllegalArgumentException if the position lies behind the log's head
+     */
+    public V at(Position past) {
+        checkOpen();
+        if (past.isAfter(store.head())) {
+            throw new IllegalArgumentException("Position " + past + " lies behind the log's head, " + store.head()
+                    + "; expected a position at or before it.");
+        }
+        try (var events = store.read(projection.query(), ReadOptions.forwards().until(past))) {
+            return events.fold(projection.fold());
+        }
+    }
+
+    /**
+     * Folds the view as it was at a past instant, from the log.
+     *
+     * @param past events recorded at this instant or before are taken into account
+     * @return a view of its own, which nobody else changes
+     */
+    public V at(Instant past) {
+        Objects.requireNonNull(past, "past");
+        checkOpen();
+        var fold = projection.fold();
+        var view = fold.initial();
+        try (var events = store.read(projection.query())) {
+            while (events.advance() && !events.recordedAt().isAfter(past)) {
+                view = fold.apply(view, events.event());
+            }
+        }
+        return view;
+    }
+
+    /**
+     * Gives the last position of the log that the view takes into account, whether or not the event there matters to
+     * it.
+     *
+     * @return never {@code null}
+     */
+    public Position position() {
+        return position;
+    }
+
+    /**
+     * Waits until the view takes a position into account; woken by the fold, not by looking again and again.
+     *
+     * @param wanted the position, such as {@code store.head()} after a dispatch
+     * @param timeout how long to wait at most; zero to ask only
+     * @throws ProjectionTimeoutException if the view has not come so far in time
+     * @throws ProjectionStoppedException if the projection has stopped before
+     * @throws InterruptedException if the thread was interrupted while it waited
+     * @throws IllegalStateException if called from within this projection's own fold, which it would wait for
+     */
+    public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
+        Objects.requireNonNull(timeout, "timeout");
+        if (!wanted.isAfter(position)) {
+            return;
+        }
+        if (lock.isWriteLockedByCurrentThread() || lock.getReadHoldCount() > 0) {
+            throw new IllegalStateException("awaitApplied was called from within a fold or a read of projection \""
+                    + projection.name() + "\", which would wait for itself. Call it outside.");
+        }
+        waiters.incrementAndGet();
+        waiting.lockInterruptibly();
+        try {
+            long left = nanos(timeout);
+            while (wanted.isAfter(position)) {
+                checkUsable();
+                if (left <= 0) {
+                    throw new ProjectionTimeoutException(projection.name(), wanted, position, timeout);
+                }
+                left = moved.awaitNanos(left);
+            }
+        } finally {
+            waiting.unlock();
+            waiters.decrementAndGet();
+        }
+    }
+
+    /**
+     * Tells how the projection stands.
+     *
+     * @return a value; later changes do not reach it
+     */
+    public ProjectionStatus status() {
+        var why = failure;
+        var reached = position;
+        return new ProjectionStatus(
+                projection.name(),
+                projection.version(),
+                why != null
+                        ? ProjectionStatus.State.STOPPED
+                        : closed ? ProjectionStatus.State.CLOSED : ProjectionStatus.State.RUNNING,
+                reached,
+                store.head(),
+                Optional.ofNullable(why));
+    }
+
+    // ---- the engine's side
+
+    boolean isRunning() {
+        return failure == null && !closed;
+    }
+
+    /** Folds what is in the log up to {@code until}, on the calling thread, and lets readers in now and then. */
+    void catchUp(Position until) {
+        while (isRunning() && until.isAfter(position)) {
+            lock.writeLock().lock();
+            try {
+                if (isRunning() && until.isAfter(position)) {
+                    foldBatch(until);
+                }
+            } finally {
+                lock.writeLock().unlock();
+            }
+            wake();
+        }
+    }
+
+    private void foldBatch(Position until) {
+        var reached = position;
+        var folded = state;
+        try (var events = store.read(
+                projection.query(),
+                ReadOptions.forwards().after(position).until(until).limit(BATCH))) {
+            int count = 0;
+            while (events.advance()) {
+                var event = events.event();
+                var at = events.position();
+                try {
+                    folded = projection.fold().apply(folded, event);
+                } catch (Throwable thrown) {
+                    publish(folded, reached);
+                    stop(at, thrown);
+                    return;
+                }
+                reached = at;
+                count++;
+            }
+            if (count < BATCH) {
+                reached = until.isAfter(events.head()) ? events.head() : until;
+            }
+            publish(folded, reached);
+        } catch (Throwable thrown) { // the store's, in reading
+            stop(reached, thrown);
+        }
+    }
+
+    private void publish(V folded, Position reached) {
+        state = folded;
+        published = folded;
+        position = reached;
+    }
+
+    void saveCheckpoint() {
+        if (checkpoints == null) {
+            return;
+        }
+        lock.readLock().lock();
+        try {
+            if (failure == null) {
+                checkpoints.save(projection.name(), new Checkpoint(projection.version(), position, published));
+            }
+        } catch (Throwable thrown) {
+            stop(position, thrown);
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    void stop(Position at, Throwable cause) {
+        var why = new ProjectionFailure(projection.name(), at, cause);
+        failure = why;
+        wake();
+        try {
+            listener.accept(why);
+        } catch (Throwable thrown) {
+            thrown.addSuppressed(cause);
+            var thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+        }
+    }
+
+    /** Waits for a batch that is under way, and keeps what it came to. */
+    void close() {
+        if (closed) {
+            return;
+        }
+        lock.writeLock().lock();
+        try {
+            closed = true;
+            saveCheckpoint();
+        } finally {
+            lock.writeLock().unlock();
+        }
+        wake();
+    }
+
+    /** Refuses what would make a projection wait for itself, or fold events out of order. */
+    void checkMayAppend() {
+        if (lock.isWriteLockedByCurrentThread()) {
+            throw new IllegalStateException("A fold of projection \"" + projection.name()
+                    + "\" tried to append; nothing was written. Folds run again whenever a view is built, so they"
+                    + " must not. Append from a command handler.");
+        }
+        checkNotReading("append");
+    }
+
+    void checkNotReading(String what) {
+        if (lock.getReadHoldCount() > 0) {
+            throw new IllegalStateException("A reader of view \"" + projection.name() + "\" tried to " + what
+                    + ", which would wait for itself; nothing was done. Leave read(...) first.");
+        }
+    }
+
+    private void wake() {
+        if (waiters.get() > 0) {
+            waiting.lock();
+            try {
+                moved.signalAll();
+            } finally {
+                waiting.unlock();
+            }
+        }
+    }
+
+    private void checkUsable() {
+        checkOpen();
+        var why = failure;
+        if (why != null) {
+            throw new ProjectionStoppedException(why);
+        }
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("The engine of projection \"" + projection.name()
+                    + "\" is closed; its views can no longer be read.");
+        }
+    }
+
+    private Optional<Checkpoint> usableCheckpoint() {
+        return checkpoints == null
+                ? Optional.empty()
+                : checkpoints
+                        .load(projection.name())
+                        .filter(checkpoint -> checkpoint.version() == projection.version()
+                                && !checkpoint.position().isAfter(store.head()));
+    }
+
+    @SuppressWarnings("unchecked") // name and version were those of this projection when it was saved
+    private V stateOf(Checkpoint checkpoint) {
+        return (V) checkpoint.state();
+    }
+
+    private static long nanos(Duration timeout) {
+        try {
+            return timeout.toNanos();
+        } catch (ArithmeticException longerThanEver) {
+            return timeout.isNegative() ? 0 : TimeUnit.DAYS.toNanos(100_000);
+        }
+    }
+}

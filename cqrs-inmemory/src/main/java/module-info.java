@@ -1,0 +1,8 @@
+/** In-memory buses and stores, and the engines that run over any store. */
+module dev.cqrs.inmemory {
+    requires transitive dev.cqrs.core;
+    requires static org.jspecify;
+
+    exports dev.cqrs.inmemory;
+    exports dev.cqrs.runtime;
+}

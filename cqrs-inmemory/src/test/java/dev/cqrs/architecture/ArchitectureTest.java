@@ -1,0 +1,266 @@
+package dev.cqrs.architecture;
+
+import static com.tngtech.archunit.base.DescribedPredicate.describe;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.GeneralCodingRules.NO_CLASSES_SHOULD_ACCESS_STANDARD_STREAMS;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static java.util.stream.Collectors.groupingBy;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.inmemory.InMemoryCommandBus;
+import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.net.URL;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.DelayQueue;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingDeque;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.LinkedTransferQueue;
+import java.util.concurrent.PriorityBlockingQueue;
+import org.junit.jupiter.api.Test;
+
+/** The shape of the published code: who may look at whom, how much there may be, and what may not be used. */
+class ArchitectureTest {
+
+    private static final Map<String, List<String>> MAY_IMPORT = Map.of(
+            "message", List.of(),
+            "command", List.of("message"),
+            "query", List.of("message"),
+            "event", List.of("message"),
+            "eventstore", List.of("message", "event"),
+            "decider", List.of("message", "command", "event", "eventstore"),
+            "projection", List.of("event", "eventstore"));
+
+    private static final JavaClasses CORE = classesBeside(CommandBus.class);
+    private static final JavaClasses INMEMORY = classesBeside(InMemoryCommandBus.class);
+    private static final JavaClasses ALL = new ClassFileImporter()
+            .withImportOption(new ImportOption.DoNotIncludeTests())
+            .importUrls(List.of(home(CommandBus.class), home(InMemoryCommandBus.class)));
+
+    private static JavaClasses classesBeside(Class<?> type) {
+        return new ClassFileImporter()
+                .withImportOption(new ImportOption.DoNotIncludeTests())
+                .importUrl(home(type));
+    }
+
+    private static URL home(Class<?> type) {
+        return type.getProtectionDomain().getCodeSource().getLocation();
+    }
+
+    @Test
+    void the_rules_see_the_code_they_speak_of() {
+        assertThat(CORE).hasSizeGreaterThan(50);
+        assertThat(INMEMORY).hasSizeGreaterThan(40);
+        assertThat(ALL).hasSize(CORE.size() + INMEMORY.size());
+    }
+
+    @Test
+    void each_room_of_the_core_looks_only_at_the_rooms_it_may() {
+        assertThat(rooms(CORE).keySet()).isEqualTo(new TreeMap<>(MAY_IMPORT).keySet());
+        MAY_IMPORT.forEach((room, allowed) -> {
+            var open = new ArrayList<>(List.of("java..", "org.jspecify..", "dev.cqrs." + room));
+            allowed.forEach(other -> open.add("dev.cqrs." + other));
+            classes()
+                    .that()
+                    .resideInAPackage("dev.cqrs." + room)
+                    .should()
+                    .onlyDependOnClassesThat(resideInAnyPackage(open.toArray(String[]::new)))
+                    .check(CORE);
+        });
+    }
+
+    @Test
+    void nothing_but_the_jdk_is_used() {
+        classes()
+                .should()
+                .onlyDependOnClassesThat(resideInAnyPackage("java..", "dev.cqrs..", "org.jspecify.annotations"))
+                .check(ALL);
+    }
+
+    @Test
+    void rooms_have_no_cycles() {
+        slices().matching("dev.cqrs.(*)..").should().beFreeOfCycles().check(ALL);
+    }
+
+    @Test
+    void the_engines_do_not_know_the_in_memory_implementations() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.cqrs.inmemory")
+                .should()
+                .dependOnClassesThat(resideInAPackage("dev.cqrs.inmemory"))
+                .check(ALL);
+    }
+
+    @Test
+    void a_room_has_at_most_nine_public_types_and_the_core_forty() {
+        rooms(ALL).forEach((room, types) -> assertThat(types).as(room).hasSizeLessThanOrEqualTo(9));
+        assertThat(rooms(CORE).values().stream().mapToInt(List::size).sum()).isBetween(25, 40);
+    }
+
+    @Test
+    void nothing_hides_in_a_thread() {
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .areAssignableTo(ThreadLocal.class)
+                .check(ALL);
+    }
+
+    @Test
+    void no_thread_is_started_and_no_clock_read_but_the_callers() {
+        noClasses()
+                .should()
+                .callConstructor(Thread.class)
+                .orShould()
+                .callConstructor(Thread.class, Runnable.class)
+                .orShould()
+                .callMethod(Thread.class, "start")
+                .orShould()
+                .callMethod(Thread.class, "sleep", long.class)
+                .orShould()
+                .dependOnClassesThat()
+                .areAssignableTo(Executors.class)
+                .orShould()
+                .callMethod(System.class, "currentTimeMillis")
+                .orShould()
+                .callMethod(System.class, "nanoTime")
+                .orShould()
+                .callMethod(java.time.Instant.class, "now")
+                .orShould()
+                .callMethod(
+                        java.util.concurrent.CompletableFuture.class, "supplyAsync", java.util.function.Supplier.class)
+                .check(ALL);
+    }
+
+    @Test
+    void no_object_is_made_from_a_stream_of_bytes() {
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .areAssignableTo(ObjectInputStream.class)
+                .check(ALL);
+    }
+
+    @Test
+    void nothing_is_written_to_the_standard_streams() {
+        NO_CLASSES_SHOULD_ACCESS_STANDARD_STREAMS.check(ALL);
+        noClasses().should().callMethod(Throwable.class, "printStackTrace").check(ALL);
+    }
+
+    @Test
+    void no_queue_is_without_a_bound() {
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .belongToAnyOf(
+                        ConcurrentLinkedQueue.class,
+                        ConcurrentLinkedDeque.class,
+                        LinkedTransferQueue.class,
+                        PriorityBlockingQueue.class,
+                        DelayQueue.class)
+                .orShould()
+                .callConstructor(LinkedBlockingQueue.class)
+                .orShould()
+                .callConstructor(LinkedBlockingDeque.class)
+                .check(ALL);
+    }
+
+    /** Registering asks classes what they are; nothing is called, made or read by reflection, and nothing when sending. */
+    @Test
+    void reflection_stays_with_the_wiring() {
+        noClasses()
+                .that(describe(
+                        "are not wiring",
+                        (JavaClass c) -> !List.of("Registry", "Dispatcher", "Catalog$Builder", "Catalog")
+                                .contains(
+                                        c.getName().substring(c.getPackageName().length() + 1))))
+                .should()
+                .dependOnClassesThat(resideInAnyPackage("java.lang.reflect", "java.lang.invoke"))
+                .orShould()
+                .callMethod(Class.class, "getMethod", String.class, Class[].class)
+                .orShould()
+                .callMethod(Class.class, "getPermittedSubclasses")
+                .orShould()
+                .callMethod(Class.class, "forName", String.class)
+                .check(ALL);
+    }
+
+    @Test
+    void every_exported_type_is_documented() throws IOException {
+        var undocumented = new ArrayList<String>();
+        int seen = 0;
+        for (var module : List.of("cqrs-core", "cqrs-inmemory", "cqrs-testing")) {
+            var sources = Path.of("..", module, "src", "main", "java");
+            try (var files = Files.walk(sources)) {
+                for (var file :
+                        files.filter(f -> f.toString().endsWith(".java")).toList()) {
+                    var text = Files.readString(file, StandardCharsets.UTF_8);
+                    boolean isPublic =
+                            text.lines().anyMatch(line -> line.matches("public .*(class|interface|record|enum) .*"));
+                    if (isPublic) {
+                        seen++;
+                        if (!text.matches("(?s).*\\*/\\s*(@[^\\n]*\\n\\s*)*public .*")) {
+                            undocumented.add(file.toString());
+                        }
+                    }
+                }
+            }
+        }
+        assertThat(undocumented).isEmpty();
+        assertThat(seen).isGreaterThan(40);
+    }
+
+    /** With the annotation's jar absent, such a signature breaks Kotlin callers. */
+    @Test
+    void no_exported_signature_may_be_null() {
+        var nullable = new ArrayList<String>();
+        for (var type : ALL) {
+            if (!type.getModifiers().contains(JavaModifier.PUBLIC)) {
+                continue;
+            }
+            type.getMethods().stream()
+                    .filter(m -> !m.getModifiers().contains(JavaModifier.PRIVATE))
+                    .filter(m -> m.getModifiers().contains(JavaModifier.PUBLIC)
+                            || m.getModifiers().contains(JavaModifier.PROTECTED))
+                    .forEach(method -> {
+                        var reflected = method.reflect();
+                        var types = new ArrayList<>(List.of(reflected.getAnnotatedParameterTypes()));
+                        types.add(reflected.getAnnotatedReturnType());
+                        if (types.stream()
+                                .anyMatch(t -> t.isAnnotationPresent(org.jspecify.annotations.Nullable.class))) {
+                            nullable.add(method.getFullName());
+                        }
+                    });
+        }
+        assertThat(nullable).isEmpty();
+    }
+
+    private static Map<String, List<JavaClass>> rooms(JavaClasses classes) {
+        return classes.stream()
+                .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC))
+                .filter(JavaClass::isTopLevelClass)
+                .collect(groupingBy(
+                        type -> type.getPackageName().substring("dev.cqrs.".length()),
+                        TreeMap::new,
+                        java.util.stream.Collectors.toList()));
+    }
+}

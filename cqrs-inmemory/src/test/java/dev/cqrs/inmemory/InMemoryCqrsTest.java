@@ -1,0 +1,207 @@
+package dev.cqrs.inmemory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.decider.Decision;
+import dev.cqrs.decider.DecisionModel;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.message.Done;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.message.WiringException;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.query.Query;
+import dev.cqrs.runtime.ProjectionFailure;
+import dev.cqrs.runtime.ProjectionStoppedException;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+
+class InMemoryCqrsTest {
+
+    sealed interface Counting extends Command<Done> {}
+
+    record Count(int by) implements Counting {}
+
+    record Reset() implements Counting {}
+
+    record Counted(int by) {}
+
+    record HowMany() implements Query<Integer> {}
+
+    static final Fold<Integer> SUM = Fold.from(0).on(Counted.class, (sum, e) -> sum + e.by());
+    static final Projection<Integer> COUNT = Projection.of("count", 1, SUM);
+
+    static InMemoryCqrs.Builder counting() {
+        return InMemoryCqrs.builder(Clock.systemUTC())
+                .event("counted", Counted.class)
+                .decide(
+                        Count.class,
+                        c -> DecisionModel.of(EventQuery.types(Counted.class), SUM),
+                        (c, sum) -> Decision.accept(new Counted(c.by())));
+    }
+
+    @Test
+    void every_fault_of_every_part_is_listed_at_once() {
+        var builder = InMemoryCqrs.builder(Clock.systemUTC())
+                .event("counted", Counted.class)
+                .event("counted", String.class)
+                .run(Count.class, c -> {})
+                .run(Count.class, c -> {})
+                .requireAll(Counting.class)
+                .query(HowMany.class, q -> 1)
+                .query(HowMany.class, COUNT, (q, v) -> v)
+                .projection(Projection.of("count", 2, SUM))
+                .background(Projection.of("other", 1, SUM), Runnable::run);
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .hasSize(6)
+                                .anySatisfy(f -> assertThat(f).contains("The name \"counted\""))
+                                .anySatisfy(f -> assertThat(f).contains("Count has two handlers"))
+                                .anySatisfy(f -> assertThat(f).contains("requireAll", "Reset"))
+                                .anySatisfy(f -> assertThat(f).contains("HowMany has two handlers"))
+                                .anySatisfy(f -> assertThat(f).contains("Two projections are named \"count\""))
+                                .anySatisfy(f -> assertThat(f).contains("background(...) needs onError(...)")));
+    }
+
+    @Test
+    void events_beside_a_given_store_are_a_fault_as_the_store_has_its_catalog() {
+        var store = new InMemoryEventStore(Catalog.builder().build(), Clock.systemUTC());
+
+        assertThatThrownBy(() -> InMemoryCqrs.builder(store)
+                        .event("counted", Counted.class)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("catalog of its own");
+    }
+
+    /** State-based: the handler's state is its own, the events are appended afterwards, projections follow. */
+    @Test
+    void a_handler_may_keep_its_own_state_and_append_events_afterwards_to_a_store_it_knows() {
+        var store = new InMemoryEventStore(
+                Catalog.builder().event("counted", Counted.class).build(), Clock.systemUTC());
+        var table = new int[1];
+        try (var app = InMemoryCqrs.builder(store)
+                .run(Count.class, c -> {
+                    table[0] += c.by();
+                    store.append(List.of(new Counted(c.by())), AppendCondition.none());
+                })
+                .query(HowMany.class, COUNT, (q, count) -> count)
+                .build()) {
+            app.dispatch(new Count(2));
+            app.dispatch(new Count(3));
+
+            assertThat(table[0]).isEqualTo(5);
+            assertThat(app.ask(new HowMany())).isEqualTo(5);
+        }
+    }
+
+    @Test
+    void a_query_is_answered_from_a_background_projection_where_one_is_given() {
+        var tasks = new ArrayList<Runnable>();
+        try (var app = counting()
+                .query(HowMany.class, COUNT, (q, count) -> count)
+                .background(COUNT, tasks::add)
+                .onError(failure -> {})
+                .build()) {
+            app.dispatch(new Count(2));
+            assertThat(app.ask(new HowMany())).isZero();
+
+            List.copyOf(tasks).forEach(Runnable::run);
+
+            assertThat(app.ask(new HowMany())).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void metadata_and_interceptors_reach_commands_and_queries() {
+        var seen = new ArrayList<String>();
+        try (var app = counting()
+                .query(HowMany.class, COUNT, (q, count) -> count)
+                .intercept(0, (message, metadata, next) -> {
+                    seen.add(message.getClass().getSimpleName() + " "
+                            + metadata.id().orElse("-"));
+                    return next.proceed(message, metadata);
+                })
+                .build()) {
+            app.dispatch(new Count(1), Metadata.withId("7"));
+            app.ask(new HowMany());
+
+            assertThat(seen).containsExactly("Count 7", "HowMany -");
+        }
+    }
+
+    @Test
+    void after_close_it_says_that_it_is_closed_and_a_second_close_does_nothing() {
+        var app = counting().query(HowMany.class, COUNT, (q, count) -> count).build();
+        app.dispatch(new Count(1));
+        app.close();
+        app.close();
+
+        assertThatThrownBy(() -> app.dispatch(new Count(1)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+        assertThatThrownBy(() -> app.ask(new HowMany())).isInstanceOf(IllegalStateException.class);
+        assertThat(app.store().head()).isEqualTo(Position.of(1));
+    }
+
+    @Test
+    void a_handler_that_closes_the_application_ends_normally() {
+        var self = new AtomicReference<InMemoryCqrs>();
+        var app = counting()
+                .run(Reset.class, c -> Objects.requireNonNull(self.get()).close())
+                .build();
+        self.set(app);
+
+        assertThat(app.dispatch(new Reset())).isEqualTo(Done.DONE);
+        assertThatThrownBy(() -> app.dispatch(new Count(1))).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
+    void a_stopped_projection_is_told_to_the_listener_and_to_who_asks() {
+        var failures = new ArrayList<ProjectionFailure>();
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Counted.class, (sum, e) -> {
+            throw new IllegalStateException("boom");
+        }));
+        try (var app = counting()
+                .query(HowMany.class, failing, (q, v) -> v)
+                .onError(failures::add)
+                .build()) {
+            app.dispatch(new Count(1));
+
+            assertThat(failures)
+                    .singleElement()
+                    .satisfies(f -> assertThat(f.position()).isEqualTo(Position.of(1)));
+            assertThatThrownBy(() -> app.ask(new HowMany())).isInstanceOf(ProjectionStoppedException.class);
+        }
+    }
+
+    @Test
+    void without_a_listener_the_thread_is_told_of_a_stopped_projection() {
+        var uncaught = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((t, e) -> uncaught.add(e));
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Counted.class, (sum, e) -> {
+            throw new IllegalStateException("boom");
+        }));
+        try (var app = counting().projection(failing).build()) {
+            app.dispatch(new Count(1));
+
+            assertThat(uncaught).singleElement().isInstanceOf(ProjectionStoppedException.class);
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+    }
+}

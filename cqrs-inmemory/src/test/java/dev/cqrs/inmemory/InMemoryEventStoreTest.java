@@ -1,0 +1,284 @@
+package dev.cqrs.inmemory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.Metadata;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What the contract leaves to the store: sizes past its chunks, the choice of a way through its indexes, costs. */
+@Timeout(60)
+class InMemoryEventStoreTest {
+
+    sealed interface Event {
+        Set<Tag> tags();
+    }
+
+    record Red(int id, Set<Tag> tags) implements Event {}
+
+    record Green(int id, Set<Tag> tags) implements Event {}
+
+    record Blue(int id, Set<Tag> tags) implements Event {}
+
+    static final Tag RARE = Tag.of("size", "rare");
+    static final Tag COMMON = Tag.of("size", "common");
+    static final Tag HALF = Tag.of("half", "yes");
+
+    final InMemoryEventStore store = new InMemoryEventStore(catalog(), Clock.systemUTC());
+
+    static Catalog catalog() {
+        return Catalog.builder()
+                .event("red", Red.class)
+                .event("green", Green.class)
+                .event("blue", Blue.class)
+                .tags(Event.class, Event::tags)
+                .build();
+    }
+
+    static Event event(int id, SplittableRandom random) {
+        var tags = new HashSet<Tag>();
+        tags.add(COMMON);
+        if (random.nextInt(500) == 0) {
+            tags.add(RARE);
+        }
+        if (random.nextBoolean()) {
+            tags.add(HALF);
+        }
+        int kind = random.nextInt(1_000);
+        return kind == 0 ? new Blue(id, tags) : kind < 200 ? new Green(id, tags) : new Red(id, tags);
+    }
+
+    /** Across the bounds of chunks and of blocks of postings, which both hold 1,024. */
+    @Test
+    void every_query_finds_in_a_long_log_just_what_looking_at_each_event_finds() {
+        long seed = 20_261_123;
+        var random = new SplittableRandom(seed);
+        var all = new ArrayList<Event>();
+        while (all.size() < 10_000) {
+            var batch = IntStream.range(0, 1 + random.nextInt(50))
+                    .mapToObj(i -> event(all.size() + i + 1, random))
+                    .toList();
+            store.append(batch, AppendCondition.none());
+            all.addAll(batch);
+        }
+        var queries = List.of(
+                EventQuery.all(),
+                EventQuery.tagged(RARE),
+                EventQuery.tagged(COMMON),
+                EventQuery.tagged(COMMON, RARE),
+                EventQuery.tagged(HALF, RARE),
+                EventQuery.tagged(Tag.of("no", "such")),
+                EventQuery.types(Blue.class),
+                EventQuery.types(Blue.class, Green.class),
+                EventQuery.types(Event.class),
+                EventQuery.types(Blue.class).withTags(COMMON),
+                EventQuery.types(Green.class, Blue.class).withTags(RARE, HALF),
+                EventQuery.tagged(RARE).or(EventQuery.types(Blue.class)),
+                EventQuery.tagged(RARE).or(EventQuery.types(Blue.class)).or(EventQuery.tagged(COMMON, HALF)),
+                EventQuery.tagged(Tag.of("no", "such")).or(EventQuery.tagged(RARE)));
+        for (var query : queries) {
+            for (int i = 0; i < 20; i++) {
+                long after = random.nextBoolean() ? 0 : random.nextInt(all.size());
+                long until = random.nextBoolean() ? all.size() : after + random.nextInt(all.size() - (int) after + 1);
+                long limit = random.nextBoolean() ? Long.MAX_VALUE : random.nextInt(30);
+                boolean backwards = random.nextBoolean();
+                var options = (backwards ? ReadOptions.backwards() : ReadOptions.forwards())
+                        .after(Position.of(after))
+                        .until(Position.of(until))
+                        .limit(limit);
+                var expected = IntStream.rangeClosed((int) after + 1, (int) until)
+                        .boxed()
+                        .sorted(backwards ? Comparator.reverseOrder() : Comparator.naturalOrder())
+                        .filter(p -> query.matches(
+                                all.get(p - 1).getClass(), all.get(p - 1).tags()))
+                        .limit(limit)
+                        .map(p -> all.get(p - 1))
+                        .toList();
+
+                try (var events = store.read(query, options)) {
+                    assertThat(events.toList())
+                            .as("seed %s, %s, %s", seed, query, options)
+                            .extracting(recorded -> (Event) recorded.event())
+                            .isEqualTo(expected);
+                }
+            }
+        }
+    }
+
+    @Test
+    void folding_a_range_by_column_gives_what_folding_event_by_event_gives() {
+        var random = new SplittableRandom(7);
+        store.append(
+                IntStream.rangeClosed(1, 5_000).mapToObj(i -> event(i, random)).toList(), AppendCondition.none());
+        Fold<Long> fold =
+                Fold.from(0L).on(Event.class, (sum, e) -> sum * 31 + 1).on(Green.class, (sum, e) -> sum * 31 + e.id());
+
+        for (long after : new long[] {0, 1, 1_023, 1_024, 1_025, 4_999, 5_000}) {
+            var options = ReadOptions.forwards().after(Position.of(after));
+            try (var whole = store.read(EventQuery.all(), options);
+                    var stepwise = store.read(EventQuery.all(), options)) {
+                long expected = fold.initial();
+                while (stepwise.advance()) {
+                    expected = fold.apply(expected, stepwise.event());
+                }
+
+                assertThat(whole.fold(fold)).isEqualTo(expected);
+                assertThat(whole.advance()).isFalse();
+            }
+        }
+    }
+
+    @Test
+    void a_fold_goes_on_where_the_cursor_stands() {
+        store.append(List.of(new Red(1, Set.of()), new Red(2, Set.of()), new Red(3, Set.of())), AppendCondition.none());
+        var sum = Fold.from(0).on(Red.class, (s, e) -> s + e.id());
+        try (var events = store.read(EventQuery.all())) {
+            assertThat(events.advance()).isTrue();
+
+            assertThat(events.fold(sum)).isEqualTo(5);
+        }
+    }
+
+    @Test
+    void metadata_is_kept_with_its_own_events_only() {
+        store.append(List.of(new Red(1, Set.of())), AppendCondition.none());
+        store.append(List.of(new Red(2, Set.of())), AppendCondition.none(), Metadata.withId("x"));
+        store.append(List.of(new Red(3, Set.of())), AppendCondition.none());
+
+        try (var events = store.read(EventQuery.all())) {
+            assertThat(events.toList())
+                    .extracting(e -> e.metadata().id().orElse("-"))
+                    .containsExactly("-", "x", "-");
+        }
+    }
+
+    @Test
+    void a_refused_append_leaves_nothing_behind_not_even_its_tags() {
+        store.append(List.of(new Red(1, Set.of(RARE))), AppendCondition.none());
+        var absent = AppendCondition.absent(EventQuery.tagged(RARE));
+
+        assertThatThrownBy(() -> store.append(List.of(new Red(2, Set.of(HALF))), absent))
+                .isInstanceOf(AppendConflictException.class);
+
+        try (var events = store.read(EventQuery.tagged(HALF))) {
+            assertThat(events.advance()).isFalse();
+        }
+        store.append(List.of(new Red(3, Set.of(HALF))), AppendCondition.absent(EventQuery.tagged(HALF)));
+        assertThat(store.head()).isEqualTo(Position.of(2));
+    }
+
+    /**
+     * A clause's cost shows in what it looks at: were it the history, a hundred thousand appends to an entity with two
+     * hundred thousand events would look at 20,000,000,000 entries and take minutes.
+     */
+    @Test
+    void a_clause_on_a_tag_and_types_costs_the_same_whatever_the_history() {
+        store.append(
+                IntStream.range(0, 200_000)
+                        .mapToObj(i -> new Red(i, Set.of(COMMON)))
+                        .toList(),
+                AppendCondition.none());
+        var neverGreen = AppendCondition.absent(EventQuery.types(Green.class).withTags(COMMON))
+                .and(AppendCondition.absent(EventQuery.types(Blue.class)))
+                .and(AppendCondition.absent(EventQuery.tagged(COMMON, RARE)));
+        for (int i = 0; i < 100_000; i++) {
+            store.append(List.of(new Red(i, Set.of(COMMON))), neverGreen);
+        }
+
+        store.append(List.of(new Green(1, Set.of(COMMON))), neverGreen);
+        assertThatThrownBy(() -> store.append(List.of(new Red(1, Set.of(COMMON))), neverGreen))
+                .isInstanceOfSatisfying(
+                        AppendConflictException.class,
+                        e -> assertThat(e.position()).isEqualTo(Position.of(300_001)));
+    }
+
+    /** As above: each of the hundred thousand reads would pass over two hundred thousand events. */
+    @Test
+    void reading_a_rare_type_of_a_long_history_does_not_pass_over_the_history() {
+        store.append(List.of(new Green(0, Set.of(COMMON))), AppendCondition.none());
+        store.append(
+                IntStream.range(0, 200_000)
+                        .mapToObj(i -> new Red(i, Set.of(COMMON)))
+                        .toList(),
+                AppendCondition.none());
+        var green = EventQuery.types(Green.class).withTags(COMMON);
+        var count = Fold.from(0).on(Green.class, (n, e) -> n + 1);
+        int found = 0;
+        for (int i = 0; i < 100_000; i++) {
+            try (var events = store.read(green)) {
+                found += events.fold(count);
+            }
+        }
+
+        assertThat(found).isEqualTo(100_000);
+    }
+
+    @Test
+    void a_snapshot_stays_what_it_was_while_others_append() throws Exception {
+        store.append(
+                IntStream.range(0, 3_000)
+                        .mapToObj(i -> new Red(i, Set.of(COMMON)))
+                        .toList(),
+                AppendCondition.none());
+        try (var all = store.read(EventQuery.all());
+                var tagged = store.read(EventQuery.tagged(COMMON))) {
+            var writer = new Thread(() -> {
+                for (int i = 0; i < 3_000; i++) {
+                    store.append(List.of(new Red(i, Set.of(COMMON, HALF))), AppendCondition.none());
+                }
+            });
+            writer.start();
+            int seen = 0;
+            while (all.advance() && tagged.advance()) {
+                assertThat(all.position()).isEqualTo(tagged.position());
+                seen++;
+            }
+            writer.join();
+
+            assertThat(seen).isEqualTo(3_000);
+            assertThat(all.head()).isEqualTo(Position.of(3_000));
+        }
+    }
+
+    /** Readers race with growing postings: each must see every event up to its head, by whichever index. */
+    @Test
+    void a_reader_beside_a_writer_misses_nothing_up_to_its_head() throws Exception {
+        var writer = new Thread(() -> {
+            for (int i = 1; i <= 60_000; i++) {
+                store.append(
+                        List.of(new Red(i, Set.of(COMMON, Tag.of("id", Integer.toString(i % 100))))),
+                        AppendCondition.none());
+            }
+        });
+        writer.start();
+        var count = Fold.from(0).on(Red.class, (n, e) -> n + 1);
+        while (writer.isAlive()) {
+            try (var byTag = store.read(EventQuery.tagged(COMMON), ReadOptions.backwards());
+                    var byType = store.read(EventQuery.types(Red.class), ReadOptions.forwards());
+                    var one = store.read(EventQuery.tagged(Tag.of("id", "7")))) {
+                assertThat((long) byTag.fold(count)).isEqualTo(byTag.head().value());
+                assertThat((long) byType.fold(count)).isEqualTo(byType.head().value());
+                assertThat((long) one.fold(count)).isEqualTo((one.head().value() + 93) / 100);
+            }
+        }
+        writer.join();
+        assertThat(store.head()).isEqualTo(Position.of(60_000));
+    }
+}

@@ -1,0 +1,372 @@
+package dev.cqrs.inmemory;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandHandler;
+import dev.cqrs.message.Done;
+import dev.cqrs.message.Interceptor;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.message.NoHandlerException;
+import dev.cqrs.message.WiringException;
+import dev.cqrs.query.Query;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What a bus accepts when it is built, and how it chooses a handler. */
+class WiringTest {
+
+    sealed interface Account extends Command<String> {}
+
+    record Open(String id) implements Account {}
+
+    record Close(String id) implements Account {}
+
+    sealed interface Transfer extends Account {}
+
+    record Send(String id) implements Transfer {}
+
+    record Receive(String id) implements Transfer {}
+
+    non-sealed interface Custom extends Account {}
+
+    record Freeze(String id) implements Custom {}
+
+    sealed interface Audited extends Command<String> {}
+
+    record Both(String id) implements Account2, Audited {}
+
+    sealed interface Account2 extends Command<String> {}
+
+    enum Switch implements Command<String> {
+        ON {
+            @Override
+            String word() {
+                return "on";
+            }
+        },
+        OFF {
+            @Override
+            String word() {
+                return "off";
+            }
+        };
+
+        abstract String word();
+    }
+
+    record Generic<T>(T value) implements Command<String> {}
+
+    interface Loose extends Command<String> {}
+
+    static class Plain implements Command<String> {}
+
+    static class Fancy extends Plain {}
+
+    record Ask() implements Query<Integer> {}
+
+    static InMemoryCommandBus.Builder builder() {
+        return InMemoryCommandBus.builder();
+    }
+
+    @Test
+    void two_handlers_of_one_class_are_refused_naming_both_places() {
+        var builder = builder().handle(Open.class, c -> "one").handle(Open.class, c -> "two");
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining(Open.class.getName())
+                .message()
+                .containsPattern("(?s)WiringTest.java:\\d+.*WiringTest.java:\\d+");
+    }
+
+    @Test
+    @SuppressWarnings({"rawtypes", "unchecked"}) // what it takes to register a generic class
+    void every_fault_is_listed_at_once() {
+        var builder = builder()
+                .handle(Open.class, c -> "one")
+                .handle(Open.class, c -> "two")
+                .handle(Loose.class, c -> "loose")
+                .handle((Class) Generic.class, (CommandHandler.Plain) c -> "generic")
+                .requireAll(Loose.class)
+                .requireAll(Transfer.class);
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .hasSize(5)
+                                .anySatisfy(f -> assertThat(f).contains("two handlers"))
+                                .anySatisfy(f -> assertThat(f).contains(Loose.class.getName(), "abstract"))
+                                .anySatisfy(f -> assertThat(f).contains(Generic.class.getName(), "generic"))
+                                .anySatisfy(
+                                        f -> assertThat(f).contains("requireAll(" + Loose.class.getName(), "sealed"))
+                                .anySatisfy(f -> assertThat(f)
+                                        .contains(Send.class.getName())
+                                        .contains(Receive.class.getName())));
+    }
+
+    @Test
+    void a_sealed_root_serves_all_its_leaves_and_the_most_specific_registration_wins() {
+        var bus = builder()
+                .handle(Account.class, c -> "account")
+                .handle(Transfer.class, c -> "transfer")
+                .handle(Send.class, c -> "send")
+                .requireAll(Account.class)
+                .build();
+
+        assertThat(bus.dispatch(new Open("1"))).isEqualTo("account");
+        assertThat(bus.dispatch(new Receive("1"))).isEqualTo("transfer");
+        assertThat(bus.dispatch(new Send("1"))).isEqualTo("send");
+    }
+
+    @Test
+    void classes_below_a_non_sealed_branch_are_served_by_the_nearest_registration() {
+        var byRoot = builder().handle(Account.class, c -> "account").build();
+        var byBranch = builder()
+                .handle(Account.class, c -> "account")
+                .handle(Custom.class, c -> "custom")
+                .build();
+
+        assertThat(byRoot.dispatch(new Freeze("1"))).isEqualTo("account");
+        assertThat(byBranch.dispatch(new Freeze("1"))).isEqualTo("custom");
+    }
+
+    @Test
+    void a_required_non_sealed_branch_needs_a_handler_of_its_own_or_of_the_root() {
+        var leavesOnly = builder()
+                .handle(Open.class, c -> "")
+                .handle(Close.class, c -> "")
+                .handle(Transfer.class, c -> "")
+                .handle(Freeze.class, c -> "")
+                .requireAll(Account.class);
+
+        assertThatThrownBy(leavesOnly::build)
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining(Custom.class.getName() + " (non-sealed)");
+        assertThatCode(() -> leavesOnly.handle(Custom.class, c -> "").build()).doesNotThrowAnyException();
+    }
+
+    @Test
+    void a_class_that_two_registrations_fit_equally_well_is_refused_at_build() {
+        var builder = builder().handle(Account2.class, c -> "").handle(Audited.class, c -> "");
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining(Both.class.getName())
+                .hasMessageContaining("fit equally well");
+        assertThat(builder()
+                        .handle(Account2.class, c -> "a")
+                        .handle(Audited.class, c -> "b")
+                        .handle(Both.class, c -> "c")
+                        .build()
+                        .dispatch(new Both("1")))
+                .isEqualTo("c");
+    }
+
+    @Test
+    void an_enum_whose_constants_have_bodies_is_a_command_like_any_other() {
+        var bus = builder().handle(Switch.class, Switch::word).build();
+
+        assertThat(bus.dispatch(Switch.ON)).isEqualTo("on");
+        assertThat(bus.dispatch(Switch.OFF)).isEqualTo("off");
+        assertThat(bus.handlerFor(Switch.class).handle(Switch.OFF)).isEqualTo("off");
+    }
+
+    @Test
+    void a_concrete_class_stands_for_itself_alone_and_is_named_as_the_nearest_kin() {
+        var bus = builder().handle(Plain.class, c -> "plain").build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Fancy()))
+                .isInstanceOf(NoHandlerException.class)
+                .hasMessageContaining(Fancy.class.getName())
+                .hasMessageContaining(Plain.class.getName())
+                .hasMessageContaining("superclass");
+    }
+
+    @Test
+    void an_unknown_class_names_its_sibling_as_kin() {
+        var bus = builder().handle(Open.class, c -> "").build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Close("1")))
+                .hasMessageContaining(Close.class.getName())
+                .hasMessageContaining(Open.class.getName())
+                .hasMessageContaining("same family");
+    }
+
+    @Test
+    void a_bus_without_handlers_says_so() {
+        assertThatThrownBy(() -> builder().build().dispatch(new Open("1"))).hasMessageContaining("no handlers at all");
+    }
+
+    @Test
+    void applies_to_is_asked_once_a_class_at_build_or_at_the_first_send() {
+        var asked = new ArrayList<Class<?>>();
+        var seen = new ArrayList<Object>();
+        var bus = builder()
+                .handle(Account.class, c -> "account")
+                .intercept(0, new Interceptor() {
+                    @Override
+                    public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                        seen.add(message);
+                        return next.proceed(message, metadata);
+                    }
+
+                    @Override
+                    public boolean appliesTo(Class<?> type) {
+                        asked.add(type);
+                        return type != Close.class;
+                    }
+                })
+                .build();
+        assertThat(asked).containsExactlyInAnyOrder(Open.class, Close.class, Send.class, Receive.class);
+
+        var freeze = new Freeze("1");
+        var open = new Open("1");
+        bus.dispatch(freeze);
+        bus.dispatch(freeze);
+        bus.dispatch(open);
+        bus.dispatch(new Close("1"));
+
+        assertThat(asked).containsExactlyInAnyOrder(Open.class, Close.class, Send.class, Receive.class, Freeze.class);
+        assertThat(seen).containsExactly(freeze, freeze, open);
+    }
+
+    @Test
+    void an_unknown_message_passes_only_the_interceptors_that_apply_to_it() {
+        var seen = new ArrayList<Object>();
+        Interceptor onlyOpen = new Interceptor() {
+            @Override
+            public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                seen.add(((Open) message).id());
+                return next.proceed(message, metadata);
+            }
+
+            @Override
+            public boolean appliesTo(Class<?> type) {
+                return type == Open.class;
+            }
+        };
+        var bus = builder().handle(Open.class, c -> "").intercept(0, onlyOpen).build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Close("2"))).isInstanceOf(NoHandlerException.class);
+        bus.dispatch(new Open("1"));
+
+        assertThat(seen).containsExactly("1");
+    }
+
+    @Test
+    void a_replaced_message_reaches_the_handler_of_its_own_class_on_every_way() {
+        Interceptor swap = (message, metadata, next) ->
+                next.proceed(message instanceof Open open ? new Close(open.id()) : message, metadata);
+        var shared = builder()
+                .handle(Open.class, c -> "open")
+                .handle(Close.class, c -> "close")
+                .intercept(0, swap)
+                .build();
+        var perClass = builder()
+                .handle(Open.class, c -> "open")
+                .handle(Close.class, c -> "close")
+                .intercept(0, new Interceptor() {
+                    @Override
+                    public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                        return swap.around(message, metadata, next);
+                    }
+
+                    @Override
+                    public boolean appliesTo(Class<?> type) {
+                        return true;
+                    }
+                })
+                .build();
+
+        assertThat(shared.dispatch(new Open("1"))).isEqualTo("close");
+        assertThat(shared.handlerFor(Open.class).handle(new Open("1"))).isEqualTo("close");
+        assertThat(perClass.dispatch(new Open("1"))).isEqualTo("close");
+        assertThat(perClass.handlerFor(Open.class).handle(new Open("1"))).isEqualTo("close");
+    }
+
+    @Test
+    void the_route_of_a_sealed_root_finds_the_handler_of_each_leaf() {
+        var bus = builder()
+                .handle(Account.class, c -> "account")
+                .handle(Send.class, c -> "send")
+                .build();
+
+        assertThat(bus.handlerFor(Account.class).handle(new Send("1"))).isEqualTo("send");
+        assertThat(bus.handlerFor(Account.class).handle(new Freeze("1"))).isEqualTo("account");
+    }
+
+    @Test
+    void six_interceptors_run_in_the_order_of_their_numbers_and_then_of_registration() {
+        var order = new ArrayList<String>();
+        var builder = builder().handle(Open.class, c -> "open");
+        for (var name : List.of("3a", "1a", "2a", "3b", "1b", "2b")) {
+            builder.intercept(name.charAt(0), (message, metadata, next) -> {
+                order.add(name);
+                return next.proceed(message, metadata);
+            });
+        }
+
+        builder.build().dispatch(new Open("1"));
+
+        assertThat(order).containsExactly("1a", "1b", "2a", "2b", "3a", "3b");
+    }
+
+    @Test
+    void a_built_bus_does_not_change_with_its_builder() {
+        var builder = builder().handle(Open.class, c -> "open");
+        var bus = builder.build();
+        builder.handle(Close.class, c -> "close");
+
+        assertThatThrownBy(() -> bus.dispatch(new Close("1"))).isInstanceOf(NoHandlerException.class);
+    }
+
+    @Test
+    void run_gives_done_and_a_query_bus_is_wired_alike() {
+        record Ping() implements Command<Done> {}
+        var pinged = new ArrayList<Ping>();
+        var commands = builder().run(Ping.class, pinged::add).build();
+        var queries = InMemoryQueryBus.builder().handle(Ask.class, q -> 42).build();
+
+        assertThat(commands.dispatch(new Ping())).isEqualTo(Done.DONE);
+        assertThat(pinged).hasSize(1);
+        assertThat(queries.ask(new Ask())).isEqualTo(42);
+        assertThat(queries.handlerFor(Ask.class).handle(new Ask())).isEqualTo(42);
+        assertThatThrownBy(() -> InMemoryQueryBus.builder()
+                        .handle(Ask.class, q -> 1)
+                        .handle(Ask.class, q -> 2)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageStartingWith("InMemoryQueryBus");
+    }
+
+    record Descend(int depth) implements Command<Integer> {}
+
+    @Test
+    void a_thousand_nested_dispatches_fit_the_stack_of_an_ordinary_thread() throws Exception {
+        var bus = new InMemoryCommandBus[1];
+        bus[0] = builder()
+                .handle(Descend.class, c -> c.depth() == 0 ? 0 : 1 + bus[0].dispatch(new Descend(c.depth() - 1)))
+                .build();
+        var reached = new int[1];
+        var thread = new Thread(() -> reached[0] = bus[0].dispatch(new Descend(1_000)));
+        thread.start();
+        thread.join();
+
+        assertThat(reached[0]).isEqualTo(1_000);
+    }
+
+    @Test
+    @SuppressWarnings("NullAway")
+    void nulls_are_refused_where_they_are_given() {
+        assertThatThrownBy(() -> builder().handle(null, (Open c) -> "")).isInstanceOf(NullPointerException.class);
+        assertThatThrownBy(() -> builder().run(null, c -> {})).isInstanceOf(NullPointerException.class);
+        assertThatThrownBy(() -> builder().intercept(0, null)).isInstanceOf(NullPointerException.class);
+        assertThatThrownBy(() -> builder().requireAll(null)).isInstanceOf(NullPointerException.class);
+        assertThatThrownBy(() -> builder().build().handlerFor(null)).isInstanceOf(NullPointerException.class);
+    }
+}

@@ -1,0 +1,467 @@
+package dev.cqrs.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.inmemory.InMemoryCheckpointStore;
+import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.message.WiringException;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.projection.Projection;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(30)
+class ProjectionEngineTest {
+
+    record Added(int number) {}
+
+    record Ignored(int number) {}
+
+    static final Fold<Integer> SUM = Fold.from(0).on(Added.class, (sum, e) -> sum + e.number());
+    static final Projection<Integer> TOTAL = Projection.of("total", 1, SUM);
+    static final Projection<List<Integer>> LIST = Projection.of(
+            "list", 1, Fold.<List<Integer>>fresh(ArrayList::new).change(Added.class, (l, e) -> l.add(e.number())));
+
+    /** Runs what it is given when it is told to. */
+    static final class Manual implements Executor {
+        final Queue<Runnable> tasks = new ArrayDeque<>();
+
+        @Override
+        public void execute(Runnable task) {
+            tasks.add(task);
+        }
+
+        void runAll() {
+            for (var task = tasks.poll(); task != null; task = tasks.poll()) {
+                task.run();
+            }
+        }
+    }
+
+    static final class HandClock extends Clock {
+        Instant now = Instant.EPOCH;
+
+        @Override
+        public ZoneId getZone() {
+            return ZoneOffset.UTC;
+        }
+
+        @Override
+        public Clock withZone(ZoneId zone) {
+            return this;
+        }
+
+        @Override
+        public Instant instant() {
+            return now;
+        }
+    }
+
+    final HandClock clock = new HandClock();
+    final InMemoryEventStore store = new InMemoryEventStore(
+            Catalog.builder()
+                    .event("added", Added.class, e -> Set.of(Tag.of("parity", e.number() % 2 == 0 ? "even" : "odd")))
+                    .event("ignored", Ignored.class)
+                    .build(),
+            clock);
+    final List<ProjectionFailure> failures = new ArrayList<>();
+    final Manual executor = new Manual();
+
+    ProjectionEngine.Builder engine() {
+        return ProjectionEngine.builder(store, failures::add);
+    }
+
+    void add(int... numbers) {
+        for (int number : numbers) {
+            store.append(List.of(new Added(number)), AppendCondition.none());
+        }
+    }
+
+    @Test
+    void an_inline_view_is_up_to_date_when_the_append_returns() {
+        add(1, 2);
+        try (var engine = engine().inline(TOTAL).inline(LIST).build()) {
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
+
+            add(3);
+
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(6);
+            assertThat(engine.view(LIST).<List<Integer>>read(List::copyOf)).containsExactly(1, 2, 3);
+            assertThat(engine.view(TOTAL).position()).isEqualTo(Position.of(3));
+        }
+    }
+
+    @Test
+    void a_background_view_follows_when_its_executor_runs_with_one_task_at_a_time() {
+        try (var engine = engine().background(TOTAL, executor).build()) {
+            add(1, 2, 3);
+            assertThat(executor.tasks).hasSize(1);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isZero();
+            assertThat(engine.view(TOTAL).status().lag()).isEqualTo(3);
+
+            executor.runAll();
+
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(6);
+            assertThat(engine.view(TOTAL).status().lag()).isZero();
+            add(4);
+            executor.runAll();
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(10);
+        }
+    }
+
+    @Test
+    void events_the_projection_does_not_know_still_move_its_position() {
+        try (var engine = engine().inline(TOTAL).build()) {
+            store.append(List.of(new Ignored(1)), AppendCondition.none());
+
+            assertThat(engine.view(TOTAL).position()).isEqualTo(Position.of(1));
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isZero();
+        }
+    }
+
+    @Test
+    void a_projection_over_a_narrower_query_sees_only_its_events() {
+        var even = TOTAL.over(EventQuery.tagged(Tag.of("parity", "even")));
+        try (var engine = engine().inline(even).build()) {
+            add(1, 2, 3, 4);
+
+            assertThat(engine.view(even).<Integer>read(sum -> sum)).isEqualTo(6);
+        }
+    }
+
+    @Test
+    void a_log_of_many_batches_is_folded_whole_and_in_order() {
+        var numbers = IntStream.range(0, 5_000).boxed().toList();
+        store.append(numbers.stream().map(Added::new).toList(), AppendCondition.none());
+
+        try (var engine = engine().inline(LIST).background(TOTAL, executor).build()) {
+            executor.runAll();
+
+            assertThat(engine.view(LIST).<List<Integer>>read(List::copyOf)).isEqualTo(numbers);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(4_999 * 5_000 / 2);
+        }
+    }
+
+    @Test
+    void the_append_stands_when_a_fold_throws_and_only_that_projection_stops() {
+        var boom = new IllegalStateException("boom");
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            if (e.number() == 2) {
+                throw boom;
+            }
+            return sum + e.number();
+        }));
+        try (var engine = engine().inline(failing).inline(TOTAL).build()) {
+            add(1, 2, 3);
+
+            assertThat(store.head()).isEqualTo(Position.of(3));
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(6);
+            assertThat(failures).containsExactly(new ProjectionFailure("failing", Position.of(2), boom));
+            assertThatThrownBy(() -> engine.view(failing).<Integer>read(sum -> sum))
+                    .isInstanceOf(ProjectionStoppedException.class)
+                    .hasMessageContaining("\"failing\" stopped at position 2")
+                    .hasCause(boom);
+            assertThat(engine.view(failing).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+            assertThat(engine.view(failing).position()).isEqualTo(Position.of(1));
+        }
+    }
+
+    @Test
+    void an_error_in_a_fold_stops_the_projection_like_an_exception() {
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            throw new StackOverflowError();
+        }));
+        try (var engine = engine().inline(failing).build()) {
+            add(1);
+
+            assertThat(failures).hasSize(1);
+            assertThat(engine.status())
+                    .singleElement()
+                    .satisfies(s -> assertThat(s.failure()).isPresent());
+        }
+    }
+
+    @Test
+    void a_listener_that_throws_is_handed_to_the_thread_and_disturbs_nobody() {
+        var uncaught = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((t, e) -> uncaught.add(e));
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            throw new IllegalStateException("fold");
+        }));
+        try (var engine = ProjectionEngine.builder(store, failure -> {
+                    throw new IllegalArgumentException("listener");
+                })
+                .inline(failing)
+                .inline(TOTAL)
+                .build()) {
+            add(5);
+
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(5);
+            assertThat(uncaught).singleElement().satisfies(e -> assertThat(e).hasMessage("listener"));
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+    }
+
+    @Test
+    void appending_from_a_fold_is_refused_and_writes_nothing() {
+        var appending = Projection.of("appending", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            add(9);
+            return sum;
+        }));
+        try (var engine = engine().inline(appending).inline(TOTAL).build()) {
+            add(1);
+
+            assertThat(store.head()).isEqualTo(Position.of(1));
+            assertThat(failures)
+                    .singleElement()
+                    .satisfies(f -> assertThat(f.cause())
+                            .isInstanceOf(IllegalStateException.class)
+                            .hasMessageContaining("\"appending\" tried to append"));
+            add(2);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void appending_while_a_view_changed_in_place_is_read_is_refused_instead_of_waiting_for_itself() {
+        try (var engine = engine().inline(LIST).build()) {
+            assertThatThrownBy(() -> engine.view(LIST).<Integer>read(list -> {
+                        add(1);
+                        return list.size();
+                    }))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("tried to append");
+            assertThat(store.head()).isEqualTo(Position.START);
+            add(1);
+            assertThat(engine.view(LIST).<Integer>read(List::size)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void await_applied_returns_when_the_view_has_come_up_and_not_before() throws Exception {
+        try (var engine = engine().background(TOTAL, executor).build()) {
+            add(1);
+            var view = engine.view(TOTAL);
+            assertThatThrownBy(() -> view.awaitApplied(Position.of(1), Duration.ZERO))
+                    .isInstanceOf(ProjectionTimeoutException.class)
+                    .hasMessageContaining("is at position 0", "expected 1");
+
+            var waiter = new Thread(executor::runAll);
+            waiter.start();
+            view.awaitApplied(Position.of(1), Duration.ofSeconds(20));
+
+            assertThat(view.<Integer>read(sum -> sum)).isEqualTo(1);
+            waiter.join();
+        }
+    }
+
+    @Test
+    void await_applied_tells_that_the_projection_stopped() {
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            throw new IllegalStateException("boom");
+        }));
+        try (var engine = engine().inline(failing).build()) {
+            add(1);
+
+            assertThatThrownBy(() -> engine.view(failing).awaitApplied(Position.of(1), Duration.ofDays(1)))
+                    .isInstanceOf(ProjectionStoppedException.class);
+        }
+    }
+
+    @Test
+    void an_executor_that_refuses_stops_the_projection_and_tells_the_listener() {
+        try (var engine = engine().background(TOTAL, task -> {
+                    throw new RejectedExecutionException("full");
+                })
+                .build()) {
+            add(1);
+
+            assertThat(failures)
+                    .singleElement()
+                    .satisfies(f -> assertThat(f.cause()).hasMessage("full"));
+            assertThat(engine.view(TOTAL).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+        }
+    }
+
+    @Test
+    void the_view_as_it_was_at_a_position_and_at_an_instant() {
+        try (var engine = engine().inline(TOTAL).build()) {
+            for (int i = 1; i <= 4; i++) {
+                clock.now = Instant.ofEpochSecond(i);
+                add(i);
+            }
+            var view = engine.view(TOTAL);
+
+            assertThat(view.at(Position.START)).isZero();
+            assertThat(view.at(Position.of(2))).isEqualTo(3);
+            assertThat(view.at(Instant.ofEpochSecond(3))).isEqualTo(6);
+            assertThat(view.at(Instant.ofEpochSecond(0))).isZero();
+            assertThat(view.at(Instant.MAX)).isEqualTo(10);
+            assertThatThrownBy(() -> view.at(Position.of(5)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("head, 4");
+        }
+    }
+
+    @Test
+    void a_new_engine_goes_on_from_the_checkpoint_and_folds_nothing_twice() {
+        var checkpoints = new InMemoryCheckpointStore();
+        var folded = new ArrayList<Integer>();
+        var noting = Projection.of("noting", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            folded.add(e.number());
+            return sum + e.number();
+        }));
+        try (var engine = engine().checkpoints(checkpoints).inline(noting).build()) {
+            add(1, 2);
+            assertThat(engine.view(noting).position()).isEqualTo(Position.of(2));
+        }
+        add(3);
+
+        try (var engine = engine().checkpoints(checkpoints).inline(noting).build()) {
+            assertThat(engine.view(noting).<Integer>read(sum -> sum)).isEqualTo(6);
+            assertThat(folded).containsExactly(1, 2, 3);
+        }
+    }
+
+    @Test
+    void a_checkpoint_of_another_version_or_ahead_of_the_log_is_not_believed() {
+        var checkpoints = new InMemoryCheckpointStore();
+        add(1, 2);
+
+        for (var wrong : List.of(new Checkpoint(2, Position.of(2), 99), new Checkpoint(1, Position.of(3), 99))) {
+            checkpoints.save("total", wrong);
+            try (var engine = engine().checkpoints(checkpoints).inline(TOTAL).build()) {
+                assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
+            }
+        }
+    }
+
+    @Test
+    void a_view_changed_in_place_begins_at_zero_as_its_object_cannot_be_kept_at_a_position() {
+        var checkpoints = new InMemoryCheckpointStore();
+        try (var engine = engine().checkpoints(checkpoints).inline(LIST).build()) {
+            add(1);
+            assertThat(engine.view(LIST).<Integer>read(List::size)).isEqualTo(1);
+        }
+
+        assertThat(checkpoints.load("list")).isEmpty();
+        try (var engine = engine().checkpoints(checkpoints).inline(LIST).build()) {
+            assertThat(engine.view(LIST).<Integer>read(List::size)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void a_closed_engine_folds_no_more_and_refuses_to_be_read() {
+        var engine = engine().inline(TOTAL).background(LIST, executor).build();
+        add(1);
+        engine.close();
+        engine.close();
+        add(2);
+        executor.runAll();
+
+        assertThat(engine.view(TOTAL).status().state()).isEqualTo(ProjectionStatus.State.CLOSED);
+        assertThat(engine.view(TOTAL).position()).isEqualTo(Position.of(1));
+        assertThat(engine.view(LIST).position()).isEqualTo(Position.START);
+        assertThatThrownBy(() -> engine.view(TOTAL).<Integer>read(sum -> sum))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+        assertThatThrownBy(() -> engine.view(TOTAL).at(Position.START)).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
+    void an_engine_closed_from_its_own_fold_does_not_wait_for_itself() {
+        var engine = new ProjectionEngine[1];
+        var closing = Projection.of("closing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            engine[0].close();
+            return sum;
+        }));
+        engine[0] = engine().inline(closing).build();
+
+        add(1);
+
+        assertThat(engine[0].view(closing).status().state()).isEqualTo(ProjectionStatus.State.CLOSED);
+    }
+
+    @Test
+    void two_projections_of_one_name_are_a_wiring_fault() {
+        assertThatThrownBy(() -> engine().inline(TOTAL).inline(TOTAL).build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("\"total\"");
+        assertThatThrownBy(() -> engine().inline(LIST).build().view(TOTAL))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("\"total\"", "[list]");
+    }
+
+    @Test
+    void a_reader_that_gives_null_is_told() {
+        try (var engine = engine().inline(TOTAL).build()) {
+            assertThatThrownBy(() -> engine.view(TOTAL).read(sum -> nothing()))
+                    .isInstanceOf(NullPointerException.class)
+                    .hasMessageContaining("\"total\"");
+        }
+    }
+
+    @SuppressWarnings("NullAway")
+    private static Object nothing() {
+        return null;
+    }
+
+    @Test
+    void under_four_writers_each_event_is_folded_once_in_the_order_of_the_log() throws Exception {
+        var threads = Executors.newFixedThreadPool(6);
+        var background = Projection.of(
+                "background",
+                1,
+                Fold.<List<Integer>>fresh(ArrayList::new).change(Added.class, (l, e) -> l.add(e.number())));
+        try (var engine = engine().inline(LIST).background(background, threads).build()) {
+            var writers = IntStream.range(0, 4)
+                    .mapToObj(writer ->
+                            threads.submit(() -> IntStream.range(0, 2_000).forEach(i -> add(writer * 10_000 + i))))
+                    .toList();
+            for (var writer : writers) {
+                writer.get();
+            }
+            engine.view(background).awaitApplied(store.head(), Duration.ofSeconds(20));
+            List<Integer> log;
+            try (var events = store.read(EventQuery.all())) {
+                log = events.toList().stream()
+                        .map(e -> ((Added) e.event()).number())
+                        .toList();
+            }
+
+            assertThat(log).hasSize(8_000);
+            assertThat(engine.view(LIST).<List<Integer>>read(List::copyOf)).isEqualTo(log);
+            assertThat(engine.view(background).<List<Integer>>read(List::copyOf))
+                    .isEqualTo(log);
+        } finally {
+            threads.shutdown();
+            assertThat(threads.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
+    }
+}

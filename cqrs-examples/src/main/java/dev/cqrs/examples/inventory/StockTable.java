@@ -1,0 +1,41 @@
+package dev.cqrs.examples.inventory;
+
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+
+/**
+ * The application's own table: how many of each item lie in the warehouse. It stands for a table of a database and
+ * knows nothing of the library.
+ *
+ * <p><b>Threads:</b> thread-safe.
+ */
+final class StockTable {
+
+    private final ConcurrentMap<String, Integer> rows = new ConcurrentHashMap<>();
+
+    /** Adds pieces of an item and gives how many there are now. */
+    int add(String item, int pieces) {
+        return rows.merge(item, pieces, Math::addExact);
+    }
+
+    /**
+     * Takes pieces of an item and gives how many are left.
+     *
+     * @throws IllegalStateException if there are not enough; then nothing is taken
+     */
+    int take(String item, int pieces) {
+        // checking and taking are one step, as one UPDATE ... WHERE pieces >= ? would be
+        return rows.compute(item, (key, have) -> {
+            int there = have == null ? 0 : have;
+            if (there < pieces) {
+                throw new IllegalStateException("only " + there + " of " + item + " in stock, not " + pieces);
+            }
+            return there - pieces;
+        });
+    }
+
+    /** How many pieces of an item there are. */
+    int pieces(String item) {
+        return rows.getOrDefault(item, 0);
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.bank;
+
+import org.jspecify.annotations.NullMarked;

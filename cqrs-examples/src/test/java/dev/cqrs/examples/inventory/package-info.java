@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.inventory;
+
+import org.jspecify.annotations.NullMarked;

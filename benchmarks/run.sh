@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Measures everything that the results and README's chart need, beside the peers, and writes it to benchmarks/results/.
+#
+#   benchmarks/run.sh            all of it: about 40 minutes on two cores; leave the machine alone meanwhile
+#   benchmarks/run.sh --budget   only says how long each part takes
+#   benchmarks/run.sh --smoke    one short fork of each, to see that everything runs; keeps no results
+#   benchmarks/run.sh --report   only gates and chart, from the results that are there
+#
+# JAVA_HOME (or the java on the path) is JDK 17, which the gates are defined for. The run beside Axon 5, whose classes
+# need a later one, needs JDK 25 in JAVA_HOME_25 and is left out without it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mode=${1:-}
+java=${JAVA_HOME:+$JAVA_HOME/bin/}java
+jar=benchmarks/target/benchmarks.jar
+work=$(mktemp -d) # logs, and the jar with Axon 5
+trap 'rm -rf "$work"' EXIT
+results=benchmarks/results
+short=()  # for what is measured by the clock
+single=() # for what is measured by the shot
+if [ "$mode" = --smoke ]; then
+    results=$work
+    short=(-f 1 -wi 1 -i 1 -w 200ms -r 200ms)
+    single=(-f 1)
+fi
+
+# Forks, iterations and heap stand in the annotations of the benchmarks: five forks of 3 s (Axon: 4.5 s) each for what
+# is measured by the clock, twenty for the cold start, and for appends five with 2 s of warm-up and 17 shots.
+budget() {
+    cat <<'TABLE'
+part                                                       cells  s a cell  minutes
+command, 1 and 16 types, 100 handlers                         16        22      5.9
+command, 100 types, 100 handlers                               8        22      2.9
+command, 16 types, 16 handlers                                 8        22      2.9
+query, 16 types, 100 handlers                                  8        22      2.9
+query, 1 type, 100 handlers, floor and ours                    4        20      1.3
+cold start (20 forks)                                          4        20      1.3
+append, 0 and 10,000 events, floor, ours, Axon 4              12        20      4.0
+append, 0 and 10,000 events, Occurrent                         4        45      3.0
+append, 1,000,000 events, floor and ours                       4        75      5.0
+append, two threads                                            4        20      1.3
+read                                                           8        35      4.7
+replay                                                         3        30      1.5
+memory footprint (9 JVMs)                                      3        10      0.5
+JDK 25: build, append and command beside Axon 5                9        22      4.0
+all                                                                            41.2
+TABLE
+}
+
+jmh() { # name of the result, then JMH's arguments
+    local name=$1
+    shift
+    echo "$(date +%T) $name: $*"
+    "$java" -jar "$jar" "$@" -prof gc -foe true -rf json -rff "$results/$name.json" -o "$work/$name.log" \
+        2>"$work/$name.err" || {
+        tail -40 "$work/$name.log" "$work/$name.err"
+        exit 1
+    }
+}
+
+tool() { # a main class of ours, then its arguments
+    local class=$1
+    shift
+    "$java" -cp "$jar" "dev.cqrs.benchmarks.$class" "$@"
+}
+
+build() {
+    mvn -q -DskipTests clean package -pl benchmarks -am "$@"
+}
+
+report() {
+    local files=()
+    for name in command command-100 command-16 query query-1 cold append read replay footprint; do
+        [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
+    done
+    local axon5=()
+    [ ! -f "$results/axon5.json" ] || axon5=(--axon5 "$results/axon5.json")
+    tool Chart "$results/chart.svg" "${files[@]}"
+    tool Gates "${files[@]}" "${axon5[@]}" | tee "$results/gates.md"
+}
+
+jdk() {
+    "$1" -version 2>&1 | sed -n 's/^OpenJDK Runtime Environment //p'
+}
+
+machine() {
+    local changes
+    changes=$(git status --porcelain -- '*.java' '*pom.xml')
+    echo "date: $(date -u +%Y-%m-%d)"
+    echo "commit: $(git rev-parse HEAD)${changes:+ with changes}"
+    echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores," \
+        "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)"
+    echo "system: $(uname -sr)"
+    echo "jdk: $(jdk "$java")"
+    [ -z "${JAVA_HOME_25:-}" ] || echo "jdk beside Axon 5: $(jdk "$JAVA_HOME_25/bin/java")"
+}
+
+case $mode in
+--budget)
+    budget
+    exit
+    ;;
+--report)
+    build
+    report
+    exit
+    ;;
+esac
+
+budget
+mkdir -p "$results"
+if [ -n "${JAVA_HOME_25:-}" ]; then # first, so that the ordinary build is what stays
+    JAVA_HOME=$JAVA_HOME_25 build -Paxon5
+    cp "$jar" "$work/axon5.jar"
+fi
+build
+machine | tee "$results/machine.txt"
+
+jmh command 'CommandDispatchBenchmark' -p types=1,16 -p handlers=100 "${short[@]}"
+jmh command-100 'CommandDispatchBenchmark' -p types=100 -p handlers=100 "${short[@]}"
+jmh command-16 'CommandDispatchBenchmark' -p types=16 -p handlers=16 "${short[@]}"
+jmh query 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
+jmh query-1 'QueryDispatchBenchmark.(floor|cqrs)' -p types=1 -p handlers=100 "${short[@]}"
+jmh cold 'ColdStartBenchmark' "${single[@]}"
+jmh append 'AppendBenchmark' "${single[@]}"
+jmh read 'ReadBenchmark' "${short[@]}"
+jmh replay 'ReplayBenchmark' "${short[@]}"
+tool MemoryFootprint "$results/footprint.json"
+
+if [ -n "${JAVA_HOME_25:-}" ]; then
+    ordinary=("$java" "$jar")
+    java=$JAVA_HOME_25/bin/java
+    jar=$work/axon5.jar
+    jmh axon5 'AppendBenchmark.(floor|cqrs|axon5|axon5AtHead)$' -p events=1 -p preloaded=0 "${single[@]}"
+    jmh axon5-command 'CommandDispatchBenchmark.(floor|cqrs|cqrsThree.*|axon5.*)$' -p types=16 -p handlers=100 \
+        "${short[@]}"
+    java=${ordinary[0]}
+    jar=${ordinary[1]}
+fi
+report

@@ -4,6 +4,7 @@ import dev.cqrs.message.WiringException;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -115,7 +116,7 @@ public final class Catalog {
      * @return an unmodifiable collection in no particular order
      */
     public Collection<Class<?>> types() {
-        return byClass.keySet();
+        return Collections.unmodifiableSet(byClass.keySet());
     }
 
     private Entry entry(Class<?> type) {
@@ -239,7 +240,7 @@ public final class Catalog {
                                     .filter(e -> e.getKey().isAssignableFrom(type))
                                     .flatMap(e -> e.getValue().stream())
                                     .toList())));
-            return new Catalog(Map.copyOf(entries));
+            return new Catalog(entries);
         }
     }
 }

@@ -19,7 +19,7 @@ final class Chain {
 
     private Chain() {}
 
-    static Next of(List<Interceptor> interceptors, Next end) {
+    static Way of(List<Interceptor> interceptors, Way end) {
         var next = end;
         for (int i = interceptors.size() - 1; i >= 0; i--) {
             var interceptor = interceptors.get(i);
@@ -34,21 +34,47 @@ final class Chain {
         return next;
     }
 
-    private static void present(Object message, Metadata metadata) {
-        Objects.requireNonNull(message, "message");
-        Objects.requireNonNull(metadata, "metadata");
-    }
+    private abstract static class Link extends Way {
+        final Interceptor interceptor;
+        final Next next;
 
-    private static Object checked(Object result, Interceptor interceptor, Object message) {
-        if (result == null) {
-            throw new HandlerFailedException(
-                    message.getClass(),
-                    "The interceptor " + interceptor.getClass().getName());
+        Link(Interceptor interceptor, Way next) {
+            this.interceptor = interceptor;
+            this.next = next;
         }
-        return result;
+
+        static Object checked(Object result, Interceptor interceptor, Object message) {
+            if (result == null) {
+                throw new HandlerFailedException(
+                        message.getClass(),
+                        "The interceptor " + interceptor.getClass().getName());
+            }
+            return result;
+        }
+
+        /** What the interceptor before handed on; what the first is given was checked by the bus. */
+        static void present(Object message, Metadata metadata) {
+            Objects.requireNonNull(message, "message");
+            Objects.requireNonNull(metadata, "metadata");
+        }
     }
 
-    private record First(Interceptor interceptor, Next next) implements Next {
+    private static final class First extends Link {
+        First(Interceptor interceptor, Way next) {
+            super(interceptor, next);
+        }
+
+        @Override
+        public Object proceed(Object message, Metadata metadata) throws Exception {
+            return checked(interceptor.around(message, metadata, next), interceptor, message);
+        }
+    }
+
+    private static final class Second extends Link {
+        Second(Interceptor interceptor, Way next) {
+            super(interceptor, next);
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(message, metadata);
@@ -56,7 +82,11 @@ final class Chain {
         }
     }
 
-    private record Second(Interceptor interceptor, Next next) implements Next {
+    private static final class Third extends Link {
+        Third(Interceptor interceptor, Way next) {
+            super(interceptor, next);
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(message, metadata);
@@ -64,7 +94,11 @@ final class Chain {
         }
     }
 
-    private record Third(Interceptor interceptor, Next next) implements Next {
+    private static final class Fourth extends Link {
+        Fourth(Interceptor interceptor, Way next) {
+            super(interceptor, next);
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(message, metadata);
@@ -72,15 +106,11 @@ final class Chain {
         }
     }
 
-    private record Fourth(Interceptor interceptor, Next next) implements Next {
-        @Override
-        public Object proceed(Object message, Metadata metadata) throws Exception {
-            present(message, metadata);
-            return checked(interceptor.around(message, metadata, next), interceptor, message);
+    private static final class Further extends Link {
+        Further(Interceptor interceptor, Way next) {
+            super(interceptor, next);
         }
-    }
 
-    private record Further(Interceptor interceptor, Next next) implements Next {
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(message, metadata);

@@ -60,7 +60,7 @@ abstract sealed class Cursor {
     static final class Slice extends Cursor {
         private final Log log;
         private final @Nullable Filter filter;
-        private final int[][] blocks;
+        private final Posting.Entries entries;
         private final int step;
         private int left;
         private int index;
@@ -68,9 +68,9 @@ abstract sealed class Cursor {
         Slice(Log log, Posting posting, int after, int until, boolean backwards, @Nullable Filter filter) {
             this.log = log;
             this.filter = filter;
-            this.blocks = posting.blocks();
-            int from = after == 0 ? 0 : Posting.indexAfter(blocks, after);
-            int to = Posting.indexAfter(blocks, until);
+            this.entries = posting.entries();
+            int from = after == 0 ? 0 : entries.countUntil(after);
+            int to = entries.countUntil(until);
             this.left = Math.max(0, to - from);
             this.step = backwards ? -1 : 1;
             this.index = backwards ? to : from - 1;
@@ -81,12 +81,31 @@ abstract sealed class Cursor {
             return left;
         }
 
+        /** Whether what is left is every entry up to {@link #end()}, ascending, with its event. */
+        boolean isPlain() {
+            return filter == null && step == 1 && (left == 0 || entries.block(index + 1).events != null);
+        }
+
+        Posting.Entries entries() {
+            return entries;
+        }
+
+        /** The index of the next entry. */
+        int begin() {
+            return index + 1;
+        }
+
+        /** The index behind the last entry. */
+        int end() {
+            return index + 1 + left;
+        }
+
         @Override
         int next() {
             while (left > 0) {
                 left--;
                 index += step;
-                int position = Posting.entry(blocks, index);
+                int position = entries.position(index);
                 if (filter == null || log.matches(position, filter)) {
                     return position;
                 }

@@ -3,7 +3,6 @@ package dev.cqrs.inmemory;
 import dev.cqrs.command.Command;
 import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
-import dev.cqrs.message.Interceptor.Next;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.query.Query;
@@ -14,7 +13,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Sends messages through interceptors to handlers: what both buses are made of.
@@ -25,34 +27,57 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class Dispatcher {
 
-    private final String kind;
-    private final Map<Class<?>, Next> open;
+    private final Map<Class<?>, Way> open;
     private final List<Interceptor> interceptors;
     private final LookUp handlers;
     private final boolean sharedChain;
     private final ConcurrentHashMap<Class<?>, List<Interceptor>> applicable = new ConcurrentHashMap<>();
-    private final Sender entry;
+    private final Way entry;
 
     /** Finds what stands behind a class: at once for those known at build, and once for each that appears later. */
-    private abstract static class LookUp implements Next {
+    private abstract static class LookUp extends Way {
 
-        private final HashMap<Class<?>, Next> known;
-        private final ConcurrentHashMap<Class<?>, Next> late = new ConcurrentHashMap<>();
+        /*
+         * A hash table of our own, as it never changes and can be mostly empty: nearly every class is found with one
+         * look, where HashMap takes four loads more (docs/adr/0003 has the figures).
+         */
+        private final Class<?>[] types;
+        private final Way[] ways;
+        private final int mask;
+        private final ConcurrentHashMap<Class<?>, Way> late = new ConcurrentHashMap<>();
 
-        LookUp(Map<Class<?>, Next> known) {
-            this.known = new HashMap<>(known);
+        LookUp(Map<Class<?>, Way> known) {
+            int places = Integer.highestOneBit(Math.max(known.size(), 1)) * 16;
+            types = new Class<?>[places];
+            ways = new Way[places];
+            mask = places - 1;
+            known.forEach((type, way) -> {
+                int i = type.hashCode() & mask;
+                while (types[i] != null) {
+                    i = (i + 1) & mask;
+                }
+                types[i] = type;
+                ways[i] = way;
+            });
         }
 
-        final Next find(Class<?> type) {
-            var found = known.get(type);
-            return found != null ? found : late.computeIfAbsent(type, this::resolve);
+        final Way find(Class<?> type) {
+            for (int i = type.hashCode() & mask; ; i = (i + 1) & mask) {
+                var found = types[i];
+                if (found == type) {
+                    return ways[i];
+                }
+                if (found == null) {
+                    return late.computeIfAbsent(type, this::resolve);
+                }
+            }
         }
 
-        final Collection<Class<?>> knownTypes() {
-            return known.keySet();
+        final Set<Class<?>> knownTypes() {
+            return Stream.of(types).filter(Objects::nonNull).collect(Collectors.toSet());
         }
 
-        abstract Next resolve(Class<?> type);
+        abstract Way resolve(Class<?> type);
 
         @Override
         public final Object proceed(Object message, Metadata metadata) throws Exception {
@@ -62,12 +87,12 @@ final class Dispatcher {
 
     private final class Handlers extends LookUp {
 
-        Handlers(Map<Class<?>, Next> exact) {
+        Handlers(Map<Class<?>, Way> exact) {
             super(exact);
         }
 
         @Override
-        Next resolve(Class<?> type) {
+        Way resolve(Class<?> type) {
             var best = mostSpecific(type, open.keySet());
             return switch (best.size()) {
                 case 0 -> throw new NoHandlerException(type, hint(type));
@@ -83,80 +108,89 @@ final class Dispatcher {
 
     private final class Chains extends LookUp {
 
-        Chains(Map<Class<?>, Next> chains) {
+        Chains(Map<Class<?>, Way> chains) {
             super(chains);
         }
 
         @Override
-        Next resolve(Class<?> type) {
+        Way resolve(Class<?> type) {
             return chainFor(type, handlers);
         }
     }
 
     /** The handler of one class, for a route in hand; a message that an interceptor replaced finds its own. */
-    private record Known(Class<?> type, Next handler, Next others) implements Next {
+    private static final class Known extends Way {
+        private final Class<?> type;
+        private final Way handler;
+        private final Way others;
+
+        Known(Class<?> type, Way handler, Way others) {
+            this.type = type;
+            this.handler = handler;
+            this.others = others;
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             return (message.getClass() == type ? handler : others).proceed(message, metadata);
         }
     }
 
-    /** A way to handlers, and what becomes of what is thrown there. */
-    static final class Sender {
-        private final String kind;
-        private final Next way;
-
-        private Sender(String kind, Next way) {
-            this.kind = kind;
-            this.way = way;
-        }
-
-        Object send(Object message, Metadata metadata) {
-            Objects.requireNonNull(message, kind);
-            Objects.requireNonNull(metadata, "metadata");
-            try {
-                return way.proceed(message, metadata);
-            } catch (RuntimeException | Error unchecked) {
-                throw unchecked;
-            } catch (Throwable checked) { // a language without checked exceptions may throw any
-                if (checked instanceof InterruptedException) {
-                    Thread.currentThread().interrupt();
-                }
-                throw new HandlerFailedException(message.getClass(), checked);
-            }
-        }
-    }
-
-    Dispatcher(String kind, Map<Class<?>, Next> exact, Map<Class<?>, Next> open, List<Interceptor> interceptors) {
-        this.kind = kind;
+    Dispatcher(Map<Class<?>, Way> exact, Map<Class<?>, Way> open, List<Interceptor> interceptors) {
         this.open = open;
         this.interceptors = interceptors;
         this.sharedChain = interceptors.stream().allMatch(Dispatcher::appliesToAll);
         this.handlers = new Handlers(exact);
         if (sharedChain) {
-            this.entry = new Sender(kind, Chain.of(interceptors, handlers));
+            this.entry = Chain.of(interceptors, handlers);
         } else {
-            var chains = new HashMap<Class<?>, Next>();
+            var chains = new HashMap<Class<?>, Way>();
             exact.forEach((type, handler) -> chains.put(type, chainFor(type, new Known(type, handler, handlers))));
-            this.entry = new Sender(kind, new Chains(chains));
+            this.entry = new Chains(chains);
         }
     }
 
     /** The way to the handlers of all classes. */
-    Sender entry() {
+    Way entry() {
         return entry;
     }
 
     /** The way to the handler of one class; for a sealed root, to whichever handler the message's class has. */
-    Sender wayTo(Class<?> type) {
+    Way wayTo(Class<?> type) {
         Objects.requireNonNull(type, "type");
         if (open.containsKey(type) && !handlers.knownTypes().contains(type)) {
             return entry;
         }
-        return new Sender(kind, chainFor(type, new Known(type, handlers.find(type), handlers)));
+        var handler = handlers.find(type);
+        return interceptors.isEmpty() ? handler : chainFor(type, new Known(type, handler, handlers));
     }
 
-    private Next chainFor(Class<?> type, Next end) {
+    /** Sends what comes from outside. */
+    static Object send(Way way, String kind, Object message, Metadata metadata) {
+        Objects.requireNonNull(message, kind);
+        Objects.requireNonNull(metadata, "metadata");
+        try {
+            return way.proceed(message, metadata);
+        } catch (Throwable thrown) {
+            throw unchecked(message, thrown);
+        }
+    }
+
+    /** What was thrown, if the caller may be told it as it is; a language without checked exceptions may throw any. */
+    static RuntimeException unchecked(Object message, Throwable thrown) {
+        if (thrown instanceof RuntimeException exception) {
+            return exception;
+        }
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        if (thrown instanceof InterruptedException) {
+            Thread.currentThread().interrupt();
+        }
+        return new HandlerFailedException(message.getClass(), thrown);
+    }
+
+    private Way chainFor(Class<?> type, Way end) {
         if (sharedChain) {
             return Chain.of(interceptors, end);
         }

@@ -25,7 +25,7 @@ final class EventTypes {
         }
         for (var type : catalog.types()) {
             int number = byClass.size();
-            byNumber[number] = new EventType(number, type, catalog.nameOf(type), new Posting(null));
+            byNumber[number] = new EventType(number, type, catalog.nameOf(type), Posting.ofType());
             byClass.put(type, byNumber[number]);
         }
     }

@@ -18,7 +18,7 @@ import java.util.Objects;
 public final class InMemoryCommandBus implements CommandBus {
 
     private final Dispatcher dispatcher;
-    private final Dispatcher.Sender entry;
+    private final Way entry;
 
     InMemoryCommandBus(Dispatcher dispatcher) {
         this.dispatcher = dispatcher;
@@ -37,14 +37,16 @@ public final class InMemoryCommandBus implements CommandBus {
     @Override
     @SuppressWarnings("unchecked") // handlers are registered with the result type of their command
     public <R> R dispatch(Command<R> command, Metadata metadata) {
-        return (R) entry.send(command, metadata);
+        return (R) Dispatcher.send(entry, "command", command, metadata);
     }
 
     @Override
     @SuppressWarnings("unchecked") // as above
     public <C extends Command<R>, R> Route<C, R> handlerFor(Class<C> type) {
         var way = dispatcher.wayTo(type);
-        return (command, metadata) -> (R) way.send(command, metadata);
+        return way instanceof Route<?, ?> route
+                ? (Route<C, R>) route
+                : (command, metadata) -> (R) Dispatcher.send(way, "command", command, metadata);
     }
 
     /**

@@ -11,7 +11,6 @@ import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Interceptor;
-import dev.cqrs.message.Interceptor.Next;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.projection.Projection;
@@ -541,9 +540,9 @@ public final class InMemoryCqrs implements AutoCloseable {
     }
 
     /** A handler that is registered before what it needs exists. */
-    private static final class Bound implements Next {
+    private static final class Bound extends Way {
 
-        private @Nullable Next target;
+        private @Nullable Way target;
 
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {

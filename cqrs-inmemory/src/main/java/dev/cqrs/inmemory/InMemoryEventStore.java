@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -48,8 +49,8 @@ public final class InMemoryEventStore implements EventStore {
 
     /*
      * One lock, for writers only. Under it a batch is first given room everywhere (reserve), which may fail for want of
-     * memory and changes nothing that can be seen, and then written, which cannot fail; the volatile write of `head`
-     * comes last and publishes it all. A reader reads `head` first and believes nothing behind it.
+     * memory and changes nothing that can be seen, and then written, which cannot fail; the release of `head` comes last
+     * and publishes it all. A reader reads `head` first and believes nothing behind it.
      *
      * The lock is an unfair ReentrantLock: a running writer takes it again before a waking one comes round, so it
      * changes hands rarely, and the hand-over is what costs (docs/adr/0004).
@@ -69,7 +70,7 @@ public final class InMemoryEventStore implements EventStore {
     private final ReentrantLock lock = new ReentrantLock();
     private volatile Signal[] signals = {};
     private long lastTime = Long.MIN_VALUE;
-    private volatile int head;
+    private final AtomicInteger head = new AtomicInteger();
 
     /**
      * Makes an empty store.
@@ -109,7 +110,7 @@ public final class InMemoryEventStore implements EventStore {
         lock.lock();
         try {
             check(condition);
-            first = head + 1;
+            first = head.getPlain() + 1;
             reserve(numbers, postings, metadata);
             write(batch, numbers, postings, metadata, now);
         } finally {
@@ -124,7 +125,7 @@ public final class InMemoryEventStore implements EventStore {
 
     @Override
     public EventStream read(EventQuery query, ReadOptions options) {
-        int snapshot = head;
+        int snapshot = head.get();
         int after = (int) Math.min(options.after().value(), snapshot);
         int until = (int) Math.min(options.until().value(), snapshot);
         return new InMemoryEventStream(
@@ -133,7 +134,7 @@ public final class InMemoryEventStore implements EventStore {
 
     @Override
     public Position head() {
-        return Position.of(head);
+        return Position.of(head.get());
     }
 
     @Override
@@ -193,20 +194,20 @@ public final class InMemoryEventStore implements EventStore {
         int i = 0;
         for (var tag : of) {
             var posting = tags.get(tag);
-            found[i++] = posting != null ? posting : new Posting(tag);
+            found[i++] = posting != null ? posting : Posting.ofTag(tag);
         }
         return found;
     }
 
     private void reserve(int[] numbers, Posting[][] postings, Metadata metadata) {
-        int first = head + 1;
-        if (numbers.length > MAX_POSITION - head) {
-            throw new IllegalStateException("The store in memory is full: it holds " + head + " events, and "
+        int before = head.getPlain();
+        if (numbers.length > MAX_POSITION - before) {
+            throw new IllegalStateException("The store in memory is full: it holds " + before + " events, and "
                     + numbers.length + " more pass its bound of " + MAX_POSITION + ".");
         }
         boolean done = false;
         try {
-            log.reserve(first, head + numbers.length, !metadata.entries().isEmpty());
+            log.reserve(before + 1, before + numbers.length, !metadata.entries().isEmpty());
             for (int i = 0; i < numbers.length; i++) {
                 var own = postings[i];
                 for (int k = 0; k < own.length; k++) {
@@ -216,7 +217,10 @@ public final class InMemoryEventStore implements EventStore {
                     }
                     own[k].reserve(numbers[i]);
                 }
-                types.get(numbers[i]).posting().reserve(-1);
+                if (own.length > 0) {
+                    postings[i] = own[0].shared(own);
+                }
+                types.get(numbers[i]).posting().reserve(numbers[i]);
             }
             done = true;
         } finally {
@@ -236,43 +240,43 @@ public final class InMemoryEventStore implements EventStore {
     }
 
     private void write(Object[] batch, int[] numbers, Posting[][] postings, Metadata metadata, long now) {
-        int position = head;
+        int position = head.getPlain();
         long time = Math.max(now, lastTime);
         for (int i = 0; i < batch.length; i++) {
             position++;
             log.write(position, batch[i], numbers[i], time, postings[i], metadata);
             for (var posting : postings[i]) {
-                posting.add(position, numbers[i]);
+                posting.add(position, numbers[i], batch[i]);
             }
-            types.get(numbers[i]).posting().add(position, -1);
+            types.get(numbers[i]).posting().add(position, numbers[i], batch[i]);
         }
         lastTime = time;
-        head = position;
+        head.setRelease(position);
     }
 
     // ---- conditions
 
     private void check(AppendCondition condition) {
-        for (var clause : condition.clauses()) {
-            if (clause.after().value() > head) {
-                throw new IllegalArgumentException("The clause \"" + clause + "\" speaks of position "
-                        + clause.after() + ", but the log's head is " + head
-                        + "; expected a position at or before it. Is the condition from another store?");
-            }
-        }
-        for (var clause : condition.clauses()) {
-            int conflict = conflict(clause);
+        var clauses = condition.clauses();
+        for (int i = 0; i < clauses.size(); i++) {
+            int conflict = conflict(clauses.get(i));
             if (conflict != 0) {
-                throw new AppendConflictException(clause, Position.of(conflict));
+                throw new AppendConflictException(clauses.get(i), Position.of(conflict));
             }
         }
     }
 
     /** The position of an event that the clause forbids, 0 if there is none. */
     private int conflict(Clause clause) {
+        if (clause.after().value() > head.getPlain()) {
+            throw new IllegalArgumentException("The clause \"" + clause + "\" speaks of position " + clause.after()
+                    + ", but the log's head is " + head.getPlain()
+                    + "; expected a position at or before it. Is the condition from another store?");
+        }
         int after = (int) clause.after().value();
-        for (var item : clause.query().items()) {
-            int conflict = conflict(item, after);
+        var items = clause.query().items();
+        for (int i = 0; i < items.size(); i++) {
+            int conflict = conflict(items.get(i), after);
             if (conflict > after) {
                 return conflict;
             }
@@ -282,7 +286,7 @@ public final class InMemoryEventStore implements EventStore {
 
     private int conflict(EventQuery.Item item, int after) {
         if (item.tags().isEmpty()) {
-            return item.types().isEmpty() ? head : lastOf(item.types(), null);
+            return item.types().isEmpty() ? head.getPlain() : lastOf(item.types(), null);
         }
         if (item.tags().size() == 1) {
             var posting = tags.get(item.tags().iterator().next());
@@ -326,12 +330,7 @@ public final class InMemoryEventStore implements EventStore {
             all[i++] = posting;
         }
         var filter = new Cursor.Filter(item.types().isEmpty() ? null : types.mask(item.types()), all);
-        for (int k = Objects.requireNonNull(rarest).size() - 1; k >= 0 && rarest.get(k) > after; k--) {
-            if (log.matches(rarest.get(k), filter)) {
-                return rarest.get(k);
-            }
-        }
-        return 0;
+        return new Cursor.Slice(log, Objects.requireNonNull(rarest), after, head.getPlain(), true, filter).next();
     }
 
     private void checkKnown(Set<Class<?>> wanted) {
@@ -347,6 +346,13 @@ public final class InMemoryEventStore implements EventStore {
      * hold much fewer.
      */
     private Cursor cursor(EventQuery query, int after, int until, boolean backwards) {
+        var only = query.items().get(0);
+        if (query.items().size() == 1 && only.types().isEmpty() && only.tags().size() == 1) {
+            var posting = tags.get(only.tags().iterator().next());
+            return posting == null
+                    ? new Cursor.Range(log, 0, 0, backwards, List.of())
+                    : new Cursor.Slice(log, posting, after, until, backwards, null);
+        }
         var slices = new ArrayList<Cursor.Slice>();
         var filters = new ArrayList<Cursor.Filter>();
         boolean everything = false;

@@ -107,31 +107,88 @@ final class InMemoryEventStream implements EventStream {
     @Override
     public <S> S fold(Fold<S> fold, S state) {
         checkOpen();
-        if (left != Long.MAX_VALUE || !(cursor instanceof Cursor.Range range) || !range.isPlain()) {
-            return EventStream.super.fold(fold, state);
+        if (left == Long.MAX_VALUE) {
+            if (cursor instanceof Cursor.Range range && range.isPlain()) {
+                return foldRange(fold, state, range.position() + 1, range.end());
+            }
+            if (cursor instanceof Cursor.Slice slice && slice.isPlain()) {
+                return foldSlice(fold, state, slice);
+            }
         }
-        return foldRange(fold, state, range.position() + 1, range.end());
+        return EventStream.super.fold(fold, state);
     }
 
-    /** The whole of a range, by column: the type's number finds the step without touching the event. */
-    private <S> S foldRange(Fold<S> fold, S state, int first, int last) {
-        @SuppressWarnings({"unchecked", "rawtypes"})
-        Fold.Step<S>[] steps = new Fold.Step[types.count()];
-        for (int position = first; position <= last; ) {
-            var chunk = log.chunk(position);
-            int end = Math.min(last, Log.chunkEnd(position));
-            for (int slot = Log.slot(position); position <= end; slot++, position++) {
-                int type = chunk.types[slot];
-                var step = steps[type];
-                if (step == null) {
-                    step = fold.stepFor(types.get(type).type());
-                    steps[type] = step;
+    /** The rest of a tag's entries, which hold the events. */
+    private <S> S foldSlice(Fold<S> fold, S state, Cursor.Slice slice) {
+        Class<?> type = null;
+        Fold.Step<S> step = null;
+        for (int index = slice.begin(); index < slice.end(); ) {
+            var events = Objects.requireNonNull(slice.entries().block(index).events);
+            int end = Math.min(slice.end(), Posting.Entries.blockEnd(index));
+            for (int slot = Posting.Entries.slot(index); index < end; slot++, index++) {
+                var event = events[slot];
+                if (step == null || event.getClass() != type) {
+                    type = event.getClass();
+                    step = fold.stepFor(type);
                 }
-                state = step.apply(state, chunk.events[slot]);
+                state = step.apply(state, event);
             }
         }
         left = 0;
         return state;
+    }
+
+    /**
+     * The whole of a range, by column: the type's number finds the step without touching the event. The step of the next
+     * event is looked up before this one's is taken, so that the processor need not wait for it.
+     */
+    private <S> S foldRange(Fold<S> fold, S state, int first, int last) {
+        left = 0;
+        if (first > last) {
+            return state;
+        }
+        var steps = new Steps<>(fold, types);
+        var chunk = log.chunk(first);
+        int slot = Log.slot(first);
+        var step = steps.of(chunk.types[slot]);
+        var event = chunk.events[slot];
+        for (int position = first; position < last; ) {
+            position++;
+            slot++;
+            if (slot == chunk.events.length) {
+                chunk = log.chunk(position);
+                slot = 0;
+            }
+            var nextStep = steps.of(chunk.types[slot]);
+            var nextEvent = chunk.events[slot];
+            state = step.apply(state, event);
+            step = nextStep;
+            event = nextEvent;
+        }
+        return step.apply(state, event);
+    }
+
+    /** The steps of a fold by the number of the type. */
+    private static final class Steps<S> {
+        private final Fold<S> fold;
+        private final EventTypes types;
+        private final Fold.Step<S>[] found;
+
+        @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type
+        Steps(Fold<S> fold, EventTypes types) {
+            this.fold = fold;
+            this.types = types;
+            this.found = new Fold.Step[types.count()];
+        }
+
+        Fold.Step<S> of(int type) {
+            var step = found[type];
+            if (step == null) {
+                step = fold.stepFor(types.get(type).type());
+                found[type] = step;
+            }
+            return step;
+        }
     }
 
     @Override

@@ -17,7 +17,7 @@ import java.util.Objects;
 public final class InMemoryQueryBus implements QueryBus {
 
     private final Dispatcher dispatcher;
-    private final Dispatcher.Sender entry;
+    private final Way entry;
 
     InMemoryQueryBus(Dispatcher dispatcher) {
         this.dispatcher = dispatcher;
@@ -36,14 +36,16 @@ public final class InMemoryQueryBus implements QueryBus {
     @Override
     @SuppressWarnings("unchecked") // handlers are registered with the result type of their query
     public <R> R ask(Query<R> query, Metadata metadata) {
-        return (R) entry.send(query, metadata);
+        return (R) Dispatcher.send(entry, "query", query, metadata);
     }
 
     @Override
     @SuppressWarnings("unchecked") // as above
     public <Q extends Query<R>, R> Route<Q, R> handlerFor(Class<Q> type) {
         var way = dispatcher.wayTo(type);
-        return (query, metadata) -> (R) way.send(query, metadata);
+        return way instanceof Route<?, ?> route
+                ? (Route<Q, R>) route
+                : (query, metadata) -> (R) Dispatcher.send(way, "query", query, metadata);
     }
 
     /**

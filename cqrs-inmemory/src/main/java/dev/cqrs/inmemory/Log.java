@@ -36,11 +36,6 @@ final class Log {
         return (position - 1) & (CHUNK - 1);
     }
 
-    /** The last position in the same chunk. */
-    static int chunkEnd(int position) {
-        return (position - 1 | CHUNK - 1) + 1;
-    }
-
     /** Makes room for the positions from {@code first} to {@code last}, so that writing them cannot fail. */
     void reserve(int first, int last, boolean withMetadata) {
         int from = (first - 1) >>> BITS;

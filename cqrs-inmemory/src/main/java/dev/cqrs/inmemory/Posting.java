@@ -2,14 +2,16 @@ package dev.cqrs.inmemory;
 
 import dev.cqrs.event.Tag;
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The positions of the events that have one tag, or one type, in ascending order.
+ * The positions of the events that have one tag, or one type, in ascending order; for a tag the events too, so that
+ * reading an entity touches nothing else.
  *
- * <p>Written by one thread at a time, under the store's lock; the fields below {@code blocks} are for that thread only.
- * Read without a lock up to a head that was read before: entries behind that head may be seen or not, as zero or as
- * they are, so a reader takes an entry for what it is only if it is neither zero nor behind its head.
+ * <p>Written by one thread at a time, under the store's lock. Read without a lock, through {@link #entries()}, up to a
+ * head that was read before: entries behind that head may be seen or not, as zero or as they are, so a reader takes an
+ * entry for what it is only if it is neither zero nor behind its head.
  */
 final class Posting {
 
@@ -19,9 +21,15 @@ final class Posting {
 
     final @Nullable Tag tag;
 
-    /** Blocks of equal size, then perhaps some missing; the first is smaller while it is the only one. */
-    private volatile int[][] blocks = {new int[SMALLEST]};
+    /** The only block while there is no other, and then of full size. */
+    private volatile Block first;
 
+    /** The other blocks, all of full size, then perhaps some missing. */
+    private volatile Block @Nullable [] others;
+
+    // what follows is for the writer only
+
+    private Block tail;
     private int size;
     private int last;
     private int reserved;
@@ -29,11 +37,36 @@ final class Posting {
     /** Pairs of a type and the last position at which it has this tag; for a tag only. */
     private int[] lastByType = {};
 
-    Posting(@Nullable Tag tag) {
-        this.tag = tag;
+    private Posting[] lastTags = {};
+
+    /** A stretch of entries. */
+    static final class Block {
+        final int[] positions;
+        final Object @Nullable [] events;
+
+        private Block(int[] positions, Object @Nullable [] events) {
+            this.positions = positions;
+            this.events = events;
+        }
+
+        private Block ofSize(int size) {
+            return new Block(Arrays.copyOf(positions, size), events == null ? null : Arrays.copyOf(events, size));
+        }
     }
 
-    // ---- the writer's side
+    private Posting(@Nullable Tag tag, Block first) {
+        this.tag = tag;
+        this.first = first;
+        this.tail = first;
+    }
+
+    static Posting ofTag(Tag tag) {
+        return new Posting(tag, new Block(new int[SMALLEST], new Object[SMALLEST]));
+    }
+
+    static Posting ofType() {
+        return new Posting(null, new Block(new int[SMALLEST], null));
+    }
 
     int size() {
         return size;
@@ -50,45 +83,62 @@ final class Posting {
         return slot < 0 ? 0 : lastByType[slot + 1];
     }
 
-    /**
-     * Makes room for one more entry beyond those already reserved, so that adding it cannot fail.
-     *
-     * @param type the event's, or -1 where last positions by type are not kept
-     */
+    /** Makes room for one more entry beyond those already reserved, so that adding it cannot fail. */
     void reserve(int type) {
-        if (type >= 0 && slot(type) < 0) {
+        if (tag != null && slot(type) < 0) {
             lastByType = Arrays.copyOf(lastByType, lastByType.length + 2);
             lastByType[lastByType.length - 2] = type;
         }
         int needed = size + ++reserved;
-        var current = blocks;
-        int lastBlock = (needed - 1) >>> BITS;
-        if (lastBlock == 0) {
-            int capacity = current[0].length;
-            if (needed > capacity) {
-                blocks = new int[][] {Arrays.copyOf(current[0], Math.min(BLOCK, capacity + (capacity >> 1)))};
-            }
-        } else if (lastBlock >= current.length) {
-            var more = Arrays.copyOf(current, current.length + (current.length >> 1) + 1);
-            more[lastBlock] = new int[BLOCK];
-            blocks = more;
-        } else if (current[lastBlock] == null) {
-            current[lastBlock] = new int[BLOCK];
+        if (needed > first.positions.length) {
+            grow(needed);
         }
+    }
+
+    private void grow(int needed) {
+        int capacity = first.positions.length;
+        if (capacity < BLOCK) {
+            first = first.ofSize(Math.min(BLOCK, capacity + (capacity >> 1)));
+            tail = first;
+            return;
+        }
+        int index = ((needed - 1) >>> BITS) - 1;
+        var blocks = others == null ? new Block[1] : others;
+        if (index >= blocks.length) {
+            blocks = Arrays.copyOf(blocks, index + (index >> 1) + 1);
+        }
+        if (blocks[index] == null) {
+            blocks[index] = new Block(new int[BLOCK], first.events == null ? null : new Object[BLOCK]);
+        }
+        others = blocks;
     }
 
     void forgetReserved() {
         reserved = 0;
     }
 
-    void add(int position, int type) {
-        blocks[size >>> BITS][size & (BLOCK - 1)] = position;
+    /** Adds an entry for which room was made. */
+    void add(int position, int type, Object event) {
+        int slot = size & (BLOCK - 1);
+        if (slot == 0 && size > 0) {
+            tail = Objects.requireNonNull(others)[(size >>> BITS) - 1];
+        }
+        tail.positions[slot] = position;
+        if (tail.events != null) {
+            tail.events[slot] = event;
+            lastByType[slot(type) + 1] = position;
+        }
         size++;
         reserved--;
         last = position;
-        if (type >= 0) {
-            lastByType[slot(type) + 1] = position;
+    }
+
+    /** The given tags of an event that has this one, or an equal array that an earlier event has. */
+    Posting[] shared(Posting[] tags) {
+        if (!Arrays.equals(lastTags, tags)) {
+            lastTags = tags;
         }
+        return lastTags;
     }
 
     private int slot(int type) {
@@ -100,36 +150,53 @@ final class Posting {
         return -1;
     }
 
-    /** The entry at {@code index}, which must be below {@link #size()}. */
-    int get(int index) {
-        return blocks[index >>> BITS][index & (BLOCK - 1)];
+    Entries entries() {
+        var more = others; // before the first: where there are others, that one is of full size
+        return new Entries(first, more);
     }
 
-    // ---- the readers' side
+    /** The entries as they stand. */
+    static final class Entries {
+        private final Block first;
+        private final Block @Nullable [] others;
 
-    /** The entries as they stand, to be read with {@link #entry} and {@link #indexAfter}. */
-    int[][] blocks() {
-        return blocks;
-    }
-
-    static int entry(int[][] blocks, int index) {
-        return blocks[index >>> BITS][index & (BLOCK - 1)];
-    }
-
-    /** How many entries are at or before {@code position}, which must not be behind the reader's head. */
-    static int indexAfter(int[][] blocks, int position) {
-        int low = 0;
-        int high = blocks.length == 1 ? blocks[0].length : blocks.length << BITS;
-        while (low < high) {
-            int middle = (low + high) >>> 1;
-            var block = blocks[middle >>> BITS];
-            int entry = block == null ? 0 : block[middle & (BLOCK - 1)];
-            if (entry != 0 && entry <= position) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+        private Entries(Block first, Block @Nullable [] others) {
+            this.first = first;
+            this.others = others;
         }
-        return low;
+
+        int position(int index) {
+            return block(index).positions[index & (BLOCK - 1)];
+        }
+
+        Block block(int index) {
+            return index < BLOCK ? first : Objects.requireNonNull(others)[(index >>> BITS) - 1];
+        }
+
+        static int slot(int index) {
+            return index & (BLOCK - 1);
+        }
+
+        /** The index behind the last in the same block. */
+        static int blockEnd(int index) {
+            return (index | BLOCK - 1) + 1;
+        }
+
+        /** How many entries are at or before {@code position}, which must not be behind the reader's head. */
+        int countUntil(int position) {
+            int low = 0;
+            int high = others == null ? first.positions.length : (others.length + 1) << BITS;
+            while (low < high) {
+                int middle = (low + high) >>> 1;
+                var block = block(middle);
+                int entry = block == null ? 0 : block.positions[middle & (BLOCK - 1)];
+                if (entry != 0 && entry <= position) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            return low;
+        }
     }
 }

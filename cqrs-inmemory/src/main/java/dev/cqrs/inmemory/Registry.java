@@ -1,7 +1,6 @@
 package dev.cqrs.inmemory;
 
 import dev.cqrs.message.Interceptor;
-import dev.cqrs.message.Interceptor.Next;
 import dev.cqrs.message.WiringException;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
@@ -31,7 +30,7 @@ final class Registry {
     private final List<String> faults = new ArrayList<>();
 
     /** The place is a throwable, as that is the cheapest way to remember a line that is hardly ever asked for. */
-    private record Registration(Next target, Throwable place) {}
+    private record Registration(Way target, Throwable place) {}
 
     private record Ordered(int order, Interceptor interceptor) {}
 
@@ -39,11 +38,11 @@ final class Registry {
         this.kind = kind;
     }
 
-    void handle(Class<?> type, Next target) {
+    void handle(Class<?> type, Way target) {
         handle(type, target, new Throwable());
     }
 
-    void handle(Class<?> type, Next target, Throwable place) {
+    void handle(Class<?> type, Way target, Throwable place) {
         var registration = new Registration(target, place);
         var earlier = registrations.putIfAbsent(type, registration);
         if (earlier != null) {
@@ -71,7 +70,7 @@ final class Registry {
 
     Dispatcher build() {
         var all = new ArrayList<>(faults);
-        var exact = new HashMap<Class<?>, Next>();
+        var exact = new HashMap<Class<?>, Way>();
         for (var type : registrations.keySet()) {
             for (var leaf : concreteBelow(type)) {
                 var candidates = mostSpecific(leaf);
@@ -96,9 +95,9 @@ final class Registry {
                 .sorted(Comparator.comparingInt(Ordered::order))
                 .map(Ordered::interceptor)
                 .toList();
-        var open = new LinkedHashMap<Class<?>, Next>();
+        var open = new LinkedHashMap<Class<?>, Way>();
         registrations.keySet().stream().filter(Registry::coversSubtypes).forEach(type -> open.put(type, target(type)));
-        return new Dispatcher(kind, exact, open, ordered);
+        return new Dispatcher(exact, open, ordered);
     }
 
     private void checkCovered(Class<?> root, List<String> all) {
@@ -137,7 +136,7 @@ final class Registry {
                                 .toList());
     }
 
-    private Next target(Class<?> type) {
+    private Way target(Class<?> type) {
         return registration(type).target();
     }
 

@@ -1,61 +1,150 @@
 package dev.cqrs.inmemory;
 
 import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandBus;
 import dev.cqrs.command.CommandHandler;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.HandlerFailedException;
-import dev.cqrs.message.Interceptor.Next;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.query.Query;
+import dev.cqrs.query.QueryBus;
 import dev.cqrs.query.QueryHandler;
 import java.util.Objects;
 
 /**
- * A handler of any kind as the end of a chain.
+ * A handler of any kind: as the end of a chain, where exceptions pass as they are, and as a route, where a checked one
+ * is wrapped.
  *
- * <p>Records and not lambdas, as a lambda takes two frames of the stack and commands may nest deeply.
+ * <p>A route without interceptors is the target itself, so that sending on it is one call more than the handler's own.
+ * Classes and not lambdas, as a lambda takes two frames of the stack and commands may nest deeply.
  */
 @SuppressWarnings({"unchecked", "rawtypes"}) // a target is reached by the class under which its handler was registered
 final class Target {
 
     private Target() {}
 
-    record OfCommand(CommandHandler handler) implements Next {
+    static final class OfCommand extends Way implements CommandBus.Route {
+        private final CommandHandler handler;
+
+        OfCommand(CommandHandler handler) {
+            this.handler = handler;
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             return checked(handler.handle((Command) message, present(metadata)), handler, message);
         }
+
+        @Override
+        public Object handle(Command command, Metadata metadata) {
+            Objects.requireNonNull(command, "command");
+            present(metadata);
+            try {
+                return checked(handler.handle(command, metadata), handler, command);
+            } catch (Throwable thrown) {
+                throw Dispatcher.unchecked(command, thrown);
+            }
+        }
     }
 
-    record OfPlainCommand(CommandHandler.Plain handler) implements Next {
+    static final class OfPlainCommand extends Way implements CommandBus.Route {
+        private final CommandHandler.Plain handler;
+
+        OfPlainCommand(CommandHandler.Plain handler) {
+            this.handler = handler;
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(metadata);
             return checked(handler.handle((Command) message), handler, message);
         }
+
+        @Override
+        public Object handle(Command command, Metadata metadata) {
+            Objects.requireNonNull(command, "command");
+            present(metadata);
+            try {
+                return checked(handler.handle(command), handler, command);
+            } catch (Throwable thrown) {
+                throw Dispatcher.unchecked(command, thrown);
+            }
+        }
     }
 
-    record OfAction(CommandHandler.Action body) implements Next {
+    static final class OfAction extends Way implements CommandBus.Route {
+        private final CommandHandler.Action body;
+
+        OfAction(CommandHandler.Action body) {
+            this.body = body;
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(metadata);
             body.run(message);
             return Done.DONE;
         }
+
+        @Override
+        public Object handle(Command command, Metadata metadata) {
+            Objects.requireNonNull(command, "command");
+            present(metadata);
+            try {
+                body.run(command);
+                return Done.DONE;
+            } catch (Throwable thrown) {
+                throw Dispatcher.unchecked(command, thrown);
+            }
+        }
     }
 
-    record OfQuery(QueryHandler handler) implements Next {
+    static final class OfQuery extends Way implements QueryBus.Route {
+        private final QueryHandler handler;
+
+        OfQuery(QueryHandler handler) {
+            this.handler = handler;
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             return checked(handler.handle((Query) message, present(metadata)), handler, message);
         }
+
+        @Override
+        public Object handle(Query query, Metadata metadata) {
+            Objects.requireNonNull(query, "query");
+            present(metadata);
+            try {
+                return checked(handler.handle(query, metadata), handler, query);
+            } catch (Throwable thrown) {
+                throw Dispatcher.unchecked(query, thrown);
+            }
+        }
     }
 
-    record OfPlainQuery(QueryHandler.Plain handler) implements Next {
+    static final class OfPlainQuery extends Way implements QueryBus.Route {
+        private final QueryHandler.Plain handler;
+
+        OfPlainQuery(QueryHandler.Plain handler) {
+            this.handler = handler;
+        }
+
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(metadata);
             return checked(handler.handle((Query) message), handler, message);
+        }
+
+        @Override
+        public Object handle(Query query, Metadata metadata) {
+            Objects.requireNonNull(query, "query");
+            present(metadata);
+            try {
+                return checked(handler.handle(query), handler, query);
+            } catch (Throwable thrown) {
+                throw Dispatcher.unchecked(query, thrown);
+            }
         }
     }
 

@@ -86,8 +86,8 @@ public final class ProjectionEngine implements AutoCloseable {
     }
 
     /**
-     * Stops following: a batch that is being folded ends and its checkpoint is saved; no other begins. A second call
-     * does nothing. The store and executors stay open, as they are the caller's.
+     * Stops following: what is being folded ends at the next event and is dropped, to be folded again by the next
+     * engine; the last complete state is saved as a checkpoint. A second call does nothing. The store and executors stay open, as they are the caller's.
      *
      * @throws IllegalStateException if called from within the reading of a view that is changed in place
      */

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The view that an engine keeps for one projection.
  *
- * <p><b>Threads:</b> thread-safe. Folding and reading exclude each other where the fold changes the view in place; a
- * view made of immutable values is read without a lock.
+ * <p><b>Threads:</b> thread-safe. A view made of immutable values is read without a lock. Folding and reading exclude
+ * each other where the fold changes the view in place: a read waits while the view catches up.
  *
  * <p><b>Errors:</b> after the engine was closed, its methods throw {@link IllegalStateException}, except
  * {@link #status()}.
@@ -33,13 +33,10 @@ import org.jspecify.annotations.Nullable;
 public final class ProjectionView<V> {
 
     /*
-     * `lock` guards `state` and is held while events are folded into it; `position` and `published` are written at the
-     * end of a batch, so that nobody sees part of one. Waiters count themselves in before they look at `position`, and
+     * `lock` guards `state` and is held while events are folded into it, up to the end of an append; `position` and
+     * `published` are written then, so that nobody sees part of one. Waiters count themselves in before they look at `position`, and
      * a folder looks for waiters after it has written it, so one of the two sees the other.
      */
-
-    /** How many events are folded at most before readers get a turn. */
-    private static final int BATCH = 512;
 
     private final EventStore store;
     private final Projection<V> projection;
@@ -220,45 +217,42 @@ public final class ProjectionView<V> {
         return failure == null && !closed;
     }
 
-    /** Folds what is in the log up to {@code until}, on the calling thread, and lets readers in now and then. */
+    /** Folds what is in the log up to {@code until}, on the calling thread; readers see all of it or nothing. */
     void catchUp(Position until) {
-        while (isRunning() && until.isAfter(position)) {
-            lock.writeLock().lock();
-            try {
-                if (isRunning() && until.isAfter(position)) {
-                    foldBatch(until);
-                }
-            } finally {
-                lock.writeLock().unlock();
-            }
-            wake();
+        if (!isRunning() || !until.isAfter(position)) {
+            return;
         }
+        lock.writeLock().lock();
+        try {
+            if (isRunning() && until.isAfter(position)) {
+                foldUntil(until);
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
+        wake();
     }
 
-    private void foldBatch(Position until) {
+    private void foldUntil(Position until) {
         var reached = position;
         var folded = state;
         try (var events = store.read(
-                projection.query(),
-                ReadOptions.forwards().after(position).until(until).limit(BATCH))) {
-            int count = 0;
+                projection.query(), ReadOptions.forwards().after(position).until(until))) {
             while (events.advance()) {
-                var event = events.event();
+                if (closed) {
+                    return;
+                }
                 var at = events.position();
                 try {
-                    folded = projection.fold().apply(folded, event);
+                    folded = projection.fold().apply(folded, events.event());
                 } catch (Throwable thrown) {
                     publish(folded, reached);
                     stop(at, thrown);
                     return;
                 }
                 reached = at;
-                count++;
             }
-            if (count < BATCH) {
-                reached = until.isAfter(events.head()) ? events.head() : until;
-            }
-            publish(folded, reached);
+            publish(folded, until.isAfter(events.head()) ? events.head() : until);
         } catch (Throwable thrown) { // the store's, in reading
             stop(reached, thrown);
         }
@@ -299,14 +293,14 @@ public final class ProjectionView<V> {
         }
     }
 
-    /** Waits for a batch that is under way, and keeps what it came to. */
+    /** Waits until nothing is being folded, and keeps what was last published. */
     void close() {
         if (closed) {
             return;
         }
+        closed = true; // ends a fold that is under way, whose result is dropped
         lock.writeLock().lock();
         try {
-            closed = true;
             saveCheckpoint();
         } finally {
             lock.writeLock().unlock();

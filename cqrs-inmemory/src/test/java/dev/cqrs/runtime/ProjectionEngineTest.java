@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -372,6 +373,66 @@ class ProjectionEngineTest {
         assertThat(checkpoints.load("list")).isEmpty();
         try (var engine = engine().checkpoints(checkpoints).inline(LIST).build()) {
             assertThat(engine.view(LIST).<Integer>read(List::size)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void a_reader_sees_whole_appends_only_however_long_they_are() throws Exception {
+        var threads = Executors.newFixedThreadPool(2);
+        try (var engine = engine().inline(LIST).background(TOTAL, threads).build()) {
+            var batch = IntStream.range(0, 1_500).mapToObj(i -> new Added(1)).toList();
+            var writing = threads.submit(() -> {
+                for (int i = 0; i < 40; i++) {
+                    store.append(batch, AppendCondition.none());
+                }
+            });
+            while (!writing.isDone()) {
+                assertThat(engine.view(LIST).<Integer>read(List::size) % 1_500).isZero();
+                assertThat(engine.view(TOTAL).<Integer>read(sum -> sum) % 1_500).isZero();
+            }
+            writing.get();
+        } finally {
+            threads.shutdown();
+        }
+    }
+
+    @Test
+    void closing_ends_a_fold_that_is_under_way_and_the_next_engine_folds_it_whole() throws Exception {
+        var checkpoints = new InMemoryCheckpointStore();
+        var begun = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        var slow = Projection.of("slow", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            begun.countDown();
+            await(goOn);
+            return sum + e.number();
+        }));
+        add(1, 2, 3);
+        var threads = Executors.newFixedThreadPool(2);
+        try {
+            var engine =
+                    engine().checkpoints(checkpoints).background(slow, threads).build();
+            await(begun);
+            var closing = threads.submit(engine::close);
+            while (engine.view(slow).status().state() != ProjectionStatus.State.CLOSED) {
+                Thread.onSpinWait();
+            }
+            goOn.countDown();
+            closing.get();
+            assertThat(engine.view(slow).position()).isEqualTo(Position.START);
+
+            try (var next = engine().checkpoints(checkpoints).inline(slow).build()) {
+                assertThat(next.view(slow).<Integer>read(sum -> sum)).isEqualTo(6);
+            }
+        } finally {
+            threads.shutdown();
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException interrupted) {
+            throw new AssertionError(interrupted);
         }
     }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures everything that the results and README's chart need, beside the peers, and writes it to benchmarks/results/.
 #
-#   benchmarks/run.sh            all of it: about 40 minutes on two cores; leave the machine alone meanwhile
+#   benchmarks/run.sh            all of it: about half an hour on two cores; leave the machine alone meanwhile
 #   benchmarks/run.sh --budget   only says how long each part takes
 #   benchmarks/run.sh --smoke    one short fork of each, to see that everything runs; keeps no results
 #   benchmarks/run.sh --report   only gates and chart, from the results that are there
@@ -25,26 +25,25 @@ if [ "$mode" = --smoke ]; then
     single=(-f 1)
 fi
 
-# Forks, iterations and heap stand in the annotations of the benchmarks: five forks of 3 s (Axon: 4.5 s) each for what
+# Forks, iterations and heap stand in the annotations of the benchmarks: five forks of 3 s (PipelinR and Axon: 7.5 s) each for what
 # is measured by the clock, twenty for the cold start, and for appends five with 2 s of warm-up and 17 shots.
 budget() {
     cat <<'TABLE'
 part                                                       cells  s a cell  minutes
-command, 1 and 16 types, 100 handlers                         16        22      5.9
-command, 100 types, 100 handlers                               8        22      2.9
-command, 16 types, 16 handlers                                 8        22      2.9
-query, 16 types, 100 handlers                                  8        22      2.9
-query, 1 type, 100 handlers, floor and ours                    4        20      1.3
+command, 16 types of 100, all                                  8     18-40      3.9
+command, 1 and 100 types of 100, floor and ours                8        18      2.4
+query, 16 types of 100, floor, ours, Axon 4                    6     18-40      2.5
+query, 1 type of 100, floor and ours                           2        18      0.6
 cold start (20 forks)                                          4        20      1.3
-append, 0 and 10,000 events, floor, ours, Axon 4              12        20      4.0
-append, 0 and 10,000 events, Occurrent                         4        45      3.0
-append, 1,000,000 events, floor and ours                       4        75      5.0
-append, two threads                                            4        20      1.3
-read                                                           8        35      4.7
+append of one event, 0 and 10,000 events, all                  8     20-45      3.5
+append of one event, 1,000,000 events, floor and ours          2        75      2.5
+append of ten events, 0 events, all                            4     20-45      1.8
+append, two threads, one event                                 2        20      0.7
+read of 10, all; of 1,000, floor and ours                      6        35      3.5
 replay                                                         3        30      1.5
 memory footprint (9 JVMs)                                      3        10      0.5
-JDK 25: build, append and command beside Axon 5                9        22      4.0
-all                                                                            41.2
+JDK 25: build, append beside Axon 5                            4        22      2.5
+all                                                                            27.2
 TABLE
 }
 
@@ -71,7 +70,8 @@ build() {
 
 report() {
     local files=()
-    for name in command command-100 command-16 query query-1 cold append read replay footprint; do
+    for name in command command-types query query-types cold append append-large append-ten append-threads read \
+        read-long replay footprint; do
         [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
     done
     local axon5=()
@@ -117,14 +117,17 @@ fi
 build
 machine | tee "$results/machine.txt"
 
-jmh command 'CommandDispatchBenchmark' -p types=1,16 -p handlers=100 "${short[@]}"
-jmh command-100 'CommandDispatchBenchmark' -p types=100 -p handlers=100 "${short[@]}"
-jmh command-16 'CommandDispatchBenchmark' -p types=16 -p handlers=16 "${short[@]}"
-jmh query 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
-jmh query-1 'QueryDispatchBenchmark.(floor|cqrs)' -p types=1 -p handlers=100 "${short[@]}"
+jmh command 'CommandDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
+jmh command-types 'CommandDispatchBenchmark.(floor|cqrs.*)$' -p types=1,100 -p handlers=100 "${short[@]}"
+jmh query 'QueryDispatchBenchmark.(floor|cqrs.*|axon4.*)$' -p types=16 -p handlers=100 "${short[@]}"
+jmh query-types 'QueryDispatchBenchmark.(floor|cqrs)$' -p types=1 -p handlers=100 "${short[@]}"
 jmh cold 'ColdStartBenchmark' "${single[@]}"
-jmh append 'AppendBenchmark' "${single[@]}"
-jmh read 'ReadBenchmark' "${short[@]}"
+jmh append 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=0,10000 "${single[@]}"
+jmh append-large 'AppendBenchmark.(floor|cqrs)$' -p events=1 -p preloaded=1000000 "${single[@]}"
+jmh append-ten 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=10 -p preloaded=0 "${single[@]}"
+jmh append-threads 'AppendBenchmark.*TwoThreads$' -p events=1 -p preloaded=0 "${single[@]}"
+jmh read 'ReadBenchmark' -p history=10 "${short[@]}"
+jmh read-long 'ReadBenchmark.(floor|cqrs)$' -p history=1000 "${short[@]}"
 jmh replay 'ReplayBenchmark' "${short[@]}"
 tool MemoryFootprint "$results/footprint.json"
 
@@ -133,8 +136,6 @@ if [ -n "${JAVA_HOME_25:-}" ]; then
     java=$JAVA_HOME_25/bin/java
     jar=$work/axon5.jar
     jmh axon5 'AppendBenchmark.(floor|cqrs|axon5|axon5AtHead)$' -p events=1 -p preloaded=0 "${single[@]}"
-    jmh axon5-command 'CommandDispatchBenchmark.(floor|cqrs|cqrsThree.*|axon5.*)$' -p types=16 -p handlers=100 \
-        "${short[@]}"
     java=${ordinary[0]}
     jar=${ordinary[1]}
 fi

@@ -54,14 +54,14 @@ public class CommandDispatchBenchmark extends CommandDispatch {
 
     /** Through Axon's bus. */
     @Benchmark
-    @Warmup(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+    @Warmup(iterations = 12, time = 500, timeUnit = TimeUnit.MILLISECONDS)
     public Integer axon4(Axon4 peer, Traffic traffic) {
         return peer.send(peer.bus, traffic.messages[traffic.next()]);
     }
 
     /** Through Axon's bus and three interceptors. */
     @Benchmark
-    @Warmup(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+    @Warmup(iterations = 12, time = 500, timeUnit = TimeUnit.MILLISECONDS)
     public Integer axon4ThreeInterceptors(Axon4 peer, Traffic traffic) {
         return peer.send(peer.intercepted, traffic.messages[traffic.next()]);
     }

@@ -27,14 +27,14 @@ public class CommandDispatchBenchmark extends CommandDispatch {
 
     /** Through Axon's bus. */
     @Benchmark
-    @Warmup(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+    @Warmup(iterations = 12, time = 500, timeUnit = TimeUnit.MILLISECONDS)
     public Integer axon5(Axon5 peer, Traffic traffic) {
         return peer.plain.dispatch(traffic.messages[traffic.next()]);
     }
 
     /** Through Axon's bus and three interceptors. */
     @Benchmark
-    @Warmup(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+    @Warmup(iterations = 12, time = 500, timeUnit = TimeUnit.MILLISECONDS)
     public Integer axon5ThreeInterceptors(Axon5 peer, Traffic traffic) {
         return peer.intercepted.dispatch(traffic.messages[traffic.next()]);
     }

@@ -107,12 +107,14 @@ public abstract class QueryDispatch {
 
     /** Through PipelinR. */
     @Benchmark
+    @Warmup(iterations = 12, time = 500, timeUnit = TimeUnit.MILLISECONDS) // it takes longer to compile
     public Integer pipelinr(PipelinR peer, Traffic traffic) {
         return peer.pipeline.send(traffic.messages[traffic.next()]);
     }
 
     /** Through PipelinR and three middlewares. */
     @Benchmark
+    @Warmup(iterations = 12, time = 500, timeUnit = TimeUnit.MILLISECONDS) // it takes longer to compile
     public Integer pipelinrThreeMiddlewares(PipelinR peer, Traffic traffic) {
         return peer.intercepted.send(traffic.messages[traffic.next()]);
     }

@@ -31,7 +31,7 @@ public interface CommandHandler<C extends Command<R>, R> {
      * @param <R> the type of their result
      */
     @FunctionalInterface
-    interface Plain<C extends Command<R>, R> {
+    interface Plain<C, R> {
 
         /**
          * Carries out {@code command}.

@@ -3,9 +3,12 @@ package dev.cqrs.decider;
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandHandler;
 import dev.cqrs.event.Fold;
+import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Metadata;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -15,7 +18,10 @@ import java.util.function.Function;
  *
  * <p>When it has, the handler loads and decides again, up to {@link #ATTEMPTS} times in all; then the last
  * {@link AppendConflictException} reaches the caller. A rejection is a {@link RejectedException} and is never tried
- * again. The result is a function of the command and the state after the decision. Accepting no events appends nothing.
+ * again. Accepting no events appends nothing.
+ *
+ * <p>The result is a function of the command and the state after the decision. It is taken before the events are
+ * appended, so that a result function that fails leaves nothing behind.
  *
  * <p><b>Threads:</b> immutable and thread-safe.
  *
@@ -59,29 +65,43 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * @param metadata kept with the events
      * @return what the result function gives
      * @throws RejectedException if the decision is a rejection
+     * @throws HandlerFailedException if the result function gives {@code null}; nothing was appended
      * @throws AppendConflictException if other appends came between in every attempt, or trying again cannot help
      */
     @Override
     public R handle(C command, Metadata metadata) {
-        var model = this.model.apply(command);
+        var model = Objects.requireNonNull(
+                this.model.apply(command),
+                () -> "The decision model for " + command.getClass().getName() + " is null.");
         for (int attempt = 1; ; attempt++) {
             var loaded = model.load(store);
-            var decision = decide.apply(command, loaded.state());
+            var decision = Objects.requireNonNull(
+                    decide.apply(command, loaded.state()),
+                    () -> "The decision on " + command.getClass().getName()
+                            + " is null; return accept(...) or reject(reason).");
             if (decision instanceof Decision.Rejected<?> rejected) {
                 throw new RejectedException(command.getClass(), rejected.reason());
             }
             var events = ((Decision.Accepted<?>) decision).events();
-            try {
-                if (!events.isEmpty()) {
-                    store.append(events, loaded.unchanged(), metadata);
-                }
-            } catch (AppendConflictException conflict) {
-                if (attempt == ATTEMPTS || !conflict.isRetryable()) {
-                    throw conflict;
-                }
-                continue;
+            var answer = result.apply(command, after(model, loaded.state(), events));
+            if (answer == null) {
+                throw new HandlerFailedException(command.getClass(), "The result function of the decision");
             }
-            return result.apply(command, after(model, loaded.state(), events));
+            if (events.isEmpty() || append(events, loaded.unchanged(), metadata, attempt)) {
+                return answer;
+            }
+        }
+    }
+
+    private boolean append(List<?> events, AppendCondition unchanged, Metadata metadata, int attempt) {
+        try {
+            store.append(events, unchanged, metadata);
+            return true;
+        } catch (AppendConflictException conflict) {
+            if (attempt == ATTEMPTS || !conflict.isRetryable()) {
+                throw conflict;
+            }
+            return false;
         }
     }
 

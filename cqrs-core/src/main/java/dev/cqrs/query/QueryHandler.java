@@ -31,7 +31,7 @@ public interface QueryHandler<Q extends Query<R>, R> {
      * @param <R> the type of their result
      */
     @FunctionalInterface
-    interface Plain<Q extends Query<R>, R> {
+    interface Plain<Q, R> {
 
         /**
          * Answers {@code query}.

@@ -15,8 +15,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * Sends messages through interceptors to handlers: what both buses are made of.
@@ -41,31 +39,35 @@ final class Dispatcher {
          * A hash table of our own, as it never changes and can be mostly empty: nearly every class is found with one
          * look, where HashMap takes four loads more (docs/adr/0003 has the figures).
          */
-        private final Class<?>[] types;
-        private final Way[] ways;
+        private final Object[] table; // a class and what stands behind it, alternating
         private final int mask;
+        private final Set<Class<?>> types;
         private final ConcurrentHashMap<Class<?>, Way> late = new ConcurrentHashMap<>();
 
         LookUp(Map<Class<?>, Way> known) {
-            int places = Integer.highestOneBit(Math.max(known.size(), 1)) * 16;
-            types = new Class<?>[places];
-            ways = new Way[places];
-            mask = places - 1;
+            int places = Integer.highestOneBit(Math.max(known.size(), 1)) * 8;
+            table = new Object[2 * places];
+            mask = table.length - 1;
+            types = Set.copyOf(known.keySet());
             known.forEach((type, way) -> {
-                int i = type.hashCode() & mask;
-                while (types[i] != null) {
-                    i = (i + 1) & mask;
+                int i = first(type);
+                while (table[i] != null) {
+                    i = (i + 2) & mask;
                 }
-                types[i] = type;
-                ways[i] = way;
+                table[i] = type;
+                table[i + 1] = way;
             });
         }
 
+        private int first(Class<?> type) {
+            return (type.hashCode() << 1) & mask;
+        }
+
         final Way find(Class<?> type) {
-            for (int i = type.hashCode() & mask; ; i = (i + 1) & mask) {
-                var found = types[i];
+            for (int i = first(type); ; i = (i + 2) & mask) {
+                var found = table[i];
                 if (found == type) {
-                    return ways[i];
+                    return (Way) table[i + 1];
                 }
                 if (found == null) {
                     return late.computeIfAbsent(type, this::resolve);
@@ -74,7 +76,7 @@ final class Dispatcher {
         }
 
         final Set<Class<?>> knownTypes() {
-            return Stream.of(types).filter(Objects::nonNull).collect(Collectors.toSet());
+            return types;
         }
 
         abstract Way resolve(Class<?> type);

@@ -120,6 +120,7 @@ final class InMemoryEventStream implements EventStream {
 
     /** The rest of a tag's entries, which hold the events. */
     private <S> S foldSlice(Fold<S> fold, S state, Cursor.Slice slice) {
+        left = 0;
         Class<?> type = null;
         Fold.Step<S> step = null;
         for (int index = slice.begin(); index < slice.end(); ) {
@@ -134,7 +135,6 @@ final class InMemoryEventStream implements EventStream {
                 state = step.apply(state, event);
             }
         }
-        left = 0;
         return state;
     }
 

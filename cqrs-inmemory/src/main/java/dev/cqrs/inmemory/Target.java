@@ -57,7 +57,7 @@ final class Target {
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(metadata);
-            return checked(handler.handle((Command) message), handler, message);
+            return checked(handler.handle(message), handler, message);
         }
 
         @Override
@@ -133,7 +133,7 @@ final class Target {
         @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(metadata);
-            return checked(handler.handle((Query) message), handler, message);
+            return checked(handler.handle(message), handler, message);
         }
 
         @Override

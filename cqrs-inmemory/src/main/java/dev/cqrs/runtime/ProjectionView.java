@@ -168,6 +168,7 @@ public final class ProjectionView<V> {
      */
     public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
         Objects.requireNonNull(timeout, "timeout");
+        checkOpen();
         if (!wanted.isAfter(position)) {
             return;
         }
@@ -176,6 +177,14 @@ public final class ProjectionView<V> {
                     + projection.name() + "\", which would wait for itself. Call it outside.");
         }
         waiters.incrementAndGet();
+        try {
+            await(wanted, timeout);
+        } finally {
+            waiters.decrementAndGet();
+        }
+    }
+
+    private void await(Position wanted, Duration timeout) throws InterruptedException {
         waiting.lockInterruptibly();
         try {
             long left = nanos(timeout);
@@ -188,7 +197,6 @@ public final class ProjectionView<V> {
             }
         } finally {
             waiting.unlock();
-            waiters.decrementAndGet();
         }
     }
 

@@ -15,6 +15,7 @@ import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Metadata;
 import java.time.Clock;
 import java.util.List;
@@ -77,6 +78,23 @@ class DecisionHandlerTest {
 
         assertThat(handler.handle(new Take("1", 1), Metadata.none())).isZero();
         assertThat(store.head()).isEqualTo(Position.START);
+    }
+
+    @Test
+    @SuppressWarnings("NullAway")
+    void a_result_function_that_fails_or_gives_null_leaves_nothing_behind() {
+        for (var failing :
+                List.<BiFunction<Take, Integer, Integer>>of((c, after) -> Math.floorDiv(1, 0), (c, after) -> null)) {
+            var handler = new DecisionHandler<Take, Integer, Integer>(
+                    store,
+                    command -> DecisionModel.of(EventQuery.tagged(seat(command.seat())), TAKEN),
+                    (c, sum) -> Decision.accept(new Taken("1", 1)),
+                    failing);
+
+            assertThatThrownBy(() -> handler.handle(new Take("1", 1), Metadata.none()))
+                    .isInstanceOfAny(ArithmeticException.class, HandlerFailedException.class);
+            assertThat(store.head()).isEqualTo(Position.START);
+        }
     }
 
     @Test

@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -29,7 +29,7 @@ public final class Catalog {
     private final Map<Class<?>, Entry> byClass;
     private final Map<String, Class<?>> byName;
 
-    private record Entry(String name, List<Function<Object, Set<Tag>>> tags) {}
+    private record Entry(String name, Function<Object, Set<Tag>> tagging) {}
 
     private Catalog(Map<Class<?>, Entry> byClass) {
         this.byClass = byClass;
@@ -81,17 +81,18 @@ public final class Catalog {
      * @throws NullPointerException if a function gives {@code null}, or a tag that is
      */
     public Set<Tag> tagsOf(Object event) {
-        var type = event.getClass();
-        var functions = entry(type).tags();
-        return switch (functions.size()) {
-            case 0 -> Set.of();
-            case 1 -> copy(type, functions.get(0).apply(event));
-            default -> {
-                var all = new LinkedHashSet<Tag>();
-                functions.forEach(function -> all.addAll(copy(type, function.apply(event))));
-                yield Set.copyOf(all);
-            }
-        };
+        return tagging(event.getClass()).apply(event);
+    }
+
+    /**
+     * Gives the function by which events of {@code type} get their tags, for stores that look it up once.
+     *
+     * @param type the exact class of an event
+     * @return a function that does what {@link #tagsOf} does, for events of that class
+     * @throws UnknownEventException if the catalog does not know the class
+     */
+    public Function<Object, Set<Tag>> tagging(Class<?> type) {
+        return entry(type).tagging();
     }
 
     /**
@@ -129,6 +130,22 @@ public final class Catalog {
 
     private String known() {
         return byName.isEmpty() ? "none" : new TreeSet<>(byName.keySet()).toString();
+    }
+
+    private static Function<Object, Set<Tag>> union(Class<?> type, List<Function<Object, Set<Tag>>> functions) {
+        return switch (functions.size()) {
+            case 0 -> event -> Set.of();
+            case 1 -> {
+                var only = functions.get(0);
+                yield event -> copy(type, only.apply(event));
+            }
+            default ->
+                event -> {
+                    var all = new HashSet<Tag>();
+                    functions.forEach(function -> all.addAll(copy(type, function.apply(event))));
+                    return Set.copyOf(all);
+                };
+        };
     }
 
     private static Set<Tag> copy(Class<?> type, Set<Tag> tags) {
@@ -208,9 +225,11 @@ public final class Catalog {
          */
         public <E> Builder tags(Class<E> root, Function<? super E, Set<Tag>> tags) {
             Objects.requireNonNull(tags, "tags");
+            @SuppressWarnings("unchecked") // a function is asked only about events of its own family
+            var function = (Function<Object, Set<Tag>>) tags;
             this.tags
                     .computeIfAbsent(Objects.requireNonNull(root, "root"), type -> new ArrayList<>())
-                    .add(event -> tags.apply(root.cast(event)));
+                    .add(function);
             return this;
         }
 
@@ -236,10 +255,12 @@ public final class Catalog {
                     type,
                     new Entry(
                             name,
-                            tags.entrySet().stream()
-                                    .filter(e -> e.getKey().isAssignableFrom(type))
-                                    .flatMap(e -> e.getValue().stream())
-                                    .toList())));
+                            union(
+                                    type,
+                                    tags.entrySet().stream()
+                                            .filter(e -> e.getKey().isAssignableFrom(type))
+                                            .flatMap(e -> e.getValue().stream())
+                                            .toList()))));
             return new Catalog(entries);
         }
     }

@@ -1,10 +1,12 @@
 package dev.cqrs.inmemory;
 
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Tag;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 
 /** The event classes of a catalog, numbered from 0, each with its posting. Immutable but for the postings. */
 final class EventTypes {
@@ -14,7 +16,7 @@ final class EventTypes {
     private final EventType[] byNumber;
     private final Map<Class<?>, int[]> below = new ConcurrentHashMap<>();
 
-    record EventType(int number, Class<?> type, String name, Posting posting) {}
+    record EventType(int number, Class<?> type, String name, Function<Object, Set<Tag>> tagging, Posting posting) {}
 
     EventTypes(Catalog catalog) {
         this.catalog = catalog;
@@ -25,7 +27,8 @@ final class EventTypes {
         }
         for (var type : catalog.types()) {
             int number = byClass.size();
-            byNumber[number] = new EventType(number, type, catalog.nameOf(type), Posting.ofType());
+            byNumber[number] =
+                    new EventType(number, type, catalog.nameOf(type), catalog.tagging(type), Posting.ofType());
             byClass.put(type, byNumber[number]);
         }
     }

@@ -99,8 +99,9 @@ public final class InMemoryEventStore implements EventStore {
             if (batch[i] == null) {
                 throw new NullPointerException("Event " + i + " of the " + batch.length + " in the batch is null.");
             }
-            numbers[i] = types.of(batch[i]).number();
-            postings[i] = postingsFor(catalog.tagsOf(batch[i]));
+            var type = types.of(batch[i]);
+            numbers[i] = type.number();
+            postings[i] = postingsFor(type.tagging().apply(batch[i]));
         }
         for (var follower : signals) {
             follower.beforeAppend();

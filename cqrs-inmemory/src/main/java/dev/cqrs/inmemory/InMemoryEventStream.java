@@ -17,6 +17,8 @@ import java.util.stream.Stream;
 /** A read of the store in memory. It holds nothing but references, so closing only ends its use. */
 final class InMemoryEventStream implements EventStream {
 
+    private static final int AHEAD = 16;
+
     private final Log log;
     private final EventTypes types;
     private final Cursor cursor;
@@ -118,22 +120,32 @@ final class InMemoryEventStream implements EventStream {
         return EventStream.super.fold(fold, state);
     }
 
-    /** The rest of a tag's entries, which hold the events. */
+    /**
+     * The rest of a tag's entries, which hold the events. These lie anywhere in memory, so the steps of a few are looked
+     * up before the first is taken: the processor then fetches the events at once and not one after the other.
+     */
     private <S> S foldSlice(Fold<S> fold, S state, Cursor.Slice slice) {
         left = 0;
+        @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type
+        Fold.Step<S>[] steps = new Fold.Step[AHEAD];
         Class<?> type = null;
         Fold.Step<S> step = null;
         for (int index = slice.begin(); index < slice.end(); ) {
             var events = Objects.requireNonNull(slice.entries().block(index).events);
-            int end = Math.min(slice.end(), Posting.Entries.blockEnd(index));
-            for (int slot = Posting.Entries.slot(index); index < end; slot++, index++) {
-                var event = events[slot];
-                if (step == null || event.getClass() != type) {
-                    type = event.getClass();
+            int slot = Posting.Entries.slot(index);
+            int count = Math.min(AHEAD, Math.min(slice.end(), Posting.Entries.blockEnd(index)) - index);
+            for (int i = 0; i < count; i++) {
+                var itsType = events[slot + i].getClass();
+                if (step == null || itsType != type) {
+                    type = itsType;
                     step = fold.stepFor(type);
                 }
-                state = step.apply(state, event);
+                steps[i] = step;
             }
+            for (int i = 0; i < count; i++) {
+                state = steps[i].apply(state, events[slot + i]);
+            }
+            index += count;
         }
         return state;
     }

@@ -98,7 +98,7 @@ final class Posting {
     private void grow(int needed) {
         int capacity = first.positions.length;
         if (capacity < BLOCK) {
-            first = first.ofSize(Math.min(BLOCK, capacity + (capacity >> 1)));
+            first = first.ofSize(Math.min(BLOCK, 2 * capacity));
             tail = first;
             return;
         }
@@ -135,10 +135,17 @@ final class Posting {
 
     /** The given tags of an event that has this one, or an equal array that an earlier event has. */
     Posting[] shared(Posting[] tags) {
-        if (!Arrays.equals(lastTags, tags)) {
-            lastTags = tags;
+        if (lastTags.length == tags.length) {
+            int same = 0;
+            while (same < tags.length && lastTags[same] == tags[same]) {
+                same++;
+            }
+            if (same == tags.length) {
+                return lastTags;
+            }
         }
-        return lastTags;
+        lastTags = tags;
+        return tags;
     }
 
     private int slot(int type) {

@@ -26,6 +26,8 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
@@ -1029,6 +1031,13 @@ abstract class BusContract {
         int sends = 1_000;
         var handled = new AtomicInteger();
         var intercepted = new AtomicInteger();
+        var meeting = new CyclicBarrier(threads);
+        Interceptor meet = (message, metadata, next) -> {
+            if (message instanceof Echo echo && echo.text.endsWith("-0")) {
+                meeting.await(10, TimeUnit.SECONDS); // now all threads are in the bus, whatever the scheduler does
+            }
+            return next.proceed(message, metadata);
+        };
         var bus = bus(
                 List.of(
                         handler(Echo.class, (echo, metadata) -> {
@@ -1036,7 +1045,7 @@ abstract class BusContract {
                             return echo.text + metadata.get("thread").orElse("none");
                         }),
                         handler(Words.class, (words, metadata) -> List.of(words.text))),
-                List.of(counting(intercepted), counting(intercepted)));
+                List.of(counting(intercepted), counting(intercepted), meet));
 
         // when
         var failures = Together.run(threads, thread -> () -> {
@@ -1044,8 +1053,8 @@ abstract class BusContract {
             var wrong = new ArrayList<String>();
             for (int i = 0; i < sends; i++) {
                 var way = i % 2 == 0 ? Way.BY_BUS : Way.BY_ROUTE;
-                var result = way.send(bus, new Echo(String.valueOf(i)), metadata);
-                if (!(i + " of thread " + thread).equals(result)) {
+                var result = way.send(bus, new Echo(thread + "-" + i), metadata);
+                if (!(thread + "-" + i + " of thread " + thread).equals(result)) {
                     wrong.add("thread " + thread + " sent " + i + " and got " + result);
                 }
                 if (!List.of("w" + i).equals(way.send(bus, new Words("w" + i), metadata))) {

@@ -2,16 +2,22 @@ package dev.cqrs.decider;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandHandler;
-import dev.cqrs.event.Fold;
+import dev.cqrs.event.Catalog.CommandId;
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Metadata;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.BiFunction;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A command handler that loads a state, decides, and appends the events unless the state has changed meanwhile.
@@ -22,6 +28,8 @@ import java.util.function.Function;
  *
  * <p>The result is a function of the command and the state after the decision. It is taken before the events are
  * appended, so that a result function that fails leaves nothing behind.
+ *
+ * <p><b>Idempotency:</b> see {@link #idempotent()}.
  *
  * <p><b>Threads:</b> immutable and thread-safe.
  *
@@ -38,24 +46,98 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
     private final Function<? super C, DecisionModel<S>> model;
     private final BiFunction<? super C, ? super S, ? extends Decision<?>> decide;
     private final BiFunction<? super C, ? super S, ? extends R> result;
+    private final @Nullable CommandIds<C> ids;
 
     /**
      * Makes a handler.
      *
      * @param store the log
      * @param model what the decision on a command depends on
-     * @param decide the decision: pure, since it may be made again
-     * @param result the result, from the command and the state after the decision
+     * @param decide the decision: pure, since it may be made again; that of a {@link Decider} fits
+     * @param result the result, from the command and the state after the decision: pure
      */
     public DecisionHandler(
             EventStore store,
             Function<? super C, DecisionModel<S>> model,
             BiFunction<? super C, ? super S, ? extends Decision<?>> decide,
             BiFunction<? super C, ? super S, ? extends R> result) {
-        this.store = Objects.requireNonNull(store, "store");
-        this.model = Objects.requireNonNull(model, "model");
-        this.decide = Objects.requireNonNull(decide, "decide");
-        this.result = Objects.requireNonNull(result, "result");
+        this(
+                Objects.requireNonNull(store, "store"),
+                Objects.requireNonNull(model, "model"),
+                Objects.requireNonNull(decide, "decide"),
+                Objects.requireNonNull(result, "result"),
+                null);
+    }
+
+    private DecisionHandler(
+            EventStore store,
+            Function<? super C, DecisionModel<S>> model,
+            BiFunction<? super C, ? super S, ? extends Decision<?>> decide,
+            BiFunction<? super C, ? super S, ? extends R> result,
+            @Nullable CommandIds<C> ids) {
+        this.store = store;
+        this.model = model;
+        this.decide = decide;
+        this.result = result;
+        this.ids = ids;
+    }
+
+    /**
+     * Gives a handler that carries out each command id once, for as long as the log is kept.
+     *
+     * <p>The id is that of the metadata ({@link Metadata#id()}); a command without one is handled as often as it is
+     * sent. An event that says so ({@link CommandId}) is appended together with the command's own events, even if there
+     * are none, so that no crash comes between them. The same id sent again appends nothing and gives the first result:
+     * the result function is given the state as it was just after the first time. A command that was rejected left
+     * nothing behind, and is decided anew.
+     *
+     * <p>The same id with another command is refused. Commands are compared by a SHA-256 of their text, which for a
+     * record is its {@code toString()}; see {@link #idempotent(Function)} for other classes, for records whose parts
+     * have no text of their own (arrays), and for ids that outlive a change of the record.
+     *
+     * @return a new handler
+     * @throws dev.cqrs.event.UnknownEventException if the store's catalog has no command ids: see
+     *     {@link dev.cqrs.event.Catalog.Builder#commandIds()}
+     */
+    public DecisionHandler<C, S, R> idempotent() {
+        return idempotent(CommandIds::textOf);
+    }
+
+    /**
+     * Gives a handler that carries out each command id once, as {@link #idempotent()}, and compares commands by a text of
+     * the caller's choice.
+     *
+     * @param text what makes a command the same command: pure, the same in every process, never {@code null}
+     * @return a new handler
+     * @throws dev.cqrs.event.UnknownEventException if the store's catalog has no command ids
+     */
+    public DecisionHandler<C, S, R> idempotent(Function<? super C, String> text) {
+        return with(new CommandIds<C>(store, Objects.requireNonNull(text, "text"), null, null));
+    }
+
+    /**
+     * Gives a handler that forgets a command's id some time after it was carried out; sent again then, it is a new
+     * command.
+     *
+     * @param duration positive; without this call ids are remembered for as long as the log is kept
+     * @param clock tells what time it is
+     * @return a new handler
+     * @throws IllegalArgumentException if {@code duration} is not positive
+     * @throws IllegalStateException if this handler is not idempotent
+     */
+    public DecisionHandler<C, S, R> rememberedFor(Duration duration, Clock clock) {
+        if (duration.isNegative() || duration.isZero()) {
+            throw new IllegalArgumentException(
+                    "Command ids are to be remembered for " + duration + "; expected a positive duration.");
+        }
+        if (ids == null) {
+            throw new IllegalStateException("This handler remembers no command ids; call idempotent() first.");
+        }
+        return with(ids.rememberedFor(duration, Objects.requireNonNull(clock, "clock")));
+    }
+
+    private DecisionHandler<C, S, R> with(CommandIds<C> ids) {
+        return new DecisionHandler<>(store, model, decide, result, ids);
     }
 
     /**
@@ -65,54 +147,120 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * @param metadata kept with the events
      * @return what the result function gives
      * @throws RejectedException if the decision is a rejection
+     * @throws CommandIdReusedException if this handler is idempotent, and another command had the same id
      * @throws HandlerFailedException if the result function gives {@code null}; nothing was appended
      * @throws AppendConflictException if other appends came between in every attempt, or trying again cannot help
      */
     @Override
     public R handle(C command, Metadata metadata) {
-        var model = Objects.requireNonNull(
-                this.model.apply(command),
-                () -> "The decision model for " + command.getClass().getName() + " is null.");
+        return carryOut(List.of(command), modelFor(command), (state, i) -> state, metadata)
+                .get(0);
+    }
+
+    /**
+     * Decides on several commands and appends what all of them bring about, or nothing: one decision, one append.
+     *
+     * <p>Each command is decided on the state that the ones before it leave. Is this handler idempotent, then the
+     * metadata's id is the id of them all.
+     *
+     * @param commands in order
+     * @param metadata kept with the events
+     * @return the results in the same order; empty if there are no commands
+     * @throws RejectedException if one of the decisions is a rejection
+     * @throws CommandIdReusedException if this handler is idempotent, and other commands had the same id
+     * @throws HandlerFailedException if the result function gives {@code null}; nothing was appended
+     * @throws AppendConflictException if other appends came between in every attempt, or trying again cannot help
+     */
+    public List<R> handleAll(List<? extends C> commands, Metadata metadata) {
+        List<C> all = List.copyOf(commands);
+        if (all.isEmpty()) {
+            return List.of();
+        }
+        return carryOut(all, DecisionModel.all(all.stream().map(this::modelFor).toList()), List::get, metadata);
+    }
+
+    /** Picks the state that a command is decided on from the state of the whole. */
+    private interface Pick<T, S> {
+        S stateOf(T whole, int command);
+    }
+
+    private <T> List<R> carryOut(List<C> commands, DecisionModel<T> model, Pick<T, S> pick, Metadata metadata) {
+        var id = ids == null ? Optional.<String>empty() : metadata.id();
         for (int attempt = 1; ; attempt++) {
             var loaded = model.load(store);
-            var decision = Objects.requireNonNull(
-                    decide.apply(command, loaded.state()),
-                    () -> "The decision on " + command.getClass().getName()
-                            + " is null; return accept(...) or reject(reason).");
-            if (decision instanceof Decision.Rejected<?> rejected) {
-                throw new RejectedException(command.getClass(), rejected.reason());
+            var condition = loaded.unchanged();
+            AppendCondition notYet = AppendCondition.none();
+            if (ids != null && id.isPresent()) { // looked for after the state was read: what is in it is found
+                var memory = ids.find(id.get(), commands);
+                if (!memory.positions().isEmpty()) {
+                    return resultsAt(memory.positions(), commands, model, pick);
+                }
+                notYet = memory.notYet();
+                condition = notYet.and(condition);
             }
-            var events = ((Decision.Accepted<?>) decision).events();
-            var answer = result.apply(command, after(model, loaded.state(), events));
-            if (answer == null) {
-                throw new HandlerFailedException(command.getClass(), "The result function of the decision");
+            var events = new ArrayList<Object>();
+            var results = new ArrayList<R>(commands.size());
+            for (int i = 0; i < commands.size(); i++) {
+                var command = commands.get(i);
+                var own = decide(command, pick.stateOf(loaded.state(), i));
+                loaded = loaded.after(own);
+                results.add(result(command, pick.stateOf(loaded.state(), i)));
+                events.addAll(own);
+                if (ids != null && id.isPresent()) {
+                    events.add(ids.mark(id.get(), i, commands));
+                }
             }
-            if (events.isEmpty() || append(events, loaded.unchanged(), metadata, attempt)) {
-                return answer;
+            if (events.isEmpty() || append(events, condition, notYet, metadata, attempt)) {
+                return List.copyOf(results);
             }
         }
     }
 
-    private boolean append(List<?> events, AppendCondition unchanged, Metadata metadata, int attempt) {
+    private DecisionModel<S> modelFor(C command) {
+        return Objects.requireNonNull(
+                model.apply(command),
+                () -> "The decision model for " + command.getClass().getName() + " is null.");
+    }
+
+    private List<?> decide(C command, S state) {
+        var decision = Objects.requireNonNull(
+                decide.apply(command, state),
+                () -> "The decision on " + command.getClass().getName()
+                        + " is null; return accept(...) or reject(reason).");
+        if (decision instanceof Decision.Rejected<?> rejected) {
+            throw new RejectedException(command.getClass(), rejected.reason());
+        }
+        return ((Decision.Accepted<?>) decision).events();
+    }
+
+    private R result(C command, S after) {
+        var answer = result.apply(command, after);
+        if (answer == null) {
+            throw new HandlerFailedException(command.getClass(), "The result function of the decision");
+        }
+        return answer;
+    }
+
+    private <T> List<R> resultsAt(List<Position> positions, List<C> commands, DecisionModel<T> model, Pick<T, S> pick) {
+        var results = new ArrayList<R>(commands.size());
+        for (int i = 0; i < commands.size(); i++) {
+            results.add(result(commands.get(i), pick.stateOf(model.at(store, positions.get(i)), i)));
+        }
+        return List.copyOf(results);
+    }
+
+    private boolean append(
+            List<?> events, AppendCondition condition, AppendCondition notYet, Metadata metadata, int attempt) {
         try {
-            store.append(events, unchanged, metadata);
+            store.append(events, condition, metadata);
             return true;
         } catch (AppendConflictException conflict) {
-            if (attempt == ATTEMPTS || !conflict.isRetryable()) {
+            // the same command on another thread came first: the next attempt finds its result
+            boolean carriedOut = notYet.clauses().contains(conflict.clause());
+            if (attempt == ATTEMPTS || !(conflict.isRetryable() || carriedOut)) {
                 throw conflict;
             }
             return false;
         }
-    }
-
-    /** The state after the events, of which only those that the model's query matches reach its fold. */
-    private S after(DecisionModel<S> model, S state, Iterable<?> events) {
-        Fold<S> fold = model.fold();
-        for (Object event : events) {
-            if (model.query().matches(event.getClass(), store.catalog().tagsOf(event))) {
-                state = fold.apply(state, event);
-            }
-        }
-        return state;
     }
 }

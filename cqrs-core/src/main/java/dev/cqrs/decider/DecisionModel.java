@@ -1,54 +1,86 @@
 package dev.cqrs.decider;
 
+import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.BiFunction;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a decision depends on: which events, and what they add up to.
  *
+ * <p>Small models compose into one: each keeps its own query and fold, and an event reaches only those whose query
+ * matches it.
+ *
+ * <pre>{@code
+ * DecisionModel<Boolean> mayJoin = seatsLeft(course).and(coursesOf(student), (left, taken) -> left > 0 && taken < 10);
+ * }</pre>
+ *
  * <p><b>Threads:</b> immutable.
  *
  * @param <S> the state
- * @param query the events that matter
- * @param fold what they add up to
  */
-public record DecisionModel<S>(EventQuery query, Fold<S> fold) {
+public final class DecisionModel<S> {
+
+    private final List<Part<?>> parts;
+    private final Function<Object[], S> combine;
+    private final EventQuery query;
+
+    /** What the parts without snapshots read, all of it at once. */
+    private final @Nullable EventQuery unsaved;
+
+    /** Whether some part has snapshots. */
+    private final boolean saved;
 
     /**
-     * Checks for nulls.
+     * One query and one fold.
      *
-     * @param query the events that matter
-     * @param fold what they add up to
-     * @throws NullPointerException if a part is {@code null}
+     * @param snapshots where the state is kept between reads
+     * @param key the state's own name there
      */
-    public DecisionModel {
-        Objects.requireNonNull(query, "query");
-        Objects.requireNonNull(fold, "fold");
+    record Part<P>(EventQuery query, Fold<P> fold, @Nullable Snapshots<P> snapshots, String key) {
+
+        /** Takes an event that the query matches into the state. */
+        Object after(Object state, Object event) {
+            @SuppressWarnings("unchecked") // a part's own state is handed back to it
+            P own = (P) state;
+            return fold.apply(own, event);
+        }
+
+        Object afterAll(EventStream events, Object state) {
+            @SuppressWarnings("unchecked") // as above
+            P own = (P) state;
+            return events.fold(fold, own);
+        }
+
+        /** Looks for a snapshot, where there are any. */
+        Optional<Snapshots.Found> find() {
+            return snapshots == null ? Optional.empty() : Optional.of(snapshots.find(key));
+        }
+
+        Snapshots.Read<P> read(Snapshots.Found snapshot, EventStore store, @Nullable Position until) {
+            return Objects.requireNonNull(snapshots).read(this, snapshot, store, until);
+        }
     }
 
-    /**
-     * A state, and the condition that it is still the state.
-     *
-     * @param <S> the state
-     * @param state what the events add up to
-     * @param unchanged holds until an event that matters is appended
-     */
-    public record Loaded<S>(S state, AppendCondition unchanged) {
-
-        /**
-         * Checks for nulls.
-         *
-         * @param state what the events add up to
-         * @param unchanged holds until an event that matters is appended
-         * @throws NullPointerException if a part is {@code null}
-         */
-        public Loaded {
-            Objects.requireNonNull(state, "state");
-            Objects.requireNonNull(unchanged, "unchanged");
-        }
+    private DecisionModel(List<Part<?>> parts, Function<Object[], S> combine) {
+        this.parts = parts;
+        this.combine = combine;
+        this.query = union(parts);
+        var unsaved = parts.stream().filter(part -> part.snapshots() == null).toList();
+        this.unsaved = unsaved.isEmpty() ? null : union(unsaved);
+        this.saved = unsaved.size() < parts.size();
     }
 
     /**
@@ -60,18 +92,238 @@ public record DecisionModel<S>(EventQuery query, Fold<S> fold) {
      * @return never {@code null}
      */
     public static <S> DecisionModel<S> of(EventQuery query, Fold<S> fold) {
-        return new DecisionModel<>(query, fold);
+        return of(new Part<>(Objects.requireNonNull(query, "query"), Objects.requireNonNull(fold, "fold"), null, ""));
+    }
+
+    @SuppressWarnings("unchecked") // the only part's state is an S
+    static <S> DecisionModel<S> of(Part<S> part) {
+        return new DecisionModel<>(List.of(part), states -> (S) states[0]);
     }
 
     /**
-     * Reads the state, and the condition that it is unchanged, in one read.
+     * Gives one model of many, whose state is the list of their states.
+     *
+     * @param <S> the state of each
+     * @param models in order, not empty
+     * @return never {@code null}
+     * @throws IllegalArgumentException if {@code models} is empty
+     */
+    public static <S> DecisionModel<List<S>> all(List<DecisionModel<S>> models) {
+        if (models.isEmpty()) {
+            throw new IllegalArgumentException("A decision on no models at all; expected at least one.");
+        }
+        var own = List.copyOf(models);
+        var parts = new ArrayList<Part<?>>();
+        own.forEach(model -> parts.addAll(model.parts));
+        return new DecisionModel<>(List.copyOf(parts), states -> {
+            var all = new ArrayList<S>(own.size());
+            int first = 0;
+            for (var model : own) {
+                all.add(model.stateOf(states, first));
+                first += model.parts.size();
+            }
+            return List.copyOf(all);
+        });
+    }
+
+    /**
+     * Gives a model of this one and another, read together and unchanged together.
+     *
+     * @param <T> the state of the other
+     * @param <U> the state of both
+     * @param other what else the decision depends on
+     * @param combine makes one state of both, pure, never {@code null}
+     * @return a new model
+     */
+    public <T, U> DecisionModel<U> and(DecisionModel<T> other, BiFunction<? super S, ? super T, ? extends U> combine) {
+        Objects.requireNonNull(combine, "combine");
+        var both = new ArrayList<>(parts);
+        both.addAll(other.parts);
+        int mine = parts.size();
+        return new DecisionModel<>(
+                List.copyOf(both), states -> combine.apply(stateOf(states, 0), other.stateOf(states, mine)));
+    }
+
+    /**
+     * Gives a model of the same events with another state.
+     *
+     * @param <T> the other state
+     * @param change makes it of this one's, pure, never {@code null}
+     * @return a new model
+     */
+    public <T> DecisionModel<T> map(Function<? super S, ? extends T> change) {
+        Objects.requireNonNull(change, "change");
+        return new DecisionModel<>(parts, states -> change.apply(combine.apply(states)));
+    }
+
+    /**
+     * Gives the events that matter, to any of the models this one was composed of.
+     *
+     * @return never {@code null}
+     */
+    public EventQuery query() {
+        return query;
+    }
+
+    /**
+     * Reads the state, and the condition that it is unchanged, from one snapshot of the log.
      *
      * @param store the log
      * @return never {@code null}
      */
     public Loaded<S> load(EventStore store) {
-        try (var events = store.read(query)) {
-            return new Loaded<>(events.fold(fold), events.unchanged());
+        var states = initialStates();
+        var head = saved ? loadSaved(store, states) : null;
+        if (unsaved != null) {
+            // what the log held at an earlier read's head it holds for ever, so this is the same snapshot of it
+            var options = head == null
+                    ? ReadOptions.forwards()
+                    : ReadOptions.forwards().until(head);
+            try (var events = store.read(unsaved, options)) {
+                route(events, states, false);
+                head = head == null ? events.head() : head;
+            }
+        }
+        return new Loaded<>(
+                this, store.catalog(), states, AppendCondition.unchanged(query, Objects.requireNonNull(head)));
+    }
+
+    /**
+     * Reads the state as it was at a past position, without the help of snapshots.
+     *
+     * @param store the log
+     * @param past events up to and including this position are taken into account
+     * @return never {@code null}
+     */
+    public S at(EventStore store, Position past) {
+        var states = initialStates();
+        try (var events = store.read(query, ReadOptions.forwards().until(past))) {
+            route(events, states, true);
+        }
+        return stateOf(states, 0);
+    }
+
+    private Object[] initialStates() {
+        var states = new Object[parts.size()];
+        for (int i = 0; i < states.length; i++) {
+            states[i] = parts.get(i).fold().initial();
+        }
+        return states;
+    }
+
+    /** Reads the parts that have snapshots, each from its own, and gives the head up to which it did. */
+    private Position loadSaved(EventStore store, Object[] states) {
+        var found = parts.stream().map(Part::find).toList();
+        Position head = null;
+        for (int i = 0; i < states.length; i++) {
+            var snapshot = found.get(i);
+            if (snapshot.isPresent()) {
+                var read = parts.get(i).read(snapshot.get(), store, head);
+                states[i] = read.state();
+                head = read.head();
+            }
+        }
+        return Objects.requireNonNull(head);
+    }
+
+    /** Reads events into the states of the parts that they matter to: of all, or of those without a snapshot. */
+    private void route(EventStream events, Object[] states, boolean all) {
+        if (parts.size() == 1) {
+            states[0] = parts.get(0).afterAll(events, states[0]);
+            return;
+        }
+        while (events.advance()) {
+            var event = events.event();
+            var tags = events.tags();
+            for (int i = 0; i < states.length; i++) {
+                var part = parts.get(i);
+                if ((all || part.snapshots() == null) && part.query().matches(event.getClass(), tags)) {
+                    states[i] = part.after(states[i], event);
+                }
+            }
+        }
+    }
+
+    /** The state that this model makes of the states of its parts, the first of which stands at {@code first}. */
+    private S stateOf(Object[] states, int first) {
+        var own = states.length == parts.size() ? states : Arrays.copyOfRange(states, first, first + parts.size());
+        return Objects.requireNonNull(
+                combine.apply(own), "A function given to and(...) or map(...) returned null; expected a state.");
+    }
+
+    private static EventQuery union(List<Part<?>> parts) {
+        return parts.stream().map(Part::query).reduce(EventQuery::or).orElseThrow();
+    }
+
+    /**
+     * A state, and the condition that it is still the state.
+     *
+     * <p><b>Threads:</b> immutable, if the state is.
+     *
+     * @param <S> the state
+     */
+    public static final class Loaded<S> {
+
+        private final DecisionModel<S> model;
+        private final Catalog catalog;
+        private final Object[] states;
+        private final S state;
+        private final AppendCondition unchanged;
+
+        private Loaded(DecisionModel<S> model, Catalog catalog, Object[] states, AppendCondition unchanged) {
+            this.model = model;
+            this.catalog = catalog;
+            this.states = states;
+            this.state = model.stateOf(states, 0);
+            this.unchanged = unchanged;
+        }
+
+        /**
+         * Gives what the events add up to.
+         *
+         * @return never {@code null}
+         */
+        public S state() {
+            return state;
+        }
+
+        /**
+         * Gives the condition that holds until an event that matters is appended.
+         *
+         * @return never {@code null}
+         */
+        public AppendCondition unchanged() {
+            return unchanged;
+        }
+
+        /**
+         * Takes events into the state that are about to be appended; each reaches the models whose query matches it.
+         *
+         * @param events of classes that the catalog knows, in order
+         * @return the state after them, and the condition as it was; where a fold changes its state in place, this
+         *     object's state is changed too
+         * @throws dev.cqrs.event.UnknownEventException if the catalog does not know an event
+         */
+        public Loaded<S> after(List<?> events) {
+            if (events.isEmpty()) {
+                return this;
+            }
+            var next = states.clone();
+            for (Object event : events) {
+                var tags = catalog.tagsOf(event);
+                for (int i = 0; i < next.length; i++) {
+                    var part = model.parts.get(i);
+                    if (part.query().matches(event.getClass(), tags)) {
+                        next[i] = part.after(next[i], event);
+                    }
+                }
+            }
+            return new Loaded<>(model, catalog, next, unchanged);
+        }
+
+        @Override
+        public String toString() {
+            return state + " if " + unchanged;
         }
     }
 }

@@ -1,7 +1,8 @@
 /**
  * Deciding: load what a decision depends on, decide, and append the outcome unless what was loaded has changed.
  *
- * <p>Looks at {@code message}, {@code command}, {@code event} and {@code eventstore}. Applications may enter.
+ * <p>Looks at {@code message}, {@code command}, {@code event}, {@code eventstore}, and at {@code projection} for the store that
+ * snapshots share with projections. Applications may enter.
  */
 @NullMarked
 package dev.cqrs.decider;

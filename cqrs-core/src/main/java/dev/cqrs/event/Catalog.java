@@ -29,6 +29,49 @@ public final class Catalog {
     private final Map<Class<?>, Entry> byClass;
     private final Map<String, Class<?>> byName;
 
+    /**
+     * The event that tells that a command was carried out, appended together with the command's own events.
+     *
+     * <p>Its tag is that of {@link #tag}, its name {@value #NAME}.
+     *
+     * @param id the command's id, or that of the batch it belongs to
+     * @param index its place in the batch, from 0
+     * @param of how many commands the batch has; 1 for a command on its own
+     * @param digest the SHA-256 of the command's text, in hexadecimal digits
+     */
+    public record CommandId(String id, int index, int of, String digest) {
+
+        /** The stable name of these events. */
+        public static final String NAME = "cqrs.command-id";
+
+        /**
+         * Checks for nulls and bounds.
+         *
+         * @param id the command's id, or that of the batch it belongs to
+         * @param index its place in the batch, from 0
+         * @param of how many commands the batch has; 1 for a command on its own
+         * @param digest the SHA-256 of the command's text, in hexadecimal digits
+         * @throws NullPointerException if a part is {@code null}
+         * @throws IndexOutOfBoundsException if {@code index} is not one of {@code of}
+         */
+        public CommandId {
+            Objects.requireNonNull(id, "id");
+            Objects.checkIndex(index, of);
+            Objects.requireNonNull(digest, "digest");
+        }
+
+        /**
+         * Gives the tag of the events of an id.
+         *
+         * @param id a command's id
+         * @return never {@code null}
+         * @throws IllegalArgumentException if the id cannot be a tag's value
+         */
+        public static Tag tag(String id) {
+            return Tag.of(NAME, id);
+        }
+    }
+
     private record Entry(String name, Function<Object, Set<Tag>> tagging) {}
 
     private Catalog(Map<Class<?>, Entry> byClass) {
@@ -231,6 +274,17 @@ public final class Catalog {
                     .computeIfAbsent(Objects.requireNonNull(root, "root"), type -> new ArrayList<>())
                     .add(function);
             return this;
+        }
+
+        /**
+         * Adds the events by which command ids are remembered.
+         *
+         * @return this builder
+         */
+        public Builder commandIds() {
+            return names.containsKey(CommandId.class)
+                    ? this
+                    : event(CommandId.NAME, CommandId.class, mark -> Set.of(CommandId.tag(mark.id())));
         }
 
         /**

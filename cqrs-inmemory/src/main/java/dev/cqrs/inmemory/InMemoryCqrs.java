@@ -3,16 +3,19 @@ package dev.cqrs.inmemory;
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.command.CommandHandler;
+import dev.cqrs.decider.Decider;
 import dev.cqrs.decider.Decision;
 import dev.cqrs.decider.DecisionHandler;
 import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.query.Query;
 import dev.cqrs.query.QueryBus;
@@ -210,7 +213,9 @@ public final class InMemoryCqrs implements AutoCloseable {
         private final Map<String, Planned> projections = new LinkedHashMap<>();
         private final List<String> faults = new ArrayList<>();
         private @Nullable Consumer<? super ProjectionFailure> listener;
+        private @Nullable CheckpointStore checkpoints;
         private boolean inBackground;
+        private boolean idempotent;
         private boolean catalogued;
 
         private record Planned(
@@ -344,8 +349,64 @@ public final class InMemoryCqrs implements AutoCloseable {
             Objects.requireNonNull(result, "result");
             var bound = new Bound();
             commands.handle(type, bound);
-            decisions.add(store ->
-                    bound.target = new Target.OfCommand(new DecisionHandler<C, S, R>(store, model, decide, result)));
+            decisions.add(store -> {
+                var handler = new DecisionHandler<C, S, R>(store, model, decide, result);
+                bound.target = new Target.OfCommand(idempotent ? handler.idempotent() : handler);
+            });
+            return this;
+        }
+
+        /**
+         * Registers a decider for a family of commands without results, over the application's store.
+         *
+         * @param <C> the commands
+         * @param <S> the state they are decided on
+         * @param <E> the events
+         * @param commands a sealed type above the commands, or the class of the only one
+         * @param events the type above the events
+         * @param decider decides and evolves
+         * @param query which events a command's decision depends on
+         * @return this builder
+         */
+        public <C extends Command<Done>, S, E> Builder decide(
+                Class<C> commands, Class<E> events, Decider<C, S, E> decider, Function<? super C, EventQuery> query) {
+            return decide(commands, events, decider, query, (command, state) -> Done.DONE);
+        }
+
+        /**
+         * Registers a decider for a family of commands, over the application's store.
+         *
+         * @param <C> the commands
+         * @param <S> the state they are decided on
+         * @param <E> the events
+         * @param <R> the type of the commands' result
+         * @param commands a sealed type above the commands, or the class of the only one
+         * @param events the type above the events
+         * @param decider decides and evolves
+         * @param query which events a command's decision depends on
+         * @param result the result, from the command and the state after the decision
+         * @return this builder
+         */
+        public <C extends Command<R>, S, E, R> Builder decide(
+                Class<C> commands,
+                Class<E> events,
+                Decider<C, S, E> decider,
+                Function<? super C, EventQuery> query,
+                BiFunction<? super C, ? super S, ? extends R> result) {
+            Objects.requireNonNull(query, "query");
+            var fold = decider.fold(Objects.requireNonNull(events, "events"));
+            return decide(commands, command -> DecisionModel.of(query.apply(command), fold), decider::decide, result);
+        }
+
+        /**
+         * Has every decision carry out a command id once, as {@link DecisionHandler#idempotent()}; a given store's
+         * catalog must have command ids.
+         *
+         * @return this builder
+         */
+        public Builder idempotent() {
+            catalog.commandIds();
+            idempotent = true;
             return this;
         }
 
@@ -432,6 +493,17 @@ public final class InMemoryCqrs implements AutoCloseable {
         }
 
         /**
+         * Keeps the progress of projections in a store, as {@link ProjectionEngine.Builder#checkpoints}.
+         *
+         * @param checkpoints where to; without this call every view begins at zero
+         * @return this builder
+         */
+        public Builder checkpoints(CheckpointStore checkpoints) {
+            this.checkpoints = Objects.requireNonNull(checkpoints, "checkpoints");
+            return this;
+        }
+
+        /**
          * Demands that every class below {@code sealedRoot}, commands or queries, has a handler.
          *
          * @param sealedRoot a sealed type
@@ -492,6 +564,9 @@ public final class InMemoryCqrs implements AutoCloseable {
                 throw new WiringException("InMemoryCqrs", all);
             }
             var engine = ProjectionEngine.builder(store, listener != null ? listener : InMemoryCqrs::tellThread);
+            if (checkpoints != null) {
+                engine.checkpoints(checkpoints);
+            }
             for (var plan : projections.values()) {
                 if (plan.executor() == null) {
                     engine.inline(plan.projection());

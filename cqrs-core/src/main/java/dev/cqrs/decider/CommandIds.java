@@ -1,0 +1,106 @@
+package dev.cqrs.decider;
+
+import dev.cqrs.event.Catalog.CommandId;
+import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Which commands were carried out already, as the log tells by {@link CommandId} events. */
+final class CommandIds<C> {
+
+    private final EventStore store;
+    private final Function<? super C, String> text;
+    private final @Nullable Duration duration;
+    private final @Nullable Clock clock;
+
+    CommandIds(EventStore store, Function<? super C, String> text, @Nullable Duration duration, @Nullable Clock clock) {
+        store.catalog().nameOf(CommandId.class); // throws where the catalog has no command ids
+        this.store = store;
+        this.text = text;
+        this.duration = duration;
+        this.clock = clock;
+    }
+
+    CommandIds<C> rememberedFor(Duration duration, Clock clock) {
+        return new CommandIds<>(store, text, duration, clock);
+    }
+
+    /**
+     * What is known of an id.
+     *
+     * @param positions where the commands were carried out, one each; empty if they were not
+     * @param notYet that they still are not
+     */
+    record Memory(List<Position> positions, AppendCondition notYet) {}
+
+    Memory find(String id, List<? extends C> commands) {
+        var query = EventQuery.types(CommandId.class).withTags(CommandId.tag(id));
+        try (var marks = store.read(query, ReadOptions.backwards().limit(commands.size()))) {
+            if (!marks.advance()) {
+                return new Memory(List.of(), AppendCondition.absent(query));
+            }
+            if (isForgotten(marks.recordedAt())) {
+                return new Memory(List.of(), AppendCondition.unchanged(query, marks.position()));
+            }
+            var positions = new Position[commands.size()];
+            for (int i = commands.size() - 1; i >= 0; i--) {
+                var mark = (CommandId) marks.event();
+                if (!mark.equals(mark(id, i, commands))) {
+                    throw new CommandIdReusedException(id, commands.get(i).getClass(), marks.position());
+                }
+                positions[i] = marks.position();
+                if (i > 0 && !marks.advance()) {
+                    throw new CommandIdReusedException(id, commands.get(i).getClass(), positions[i]);
+                }
+            }
+            return new Memory(List.of(positions), AppendCondition.none());
+        }
+    }
+
+    CommandId mark(String id, int index, List<? extends C> commands) {
+        var command = commands.get(index);
+        var own = Objects.requireNonNull(
+                text.apply(command),
+                () -> "The text of " + command.getClass().getName()
+                        + " is null; expected what tells this command from others.");
+        return new CommandId(id, index, commands.size(), sha256(own));
+    }
+
+    static String textOf(Object command) {
+        if (!(command instanceof Record)) {
+            throw new IllegalStateException(command.getClass().getName()
+                    + " is not a record, so its toString() may not tell it from others; nothing was appended. Give"
+                    + " idempotent(text) a function that does.");
+        }
+        return command.toString();
+    }
+
+    private boolean isForgotten(Instant recordedAt) {
+        return duration != null
+                && !recordedAt
+                        .plus(duration)
+                        .isAfter(Objects.requireNonNull(clock).instant());
+    }
+
+    private static String sha256(String text) {
+        try {
+            return HexFormat.of()
+                    .formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException impossible) { // every Java platform has it
+            throw new IllegalStateException(impossible);
+        }
+    }
+}

@@ -3,8 +3,7 @@ package dev.cqrs.examples.bank;
 import static dev.cqrs.decider.Decision.accept;
 import static dev.cqrs.decider.Decision.reject;
 
-import dev.cqrs.decider.DecisionModel;
-import dev.cqrs.event.Fold;
+import dev.cqrs.decider.Decider;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.examples.bank.BankCommand.Deposit;
@@ -25,38 +24,40 @@ import java.util.Set;
 final class Bank {
 
     /**
-     * All that a decision needs to know of an account. Its balance does not matter, since overdraft is allowed: so
-     * payments into and out of one account never conflict with one another.
+     * All that a decision needs to know of an account is whether it is open. Its balance does not matter, since
+     * overdraft is allowed: so payments into and out of one account never conflict with one another.
      */
-    private static final Fold<Boolean> IS_OPEN = Fold.from(false).on(AccountOpened.class, (before, e) -> true);
+    static final Decider<BankCommand, Boolean, BankEvent> ACCOUNT = Decider.builder(
+                    BankCommand.class, BankEvent.class, false)
+            .decide(
+                    OpenAccount.class,
+                    (c, open) -> open
+                            ? reject("account " + c.account() + " is open already")
+                            : accept(new AccountOpened(c.account(), c.on())))
+            .decide(
+                    Deposit.class,
+                    (c, open) -> open
+                            ? accept(new Deposited(c.account(), c.amount(), c.on()))
+                            : reject("there is no account " + c.account()))
+            .decide(
+                    Withdraw.class,
+                    (c, open) -> open
+                            ? accept(new Withdrawn(c.account(), c.amount(), c.on()))
+                            : reject("there is no account " + c.account()))
+            .evolve(BankEvent.class, (open, payment) -> open)
+            .evolve(AccountOpened.class, (open, e) -> true)
+            .build();
 
     private Bank() {}
 
     /** Opens a bank without accounts, whose log tells time by {@code clock}; the caller closes it. */
     static InMemoryCqrs open(Clock clock) {
         return InMemoryCqrs.builder(clock)
-                .event("account-opened", AccountOpened.class, e -> Set.of(opening(e.account())))
+                .event("account-opened", AccountOpened.class)
                 .event("deposited", Deposited.class)
                 .event("withdrawn", Withdrawn.class)
                 .tags(BankEvent.class, e -> Set.of(account(e.account())))
-                .decide(
-                        OpenAccount.class,
-                        Bank::isOpen,
-                        (c, open) -> open
-                                ? reject("account " + c.account() + " is open already")
-                                : accept(new AccountOpened(c.account(), c.on())))
-                .decide(
-                        Deposit.class,
-                        Bank::isOpen,
-                        (c, open) -> open
-                                ? accept(new Deposited(c.account(), c.amount(), c.on()))
-                                : reject("there is no account " + c.account()))
-                .decide(
-                        Withdraw.class,
-                        Bank::isOpen,
-                        (c, open) -> open
-                                ? accept(new Withdrawn(c.account(), c.amount(), c.on()))
-                                : reject("there is no account " + c.account()))
+                .decide(BankCommand.class, BankEvent.class, ACCOUNT, Bank::opening)
                 .requireAll(BankCommand.class)
                 .query(BalanceOf.class, Balances.PROJECTION, (q, view) -> view.of(q.account()))
                 .query(TotalBalance.class, Balances.PROJECTION, (q, view) -> view.total())
@@ -66,17 +67,12 @@ final class Bank {
                 .build();
     }
 
-    /** What each decision depends on: whether the account is open. */
-    static DecisionModel<Boolean> isOpen(BankCommand command) {
-        return DecisionModel.of(EventQuery.tagged(opening(command.account())), IS_OPEN);
+    /** What each decision depends on: one event, however many payments the account has seen. */
+    static EventQuery opening(BankCommand command) {
+        return EventQuery.types(AccountOpened.class).withTags(account(command.account()));
     }
 
     private static Tag account(String number) {
         return Tag.of("account", number);
-    }
-
-    /** A tag for what decisions read: one event, however many payments the account has seen. */
-    private static Tag opening(String number) {
-        return Tag.of("opening", number);
     }
 }

@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Which events are meant: those that match at least one item.
@@ -83,7 +84,7 @@ public final class EventQuery {
      * @return a query of one item
      */
     public static EventQuery tagged(Tag tag, Tag... more) {
-        return new EventQuery(List.of(new Item(Set.of(), more.length == 0 ? Set.of(tag) : set(tag, more))));
+        return new EventQuery(List.of(new Item(Set.of(), set(tag, more))));
     }
 
     /**
@@ -122,7 +123,7 @@ public final class EventQuery {
      */
     public EventQuery withTypes(Class<?> type, Class<?>... more) {
         var wanted = set(type, more);
-        return new EventQuery(items.stream().map(item -> narrow(item, wanted)).toList());
+        return each(item -> item.types().isEmpty() ? new Item(wanted, item.tags()) : narrow(item, wanted));
     }
 
     /**
@@ -134,13 +135,7 @@ public final class EventQuery {
      */
     public EventQuery withTags(Tag tag, Tag... more) {
         var added = set(tag, more);
-        return new EventQuery(items.stream()
-                .map(item -> {
-                    var tags = new HashSet<>(item.tags());
-                    tags.addAll(added);
-                    return new Item(item.types(), tags);
-                })
-                .toList());
+        return each(item -> new Item(item.types(), item.tags().isEmpty() ? added : union(item.tags(), added)));
     }
 
     /**
@@ -208,9 +203,6 @@ public final class EventQuery {
     }
 
     private static Item narrow(Item item, Set<Class<?>> wanted) {
-        if (item.types().isEmpty()) {
-            return new Item(wanted, item.tags());
-        }
         var kept = new HashSet<Class<?>>();
         for (var have : item.types()) {
             for (var want : wanted) {
@@ -236,10 +228,26 @@ public final class EventQuery {
         return tags.stream().map(Tag::toString).sorted().toList().toString();
     }
 
+    /** Queries are made anew for each decision, so the common ones, of one item, are made without detours. */
+    private EventQuery each(UnaryOperator<Item> change) {
+        return new EventQuery(
+                items.size() == 1
+                        ? List.of(change.apply(items.get(0)))
+                        : items.stream().map(change).toList());
+    }
+
     private static <T> Set<T> set(T first, T[] more) {
-        var all = new HashSet<T>();
+        if (more.length == 0) {
+            return Set.of(first);
+        }
+        var all = new HashSet<T>(Arrays.asList(more));
         all.add(first);
-        all.addAll(Arrays.asList(more));
+        return Set.copyOf(all);
+    }
+
+    private static Set<Tag> union(Set<Tag> some, Set<Tag> others) {
+        var all = new HashSet<>(some);
+        all.addAll(others);
         return Set.copyOf(all);
     }
 }

@@ -53,11 +53,11 @@ final class Bank {
     /** Opens a bank without accounts, whose log tells time by {@code clock}; the caller closes it. */
     static InMemoryCqrs open(Clock clock) {
         return InMemoryCqrs.builder(clock)
-                .event("account-opened", AccountOpened.class)
+                .event("account-opened", AccountOpened.class, e -> Set.of(opening(e.account())))
                 .event("deposited", Deposited.class)
                 .event("withdrawn", Withdrawn.class)
                 .tags(BankEvent.class, e -> Set.of(account(e.account())))
-                .decide(BankCommand.class, BankEvent.class, ACCOUNT, Bank::opening)
+                .decide(BankCommand.class, BankEvent.class, ACCOUNT, Bank::isOpen)
                 .requireAll(BankCommand.class)
                 .query(BalanceOf.class, Balances.PROJECTION, (q, view) -> view.of(q.account()))
                 .query(TotalBalance.class, Balances.PROJECTION, (q, view) -> view.total())
@@ -67,12 +67,17 @@ final class Bank {
                 .build();
     }
 
-    /** What each decision depends on: one event, however many payments the account has seen. */
-    static EventQuery opening(BankCommand command) {
-        return EventQuery.types(AccountOpened.class).withTags(account(command.account()));
+    /** What each decision depends on: whether the account is open. */
+    static EventQuery isOpen(BankCommand command) {
+        return EventQuery.tagged(opening(command.account()));
     }
 
     private static Tag account(String number) {
         return Tag.of("account", number);
+    }
+
+    /** A tag for what decisions read: one event, however many payments the account has seen. */
+    private static Tag opening(String number) {
+        return Tag.of("opening", number);
     }
 }

@@ -120,7 +120,7 @@ class BankTest {
         bank.dispatch(new Deposit("1", money("10.00"), MONDAY));
         bank.dispatch(new Withdraw("1", money("3.00"), MONDAY));
 
-        try (var read = bank.store().read(Bank.opening(new Deposit("1", money("5.00"), MONDAY)))) {
+        try (var read = bank.store().read(Bank.isOpen(new Deposit("1", money("5.00"), MONDAY)))) {
             assertThat(read.toList()).extracting(RecordedEvent::event).containsExactly(new AccountOpened("1", MONDAY));
         }
         try (var history = bank.store().read(EventQuery.tagged(Tag.of("account", "1")))) {

@@ -1,5 +1,7 @@
 package dev.cqrs.event;
 
+import dev.cqrs.event.EventCodec.Stored;
+import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.message.WiringException;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
@@ -8,6 +10,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -17,17 +20,22 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * The events that a store may hold: a stable name for each class, and the tags of an event as a function of the event.
+ * The events that a store may hold: a stable name and a revision for each class, and the tags of an event as a function
+ * of the event.
  *
- * <p>The name is what is stored; classes, packages and methods can be renamed without it. Event classes import nothing
- * of this library.
+ * <p>Name and revision are what is stored; classes, packages and methods can be renamed without them. Event classes
+ * import nothing of this library. When the fields of an event change, its revision is raised by one, and an
+ * {@link Upcaster} says what the revision before becomes, so that a class for it need not be kept: the log is never
+ * changed, old events are read as new ones.
  *
  * <p><b>Threads:</b> immutable. The functions for tags are called by many threads at once.
  */
 public final class Catalog {
 
     private final Map<Class<?>, Entry> byClass;
-    private final Map<String, Class<?>> byName;
+    private final Map<String, Entry> byName;
+    private final Upcasts upcasts;
+    private final Unknown unknown;
 
     /**
      * The event that tells that a command was carried out, appended together with the command's own events.
@@ -72,12 +80,63 @@ public final class Catalog {
         }
     }
 
-    private record Entry(String name, Function<Object, Set<Tag>> tagging) {}
+    private record Entry(Class<?> type, Revision revision, Function<Object, Set<Tag>> tagging) {}
 
-    private Catalog(Map<Class<?>, Entry> byClass) {
+    private Catalog(Map<Class<?>, Entry> byClass, Upcasts upcasts, Unknown unknown) {
         this.byClass = byClass;
-        this.byName = byClass.entrySet().stream()
-                .collect(Collectors.toUnmodifiableMap(e -> e.getValue().name(), Map.Entry::getKey));
+        this.byName = byClass.values().stream()
+                .collect(Collectors.toUnmodifiableMap(entry -> entry.revision().name(), Function.identity()));
+        this.upcasts = upcasts;
+        this.unknown = unknown;
+    }
+
+    /**
+     * What is stored in place of a class: a name, and which revision of it.
+     *
+     * <p><b>Threads:</b> immutable.
+     *
+     * @param name the stable name, not blank
+     * @param number 1 for the first, one more for each change of the fields
+     */
+    public record Revision(String name, int number) {
+
+        /**
+         * Checks both parts.
+         *
+         * @param name the stable name, not blank
+         * @param number 1 for the first, one more for each change of the fields
+         * @throws IllegalArgumentException if the name is blank, or the number below 1
+         */
+        public Revision {
+            check(name, number);
+        }
+
+        static void check(String name, int number) {
+            if (Objects.requireNonNull(name, "name").isBlank()) {
+                throw new IllegalArgumentException(
+                        "The name of an event is blank; expected a stable name such as \"deposited\".");
+            }
+            if (number < 1) {
+                throw new IllegalArgumentException("The revision of the event \"" + name + "\" is " + number
+                        + "; expected 1 for the first, and one more for each change.");
+            }
+        }
+
+        @Override
+        public String toString() {
+            return "\"" + name + "\" revision " + number;
+        }
+    }
+
+    /** What becomes of a stored event that the catalog does not know, by its name or since its revision is newer. */
+    public enum Unknown {
+        /** Reading it throws {@link UnknownEventException}. */
+        FAIL,
+        /**
+         * It is left out. Suits readers that need some events only; not one that decides, which would take the event for
+         * one that never happened.
+         */
+        SKIP
     }
 
     /**
@@ -97,7 +156,18 @@ public final class Catalog {
      * @throws UnknownEventException if the catalog does not know the class
      */
     public String nameOf(Class<?> type) {
-        return entry(type).name();
+        return entry(type).revision().name();
+    }
+
+    /**
+     * Gives the current revision of {@code type}.
+     *
+     * @param type the exact class of an event
+     * @return 1 or more
+     * @throws UnknownEventException if the catalog does not know the class
+     */
+    public int revisionOf(Class<?> type) {
+        return entry(type).revision().number();
     }
 
     /**
@@ -108,11 +178,11 @@ public final class Catalog {
      * @throws UnknownEventException if the catalog does not know the name
      */
     public Class<?> typeOf(String name) {
-        var type = byName.get(Objects.requireNonNull(name, "name"));
-        if (type == null) {
+        var entry = byName.get(Objects.requireNonNull(name, "name"));
+        if (entry == null) {
             throw new UnknownEventException(name, known());
         }
-        return type;
+        return entry.type();
     }
 
     /**
@@ -163,6 +233,165 @@ public final class Catalog {
         return Collections.unmodifiableSet(byClass.keySet());
     }
 
+    /**
+     * Gives every name and revision that this catalog can read: the current ones, and all that have an upcaster.
+     *
+     * <p>A test that reads a kept example of each shows that old logs can still be read.
+     *
+     * @return an unmodifiable set, sorted by name and number
+     */
+    public Set<Revision> revisions() {
+        return upcasts.becomes().keySet();
+    }
+
+    /**
+     * Gives the names and revisions whose events may be read as an event of {@code type}, or below it.
+     *
+     * <p>The current revision of a class is always read as that class. An earlier one that is split <em>may</em> give an
+     * event of it: a store that looks events up by name and revision asks the query again about what it has decoded.
+     *
+     * @param type an event class, or an interface or class above some
+     * @return an unmodifiable set, sorted by name and number, not empty
+     * @throws UnknownEventException if the catalog knows neither the class nor one below it
+     */
+    public Set<Revision> revisions(Class<?> type) {
+        var types = typesBelow(type);
+        var found = new LinkedHashSet<Revision>();
+        upcasts.becomes().forEach((revision, becomes) -> {
+            if (!Collections.disjoint(becomes, types)) {
+                found.add(revision);
+            }
+        });
+        return Collections.unmodifiableSet(found);
+    }
+
+    /**
+     * Gives the names under which an event may be stored that is read as one of {@code type}, or below it, so that a
+     * query for a class finds the events of earlier names as well.
+     *
+     * @param type an event class, or an interface or class above some
+     * @return an unmodifiable set, sorted, not empty: the names of {@link #revisions(Class)}
+     * @throws UnknownEventException if the catalog knows neither the class nor one below it
+     */
+    public Set<String> storedNames(Class<?> type) {
+        var names = new LinkedHashSet<String>();
+        revisions(type).forEach(revision -> names.add(revision.name()));
+        return Collections.unmodifiableSet(names);
+    }
+
+    /**
+     * Gives {@code event} the form in which a store keeps it: name, current revision, and the payload of the codec.
+     *
+     * @param event an object of a class the catalog knows
+     * @param codec makes the payload; what it throws reaches the caller unchanged
+     * @return never {@code null}
+     * @throws UnknownEventException if the catalog does not know the class
+     */
+    public Stored encode(Object event, EventCodec codec) {
+        var revision = entry(event.getClass()).revision();
+        var payload = codec.encode(event);
+        if (payload == null) {
+            throw new NullPointerException("The codec " + codec.getClass().getName() + " encoded an event " + revision
+                    + " as null; expected bytes.");
+        }
+        return new Stored(revision.name(), revision.number(), payload);
+    }
+
+    /**
+     * Gives what a stored event is today: itself, or what the upcasters make of it.
+     *
+     * <p>An event of the current revision goes straight from its bytes to its class. One of an earlier revision is read as
+     * a document, taken from revision to revision, and then given to the codec as the current class.
+     *
+     * <p>If there are several, they stand at the one position of the stored event. A read gives all of them or none.
+     *
+     * @param stored what a store has kept
+     * @param codec reads the payload
+     * @return an unmodifiable list: mostly one event, several if an upcaster splits it, none if one drops it
+     * @throws UnknownEventException if the catalog does not know the name, or not yet the revision, and
+     *     {@link Builder#unknown} has not said to skip it
+     * @throws UnreadableEventException if the codec or an upcaster fails
+     */
+    public List<Object> decode(Stored stored, EventCodec codec) {
+        var entry = byName.get(stored.name());
+        if (entry != null && entry.revision().number() == stored.revision()) {
+            return List.of(event(stored, entry, stored.payload(), codec));
+        }
+        var revision = new Revision(stored.name(), stored.revision());
+        var upcaster = upcasts.from(revision);
+        if (upcaster == null) {
+            if (unknown == Unknown.SKIP) {
+                return List.of();
+            }
+            throw UnknownEventException.stored(revision, revisions());
+        }
+        if (upcaster.targets().isEmpty()) {
+            return List.of(); // whatever its bytes are
+        }
+        @SuppressWarnings("unchecked") // the contract of codecs
+        var fields = (Map<String, Object>) decoded(stored, stored.payload(), Map.class, codec);
+        var events = new ArrayList<>(1);
+        upcast(stored, upcaster, new LinkedHashMap<>(fields), codec, events);
+        return List.copyOf(events);
+    }
+
+    private void upcast(
+            Stored stored, Upcaster upcaster, Map<String, Object> fields, EventCodec codec, List<Object> events) {
+        upcaster.apply(stored, fields, (to, next) -> {
+            var further = upcasts.from(to);
+            if (further != null) {
+                upcast(stored, further, next, codec, events);
+                return;
+            }
+            var entry = Objects.requireNonNull(byName.get(to.name()), "a target that build() has checked");
+            events.add(event(stored, entry, encoded(stored, to, next, codec), codec));
+        });
+    }
+
+    private static byte[] encoded(Stored stored, Revision to, Map<String, Object> fields, EventCodec codec) {
+        byte[] payload;
+        try {
+            payload = codec.encode(fields);
+        } catch (RuntimeException thrown) {
+            throw new UnreadableEventException(
+                    stored,
+                    "the codec cannot encode the fields " + fields.keySet() + " that the upcasters made of it for " + to
+                            + "; expected strings, booleans, numbers, lists, maps. Correct the upcasters; see the"
+                            + " cause.",
+                    thrown);
+        }
+        if (payload == null) {
+            throw new UnreadableEventException(stored, "the codec encoded its fields as null; expected bytes.");
+        }
+        return payload;
+    }
+
+    private static Object event(Stored stored, Entry entry, byte[] payload, EventCodec codec) {
+        return decoded(stored, payload, entry.type(), codec);
+    }
+
+    private static Object decoded(Stored stored, byte[] payload, Class<?> type, EventCodec codec) {
+        Object decoded;
+        try {
+            decoded = codec.decode(payload, type);
+        } catch (RuntimeException thrown) {
+            throw new UnreadableEventException(
+                    stored,
+                    "the codec cannot decode its " + payload.length + " bytes as " + type.getName()
+                            + ". If the class has changed, raise its revision and add an upcaster; if not, the bytes"
+                            + " are damaged. See the cause.",
+                    thrown);
+        }
+        if (!type.isInstance(decoded)) {
+            throw new UnreadableEventException(
+                    stored,
+                    "the codec " + codec.getClass().getName() + " decoded it as "
+                            + (decoded == null ? "null" : decoded.getClass().getName()) + "; expected "
+                            + type.getName() + ".");
+        }
+        return decoded;
+    }
+
     private Entry entry(Class<?> type) {
         var entry = byClass.get(Objects.requireNonNull(type, "type"));
         if (entry == null) {
@@ -206,20 +435,37 @@ public final class Catalog {
      */
     public static final class Builder {
 
-        private final Map<Class<?>, String> names = new LinkedHashMap<>();
+        private final Map<Class<?>, Registration> names = new LinkedHashMap<>();
         private final Map<Class<?>, List<Function<Object, Set<Tag>>>> tags = new LinkedHashMap<>();
+        private final List<Upcaster> upcasters = new ArrayList<>();
         private final List<String> faults = new ArrayList<>();
+        private Unknown unknown = Unknown.FAIL;
+
+        /** Not yet checked. */
+        private record Registration(String name, int revision) {}
 
         private Builder() {}
 
         /**
-         * Adds an event without tags of its own.
+         * Adds an event, at revision 1, without tags of its own.
          *
          * @param name its stable name, not blank
          * @param type its concrete class
          * @return this builder
          */
         public Builder event(String name, Class<?> type) {
+            return event(name, 1, type);
+        }
+
+        /**
+         * Adds an event at a later revision, without tags of its own.
+         *
+         * @param name its stable name, not blank
+         * @param revision its current revision; each below it needs an {@linkplain #upcast upcaster}
+         * @param type its concrete class
+         * @return this builder
+         */
+        public Builder event(String name, int revision, Class<?> type) {
             Objects.requireNonNull(name, "name");
             Objects.requireNonNull(type, "type");
             if (name.isBlank()) {
@@ -230,22 +476,41 @@ public final class Catalog {
                 faults.add(type.getName() + " is not a concrete class: no event can have it. Register the classes below"
                         + " it, and their common tags with tags(...).");
             }
+            if (revision < 1) {
+                faults.add("The revision of " + type.getName() + " is " + revision
+                        + "; expected 1 for the first, and one more for each change.");
+            }
             names.forEach((other, taken) -> {
-                if (taken.equals(name) && other != type) {
+                if (taken.name().equals(name) && other != type) {
                     faults.add("The name \"" + name + "\" is given to " + other.getName() + " and to " + type.getName()
                             + ". Give each event a name of its own.");
                 }
             });
-            var earlier = names.putIfAbsent(type, name);
+            var earlier = names.putIfAbsent(type, new Registration(name, revision));
             if (earlier != null) {
-                faults.add(type.getName() + " is registered twice, as \"" + earlier + "\" and as \"" + name
-                        + "\". Keep one.");
+                faults.add(type.getName() + " is registered twice, as \"" + earlier.name() + "\" revision "
+                        + earlier.revision() + " and as \"" + name + "\" revision " + revision + ". Keep one.");
             }
             return this;
         }
 
         /**
-         * Adds an event with its tags.
+         * Adds an event at a later revision, with its tags.
+         *
+         * @param <E> the class of the event
+         * @param name its stable name, not blank
+         * @param revision its current revision; each below it needs an {@linkplain #upcast upcaster}
+         * @param type its concrete class
+         * @param tags gives the tags of an event when it is appended; pure, never {@code null}, never gives {@code null}
+         * @return this builder
+         */
+        public <E> Builder event(String name, int revision, Class<E> type, Function<? super E, Set<Tag>> tags) {
+            Objects.requireNonNull(tags, "tags");
+            return event(name, revision, type).tags(type, tags);
+        }
+
+        /**
+         * Adds an event, at revision 1, with its tags.
          *
          * @param <E> the class of the event
          * @param name its stable name, not blank
@@ -288,11 +553,35 @@ public final class Catalog {
         }
 
         /**
+         * Says what an earlier revision of a stored event becomes when it is read.
+         *
+         * @param upcaster leads from that revision to the next, or elsewhere
+         * @return this builder
+         */
+        public Builder upcast(Upcaster upcaster) {
+            upcasters.add(Objects.requireNonNull(upcaster, "upcaster"));
+            return this;
+        }
+
+        /**
+         * Says what becomes of stored events that the catalog does not know: of another name, or of a newer revision.
+         *
+         * @param choice {@link Unknown#FAIL} unless it is said
+         * @return this builder
+         */
+        public Builder unknown(Unknown choice) {
+            unknown = Objects.requireNonNull(choice, "choice");
+            return this;
+        }
+
+        /**
          * Makes the catalog.
          *
          * @return never {@code null}
-         * @throws WiringException listing every fault: names or classes given twice, blank names, classes that no event
-         *     can have, tags for a family without events
+         * @throws WiringException listing every fault: names or classes given twice, blank names, revisions below 1,
+         *     classes that no event can have, tags for a family without events; an earlier revision without an upcaster,
+         *     one with two, an upcaster from a revision that is current or newer, to one that has neither class nor
+         *     upcaster, or in a circle
          */
         public Catalog build() {
             var all = new ArrayList<>(faults);
@@ -301,21 +590,29 @@ public final class Catalog {
                     .forEach(root -> all.add("tags(" + root.getName()
                             + ", ...) meets no event: no registered class is " + root.getSimpleName()
                             + " or below it. Register one with event(...)."));
+            var current = new HashMap<Revision, Class<?>>();
+            names.forEach((type, registered) -> {
+                if (!registered.name().isBlank() && registered.revision() > 0) {
+                    current.put(new Revision(registered.name(), registered.revision()), type);
+                }
+            });
+            var upcasts = Upcasts.join(current, upcasters, all);
             if (!all.isEmpty()) {
                 throw new WiringException("Catalog", all);
             }
             var entries = new HashMap<Class<?>, Entry>();
-            names.forEach((type, name) -> entries.put(
+            names.forEach((type, registered) -> entries.put(
                     type,
                     new Entry(
-                            name,
+                            type,
+                            new Revision(registered.name(), registered.revision()),
                             union(
                                     type,
                                     tags.entrySet().stream()
                                             .filter(e -> e.getKey().isAssignableFrom(type))
                                             .flatMap(e -> e.getValue().stream())
                                             .toList()))));
-            return new Catalog(entries);
+            return new Catalog(entries, upcasts, unknown);
         }
     }
 }

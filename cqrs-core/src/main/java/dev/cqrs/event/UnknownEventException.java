@@ -1,6 +1,10 @@
 package dev.cqrs.event;
 
+import dev.cqrs.event.Catalog.Revision;
 import dev.cqrs.message.CqrsException;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * An event, or a query for events, has a class or a name that the catalog does not know.
@@ -24,6 +28,34 @@ public final class UnknownEventException extends CqrsException {
         super("The catalog does not know the event type " + type + "; it knows " + known
                 + ". Add it with Catalog.builder().event(name, class, tags).");
         this.type = type;
+    }
+
+    private UnknownEventException(Revision stored, String known, String cure) {
+        super("The catalog does not know the stored event " + stored + "; it knows " + known + ". " + cure
+                + ", or leave such events out with Catalog.builder().unknown(Unknown.SKIP).");
+        this.type = stored.name();
+    }
+
+    static UnknownEventException stored(Revision stored, Set<Revision> known) {
+        var last = known.stream()
+                .filter(revision -> revision.name().equals(stored.name()))
+                .mapToInt(Revision::number)
+                .max();
+        return last.isPresent()
+                ? new UnknownEventException(
+                        stored,
+                        "revision " + last.getAsInt() + " and below",
+                        "A newer version of the application has written it: run that version here as well")
+                : new UnknownEventException(
+                        stored,
+                        known.isEmpty()
+                                ? "none"
+                                : known.stream()
+                                        .map(Revision::name)
+                                        .collect(Collectors.toCollection(TreeSet::new))
+                                        .toString(),
+                        "Add it with event(name, revision, class), say what it becomes with"
+                                + " upcast(Upcaster.from(name, revision)...)");
     }
 
     /**

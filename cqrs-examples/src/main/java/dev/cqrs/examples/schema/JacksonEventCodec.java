@@ -1,0 +1,63 @@
+package dev.cqrs.examples.schema;
+
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.MapperFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.cfg.CoercionAction;
+import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.type.LogicalType;
+import dev.cqrs.event.EventCodec;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+
+/**
+ * Keeps events as JSON, for records of strings, booleans, numbers, enums, lists, maps and records of these.
+ *
+ * <p>It is strict: a field too many or too few, a number that would be rounded, a text where a number belongs are refused
+ * instead of mended in silence, so that a class that was changed without a new revision is noticed by the first test.
+ * Annotations on the events are not read, so none can put a class name into the JSON.
+ *
+ * <p><b>Threads:</b> thread-safe.
+ */
+public final class JacksonEventCodec implements EventCodec {
+
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(
+                    DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS,
+                    DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES,
+                    DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES,
+                    DeserializationFeature.FAIL_ON_NUMBERS_FOR_ENUMS,
+                    DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+            .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS, MapperFeature.USE_ANNOTATIONS)
+            .withCoercionConfig(
+                    LogicalType.Textual,
+                    texts -> texts.setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
+                            .setCoercion(CoercionInputShape.Float, CoercionAction.Fail)
+                            .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
+            .build();
+
+    /** Makes a codec; all of them are alike. */
+    public JacksonEventCodec() {}
+
+    @Override
+    public byte[] encode(Object value) {
+        try {
+            return JSON.writeValueAsBytes(value);
+        } catch (IOException cannot) {
+            throw new UncheckedIOException("An object of " + value.getClass() + " cannot be written as JSON.", cannot);
+        }
+    }
+
+    @Override
+    public <T> T decode(byte[] payload, Class<T> type) {
+        try {
+            return JSON.readValue(payload, type);
+        } catch (IOException cannot) {
+            throw new UncheckedIOException("The bytes are no JSON of " + type + ".", cannot);
+        }
+    }
+}

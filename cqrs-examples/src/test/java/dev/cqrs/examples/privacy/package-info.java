@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.privacy;
+
+import org.jspecify.annotations.NullMarked;

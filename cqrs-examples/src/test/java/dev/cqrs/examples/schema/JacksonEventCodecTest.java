@@ -1,0 +1,131 @@
+package dev.cqrs.examples.schema;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.io.UncheckedIOException;
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class JacksonEventCodecTest {
+
+    enum Colour {
+        RED,
+        BLUE
+    }
+
+    record Wheel(int spokes) {}
+
+    record Bought(
+            String name,
+            boolean used,
+            long cents,
+            BigDecimal weight,
+            BigInteger frame,
+            Colour colour,
+            List<Wheel> wheels,
+            Map<String, Integer> parts) {}
+
+    record Paid(long cents) {}
+
+    record Labelled(String label) {}
+
+    @JsonTypeInfo(use = JsonTypeInfo.Id.CLASS)
+    record Annotated(String text) {}
+
+    private final JacksonEventCodec codec = new JacksonEventCodec();
+
+    @Test
+    void an_event_comes_back_equal() {
+        var event = new Bought(
+                "Rad „rot“ \u0000 😀",
+                true,
+                Long.MIN_VALUE,
+                new BigDecimal("12.3400"),
+                BigInteger.TWO.pow(200),
+                Colour.BLUE,
+                List.of(new Wheel(32), new Wheel(36)),
+                Map.of("bell", 1));
+
+        assertThat(codec.decode(codec.encode(event), Bought.class)).isEqualTo(event);
+    }
+
+    @Test
+    void a_document_comes_back_equal_and_its_numbers_lose_nothing() {
+        var document = new LinkedHashMap<String, Object>();
+        document.put("text", "ü");
+        document.put("nothing", null);
+        document.put(
+                "numbers",
+                Arrays.asList(
+                        0,
+                        -1,
+                        Integer.MAX_VALUE,
+                        Long.MAX_VALUE,
+                        BigInteger.TEN.pow(40),
+                        new BigDecimal("0.10"),
+                        null));
+        document.put("nested", Map.of("list", List.of(Map.of(), List.of(), true)));
+        document.put("precise", new BigDecimal("12345678901234567890.123456789"));
+
+        assertThat((Object) codec.decode(codec.encode(document), Map.class)).isEqualTo(document);
+    }
+
+    @Test
+    void an_event_can_be_read_as_a_document_and_a_document_as_an_event() {
+        assertThat((Object) codec.decode(codec.encode(new Paid(5)), Map.class)).isEqualTo(Map.of("cents", 5));
+        assertThat(codec.decode(codec.encode(Map.of("cents", 5)), Paid.class)).isEqualTo(new Paid(5));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "{",
+                "[]",
+                "{}",
+                "{\"cents\":1}{}",
+                "{\"cents\":1,\"cents\":2}",
+                "{\"cents\":1,\"more\":2}",
+                "{\"cents\":null}",
+                "{\"cents\":1.5}",
+                "{\"cents\":\"1\"}",
+                "{\"cents\":99999999999999999999}",
+            })
+    void bytes_that_are_no_such_event_are_refused(String json) {
+        assertThatExceptionOfType(UncheckedIOException.class)
+                .isThrownBy(() -> codec.decode(json.getBytes(UTF_8), Paid.class))
+                .withMessageContaining(Paid.class.getName());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{\"label\":1}", "{\"label\":1.5}", "{\"label\":true}", "{\"label\":{}}", "{\"label\":[]}"})
+    void what_is_no_text_is_not_taken_for_one(String json) {
+        assertThatExceptionOfType(UncheckedIOException.class)
+                .isThrownBy(() -> codec.decode(json.getBytes(UTF_8), Labelled.class));
+    }
+
+    @Test
+    void annotations_cannot_put_a_class_name_into_the_bytes() {
+        var bytes = codec.encode(new Annotated("x"));
+
+        assertThat(new String(bytes, UTF_8)).isEqualTo("{\"text\":\"x\"}");
+        assertThat(codec.decode(bytes, Annotated.class)).isEqualTo(new Annotated("x"));
+    }
+
+    @Test
+    void an_object_that_is_no_event_cannot_be_encoded() {
+        assertThatExceptionOfType(UncheckedIOException.class)
+                .isThrownBy(() -> codec.encode(new Object()))
+                .withMessageContaining("java.lang.Object");
+    }
+}

@@ -3,16 +3,19 @@ package dev.cqrs.decider;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.eventstore.Timeline;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -51,8 +54,11 @@ public final class DecisionModel<S> {
      */
     record Part<P>(EventQuery query, Fold<P> fold, @Nullable Snapshots<P> snapshots, String key) {
 
-        /** Takes an event that the query matches into the state. */
-        Object after(Object state, Object event) {
+        /** Takes an event into the state if the query matches it. */
+        Object afterIfMatching(Object state, Object event, Set<Tag> tags) {
+            if (!query.matches(event.getClass(), tags)) {
+                return state;
+            }
             @SuppressWarnings("unchecked") // a part's own state is handed back to it
             P own = (P) state;
             return fold.apply(own, event);
@@ -180,7 +186,7 @@ public final class DecisionModel<S> {
                     ? ReadOptions.forwards()
                     : ReadOptions.forwards().until(head);
             try (var events = store.read(unsaved, options)) {
-                route(events, states, false);
+                readUnsaved(events, states);
                 head = head == null ? events.head() : head;
             }
         }
@@ -189,18 +195,13 @@ public final class DecisionModel<S> {
     }
 
     /**
-     * Reads the state as it was at a past position, without the help of snapshots.
+     * Gives the state at any moment of the past: at a position, an instant, after some events; and what lies between.
      *
-     * @param store the log
-     * @param past events up to and including this position are taken into account
+     * @param store the log, which is read without the help of snapshots
      * @return never {@code null}
      */
-    public S at(EventStore store, Position past) {
-        var states = initialStates();
-        try (var events = store.read(query, ReadOptions.forwards().until(past))) {
-            route(events, states, true);
-        }
-        return stateOf(states, 0);
+    public Timeline<S> timeline(EventStore store) {
+        return Timeline.of(store, query, Along::new);
     }
 
     private Object[] initialStates() {
@@ -226,21 +227,45 @@ public final class DecisionModel<S> {
         return Objects.requireNonNull(head);
     }
 
-    /** Reads events into the states of the parts that they matter to: of all, or of those without a snapshot. */
-    private void route(EventStream events, Object[] states, boolean all) {
+    /** Reads events into the states of the parts that have no snapshots. */
+    private void readUnsaved(EventStream events, Object[] states) {
         if (parts.size() == 1) {
-            states[0] = parts.get(0).afterAll(events, states[0]);
+            states[0] = parts.get(0).afterAll(events, states[0]); // stores have a faster way than one by one
             return;
         }
         while (events.advance()) {
             var event = events.event();
             var tags = events.tags();
             for (int i = 0; i < states.length; i++) {
-                var part = parts.get(i);
-                if ((all || part.snapshots() == null) && part.query().matches(event.getClass(), tags)) {
-                    states[i] = part.after(states[i], event);
+                if (parts.get(i).snapshots() == null) {
+                    states[i] = parts.get(i).afterIfMatching(states[i], event, tags);
                 }
             }
+        }
+    }
+
+    /** The states of all parts on their way along a timeline. */
+    private final class Along implements Timeline.Run<S> {
+
+        private final Object[] states = initialStates();
+
+        @Override
+        public void take(EventStream current) {
+            var event = current.event();
+            var tags = current.tags();
+            for (int i = 0; i < states.length; i++) {
+                states[i] = parts.get(i).afterIfMatching(states[i], event, tags);
+            }
+        }
+
+        @Override
+        public S state() {
+            return stateOf(states, 0);
+        }
+
+        @Override
+        public boolean changesInPlace() {
+            return parts.stream().anyMatch(part -> part.fold().changesInPlace());
         }
     }
 
@@ -312,10 +337,7 @@ public final class DecisionModel<S> {
             for (Object event : events) {
                 var tags = catalog.tagsOf(event);
                 for (int i = 0; i < next.length; i++) {
-                    var part = model.parts.get(i);
-                    if (part.query().matches(event.getClass(), tags)) {
-                        next[i] = part.after(next[i], event);
-                    }
+                    next[i] = model.parts.get(i).afterIfMatching(next[i], event, tags);
                 }
             }
             return new Loaded<>(model, catalog, next, unchanged);

@@ -36,7 +36,9 @@ class ContractsTest {
         "EventStoreSuite, 85",
         "NullEventStoreSuite, 85",
         "CheckpointSuite, 12",
-        "NullCheckpointSuite, 12"
+        "NullCheckpointSuite, 12",
+        "EventCodecSuite, 15",
+        "NullEventCodecSuite, 15"
     })
     void every_test_fails_on_what_does_nothing(String suite, int atLeast) throws ClassNotFoundException {
         var events = run(Class.forName(DoNothing.class.getName() + "$" + suite));
@@ -122,7 +124,13 @@ class ContractsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(classes = {BusContract.class, EventStoreContract.class, CheckpointStoreContract.class})
+    @ValueSource(
+            classes = {
+                BusContract.class,
+                EventStoreContract.class,
+                CheckpointStoreContract.class,
+                EventCodecContract.class
+            })
     void every_test_of_a_suite_is_named_by_a_sentence(Class<?> suite) {
         var names = Stream.of(suite.getDeclaredMethods())
                 .filter(method -> method.isAnnotationPresent(Test.class))

@@ -5,6 +5,7 @@ import static dev.cqrs.contract.Nulls.nullOf;
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
@@ -129,6 +130,30 @@ final class DoNothing {
         @Override
         protected CheckpointStore emptyStore() {
             return gone(CheckpointStore.class);
+        }
+    }
+
+    static class EventCodecSuite extends EventCodecContract {
+        @Override
+        protected EventCodec codec() {
+            return new EventCodec() {
+                @Override
+                public byte[] encode(Object value) {
+                    return new byte[0];
+                }
+
+                @Override
+                public <T> T decode(byte[] payload, Class<T> type) {
+                    return nullOf(type);
+                }
+            };
+        }
+    }
+
+    static class NullEventCodecSuite extends EventCodecContract {
+        @Override
+        protected EventCodec codec() {
+            return gone(EventCodec.class);
         }
     }
 

@@ -1,0 +1,12 @@
+package dev.cqrs.examples.schema;
+
+import dev.cqrs.contract.EventCodecContract;
+import dev.cqrs.event.EventCodec;
+
+class JacksonEventCodecContractTest extends EventCodecContract {
+
+    @Override
+    protected EventCodec codec() {
+        return new JacksonEventCodec();
+    }
+}

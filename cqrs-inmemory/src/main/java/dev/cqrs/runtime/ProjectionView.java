@@ -3,6 +3,7 @@ package dev.cqrs.runtime;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.eventstore.Timeline;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
@@ -117,14 +118,7 @@ public final class ProjectionView<V> {
      * @throws IllegalArgumentException if the position lies behind the log's head
      */
     public V at(Position past) {
-        checkOpen();
-        if (past.isAfter(store.head())) {
-            throw new IllegalArgumentException("Position " + past + " lies behind the log's head, " + store.head()
-                    + "; expected a position at or before it.");
-        }
-        try (var events = store.read(projection.query(), ReadOptions.forwards().until(past))) {
-            return events.fold(projection.fold());
-        }
+        return timeline().at(past);
     }
 
     /**
@@ -134,16 +128,32 @@ public final class ProjectionView<V> {
      * @return a view of its own, which nobody else changes
      */
     public V at(Instant past) {
-        Objects.requireNonNull(past, "past");
+        return timeline().at(past);
+    }
+
+    /**
+     * Folds the view as it was at a past moment, from the log.
+     *
+     * @param past which one, such as {@code Moment.before(Cancelled.class)}
+     * @return a view of its own, which nobody else changes
+     * @throws java.util.NoSuchElementException if the moment has not come
+     * @throws IllegalArgumentException if the moment is a position behind the log's head
+     */
+    public V at(Timeline.Moment<? super V> past) {
+        return timeline().at(past);
+    }
+
+    /**
+     * Gives the view's whole past: any moment, what lies between two, and a history in pages.
+     *
+     * <p>It is folded from the log, also where the projection has stopped, and stays usable after the engine was
+     * closed, as long as the store does.
+     *
+     * @return never {@code null}
+     */
+    public Timeline<V> timeline() {
         checkOpen();
-        var fold = projection.fold();
-        var view = fold.initial();
-        try (var events = store.read(projection.query())) {
-            while (events.advance() && !events.recordedAt().isAfter(past)) {
-                view = fold.apply(view, events.event());
-            }
-        }
-        return view;
+        return Timeline.of(store, projection.query(), projection.fold());
     }
 
     /**

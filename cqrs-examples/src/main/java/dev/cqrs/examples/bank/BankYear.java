@@ -133,7 +133,7 @@ public final class BankYear {
             return UNUSABLE;
         }
         // the log up to that moment, folded anew: an account that was opened later has nothing in it yet
-        var then = bank.view(Balances.PROJECTION).at(SteppedClock.endOf(wanted.day()));
+        var then = bank.view(Balances.PROJECTION).timeline().at(SteppedClock.endOf(wanted.day()));
         var balance = then.of(wanted.account()).orElse(Balances.NOTHING);
         line("balance " + wanted.account() + " at " + wanted.day(), balance);
         return OK;

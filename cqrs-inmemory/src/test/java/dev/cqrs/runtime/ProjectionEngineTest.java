@@ -9,6 +9,7 @@ import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.Timeline;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.WiringException;
@@ -524,5 +525,35 @@ class ProjectionEngineTest {
             assertThat(threads.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
         }
         assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void the_timeline_of_a_view_needs_neither_a_running_projection_nor_an_open_engine() {
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> sum + 6 / e.number()));
+        Timeline<Integer> past;
+        try (var engine = engine().inline(failing).inline(LIST).build()) {
+            add(3, 2, 0);
+            past = engine.view(failing).timeline();
+            assertThat(engine.view(LIST).at(Timeline.Moment.afterEvents(2))).containsExactly(3, 2);
+            assertThat(engine.view(LIST)
+                            .timeline()
+                            .latest(1, List::size)
+                            .steps()
+                            .get(0)
+                            .state())
+                    .isEqualTo(3);
+        }
+        assertThat(past.at(Position.of(2))).isEqualTo(5);
+        assertThatThrownBy(() -> past.at(Timeline.Moment.now())).isInstanceOf(ArithmeticException.class);
+    }
+
+    @Test
+    void the_view_of_a_closed_engine_gives_no_timeline() {
+        var engine = engine().inline(TOTAL).build();
+        engine.close();
+        var view = engine.view(TOTAL);
+        assertThatThrownBy(view::timeline)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
     }
 }

@@ -242,7 +242,7 @@ public abstract class Append {
 
         private List<Object> events = List.of();
         private List<Set<Tag>> tags = List.of();
-        private HashMap<Tag, long[]> last = new HashMap<>();
+        private HashMap<Tag, Long> last = new HashMap<>();
         private final Object lock = new Object();
         private final long[] seen = new long[ACCOUNTS];
 
@@ -262,20 +262,15 @@ public abstract class Append {
         private long append(List<? extends Entry> batch, Tag unchanged, long after) {
             synchronized (lock) {
                 var position = last.get(unchanged);
-                if (position != null && position[0] > after) {
-                    throw new IllegalStateException(unchanged + " was changed at " + position[0]);
+                if (position != null && position > after) {
+                    throw new IllegalStateException(unchanged + " was changed at " + position);
                 }
                 for (var event : batch) {
                     var eventTags = Ledger.tags(event);
                     events.add(event);
                     tags.add(eventTags);
                     for (var tag : eventTags) {
-                        var cell = last.get(tag);
-                        if (cell == null) {
-                            last.put(tag, new long[] {events.size()});
-                        } else {
-                            cell[0] = events.size();
-                        }
+                        last.put(tag, (long) events.size());
                     }
                 }
                 return events.size();

@@ -1,8 +1,10 @@
 package dev.cqrs.decider;
 
 import dev.cqrs.event.Fold;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiFunction;
 
@@ -27,10 +29,10 @@ final class Assembled<C, S, E> implements Decider<C, S, E> {
 
     @Override
     public Decision<E> decide(C command, S state) {
-        var type = command.getClass();
+        var type = Objects.requireNonNull(command, "command").getClass();
         var decide = resolved.get(type);
         if (decide == null) {
-            decide = mostSpecific(type);
+            decide = functionFor(type);
             resolved.put(type, decide);
         }
         return Objects.requireNonNull(
@@ -43,14 +45,37 @@ final class Assembled<C, S, E> implements Decider<C, S, E> {
         return evolution.apply(state, event);
     }
 
+    /** The steps themselves: found once a class, not once again behind {@link #evolve}. */
+    @Override
+    public Fold<S> fold(Class<E> events) {
+        Objects.requireNonNull(events, "events");
+        return evolution;
+    }
+
     /** The function for the class itself or for the nearest type above it; coverage was proved when this was built. */
-    private BiFunction<C, S, Decision<E>> mostSpecific(Class<?> type) {
-        return decisions.entrySet().stream()
-                .filter(candidate -> candidate.getKey().isAssignableFrom(type))
-                .min((one, other) -> one.getKey().isAssignableFrom(other.getKey()) ? 1 : -1)
-                .orElseThrow(() -> new IllegalArgumentException(
-                        "This decider has no decide(" + type.getName() + ", ...); expected one of " + decisions.keySet()
-                                + ". A null or foreign class was let in by an unchecked cast."))
-                .getValue();
+    private BiFunction<C, S, Decision<E>> functionFor(Class<?> type) {
+        var best = mostSpecific(decisions.keySet(), type);
+        if (best.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "This decider has no decide(" + type.getName() + ", ...); expected one of " + decisions.keySet()
+                            + ". A foreign class was let in by an unchecked cast.");
+        }
+        if (best.size() > 1) { // only below a type that is not sealed: others were seen when this was built
+            throw new IllegalStateException("decide(" + best.get(0).getName() + ", ...) and decide("
+                    + best.get(1).getName() + ", ...) both fit " + type.getName()
+                    + ", and neither is more specific. Add one for it.");
+        }
+        return Objects.requireNonNull(decisions.get(best.get(0)));
+    }
+
+    /** Those that fit a class and have no other such below them; several where none is nearest. */
+    static List<Class<?>> mostSpecific(Set<Class<?>> candidates, Class<?> type) {
+        var fitting = candidates.stream()
+                .filter(candidate -> candidate.isAssignableFrom(type))
+                .toList();
+        return fitting.stream()
+                .filter(one -> fitting.stream().noneMatch(other -> other != one && one.isAssignableFrom(other)))
+                .<Class<?>>map(one -> one)
+                .toList();
     }
 }

@@ -27,7 +27,7 @@ final class CommandIds<C> {
     private final @Nullable Clock clock;
 
     CommandIds(EventStore store, Function<? super C, String> text, @Nullable Duration duration, @Nullable Clock clock) {
-        store.catalog().nameOf(CommandId.class); // throws where the catalog has no command ids
+        checkFound(store);
         this.store = store;
         this.text = text;
         this.duration = duration;
@@ -88,11 +88,21 @@ final class CommandIds<C> {
         return command.toString();
     }
 
+    /** Without the tag every id would be a new one, and every repeat a second effect. */
+    private static void checkFound(EventStore store) {
+        var probe = new CommandId("probe", 0, 1, "");
+        if (!store.catalog().tagsOf(probe).contains(CommandId.tag(probe.id()))) {
+            throw new IllegalStateException("The catalog has command ids as \""
+                    + store.catalog().nameOf(CommandId.class)
+                    + "\", but without their tag, by which they are found. Use Catalog.Builder.commandIds().");
+        }
+    }
+
     private boolean isForgotten(Instant recordedAt) {
         return duration != null
-                && !recordedAt
-                        .plus(duration)
-                        .isAfter(Objects.requireNonNull(clock).instant());
+                && Duration.between(recordedAt, Objects.requireNonNull(clock).instant())
+                                .compareTo(duration)
+                        >= 0;
     }
 
     private static String sha256(String text) {

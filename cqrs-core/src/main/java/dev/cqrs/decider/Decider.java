@@ -5,11 +5,12 @@ import dev.cqrs.message.WiringException;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.BiFunction;
-import java.util.function.Predicate;
 
 /**
  * How one family of commands is decided: a state before any event, a decision on a command, and what an event makes of
@@ -161,31 +162,48 @@ public interface Decider<C, S, E> {
          *
          * @return never {@code null}
          * @throws WiringException listing every fault: classes of commands or events without a function, two functions
-         *     for one class, types below which the classes cannot be known
+         *     for one class, two that fit a class and neither of which is more specific, types below which the classes
+         *     cannot be known
          */
         public Decider<C, S, E> build() {
             var all = new ArrayList<>(faults);
-            cover(commands, "decide", decisions::containsKey, all);
-            cover(events, "evolve", evolution.types()::contains, all);
+            cover(commands, "decide", decisions.keySet(), all);
+            cover(events, "evolve", evolution.types(), all);
             if (!all.isEmpty()) {
                 throw new WiringException("Decider", all);
             }
             return new Assembled<>(initialState, Map.copyOf(decisions), evolution);
         }
 
-        private static void cover(Class<?> type, String what, Predicate<Class<?>> covered, List<String> faults) {
-            if (covered.test(type)) {
-                return;
+        private static void cover(Class<?> family, String what, Set<Class<?>> functions, List<String> faults) {
+            var leaves = new LinkedHashSet<Class<?>>();
+            collect(family, leaves);
+            for (var leaf : leaves) {
+                var best = Assembled.mostSpecific(functions, leaf);
+                if (best.isEmpty()) {
+                    faults.add(
+                            "There is no " + what + "(" + leaf.getName() + ", ...); expected one for each class."
+                                    + (Modifier.isFinal(leaf.getModifiers()) || leaf.isSealed()
+                                            ? " Add it."
+                                            : " It is not sealed, so those for known classes below it are not enough. Add it."));
+                } else if (best.size() > 1) {
+                    faults.add(what + "(" + best.get(0).getName() + ", ...) and " + what + "("
+                            + best.get(1).getName() + ", ...) both fit " + leaf.getName()
+                            + ", and neither is more specific. Add one for it.");
+                }
             }
-            if (type.isSealed()) {
+        }
+
+        /** Collects the classes that a member of a family can have, and the types below which they cannot be known. */
+        private static void collect(Class<?> type, Set<Class<?>> leaves) {
+            if (!type.isSealed() || type.isEnum() || !Modifier.isAbstract(type.getModifiers())) {
+                leaves.add(type);
+            }
+            if (type.isSealed() && !type.isEnum()) {
                 for (var below : type.getPermittedSubclasses()) {
-                    cover(below, what, covered, faults);
-                }
-                if (type.isInterface() || Modifier.isAbstract(type.getModifiers())) {
-                    return;
+                    collect(below, leaves);
                 }
             }
-            faults.add("There is no " + what + "(" + type.getName() + ", ...); expected one for each class. Add it.");
         }
     }
 }

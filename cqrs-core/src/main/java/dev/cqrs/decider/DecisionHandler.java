@@ -14,7 +14,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -173,10 +172,12 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      */
     public List<R> handleAll(List<? extends C> commands, Metadata metadata) {
         List<C> all = List.copyOf(commands);
+        Objects.requireNonNull(metadata, "metadata");
         if (all.isEmpty()) {
             return List.of();
         }
-        return carryOut(all, DecisionModel.all(all.stream().map(this::modelFor).toList()), List::get, metadata);
+        return List.copyOf(
+                carryOut(all, DecisionModel.all(all.stream().map(this::modelFor).toList()), List::get, metadata));
     }
 
     /** Picks the state that a command is decided on from the state of the whole. */
@@ -185,7 +186,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
     }
 
     private <T> List<R> carryOut(List<C> commands, DecisionModel<T> model, Pick<T, S> pick, Metadata metadata) {
-        var id = ids == null ? Optional.<String>empty() : metadata.id();
+        var id = Objects.requireNonNull(metadata, "metadata").id();
         for (int attempt = 1; ; attempt++) {
             var loaded = model.load(store);
             var condition = loaded.unchanged();
@@ -203,15 +204,17 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
             for (int i = 0; i < commands.size(); i++) {
                 var command = commands.get(i);
                 var own = decide(command, pick.stateOf(loaded.state(), i));
-                loaded = loaded.after(own);
-                results.add(result(command, pick.stateOf(loaded.state(), i)));
+                int before = events.size();
                 events.addAll(own);
-                if (ids != null && id.isPresent()) {
+                if (ids != null
+                        && id.isPresent()) { // a model of all events sees it too, now as well as when it repeats
                     events.add(ids.mark(id.get(), i, commands));
                 }
+                loaded = loaded.after(events.subList(before, events.size()));
+                results.add(result(command, pick.stateOf(loaded.state(), i)));
             }
             if (events.isEmpty() || append(events, condition, notYet, metadata, attempt)) {
-                return List.copyOf(results);
+                return results;
             }
         }
     }
@@ -247,7 +250,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
         for (int i = 0; i < commands.size(); i++) {
             results.add(result(commands.get(i), pick.stateOf(timeline.at(positions.get(i)), i)));
         }
-        return List.copyOf(results);
+        return results;
     }
 
     private boolean append(
@@ -256,9 +259,9 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
             store.append(events, condition, metadata);
             return true;
         } catch (AppendConflictException conflict) {
-            // the same command on another thread came first: the next attempt finds its result
+            // the same command on another thread came first: the next attempt finds its result, even behind the last
             boolean carriedOut = notYet.clauses().contains(conflict.clause());
-            if (attempt == ATTEMPTS || !(conflict.isRetryable() || carriedOut)) {
+            if (carriedOut ? attempt > ATTEMPTS : attempt >= ATTEMPTS || !conflict.isRetryable()) {
                 throw conflict;
             }
             return false;

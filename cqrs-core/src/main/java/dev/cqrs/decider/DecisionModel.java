@@ -83,10 +83,17 @@ public final class DecisionModel<S> {
     private DecisionModel(List<Part<?>> parts, Function<Object[], S> combine) {
         this.parts = parts;
         this.combine = combine;
-        this.query = union(parts);
-        var unsaved = parts.stream().filter(part -> part.snapshots() == null).toList();
-        this.unsaved = unsaved.isEmpty() ? null : union(unsaved);
-        this.saved = unsaved.size() < parts.size();
+        EventQuery all = null;
+        EventQuery rest = null;
+        boolean some = false;
+        for (var part : parts) { // made for each command: no streams
+            all = union(all, part.query());
+            rest = part.snapshots() == null ? union(rest, part.query()) : rest;
+            some |= part.snapshots() != null;
+        }
+        this.query = Objects.requireNonNull(all);
+        this.unsaved = rest;
+        this.saved = some;
     }
 
     /**
@@ -159,7 +166,7 @@ public final class DecisionModel<S> {
      */
     public <T> DecisionModel<T> map(Function<? super S, ? extends T> change) {
         Objects.requireNonNull(change, "change");
-        return new DecisionModel<>(parts, states -> change.apply(combine.apply(states)));
+        return new DecisionModel<>(parts, states -> change.apply(stateOf(states, 0)));
     }
 
     /**
@@ -276,8 +283,8 @@ public final class DecisionModel<S> {
                 combine.apply(own), "A function given to and(...) or map(...) returned null; expected a state.");
     }
 
-    private static EventQuery union(List<Part<?>> parts) {
-        return parts.stream().map(Part::query).reduce(EventQuery::or).orElseThrow();
+    private static EventQuery union(@Nullable EventQuery one, EventQuery other) {
+        return one == null ? other : one.or(other);
     }
 
     /**

@@ -60,7 +60,7 @@ public final class Snapshots<S> {
         STALE,
         /** It was ignored: of a later version, or of a position behind the log's head. */
         NEWER,
-        /** It was ignored: it could not be loaded, or is no state of this type. */
+        /** It was ignored: it could not be loaded, is no state of this type, or the fold could not go on from it. */
         CORRUPT,
         /** It was ignored: it is not of this log, or not what the events add up to. */
         WRONG,
@@ -237,8 +237,12 @@ public final class Snapshots<S> {
                 count(Outcome.WRONG, 1);
                 return null;
             }
+            var read = readRest(part, events, type.cast(from.state()), position, options, true);
             count(Outcome.USED, 1);
-            return readRest(part, events, type.cast(from.state()), position, options, true);
+            return read;
+        } catch (RuntimeException brokenState) { // or a step that fails: then it fails from zero too, and is told
+            count(Outcome.CORRUPT, 1);
+            return null;
         }
     }
 

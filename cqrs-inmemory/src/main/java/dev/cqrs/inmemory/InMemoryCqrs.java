@@ -8,6 +8,7 @@ import dev.cqrs.decider.Decision;
 import dev.cqrs.decider.DecisionHandler;
 import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Catalog.CommandId;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
@@ -553,6 +554,10 @@ public final class InMemoryCqrs implements AutoCloseable {
             if (given != null && catalogued) {
                 all.add("event(...) or tags(...) was called beside a given store, which has a catalog of its own."
                         + " Add the events to that catalog.");
+            }
+            if (given != null && idempotent && !given.catalog().types().contains(CommandId.class)) {
+                all.add("idempotent() needs command ids, which the catalog of the given store does not have. Add"
+                        + " commandIds() to that catalog.");
             }
             if (inBackground && listener == null) {
                 all.add("background(...) needs onError(...): nobody else would hear of a projection that stops.");

@@ -206,8 +206,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
                 var own = decide(command, pick.stateOf(loaded.state(), i));
                 int before = events.size();
                 events.addAll(own);
-                if (ids != null
-                        && id.isPresent()) { // a model of all events sees it too, now as well as when it repeats
+                if (ids != null && id.isPresent()) { // into the state too, where a repeat will find it
                     events.add(ids.mark(id.get(), i, commands));
                 }
                 loaded = loaded.after(events.subList(before, events.size()));

@@ -304,6 +304,7 @@ class GivenTest {
 
     static final class Mute {}
 
+    @SuppressWarnings("ArrayRecordComponent") // the mistake that is tested
     record Bytes(byte[] bytes) {
         @Override
         public String toString() {

@@ -135,16 +135,25 @@ public final class ProjectionEngine implements AutoCloseable {
         private void schedule(Executor executor) {
             try {
                 executor.execute(this::run);
-            } catch (RuntimeException rejected) {
-                view.stop(view.position(), rejected);
+            } catch (Throwable refused) { // also an error: no thread could be had, for instance
+                view.stop(view.position(), refused);
             }
         }
 
         private void run() {
-            view.catchUp(store.head());
-            view.saveCheckpoint();
-            scheduled.set(false);
-            appended(store.head()); // an append that came meanwhile found a task already scheduled
+            if (!view.isRunning()) {
+                return;
+            }
+            try {
+                view.catchUp(store.head());
+                view.saveCheckpoint();
+                scheduled.set(false);
+                if (view.isRunning()) {
+                    appended(store.head()); // an append that came meanwhile found a task already scheduled
+                }
+            } catch (Throwable thrown) { // the store's: without this the projection would stand still and seem to run
+                view.stop(view.position(), thrown);
+            }
         }
 
         void close() {
@@ -229,8 +238,14 @@ public final class ProjectionEngine implements AutoCloseable {
             if (!faults.isEmpty()) {
                 throw new WiringException("ProjectionEngine", faults);
             }
-            runners.values().forEach(Runner::start);
-            return new ProjectionEngine(runners);
+            var engine = new ProjectionEngine(runners);
+            try {
+                runners.values().forEach(Runner::start);
+            } catch (Throwable thrown) { // nobody else could end those that have begun
+                engine.close();
+                throw thrown;
+            }
+            return engine;
         }
 
         private <V> Runner<V> runner(Projection<V> projection, @Nullable Executor executor) {

@@ -17,6 +17,7 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.inmemory.InMemoryCommandBus;
+import dev.cqrs.testing.SeededScheduler;
 import java.io.IOException;
 import java.io.ObjectInputStream;
 import java.net.URL;
@@ -54,6 +55,11 @@ class ArchitectureTest {
     private static final JavaClasses ALL = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importUrls(List.of(home(CommandBus.class), home(InMemoryCommandBus.class)));
+
+    private static final JavaClasses KIT = new ClassFileImporter()
+            .withImportOption(new ImportOption.DoNotIncludeTests())
+            .withImportOption(location -> location.contains("/dev/cqrs/testing/"))
+            .importUrl(home(SeededScheduler.class));
 
     private static JavaClasses classesBeside(Class<?> type) {
         return new ClassFileImporter()
@@ -93,6 +99,18 @@ class ArchitectureTest {
                 .should()
                 .onlyDependOnClassesThat(resideInAnyPackage("java..", "dev.cqrs..", "org.jspecify.annotations"))
                 .check(ALL);
+    }
+
+    @Test
+    void the_test_kit_looks_at_the_core_alone_and_at_no_test_framework() {
+        assertThat(KIT).hasSizeGreaterThan(20);
+        var open = new ArrayList<>(List.of("java..", "org.jspecify.annotations", "dev.cqrs.testing"));
+        MAY_IMPORT.keySet().forEach(room -> open.add("dev.cqrs." + room));
+        classes()
+                .should()
+                .onlyDependOnClassesThat(resideInAnyPackage(open.toArray(String[]::new)))
+                .check(KIT);
+        assertThat(rooms(KIT).get("testing")).hasSizeBetween(5, 9);
     }
 
     @Test

@@ -8,10 +8,15 @@ import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.eventstore.Timeline;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
@@ -31,6 +36,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -555,5 +561,123 @@ class ProjectionEngineTest {
         assertThatThrownBy(view::timeline)
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("closed");
+    }
+
+    // ---- a store or executor that fails
+
+    /** The store, until it is told to fail. */
+    final class Failing implements EventStore {
+        @Nullable
+        RuntimeException onHead;
+
+        @Nullable
+        RuntimeException onSubscription;
+
+        int subscriptions;
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            return store.append(events, condition, metadata);
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            return store.read(query, options);
+        }
+
+        @Override
+        public Position head() {
+            if (onHead != null) {
+                throw onHead;
+            }
+            return store.head();
+        }
+
+        @Override
+        public Catalog catalog() {
+            return store.catalog();
+        }
+
+        @Override
+        public Subscription onAppend(Signal signal) {
+            if (onSubscription != null && subscriptions > 0) {
+                throw onSubscription;
+            }
+            subscriptions++;
+            var subscription = store.onAppend(signal);
+            return () -> {
+                subscriptions--;
+                subscription.close();
+            };
+        }
+    }
+
+    @Test
+    void a_store_that_fails_under_a_background_task_stops_the_projection_and_the_listener_is_told() {
+        var failing = new Failing();
+        try (var engine = ProjectionEngine.builder(failing, failures::add)
+                .background(TOTAL, executor)
+                .build()) {
+            add(1);
+            var lost = new IllegalStateException("connection lost");
+            failing.onHead = lost;
+            executor.runAll();
+            failing.onHead = null;
+
+            assertThat(failures).containsExactly(new ProjectionFailure("total", Position.START, lost));
+            assertThat(engine.view(TOTAL).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+            assertThatThrownBy(() -> engine.view(TOTAL).read(sum -> sum)).hasCause(lost);
+            add(2);
+            executor.runAll();
+            assertThat(failures).hasSize(1);
+        }
+    }
+
+    @Test
+    void an_executor_that_fails_with_an_error_stops_the_projection_and_the_listener_is_told() {
+        var noThread = new OutOfMemoryError("unable to create native thread");
+        try (var engine = engine().background(TOTAL, task -> {
+                    throw noThread;
+                })
+                .build()) {
+            add(1);
+            assertThat(failures).containsExactly(new ProjectionFailure("total", Position.START, noThread));
+            assertThat(engine.view(TOTAL).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+        }
+    }
+
+    @Test
+    void an_engine_that_cannot_start_leaves_no_projection_running() {
+        var failing = new Failing();
+        failing.onSubscription = new IllegalStateException("no more listeners");
+        var folded = new ArrayList<Integer>();
+        var first = Projection.of("first", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            folded.add(e.number());
+            return sum;
+        }));
+
+        assertThatThrownBy(() -> ProjectionEngine.builder(failing, failures::add)
+                        .inline(first)
+                        .inline(TOTAL)
+                        .build())
+                .isSameAs(failing.onSubscription);
+
+        add(1);
+        assertThat(failing.subscriptions).isZero();
+        assertThat(folded).isEmpty();
+    }
+
+    @Test
+    void a_task_that_comes_too_late_leaves_the_store_alone() {
+        var failing = new Failing();
+        var engine = ProjectionEngine.builder(failing, failures::add)
+                .background(TOTAL, executor)
+                .build();
+        add(1);
+        engine.close();
+        failing.onHead = new IllegalStateException("the store is closed");
+
+        executor.runAll();
+        assertThat(failures).isEmpty();
     }
 }

@@ -1,0 +1,195 @@
+package dev.cqrs.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class CrashPointsTest {
+
+    record Added(int number) {}
+
+    private final EventStore log =
+            new ListedEvents(Catalog.builder().event("added", Added.class).build(), Clock.systemUTC());
+
+    private final CheckpointStore saved = new KitContractsTest.Kept();
+
+    private static void add(EventStore store) {
+        store.append(List.of(new Added(1), new Added(2)), AppendCondition.none(), Metadata.none());
+    }
+
+    @Test
+    void before_an_append_nothing_is_written() {
+        var crashes = CrashPoints.at(1);
+        var store = crashes.around(log);
+
+        assertThatThrownBy(() -> add(store))
+                .isInstanceOf(SimulatedCrash.class)
+                .hasMessage("The process crashed at point 1, before an append of 2 events.");
+        assertThat(log.head()).isEqualTo(Position.START);
+        assertThat(crashes.isCrashed()).isTrue();
+        assertThat(crashes.passed()).isEqualTo(1);
+        assertThat(crashes).hasToString("a crash at point 1 (before an append of 2 events)");
+    }
+
+    @Test
+    void after_an_append_all_is_written_and_its_followers_know() {
+        var crashes = CrashPoints.at(2);
+        var store = crashes.around(log);
+        var told = new ArrayList<Position>();
+        store.onAppend(told::add);
+
+        assertThatThrownBy(() -> add(store))
+                .isInstanceOf(SimulatedCrash.class)
+                .hasMessage("The process crashed at point 2, after the append up to position 2.");
+        assertThat(log.head()).isEqualTo(Position.of(2));
+        assertThat(told).containsExactly(Position.of(2));
+    }
+
+    @Test
+    void an_append_that_is_refused_has_one_point() {
+        var crashes = CrashPoints.none();
+        var store = crashes.around(log);
+        assertThatThrownBy(() -> store.append(List.of(), AppendCondition.none()))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThat(crashes.passed()).isEqualTo(1);
+        add(store);
+        assertThat(crashes.passed()).isEqualTo(3);
+        assertThat(crashes).hasToString("no crash");
+    }
+
+    @Test
+    void a_dead_process_can_do_nothing_more() {
+        var crashes = CrashPoints.at(3);
+        var store = crashes.around(log);
+        var checkpoints = crashes.around(saved);
+        var told = new ArrayList<Position>();
+        var subscription = store.onAppend(told::add);
+        add(store);
+        var stream = store.read(EventQuery.all());
+        assertThatThrownBy(() -> add(store)).isInstanceOf(SimulatedCrash.class);
+
+        for (var refused : List.<Runnable>of(
+                () -> add(store),
+                store::head,
+                () -> store.read(EventQuery.all()),
+                () -> store.onAppend(last -> {}),
+                () -> checkpoints.load("a"),
+                () -> checkpoints.save("a", new Checkpoint(1, Position.START, "")),
+                () -> checkpoints.delete("a"),
+                () -> crashes.pass("own"),
+                () -> crashes.around(Runnable::run).execute(() -> {}))) {
+            assertThatThrownBy(refused::run)
+                    .isInstanceOf(SimulatedCrash.class)
+                    .hasMessageMatching(
+                            "The process crashed at point 3, before an append of 2 events. It is dead: .* is"
+                                    + " refused. Use what was made after restart\\(\\).")
+                    .satisfies(thrown ->
+                            assertThat(((SimulatedCrash) thrown).point()).isEqualTo(3));
+        }
+        add(log); // by another process
+        assertThat(told).containsExactly(Position.of(2));
+        assertThat(stream.toList()).hasSize(2);
+        assertThat(store.catalog()).isSameAs(log.catalog());
+        subscription.close();
+        assertThat(crashes.passed()).isEqualTo(3);
+    }
+
+    @Test
+    void checkpoints_have_a_point_before_and_after_each_write() {
+        var first = new Checkpoint(1, Position.of(1), "first");
+        var messages = new ArrayList<String>();
+        for (int point = 1; point <= 4; point++) {
+            var crashes = CrashPoints.at(point);
+            var store = crashes.around(saved);
+            saved.delete("a");
+            try {
+                store.save("a", first);
+                store.delete("a");
+            } catch (SimulatedCrash crash) {
+                messages.add(crash.getMessage() + " " + saved.load("a").isPresent());
+            }
+        }
+        assertThat(messages)
+                .containsExactly(
+                        "The process crashed at point 1, before checkpoint \"a\" is saved at position 1. false",
+                        "The process crashed at point 2, after checkpoint \"a\" was saved at position 1. true",
+                        "The process crashed at point 3, before checkpoint \"a\" is deleted. true",
+                        "The process crashed at point 4, after checkpoint \"a\" was deleted. false");
+    }
+
+    @Test
+    void after_a_restart_what_is_made_anew_lives_and_the_count_goes_on() {
+        var crashes = CrashPoints.at(1, 4);
+        var old = crashes.around(log);
+        assertThatThrownBy(() -> add(old)).isInstanceOf(SimulatedCrash.class);
+
+        crashes.restart();
+        assertThat(crashes.isCrashed()).isFalse();
+        var fresh = crashes.around(log);
+        add(fresh);
+        assertThatThrownBy(old::head).isInstanceOf(SimulatedCrash.class);
+        assertThatThrownBy(() -> add(fresh)).hasMessageStartingWith("The process crashed at point 4, ");
+        assertThat(crashes).hasToString("a crash at point 1 and 4 (before an append of 2 events)");
+    }
+
+    @Test
+    void a_restart_ends_a_process_that_has_not_crashed() {
+        var crashes = CrashPoints.none();
+        var old = crashes.around(log);
+        crashes.restart();
+        assertThatThrownBy(old::head)
+                .hasMessage("The process was ended by a restart. It is dead: head is refused. Use what was made after"
+                        + " restart().")
+                .satisfies(
+                        thrown -> assertThat(((SimulatedCrash) thrown).point()).isZero());
+    }
+
+    @Test
+    void tasks_die_with_their_process() {
+        var scheduler = new SeededScheduler(1);
+        var crashes = CrashPoints.at(1);
+        var executor = crashes.around(scheduler);
+        var ran = new ArrayList<Integer>();
+        for (int i = 0; i < 5; i++) {
+            executor.execute(() -> {
+                ran.add(1);
+                crashes.pass("in a task");
+            });
+        }
+        scheduler.runAll();
+        assertThat(ran).containsExactly(1);
+
+        crashes.restart();
+        crashes.around(scheduler).execute(() -> ran.add(2));
+        scheduler.runAll();
+        assertThat(ran).containsExactly(1, 2);
+    }
+
+    @Test
+    void the_crash_of_another_process_is_let_through() {
+        var scheduler = new SeededScheduler(1);
+        var other = CrashPoints.at(1);
+        CrashPoints.none().around(scheduler).execute(() -> other.pass("there"));
+        assertThatThrownBy(scheduler::runAll).hasMessage("The process crashed at point 1, there.");
+    }
+
+    @Test
+    void points_are_numbered_from_one() {
+        assertThatThrownBy(() -> CrashPoints.at(2, 0))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("A crash was asked for at point 0; expected 1 or more. Use none() for a run without a"
+                        + " crash.");
+    }
+}

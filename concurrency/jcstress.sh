@@ -50,7 +50,7 @@ run() { # a folder, class path, then jcstress's arguments
     shift 2
     echo "$(date +%T) jcstress -m $mode $*" >&2
     mkdir "$folder"
-    (cd "$folder" && "${bin}java" -cp "$path" org.openjdk.jcstress.Main -v -m "$mode" "$@" >log 2>&1) || true
+    (cd "$folder" && "${bin}java" -cp "$path" org.openjdk.jcstress.Main -v -m "$mode" -sc false "$@" >log 2>&1) || true
     sed -n '/^RUN RESULTS:/,$p' "$folder/log" >"$folder/summary"
     grep -q '^  Error tests: No matches' "$folder/summary" || {
         tail -60 "$folder/log" >&2
@@ -85,7 +85,7 @@ run twin "$work/planted:$jar" -t PublishedInLog
     echo "the twin does, in which the head is published before the events. A reader sees 0 or all 3 events of a batch that"
     echo "is being appended, each with its tag, time and metadata; -1 stands for anything else."
     echo
-    echo "- jcstress 0.16, mode \`$mode\`; $(date +%F); commit $(git rev-parse --short HEAD)"
+    echo "- jcstress 0.16, mode \`$mode\` without split compilation; $(date +%F); commit $(git rev-parse --short HEAD)"
     echo "- $("${bin}java" -version 2>&1 | tail -1); $(uname -m), $(nproc) processors"
     echo "- On x86_64 stores are not reordered with stores: what is tested is what the compilers do."
     echo

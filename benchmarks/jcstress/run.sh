@@ -2,15 +2,15 @@
 # jcstress on how the store publishes events: on the store as it is, which must show nothing forbidden, and on a twin that
 # publishes the head before the events, which must. Leave the machine alone meanwhile.
 #
-#   concurrency/jcstress.sh          about four minutes on two cores; writes concurrency/results.md
-#   concurrency/jcstress.sh --smoke  a few samples, to see that it runs: too few for the defect, so it ends with 1
+#   benchmarks/jcstress/run.sh          about four minutes on two cores; writes benchmarks/jcstress/results.md
+#   benchmarks/jcstress/run.sh --smoke  a few samples, to see that it runs: too few for the defect, so it ends with 1
 #
-# With other options for jcstress: mvn -q -Pconcurrency package -DskipTests, then java -jar concurrency/target/jcstress.jar
+# With other options for jcstress: mvn -q -Pjcstress package -DskipTests, then java -jar benchmarks/jcstress/target/jcstress.jar
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 mode=quick
-results=concurrency/results.md
+results=benchmarks/jcstress/results.md
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ "${1:-}" = --smoke ]; then
@@ -18,7 +18,7 @@ if [ "${1:-}" = --smoke ]; then
     results=$work/results.md
 fi
 bin=${JAVA_HOME:+$JAVA_HOME/bin/}
-jar=$PWD/concurrency/target/jcstress.jar
+jar=$PWD/benchmarks/jcstress/target/jcstress.jar
 
 # The store with one line moved: the head is published, and the events are written then.
 plant() {
@@ -73,7 +73,7 @@ table() {
     ' store="$2" "$work/$1/summary"
 }
 
-mvn -q -Pconcurrency -pl concurrency -am package -DskipTests
+mvn -q -Pjcstress -pl benchmarks/jcstress -am package -DskipTests
 plant
 run store "$jar"
 run twin "$work/planted:$jar" -t PublishedInLog
@@ -81,7 +81,7 @@ run twin "$work/planted:$jar" -t PublishedInLog
 {
     echo "# How the store publishes events: what readers saw"
     echo
-    echo "Made by \`concurrency/jcstress.sh\`, which fails if a reader of the store sees what is forbidden, or if none of"
+    echo "Made by \`benchmarks/jcstress/run.sh\`, which fails if a reader of the store sees what is forbidden, or if none of"
     echo "the twin does, in which the head is published before the events. A reader sees 0 or all 3 events of a batch that"
     echo "is being appended, each with its tag, time and metadata; -1 stands for anything else."
     echo

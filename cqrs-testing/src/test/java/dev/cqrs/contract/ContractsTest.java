@@ -165,7 +165,8 @@ class ContractsTest {
 
     private static JavaClasses contracts() {
         var source = BusContract.class.getProtectionDomain().getCodeSource().getLocation();
-        return new ClassFileImporter().importPath(Path.of(URI.create(source.toString())));
+        return new ClassFileImporter()
+                .importPath(Path.of(URI.create(source.toString())).resolve("dev/cqrs/contract"));
     }
 
     private static Stream<String> forbidden(Stream<String> names) {

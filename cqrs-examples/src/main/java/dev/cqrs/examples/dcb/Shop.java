@@ -1,0 +1,106 @@
+package dev.cqrs.examples.dcb;
+
+import static dev.cqrs.examples.dcb.Rules.never;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.decider.DecisionModel;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.inmemory.InMemoryCqrs;
+import dev.cqrs.message.Done;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * Customers pay the price that they were shown: the current one, or one that was replaced less than ten minutes ago.
+ *
+ * <p>An order may have several products, each with a price that may change at any moment
+ * (https://dcb.events/examples/dynamic-product-price/).
+ */
+final class Shop {
+
+    static final Duration GRACE = Duration.ofMinutes(10);
+
+    record SetPrice(String product, long cents) implements Command<Done> {}
+
+    record Order(String id, List<Line> lines) implements Command<Done> {
+        Order {
+            lines = List.copyOf(lines);
+        }
+    }
+
+    record Line(String product, long shownCents) {}
+
+    record PriceSet(String product, long cents, Instant at) {}
+
+    record Ordered(String id, List<Line> lines, Instant at) {}
+
+    /** A price, and when it ended. */
+    private record Price(long cents, Instant until) {}
+
+    static final Catalog CATALOG = Catalog.builder()
+            .event("price-set", PriceSet.class, e -> Set.of(product(e.product())))
+            .event(
+                    "ordered",
+                    Ordered.class,
+                    e -> e.lines().stream().map(line -> product(line.product())).collect(Collectors.toSet()))
+            .build();
+
+    private Shop() {}
+
+    static InMemoryCqrs over(EventStore store, Clock clock) {
+        return InMemoryCqrs.builder(store)
+                .decide(
+                        SetPrice.class,
+                        c -> never(
+                                prices(c.product()),
+                                prices -> !prices.isEmpty()
+                                        && prices.get(prices.size() - 1).cents() == c.cents(),
+                                "that is the price"),
+                        (c, objection) ->
+                                Rules.unless(objection, new PriceSet(c.product(), c.cents(), clock.instant())))
+                .decide(
+                        Order.class,
+                        c -> Rules.all(c.lines().stream()
+                                .map(line -> never(
+                                        prices(line.product()),
+                                        prices -> !isHonoured(line.shownCents(), prices, clock.instant()),
+                                        "the price of " + line.product() + " is not " + line.shownCents()))
+                                .toList()),
+                        (c, objection) -> Rules.unless(objection, new Ordered(c.id(), c.lines(), clock.instant())))
+                .build();
+    }
+
+    private static boolean isHonoured(long shown, List<Price> prices, Instant now) {
+        return prices.stream().anyMatch(price -> price.cents() == shown && now.isBefore(price.until()));
+    }
+
+    /** All prices of a product, the last of which is the current one. */
+    private static DecisionModel<List<Price>> prices(String product) {
+        return DecisionModel.of(
+                EventQuery.types(PriceSet.class).withTags(product(product)),
+                Fold.from(List.<Price>of()).on(PriceSet.class, (prices, e) -> {
+                    var more = new ArrayList<Price>();
+                    for (var price : prices) {
+                        more.add(
+                                price.until().equals(Instant.MAX)
+                                        ? new Price(price.cents(), e.at().plus(GRACE))
+                                        : price);
+                    }
+                    more.add(new Price(e.cents(), Instant.MAX));
+                    return List.copyOf(more);
+                }));
+    }
+
+    private static Tag product(String id) {
+        return Tag.of("product", id);
+    }
+}

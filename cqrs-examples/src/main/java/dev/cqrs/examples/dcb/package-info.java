@@ -1,0 +1,8 @@
+/**
+ * The published examples of dynamic consistency boundaries (https://dcb.events/examples/): decisions over several
+ * entities, each composed of small models that say what they depend on.
+ */
+@NullMarked
+package dev.cqrs.examples.dcb;
+
+import org.jspecify.annotations.NullMarked;

@@ -186,8 +186,9 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
 
     private <T> List<R> carryOut(List<C> commands, DecisionModel<T> model, Pick<T, S> pick, Metadata metadata) {
         var id = ids == null ? Optional.<String>empty() : metadata.id();
+        var before = model.load(store);
         for (int attempt = 1; ; attempt++) {
-            var loaded = model.load(store);
+            var loaded = before;
             var condition = loaded.unchanged();
             AppendCondition notYet = AppendCondition.none();
             if (ids != null && id.isPresent()) { // looked for after the state was read: what is in it is found
@@ -213,6 +214,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
             if (events.isEmpty() || append(events, condition, notYet, metadata, attempt)) {
                 return List.copyOf(results);
             }
+            before = model.reload(store, before);
         }
     }
 

@@ -184,8 +184,21 @@ public final class DecisionModel<S> {
                 head = head == null ? events.head() : head;
             }
         }
-        return new Loaded<>(
-                this, store.catalog(), states, AppendCondition.unchanged(query, Objects.requireNonNull(head)));
+        return new Loaded<>(this, store.catalog(), states, Objects.requireNonNull(head));
+    }
+
+    /**
+     * Reads the state anew after a conflict: only what was appended since, where the state read before is still whole.
+     */
+    Loaded<S> reload(EventStore store, Loaded<S> before) {
+        if (parts.stream().anyMatch(part -> part.fold().changesInPlace())) {
+            return load(store); // the events that were refused may be in what was read before
+        }
+        var states = before.states.clone();
+        try (var events = store.read(query, ReadOptions.forwards().after(before.head))) {
+            route(events, states, true);
+            return new Loaded<>(this, store.catalog(), states, events.head());
+        }
     }
 
     /**
@@ -268,14 +281,14 @@ public final class DecisionModel<S> {
         private final Catalog catalog;
         private final Object[] states;
         private final S state;
-        private final AppendCondition unchanged;
+        private final Position head;
 
-        private Loaded(DecisionModel<S> model, Catalog catalog, Object[] states, AppendCondition unchanged) {
+        private Loaded(DecisionModel<S> model, Catalog catalog, Object[] states, Position head) {
             this.model = model;
             this.catalog = catalog;
             this.states = states;
             this.state = model.stateOf(states, 0);
-            this.unchanged = unchanged;
+            this.head = head;
         }
 
         /**
@@ -293,7 +306,7 @@ public final class DecisionModel<S> {
          * @return never {@code null}
          */
         public AppendCondition unchanged() {
-            return unchanged;
+            return AppendCondition.unchanged(model.query, head);
         }
 
         /**
@@ -318,12 +331,12 @@ public final class DecisionModel<S> {
                     }
                 }
             }
-            return new Loaded<>(model, catalog, next, unchanged);
+            return new Loaded<>(model, catalog, next, head);
         }
 
         @Override
         public String toString() {
-            return state + " if " + unchanged;
+            return state + " if " + unchanged();
         }
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures everything that the results and README's chart need, beside the peers, and writes it to benchmarks/results/.
 #
-#   benchmarks/run.sh            all of it: about half an hour on two cores; leave the machine alone meanwhile
+#   benchmarks/run.sh            all of it: a good half hour on two cores; leave the machine alone meanwhile
 #   benchmarks/run.sh --budget   only says how long each part takes
 #   benchmarks/run.sh --smoke    one short fork of each, to see that everything runs; keeps no results
 #   benchmarks/run.sh --report   only gates and chart, from the results that are there
@@ -42,8 +42,11 @@ append, two threads, one event                                 2        20      
 read of 10, all; of 1,000, floor and ours                      6        35      3.5
 replay                                                         3        30      1.5
 memory footprint (9 JVMs)                                      3        10      0.5
+deciding, floor, ours, with snapshots, Axon 4                  7        50      5.8
+contention, one thread and eight                               3        25      1.3
+ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            27.2
+all                                                                            35.3
 TABLE
 }
 
@@ -71,7 +74,7 @@ build() {
 report() {
     local files=()
     for name in command command-types query query-types cold append append-large append-ten append-threads read \
-        read-long replay footprint; do
+        read-long replay footprint decider decider-snapshot decider-axon4 contention large-log; do
         [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
     done
     local axon5=()
@@ -130,6 +133,11 @@ jmh read 'ReadBenchmark' -p history=10 "${short[@]}"
 jmh read-long 'ReadBenchmark.(floor|cqrs)$' -p history=1000 "${short[@]}"
 jmh replay 'ReplayBenchmark' "${short[@]}"
 tool MemoryFootprint "$results/footprint.json"
+jmh decider 'DeciderBenchmark.(floor|cqrs)$' -p history=10,1000 "${single[@]}"
+jmh decider-snapshot 'DeciderBenchmark.cqrsSnapshot$' -p history=100000 "${single[@]}"
+jmh decider-axon4 'DeciderBenchmark.axon4.*' -p history=1000 "${single[@]}"
+jmh contention 'ContentionBenchmark' "${short[@]}"
+tool LargeLog "$results/large-log.json"
 
 if [ -n "${JAVA_HOME_25:-}" ]; then
     ordinary=("$java" "$jar")

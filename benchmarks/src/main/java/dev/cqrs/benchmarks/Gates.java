@@ -109,6 +109,40 @@ public final class Gates {
                 1,
                 results.cell("AppendBenchmark.cqrsTwoThreads", empty),
                 ours);
+        decisions(results);
+        most(
+                "10,000,000 events held and replayed, MiB of 2560",
+                2560,
+                2048,
+                results.cell("LargeLog.held", "events", "10000000", "history", "10"),
+                Cell::median);
+    }
+
+    private void decisions(Results results) {
+        var thousand = new String[] {"history", "1000"};
+        var ours = results.cell("DeciderBenchmark.cqrs", thousand);
+        slower("decide on 1000 events, of floor", 1.5, 1.2, ours, results.cell("DeciderBenchmark.floor", thousand));
+        slower(
+                "decide on 100000 events with a snapshot, of 10 without",
+                2,
+                1,
+                results.cell("DeciderBenchmark.cqrsSnapshot", "history", "100000"),
+                results.cell("DeciderBenchmark.cqrs", "history", "10"));
+        faster(
+                "decide on 1000 events, times Axon 4",
+                5,
+                20,
+                ours,
+                results.cell("DeciderBenchmark.axon4Apart", thousand));
+        var alone = results.cell("ContentionBenchmark.oneThread");
+        for (var way : List.of("OneTag", "EightTags")) {
+            faster(
+                    "throughput of deciding, eightThreads" + way + ", of one thread's",
+                    0.8,
+                    1,
+                    results.cell("ContentionBenchmark.eightThreads" + way),
+                    alone);
+        }
     }
 
     private void dispatch(Results results, String kind) {

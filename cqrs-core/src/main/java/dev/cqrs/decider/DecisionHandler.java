@@ -187,8 +187,9 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
 
     private <T> List<R> carryOut(List<C> commands, DecisionModel<T> model, Pick<T, S> pick, Metadata metadata) {
         var id = Objects.requireNonNull(metadata, "metadata").id();
+        var fresh = model.load(store);
         for (int attempt = 1; ; attempt++) {
-            var loaded = model.load(store);
+            var loaded = fresh;
             var condition = loaded.unchanged();
             AppendCondition notYet = AppendCondition.none();
             if (ids != null && id.isPresent()) { // looked for after the state was read: what is in it is found
@@ -215,6 +216,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
             if (events.isEmpty() || append(events, condition, notYet, metadata, attempt)) {
                 return results;
             }
+            fresh = model.reload(store, fresh);
         }
     }
 

@@ -193,12 +193,25 @@ public final class DecisionModel<S> {
                     ? ReadOptions.forwards()
                     : ReadOptions.forwards().until(head);
             try (var events = store.read(unsaved, options)) {
-                readUnsaved(events, states);
+                route(events, states, false);
                 head = head == null ? events.head() : head;
             }
         }
-        return new Loaded<>(
-                this, store.catalog(), states, AppendCondition.unchanged(query, Objects.requireNonNull(head)));
+        return new Loaded<>(this, store.catalog(), states, Objects.requireNonNull(head));
+    }
+
+    /**
+     * Reads the state anew after a conflict: only what was appended since, where the state read before is still whole.
+     */
+    Loaded<S> reload(EventStore store, Loaded<S> before) {
+        if (parts.stream().anyMatch(part -> part.fold().changesInPlace())) {
+            return load(store); // the events that were refused may be in what was read before
+        }
+        var states = before.states.clone();
+        try (var events = store.read(query, ReadOptions.forwards().after(before.head))) {
+            route(events, states, true);
+            return new Loaded<>(this, store.catalog(), states, events.head());
+        }
     }
 
     /**
@@ -234,8 +247,8 @@ public final class DecisionModel<S> {
         return Objects.requireNonNull(head);
     }
 
-    /** Reads events into the states of the parts that have no snapshots. */
-    private void readUnsaved(EventStream events, Object[] states) {
+    /** Reads events into the states of the parts that they matter to: of all, or of those without snapshots. */
+    private void route(EventStream events, Object[] states, boolean all) {
         if (parts.size() == 1) {
             states[0] = parts.get(0).afterAll(events, states[0]); // stores have a faster way than one by one
             return;
@@ -244,7 +257,7 @@ public final class DecisionModel<S> {
             var event = events.event();
             var tags = events.tags();
             for (int i = 0; i < states.length; i++) {
-                if (parts.get(i).snapshots() == null) {
+                if (all || parts.get(i).snapshots() == null) {
                     states[i] = parts.get(i).afterIfMatching(states[i], event, tags);
                 }
             }
@@ -300,14 +313,14 @@ public final class DecisionModel<S> {
         private final Catalog catalog;
         private final Object[] states;
         private final S state;
-        private final AppendCondition unchanged;
+        private final Position head;
 
-        private Loaded(DecisionModel<S> model, Catalog catalog, Object[] states, AppendCondition unchanged) {
+        private Loaded(DecisionModel<S> model, Catalog catalog, Object[] states, Position head) {
             this.model = model;
             this.catalog = catalog;
             this.states = states;
             this.state = model.stateOf(states, 0);
-            this.unchanged = unchanged;
+            this.head = head;
         }
 
         /**
@@ -325,7 +338,7 @@ public final class DecisionModel<S> {
          * @return never {@code null}
          */
         public AppendCondition unchanged() {
-            return unchanged;
+            return AppendCondition.unchanged(model.query, head);
         }
 
         /**
@@ -347,12 +360,12 @@ public final class DecisionModel<S> {
                     next[i] = model.parts.get(i).afterIfMatching(next[i], event, tags);
                 }
             }
-            return new Loaded<>(model, catalog, next, unchanged);
+            return new Loaded<>(model, catalog, next, head);
         }
 
         @Override
         public String toString() {
-            return state + " if " + unchanged;
+            return state + " if " + unchanged();
         }
     }
 }

@@ -247,10 +247,10 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
 
     private <T> List<R> resultsAt(List<Position> positions, List<C> commands, DecisionModel<T> model, Pick<T, S> pick) {
         var results = new ArrayList<R>(commands.size());
-        var timeline = model.timeline(store);
-        for (int i = 0; i < commands.size(); i++) {
-            results.add(result(commands.get(i), pick.stateOf(timeline.at(positions.get(i)), i)));
-        }
+        model.walk(store, positions, state -> {
+            int i = results.size();
+            results.add(result(commands.get(i), pick.stateOf(state, i)));
+        });
         return results;
     }
 

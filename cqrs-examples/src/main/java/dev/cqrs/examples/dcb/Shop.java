@@ -34,6 +34,9 @@ final class Shop {
     record Order(String id, List<Line> lines) implements Command<Done> {
         Order {
             lines = List.copyOf(lines);
+            if (lines.isEmpty()) {
+                throw new IllegalArgumentException("Order " + id + " has no lines; expected at least one.");
+            }
         }
     }
 

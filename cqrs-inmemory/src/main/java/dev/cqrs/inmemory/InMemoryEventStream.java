@@ -126,19 +126,28 @@ final class InMemoryEventStream implements EventStream {
      */
     private <S> S foldSlice(Fold<S> fold, S state, Cursor.Slice slice) {
         left = 0;
+        if (slice.begin() >= slice.end()) {
+            return state;
+        }
         @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type
         Fold.Step<S>[] steps = new Fold.Step[AHEAD];
-        Class<?> type = null;
-        Fold.Step<S> step = null;
+        // the last two types are remembered, as those of an entity often take turns
+        Class<?> type = slice.entries().event(slice.begin()).getClass();
+        var step = fold.stepFor(type);
+        var otherType = type;
+        var otherStep = step;
         for (int index = slice.begin(); index < slice.end(); ) {
             var events = Objects.requireNonNull(slice.entries().block(index).events);
             int slot = Posting.Entries.slot(index);
             int count = Math.min(AHEAD, Math.min(slice.end(), Posting.Entries.blockEnd(index)) - index);
             for (int i = 0; i < count; i++) {
                 var itsType = events[slot + i].getClass();
-                if (step == null || itsType != type) {
+                if (itsType != type) {
+                    var found = itsType == otherType ? otherStep : fold.stepFor(itsType);
+                    otherType = type;
+                    otherStep = step;
                     type = itsType;
-                    step = fold.stepFor(type);
+                    step = found;
                 }
                 steps[i] = step;
             }

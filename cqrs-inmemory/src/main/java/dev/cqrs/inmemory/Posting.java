@@ -176,6 +176,11 @@ final class Posting {
             return block(index).positions[index & (BLOCK - 1)];
         }
 
+        /** For a tag only. */
+        Object event(int index) {
+            return Objects.requireNonNull(block(index).events)[slot(index)];
+        }
+
         Block block(int index) {
             return index < BLOCK ? first : Objects.requireNonNull(others)[(index >>> BITS) - 1];
         }

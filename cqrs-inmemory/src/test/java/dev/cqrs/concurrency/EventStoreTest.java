@@ -30,6 +30,7 @@ import org.junit.jupiter.api.Timeout;
  * Whatever threads do to the store at once could have been done one after the other: {@link Plain} says what comes of
  * it. Each twin has one bug, of a kind that a change to the store could bring in, and must be found.
  */
+@org.junit.jupiter.api.Tag("lincheck")
 @Timeout(300)
 class EventStoreTest {
 

@@ -24,6 +24,7 @@ import org.jetbrains.lincheck.datastructures.IntGen;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
 import org.jetbrains.lincheck.datastructures.Validate;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.Timeout;
  * Each event reaches a view once and in order, whoever appends meanwhile: inline before its append returns, in the
  * background when all threads have come to rest. Each twin is a follower with one bug, and must be found.
  */
+@Tag("lincheck")
 @Timeout(300)
 class FollowingTest {
 

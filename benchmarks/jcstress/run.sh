@@ -82,7 +82,7 @@ run twin "$work/planted:$jar" -t PublishedInLog
     echo "# How the store publishes events: what readers saw"
     echo
     echo "Made by \`benchmarks/jcstress/run.sh\`, which fails if a reader of the store sees what is forbidden, or if none of"
-    echo "the twin does, in which the head is published before the events. A reader sees 0 or all 3 events of a batch that"
+    echo "the twin does, in which the head is published before the events. A reader sees 0 or all 16 events of a batch that"
     echo "is being appended, each with its tag, time and metadata; -1 stands for anything else."
     echo
     echo "- jcstress 0.16, mode \`$mode\` without split compilation; $(date +%F); commit $(git rev-parse --short HEAD)"

@@ -12,7 +12,7 @@ import org.openjdk.jcstress.infra.results.I_Result;
 /** A reader of the log sees events with everything that belongs to them. */
 @JCStressTest
 @Outcome(id = "0", expect = Expect.ACCEPTABLE, desc = "The reader was first.")
-@Outcome(id = "3", expect = Expect.ACCEPTABLE, desc = "The whole batch, each event complete.")
+@Outcome(id = "16", expect = Expect.ACCEPTABLE, desc = "The whole batch, each event complete.")
 @Outcome(expect = Expect.FORBIDDEN, desc = "Part of a batch, or an event that is not complete.")
 @State
 public class PublishedInLog {

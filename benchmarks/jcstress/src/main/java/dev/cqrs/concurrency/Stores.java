@@ -12,8 +12,8 @@ import dev.cqrs.message.Metadata;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.ArrayList;
 import java.util.Collections;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -24,7 +24,11 @@ final class Stores {
     /** Its fields are final, so only the log itself can show half of an event: a place without one, or without its tag. */
     record Noted(int number, String text) {}
 
-    static final int BATCH = 3;
+    /** So many that writing them takes a moment, in which a reader can come. */
+    static final int BATCH = 16;
+
+    /** How often a reader looks at the head: an append takes longer than to begin reading. */
+    private static final int PATIENCE = 500;
 
     /** What {@link #look} gives for a reader that saw what none may see. */
     static final int BROKEN = -1;
@@ -50,18 +54,24 @@ final class Stores {
 
     /** Appends a batch of events that did not exist before. */
     static void append(InMemoryEventStore store) {
-        var batch = List.of(new Noted(7, "seven"), new Noted(7, "seven"), new Noted(7, "seven"));
+        var batch = new ArrayList<Noted>(BATCH);
+        for (int i = 0; i < BATCH; i++) {
+            batch.add(new Noted(7, "seven"));
+        }
         store.append(batch, AppendCondition.none(), METADATA);
     }
 
     /**
-     * Reads what stands behind a position: the head first, then the events.
+     * Reads what stands behind a position: the head first, for a while until it has moved, and the events at once then.
      *
      * @return how many there are, {@link #BROKEN} if one is incomplete, missing or behind the head of its own read
      */
     static int look(InMemoryEventStore store, EventQuery query, int after) {
         try {
             long seen = store.head().value();
+            for (int i = 0; i < PATIENCE && seen == after; i++) {
+                seen = store.head().value();
+            }
             try (var events = store.read(query, ReadOptions.forwards().after(Position.of(after)))) {
                 int count = 0;
                 while (events.advance()) {

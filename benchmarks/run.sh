@@ -32,8 +32,8 @@ budget() {
 part                                                       cells  s a cell  minutes
 command, 16 types of 100, all                                  8     18-40      3.9
 command, 1 and 100 types of 100, floor and ours                8        18      2.4
-query, 16 types of 100, floor, ours, Axon 4                    6     18-40      2.5
-query, 1 type of 100, floor and ours                           2        18      0.6
+query, 16 types of 100, all                                    8     18-40      3.9
+query, 1 type of 100, floor and ours                           4        18      1.2
 cold start (20 forks)                                          4        20      1.3
 append of one event, 0 and 10,000 events, all                  8     20-45      3.5
 append of one event, 1,000,000 events, floor and ours          2        75      2.5
@@ -46,7 +46,7 @@ deciding, floor, ours, with snapshots, Axon 4                  7        50      
 contention, one thread and eight                               3        25      1.3
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            35.3
+all                                                                            37.3
 TABLE
 }
 
@@ -122,8 +122,8 @@ machine | tee "$results/machine.txt"
 
 jmh command 'CommandDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
 jmh command-types 'CommandDispatchBenchmark.(floor|cqrs.*)$' -p types=1,100 -p handlers=100 "${short[@]}"
-jmh query 'QueryDispatchBenchmark.(floor|cqrs.*|axon4.*)$' -p types=16 -p handlers=100 "${short[@]}"
-jmh query-types 'QueryDispatchBenchmark.(floor|cqrs)$' -p types=1 -p handlers=100 "${short[@]}"
+jmh query 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
+jmh query-types 'QueryDispatchBenchmark.(floor|cqrs.*)$' -p types=1 -p handlers=100 "${short[@]}"
 jmh cold 'ColdStartBenchmark' "${single[@]}"
 jmh append 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=0,10000 "${single[@]}"
 jmh append-large 'AppendBenchmark.(floor|cqrs)$' -p events=1 -p preloaded=1000000 "${single[@]}"

@@ -25,6 +25,9 @@ public class Traffic {
 
     private static final int SIZE = 1_024;
 
+    /** How long the order of sending is: so long that the processor cannot learn it by heart. */
+    private static final int ORDER = 1 << 15;
+
     /** How many classes of messages are sent. */
     @Param({"1", "16", "100"})
     public int types;
@@ -40,6 +43,7 @@ public class Traffic {
     @SuppressWarnings("unchecked")
     final Handler<Message>[] receivers = new Handler[SIZE];
 
+    private final short[] order = new short[ORDER];
     private int next;
 
     /** Makes handlers and messages. */
@@ -64,6 +68,9 @@ public class Traffic {
             var receiver = (Handler<Message>) rotation.get(i).handler();
             receivers[i] = receiver;
         }
+        for (int i = 0; i < ORDER; i++) {
+            order[i] = (short) random.nextInt(SIZE);
+        }
     }
 
     /** Proves that messages arrived: a handler that nobody called has added nothing. */
@@ -79,6 +86,6 @@ public class Traffic {
 
     /** The index of the next message. */
     int next() {
-        return next++ & SIZE - 1;
+        return order[next++ & ORDER - 1];
     }
 }

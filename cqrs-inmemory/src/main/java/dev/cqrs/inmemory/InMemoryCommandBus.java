@@ -71,9 +71,7 @@ public final class InMemoryCommandBus implements CommandBus {
          * @return this builder
          */
         public <C extends Command<R>, R> Builder handle(Class<C> type, CommandHandler<C, R> handler) {
-            registry.handle(
-                    Objects.requireNonNull(type, "type"),
-                    new Target.OfCommand(Objects.requireNonNull(handler, "handler")));
+            registry.handle(new Target.OfCommand(type, Objects.requireNonNull(handler, "handler")));
             return this;
         }
 
@@ -87,9 +85,7 @@ public final class InMemoryCommandBus implements CommandBus {
          * @return this builder
          */
         public <C extends Command<R>, R> Builder handle(Class<C> type, CommandHandler.Plain<C, R> handler) {
-            registry.handle(
-                    Objects.requireNonNull(type, "type"),
-                    new Target.OfPlainCommand(Objects.requireNonNull(handler, "handler")));
+            registry.handle(new Target.OfPlainCommand(type, Objects.requireNonNull(handler, "handler")));
             return this;
         }
 
@@ -102,8 +98,7 @@ public final class InMemoryCommandBus implements CommandBus {
          * @return this builder
          */
         public <C extends Command<Done>> Builder run(Class<C> type, CommandHandler.Action<C> body) {
-            registry.handle(
-                    Objects.requireNonNull(type, "type"), new Target.OfAction(Objects.requireNonNull(body, "body")));
+            registry.handle(new Target.OfAction(type, Objects.requireNonNull(body, "body")));
             return this;
         }
 

@@ -279,7 +279,7 @@ public final class InMemoryCqrs implements AutoCloseable {
          * @return this builder
          */
         public <C extends Command<R>, R> Builder handle(Class<C> type, CommandHandler<C, R> handler) {
-            commands.handle(type, new Target.OfCommand(Objects.requireNonNull(handler, "handler")));
+            commands.handle(new Target.OfCommand(type, Objects.requireNonNull(handler, "handler")));
             return this;
         }
 
@@ -293,7 +293,7 @@ public final class InMemoryCqrs implements AutoCloseable {
          * @return this builder
          */
         public <C extends Command<R>, R> Builder handle(Class<C> type, CommandHandler.Plain<C, R> handler) {
-            commands.handle(type, new Target.OfPlainCommand(Objects.requireNonNull(handler, "handler")));
+            commands.handle(new Target.OfPlainCommand(type, Objects.requireNonNull(handler, "handler")));
             return this;
         }
 
@@ -306,7 +306,7 @@ public final class InMemoryCqrs implements AutoCloseable {
          * @return this builder
          */
         public <C extends Command<Done>> Builder run(Class<C> type, CommandHandler.Action<C> body) {
-            commands.handle(type, new Target.OfAction(Objects.requireNonNull(body, "body")));
+            commands.handle(new Target.OfAction(type, Objects.requireNonNull(body, "body")));
             return this;
         }
 
@@ -348,11 +348,12 @@ public final class InMemoryCqrs implements AutoCloseable {
             Objects.requireNonNull(model, "model");
             Objects.requireNonNull(decide, "decide");
             Objects.requireNonNull(result, "result");
-            var bound = new Bound();
-            commands.handle(type, bound);
+            var late = new Late<DecisionHandler<C, S, R>>();
+            CommandHandler<C, R> decision = (command, metadata) -> late.get().handle(command, metadata);
+            commands.handle(new Target.OfCommand(type, decision));
             decisions.add(store -> {
                 var handler = new DecisionHandler<C, S, R>(store, model, decide, result);
-                bound.target = new Target.OfCommand(idempotent ? handler.idempotent() : handler);
+                late.value = idempotent ? handler.idempotent() : handler;
             });
             return this;
         }
@@ -421,7 +422,7 @@ public final class InMemoryCqrs implements AutoCloseable {
          * @return this builder
          */
         public <Q extends Query<R>, R> Builder query(Class<Q> type, QueryHandler<Q, R> handler) {
-            queries.handle(type, new Target.OfQuery(Objects.requireNonNull(handler, "handler")));
+            queries.handle(new Target.OfQuery(type, Objects.requireNonNull(handler, "handler")));
             return this;
         }
 
@@ -435,7 +436,7 @@ public final class InMemoryCqrs implements AutoCloseable {
          * @return this builder
          */
         public <Q extends Query<R>, R> Builder query(Class<Q> type, QueryHandler.Plain<Q, R> handler) {
-            queries.handle(type, new Target.OfPlainQuery(Objects.requireNonNull(handler, "handler")));
+            queries.handle(new Target.OfPlainQuery(type, Objects.requireNonNull(handler, "handler")));
             return this;
         }
 
@@ -455,13 +456,10 @@ public final class InMemoryCqrs implements AutoCloseable {
                 Class<Q> type, Projection<V> projection, BiFunction<? super Q, ? super V, ? extends R> answer) {
             Objects.requireNonNull(answer, "answer");
             add(new Planned(Objects.requireNonNull(projection, "projection"), null, false));
-            var bound = new Bound();
-            queries.handle(type, bound);
-            viewQueries.add(engine -> {
-                var view = engine.view(projection);
-                bound.target = new Target.OfPlainQuery(
-                        (QueryHandler.Plain<Q, R>) query -> view.<R>read(v -> answer.apply(query, v)));
-            });
+            var late = new Late<ProjectionView<V>>();
+            QueryHandler.Plain<Q, R> reader = query -> late.get().<R>read(view -> answer.apply(query, view));
+            queries.handle(new Target.OfPlainQuery(type, reader));
+            viewQueries.add(engine -> late.value = engine.view(projection));
             return this;
         }
 
@@ -619,14 +617,13 @@ public final class InMemoryCqrs implements AutoCloseable {
         thread.getUncaughtExceptionHandler().uncaughtException(thread, new ProjectionStoppedException(failure));
     }
 
-    /** A handler that is registered before what it needs exists. */
-    private static final class Bound extends Way {
+    /** What a handler needs and gets after it was registered, before its first message. */
+    private static final class Late<T> {
 
-        private @Nullable Way target;
+        private @Nullable T value;
 
-        @Override
-        public Object proceed(Object message, Metadata metadata) throws Exception {
-            return Objects.requireNonNull(target).proceed(message, metadata);
+        T get() {
+            return Objects.requireNonNull(value);
         }
     }
 }

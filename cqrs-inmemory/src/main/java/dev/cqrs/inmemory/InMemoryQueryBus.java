@@ -70,9 +70,7 @@ public final class InMemoryQueryBus implements QueryBus {
          * @return this builder
          */
         public <Q extends Query<R>, R> Builder handle(Class<Q> type, QueryHandler<Q, R> handler) {
-            registry.handle(
-                    Objects.requireNonNull(type, "type"),
-                    new Target.OfQuery(Objects.requireNonNull(handler, "handler")));
+            registry.handle(new Target.OfQuery(type, Objects.requireNonNull(handler, "handler")));
             return this;
         }
 
@@ -86,9 +84,7 @@ public final class InMemoryQueryBus implements QueryBus {
          * @return this builder
          */
         public <Q extends Query<R>, R> Builder handle(Class<Q> type, QueryHandler.Plain<Q, R> handler) {
-            registry.handle(
-                    Objects.requireNonNull(type, "type"),
-                    new Target.OfPlainQuery(Objects.requireNonNull(handler, "handler")));
+            registry.handle(new Target.OfPlainQuery(type, Objects.requireNonNull(handler, "handler")));
             return this;
         }
 

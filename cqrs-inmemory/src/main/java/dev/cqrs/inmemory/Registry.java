@@ -30,7 +30,7 @@ final class Registry {
     private final List<String> faults = new ArrayList<>();
 
     /** The place is a throwable, as that is the cheapest way to remember a line that is hardly ever asked for. */
-    private record Registration(Way target, Throwable place) {}
+    private record Registration(Target target, Throwable place) {}
 
     private record Ordered(int order, Interceptor interceptor) {}
 
@@ -38,11 +38,12 @@ final class Registry {
         this.kind = kind;
     }
 
-    void handle(Class<?> type, Way target) {
-        handle(type, target, new Throwable());
+    void handle(Target target) {
+        handle(target, new Throwable());
     }
 
-    void handle(Class<?> type, Way target, Throwable place) {
+    void handle(Target target, Throwable place) {
+        var type = target.type;
         var registration = new Registration(target, place);
         var earlier = registrations.putIfAbsent(type, registration);
         if (earlier != null) {
@@ -83,7 +84,7 @@ final class Registry {
                         all.add(fault);
                     }
                 } else {
-                    exact.put(leaf, target(candidates.get(0)));
+                    exact.put(leaf, target(candidates.get(0)).of(leaf));
                 }
             }
         }
@@ -136,7 +137,7 @@ final class Registry {
                                 .toList());
     }
 
-    private Way target(Class<?> type) {
+    private Target target(Class<?> type) {
         return registration(type).target();
     }
 

@@ -12,22 +12,33 @@ import dev.cqrs.query.QueryHandler;
 import java.util.Objects;
 
 /**
- * A handler of any kind: as the end of a chain, where exceptions pass as they are, and as a route, where a checked one
+ * A handler of any kind, for one class of messages: as the end of a chain, where exceptions pass as they are, and as a route, where a checked one
  * is wrapped.
  *
  * <p>A route without interceptors is the target itself, so that sending on it is one call more than the handler's own.
  * Classes and not lambdas, as a lambda takes two frames of the stack and commands may nest deeply.
  */
 @SuppressWarnings({"unchecked", "rawtypes"}) // a target is reached by the class under which its handler was registered
-final class Target {
+abstract class Target extends Way {
 
-    private Target() {}
+    private Target(Class<?> type) {
+        super(Objects.requireNonNull(type, "type"));
+    }
 
-    static final class OfCommand extends Way implements CommandBus.Route {
+    /** The same handler for another class of the family that it is registered for. */
+    abstract Target of(Class<?> leaf);
+
+    static final class OfCommand extends Target implements CommandBus.Route {
         private final CommandHandler handler;
 
-        OfCommand(CommandHandler handler) {
+        OfCommand(Class<?> type, CommandHandler handler) {
+            super(type);
             this.handler = handler;
+        }
+
+        @Override
+        Target of(Class<?> leaf) {
+            return new OfCommand(leaf, handler);
         }
 
         @Override
@@ -47,11 +58,17 @@ final class Target {
         }
     }
 
-    static final class OfPlainCommand extends Way implements CommandBus.Route {
+    static final class OfPlainCommand extends Target implements CommandBus.Route {
         private final CommandHandler.Plain handler;
 
-        OfPlainCommand(CommandHandler.Plain handler) {
+        OfPlainCommand(Class<?> type, CommandHandler.Plain handler) {
+            super(type);
             this.handler = handler;
+        }
+
+        @Override
+        Target of(Class<?> leaf) {
+            return new OfPlainCommand(leaf, handler);
         }
 
         @Override
@@ -72,11 +89,17 @@ final class Target {
         }
     }
 
-    static final class OfAction extends Way implements CommandBus.Route {
+    static final class OfAction extends Target implements CommandBus.Route {
         private final CommandHandler.Action body;
 
-        OfAction(CommandHandler.Action body) {
+        OfAction(Class<?> type, CommandHandler.Action body) {
+            super(type);
             this.body = body;
+        }
+
+        @Override
+        Target of(Class<?> leaf) {
+            return new OfAction(leaf, body);
         }
 
         @Override
@@ -99,11 +122,17 @@ final class Target {
         }
     }
 
-    static final class OfQuery extends Way implements QueryBus.Route {
+    static final class OfQuery extends Target implements QueryBus.Route {
         private final QueryHandler handler;
 
-        OfQuery(QueryHandler handler) {
+        OfQuery(Class<?> type, QueryHandler handler) {
+            super(type);
             this.handler = handler;
+        }
+
+        @Override
+        Target of(Class<?> leaf) {
+            return new OfQuery(leaf, handler);
         }
 
         @Override
@@ -123,11 +152,17 @@ final class Target {
         }
     }
 
-    static final class OfPlainQuery extends Way implements QueryBus.Route {
+    static final class OfPlainQuery extends Target implements QueryBus.Route {
         private final QueryHandler.Plain handler;
 
-        OfPlainQuery(QueryHandler.Plain handler) {
+        OfPlainQuery(Class<?> type, QueryHandler.Plain handler) {
+            super(type);
             this.handler = handler;
+        }
+
+        @Override
+        Target of(Class<?> leaf) {
+            return new OfPlainQuery(leaf, handler);
         }
 
         @Override

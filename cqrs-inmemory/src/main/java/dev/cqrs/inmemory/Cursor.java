@@ -61,6 +61,7 @@ abstract sealed class Cursor {
         private final Log log;
         private final @Nullable Filter filter;
         private final Posting.Entries entries;
+        private final boolean withEvents;
         private final int step;
         private int left;
         private int index;
@@ -68,9 +69,11 @@ abstract sealed class Cursor {
         Slice(Log log, Posting posting, int after, int until, boolean backwards, @Nullable Filter filter) {
             this.log = log;
             this.filter = filter;
+            int size = posting.sizeUntil(until); // before the entries, which then are at least as many
             this.entries = posting.entries();
+            this.withEvents = posting.tag != null;
             int from = after == 0 ? 0 : entries.countUntil(after);
-            int to = entries.countUntil(until);
+            int to = size >= 0 ? size : entries.countUntil(until);
             this.left = Math.max(0, to - from);
             this.step = backwards ? -1 : 1;
             this.index = backwards ? to : from - 1;
@@ -81,9 +84,9 @@ abstract sealed class Cursor {
             return left;
         }
 
-        /** Whether what is left is every entry up to {@link #end()}, ascending, with its event. */
+        /** Whether what is left is every entry up to {@link #end()}, ascending, with its event at hand. */
         boolean isPlain() {
-            return filter == null && step == 1 && (left == 0 || entries.block(index + 1).events != null);
+            return filter == null && step == 1 && withEvents;
         }
 
         Posting.Entries entries() {

@@ -121,40 +121,48 @@ final class InMemoryEventStream implements EventStream {
     }
 
     /**
-     * The rest of a tag's entries, which hold the events. These lie anywhere in memory, so the steps of a few are looked
-     * up before the first is taken: the processor then fetches the events at once and not one after the other.
+     * The rest of a tag's entries, which hold the events. These lie anywhere in memory, so a few are touched before the
+     * first step is taken: the processor then fetches them at once and not one after the other.
+     *
+     * <p>Two types have a call of their own each, as the types of an entity often take turns: so the processor has one
+     * thing to guess for each event, and not the type and then the step.
      */
     private <S> S foldSlice(Fold<S> fold, S state, Cursor.Slice slice) {
         left = 0;
         if (slice.begin() >= slice.end()) {
             return state;
         }
-        @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type
-        Fold.Step<S>[] steps = new Fold.Step[AHEAD];
-        // the last two types are remembered, as those of an entity often take turns
-        Class<?> type = slice.entries().event(slice.begin()).getClass();
+        var type = slice.entries().events(slice.begin())[Posting.Entries.slot(slice.begin())].getClass();
         var step = fold.stepFor(type);
-        var otherType = type;
+        Class<?> otherType = type;
         var otherStep = step;
         for (int index = slice.begin(); index < slice.end(); ) {
-            var events = Objects.requireNonNull(slice.entries().block(index).events);
+            var events = slice.entries().events(index);
             int slot = Posting.Entries.slot(index);
-            int count = Math.min(AHEAD, Math.min(slice.end(), Posting.Entries.blockEnd(index)) - index);
-            for (int i = 0; i < count; i++) {
-                var itsType = events[slot + i].getClass();
-                if (itsType != type) {
-                    var found = itsType == otherType ? otherStep : fold.stepFor(itsType);
-                    otherType = type;
-                    otherStep = step;
-                    type = itsType;
-                    step = found;
+            int end = slot + Math.min(AHEAD, Math.min(slice.end(), Posting.Entries.blockEnd(index)) - index);
+            index += end - slot;
+            boolean same = true;
+            for (int i = slot; i < end; i++) {
+                same &= events[i].getClass() == type;
+            }
+            if (same) {
+                for (int i = slot; i < end; i++) {
+                    state = step.apply(state, events[i]);
                 }
-                steps[i] = step;
+                continue;
             }
-            for (int i = 0; i < count; i++) {
-                state = steps[i].apply(state, events[slot + i]);
+            for (int i = slot; i < end; i++) {
+                var event = events[i];
+                if (event.getClass() == type) {
+                    state = step.apply(state, event);
+                } else {
+                    if (event.getClass() != otherType) {
+                        otherType = event.getClass();
+                        otherStep = fold.stepFor(otherType);
+                    }
+                    state = otherStep.apply(state, event);
+                }
             }
-            index += count;
         }
         return state;
     }

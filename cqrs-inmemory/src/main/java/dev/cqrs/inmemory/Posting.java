@@ -1,6 +1,8 @@
 package dev.cqrs.inmemory;
 
 import dev.cqrs.event.Tag;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -18,54 +20,67 @@ final class Posting {
     private static final int BITS = 10;
     private static final int BLOCK = 1 << BITS;
     private static final int SMALLEST = 4;
+    private static final VarHandle SIZE = sizeHandle();
 
     final @Nullable Tag tag;
 
-    /** The only block while there is no other, and then of full size. */
-    private volatile Block first;
+    // the first block's entries stand here, as most tags have no other, and each object more to fetch costs a reader
+
+    /** The positions of the first block, which is of full size if there is another one. */
+    private volatile int[] positions = new int[SMALLEST];
+
+    /** The events of the first block; of no length for a type. */
+    private volatile Object[] events;
 
     /** The other blocks, all of full size, then perhaps some missing. */
     private volatile Block @Nullable [] others;
 
+    /** Written with release after {@link #last}; read by readers with acquire before it. */
+    private int size;
+
+    private int last;
+
     // what follows is for the writer only
 
-    private Block tail;
-    private int size;
-    private int last;
     private int reserved;
+    private @Nullable Block tail;
 
     /** Pairs of a type and the last position at which it has this tag; for a tag only. */
     private int[] lastByType = {};
 
     private Posting[] lastTags = {};
 
-    /** A stretch of entries. */
-    static final class Block {
-        final int[] positions;
-        final Object @Nullable [] events;
+    /** A stretch of entries behind the first. */
+    private static final class Block {
+        final int[] positions = new int[BLOCK];
+        final Object[] events;
 
-        private Block(int[] positions, Object @Nullable [] events) {
-            this.positions = positions;
-            this.events = events;
-        }
-
-        private Block ofSize(int size) {
-            return new Block(Arrays.copyOf(positions, size), events == null ? null : Arrays.copyOf(events, size));
+        Block(boolean withEvents) {
+            this.events = withEvents ? new Object[BLOCK] : NONE;
         }
     }
 
-    private Posting(@Nullable Tag tag, Block first) {
+    private static final Object[] NONE = {};
+
+    private Posting(@Nullable Tag tag) {
         this.tag = tag;
-        this.first = first;
-        this.tail = first;
+        this.events = tag == null ? NONE : new Object[SMALLEST];
+    }
+
+    private static VarHandle sizeHandle() {
+        try {
+            return MethodHandles.lookup().findVarHandle(Posting.class, "size", int.class);
+        } catch (ReflectiveOperationException impossible) { // it stands above
+            throw new LinkageError("Posting.size", impossible);
+        }
     }
 
     static Posting ofTag(Tag tag) {
-        return new Posting(tag, new Block(new int[SMALLEST], new Object[SMALLEST]));
+        return new Posting(tag);
     }
 
     static Posting ofType() {
-        return new Posting(null, new Block(new int[SMALLEST], null));
+        return new Posting(null);
     }
 
     int size() {
@@ -90,16 +105,19 @@ final class Posting {
             lastByType[lastByType.length - 2] = type;
         }
         int needed = size + ++reserved;
-        if (needed > first.positions.length) {
+        if (needed > positions.length) {
             grow(needed);
         }
     }
 
     private void grow(int needed) {
-        int capacity = first.positions.length;
+        int capacity = positions.length;
         if (capacity < BLOCK) {
-            first = first.ofSize(Math.min(BLOCK, 2 * capacity));
-            tail = first;
+            int more = Math.min(BLOCK, 2 * capacity);
+            if (tag != null) {
+                events = Arrays.copyOf(events, more);
+            }
+            positions = Arrays.copyOf(positions, more);
             return;
         }
         int index = ((needed - 1) >>> BITS) - 1;
@@ -108,7 +126,7 @@ final class Posting {
             blocks = Arrays.copyOf(blocks, index + (index >> 1) + 1);
         }
         if (blocks[index] == null) {
-            blocks[index] = new Block(new int[BLOCK], first.events == null ? null : new Object[BLOCK]);
+            blocks[index] = new Block(tag != null);
         }
         others = blocks;
     }
@@ -123,14 +141,15 @@ final class Posting {
         if (slot == 0 && size > 0) {
             tail = Objects.requireNonNull(others)[(size >>> BITS) - 1];
         }
-        tail.positions[slot] = position;
-        if (tail.events != null) {
-            tail.events[slot] = event;
+        var block = tail;
+        (block == null ? positions : block.positions)[slot] = position;
+        if (tag != null) {
+            (block == null ? events : block.events)[slot] = event;
             lastByType[slot(type) + 1] = position;
         }
-        size++;
         reserved--;
         last = position;
+        SIZE.setRelease(this, size + 1);
     }
 
     /** The given tags of an event that has this one, or an equal array that an earlier event has. */
@@ -157,39 +176,49 @@ final class Posting {
         return -1;
     }
 
+    /** How many entries are at or before {@code head}, if all are; otherwise less than zero. */
+    int sizeUntil(int head) {
+        int seen = (int) SIZE.getAcquire(this); // were it of an entry behind the head, so would be the last
+        return last <= head ? seen : -1;
+    }
+
     Entries entries() {
-        var more = others; // before the first: where there are others, that one is of full size
-        return new Entries(first, more);
+        var more = others; // before the first block: where there are others, that one is of full size
+        var itsEvents = events;
+        return new Entries(positions, itsEvents, more);
     }
 
     /** The entries as they stand. */
     static final class Entries {
-        private final Block first;
+        private final int[] positions;
+        private final Object[] events;
         private final Block @Nullable [] others;
 
-        private Entries(Block first, Block @Nullable [] others) {
-            this.first = first;
+        private Entries(int[] positions, Object[] events, Block @Nullable [] others) {
+            this.positions = positions;
+            this.events = events;
             this.others = others;
         }
 
         int position(int index) {
-            return block(index).positions[index & (BLOCK - 1)];
+            return (index < BLOCK ? positions : block(index).positions)[index & (BLOCK - 1)];
         }
 
-        /** For a tag only. */
-        Object event(int index) {
-            return Objects.requireNonNull(block(index).events)[slot(index)];
+        /** The events of the stretch in which an entry stands; for a tag only. */
+        Object[] events(int index) {
+            return index < BLOCK ? events : block(index).events;
         }
 
-        Block block(int index) {
-            return index < BLOCK ? first : Objects.requireNonNull(others)[(index >>> BITS) - 1];
+        private Block block(int index) {
+            return Objects.requireNonNull(others)[(index >>> BITS) - 1];
         }
 
+        /** Where in its stretch an entry stands. */
         static int slot(int index) {
             return index & (BLOCK - 1);
         }
 
-        /** The index behind the last in the same block. */
+        /** The index behind the last in the same stretch. */
         static int blockEnd(int index) {
             return (index | BLOCK - 1) + 1;
         }
@@ -197,11 +226,10 @@ final class Posting {
         /** How many entries are at or before {@code position}, which must not be behind the reader's head. */
         int countUntil(int position) {
             int low = 0;
-            int high = others == null ? first.positions.length : (others.length + 1) << BITS;
+            int high = others == null ? positions.length : (others.length + 1) << BITS;
             while (low < high) {
                 int middle = (low + high) >>> 1;
-                var block = block(middle);
-                int entry = block == null ? 0 : block.positions[middle & (BLOCK - 1)];
+                int entry = entryOrZero(middle);
                 if (entry != 0 && entry <= position) {
                     low = middle + 1;
                 } else {
@@ -209,6 +237,14 @@ final class Posting {
                 }
             }
             return low;
+        }
+
+        private int entryOrZero(int index) {
+            if (index < BLOCK) {
+                return positions[index];
+            }
+            var block = block(index);
+            return block == null ? 0 : block.positions[index & (BLOCK - 1)];
         }
     }
 }

@@ -132,7 +132,9 @@ final class InMemoryEventStream implements EventStream {
         if (slice.begin() >= slice.end()) {
             return state;
         }
-        var type = slice.entries().events(slice.begin())[Posting.Entries.slot(slice.begin())].getClass();
+        var type = slice.entries()
+                .events(slice.begin())[Posting.Entries.slot(slice.begin())]
+                .getClass();
         var step = fold.stepFor(type);
         Class<?> otherType = type;
         var otherStep = step;

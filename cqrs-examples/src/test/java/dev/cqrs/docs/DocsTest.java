@@ -30,6 +30,20 @@ class DocsTest {
                         () -> new Sample(block, Files.createTempDirectory(temp, "sample")).check()));
     }
 
+    @Test
+    void each_excerpt_stands_in_a_whole_program() {
+        var programs = pages().flatMap(Page::java).map(DocsTest::words).toList();
+        assertThat(readme().excerpts())
+                .hasSize(2)
+                .allSatisfy(block -> assertThat(programs)
+                        .as("line %d: %s", block.line(), block.text())
+                        .anyMatch(program -> program.contains(words(block))));
+    }
+
+    private static String words(Page.Block block) {
+        return block.text().replaceAll("\\s+", " ").strip();
+    }
+
     @TestFactory
     Stream<DynamicTest> each_link_leads_somewhere() {
         return pages().map(page -> dynamicTest(

@@ -23,7 +23,7 @@ import java.util.stream.Stream;
  */
 record Page(Path file, List<Block> blocks, List<String> prose) {
 
-    private static final Pattern FENCE = Pattern.compile("\\s*(`{3,}|~{3,})\\s*([^\\s`]*).*");
+    private static final Pattern FENCE = Pattern.compile("\\s*(`{3,}|~{3,})\\s*([^\\s`]*)\\s*([^`]*)");
     private static final Pattern LINK = Pattern.compile("\\[[^\\]]*\\]\\(\\s*<?([^)>\\s]+)[^)]*\\)");
     private static final Pattern REFERENCE = Pattern.compile("(?m)^ {0,3}\\[[^\\]]+\\]:\\s*<?([^>\\s]+)");
     private static final Pattern HEADING = Pattern.compile("#{1,6}\\s+(.*?)\\s*#*");
@@ -33,7 +33,7 @@ record Page(Path file, List<Block> blocks, List<String> prose) {
      *
      * @param page the file it stands in
      * @param line the number of its opening fence
-     * @param language the first word behind the fence, in small letters; possibly empty
+     * @param language what stands behind the fence, in small letters; possibly empty
      * @param text what stands between the fences
      * @param output the block of plain text that directly follows, if one does
      */
@@ -66,7 +66,7 @@ record Page(Path file, List<Block> blocks, List<String> prose) {
                 throw new AssertionError(file + ":" + (i + 1) + ": the fence is not closed");
             }
             var text = String.join("\n", lines.subList(i + 1, end)).stripTrailing();
-            var language = fence.group(2).toLowerCase(Locale.ROOT);
+            var language = (fence.group(2) + " " + fence.group(3)).strip().toLowerCase(Locale.ROOT);
             if (follows && (language.isEmpty() || language.equals("text"))) {
                 var above = blocks.remove(blocks.size() - 1);
                 blocks.add(new Block(file, above.line(), above.language(), above.text(), Optional.of(text)));
@@ -83,6 +83,11 @@ record Page(Path file, List<Block> blocks, List<String> prose) {
 
     Stream<Block> java() {
         return blocks.stream().filter(block -> block.language().equals("java"));
+    }
+
+    /** The blocks that show a part of a whole program on another page. */
+    Stream<Block> excerpts() {
+        return blocks.stream().filter(block -> block.language().equals("java excerpt"));
     }
 
     /** Gives what is wrong with the links to files of this repository. */

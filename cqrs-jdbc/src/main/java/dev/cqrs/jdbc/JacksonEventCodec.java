@@ -1,4 +1,4 @@
-package dev.cqrs.examples.schema;
+package dev.cqrs.jdbc;
 
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;

@@ -54,7 +54,7 @@ class DocsTest {
     @Test
     void the_guide_to_errors_names_every_exception() throws IOException {
         var guide = Files.readString(ROOT.resolve("docs/guides/errors.md"));
-        for (var module : List.of("cqrs-core", "cqrs-inmemory")) {
+        for (var module : List.of("cqrs-core", "cqrs-inmemory", "cqrs-jdbc")) {
             try (var sources = Files.walk(ROOT.resolve(module).resolve("src/main/java"))) {
                 var exceptions = sources.map(source -> source.getFileName().toString())
                         .filter(name -> name.endsWith("Exception.java"))

@@ -30,7 +30,7 @@ public final class JdbcSchema {
     private static final Pattern PREFIX = Pattern.compile("[a-z][a-z0-9_]{0,20}");
 
     /** The first is version 1. A file that was released is never changed. */
-    private static final List<String> FILES = List.of("V1__log.sql");
+    private static final List<String> FILES = List.of("V1__log.sql", "V2__projections.sql");
 
     private final String prefix;
 

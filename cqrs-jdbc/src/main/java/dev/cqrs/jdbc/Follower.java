@@ -40,16 +40,20 @@ final class Follower {
     /** What the user has said about it. */
     record Settings(Executor executor, Duration poll, Consumer<? super Throwable> listener) {
 
+        /** Some weeks: what the driver can wait for. */
+        private static final Duration LONGEST = Duration.ofMillis(Integer.MAX_VALUE);
+
         Settings {
             Objects.requireNonNull(executor, "executor");
             Objects.requireNonNull(listener, "listener");
             if (poll.isNegative() || poll.isZero()) {
                 throw new IllegalArgumentException("The time between two looks is " + poll + "; expected more than 0.");
             }
+            poll = poll.compareTo(LONGEST) < 0 ? poll : LONGEST;
         }
 
         int pollMillis() {
-            return (int) Math.max(1, Math.min(poll.toMillis(), Integer.MAX_VALUE));
+            return (int) Math.max(1, poll.toMillis());
         }
     }
 
@@ -68,30 +72,32 @@ final class Follower {
     private void run() {
         while (!isClosed()) {
             try (var own = dataSource.getConnection()) {
-                if (keep(own)) {
-                    listen(own);
+                boolean autoCommit = own.getAutoCommit();
+                try {
+                    if (keep(own)) {
+                        own.setAutoCommit(true);
+                        listen(own);
+                    }
+                } finally {
+                    keep(null); // before it goes back to the pool, and to somebody else
+                    restore(own, autoCommit);
                 }
-                if (Thread.currentThread().isInterrupted()) {
-                    return; // the executor wants its thread back
-                }
-            } catch (SQLException | RuntimeException failed) {
+            } catch (Throwable failed) {
                 if (!isClosed()) {
                     tell(failed);
                     pause();
                 }
-            } finally {
-                keep(null);
+            }
+            if (Thread.currentThread().isInterrupted()) {
+                return; // the executor wants its thread back
             }
         }
     }
 
     private void listen(Connection own) throws SQLException {
-        own.setAutoCommit(true);
         var messages = messages(own);
         if (messages != null) {
-            try (var statement = own.createStatement()) {
-                statement.execute("listen " + prefix);
-            }
+            execute(own, "listen " + prefix);
         }
         while (!isClosed() && !Thread.currentThread().isInterrupted()) {
             var head = pages.head(own);
@@ -107,6 +113,22 @@ final class Follower {
         }
     }
 
+    private void restore(Connection own, boolean autoCommit) {
+        try {
+            if (!isClosed()) {
+                execute(own, "unlisten " + prefix);
+                own.setAutoCommit(autoCommit);
+            }
+        } catch (SQLException ignored) { // a dead connection, which has nothing to be restored
+        }
+    }
+
+    private static void execute(Connection own, String sql) throws SQLException {
+        try (var statement = own.createStatement()) {
+            statement.execute(sql);
+        }
+    }
+
     /** {@code null} if the driver is another one: then there is the poll alone. */
     private static @Nullable PGConnection messages(Connection own) throws SQLException {
         try {
@@ -116,7 +138,7 @@ final class Follower {
         }
     }
 
-    private void tell(Exception failed) {
+    private void tell(Throwable failed) {
         try {
             settings.listener().accept(failed);
         } catch (RuntimeException thrown) {

@@ -130,7 +130,8 @@ final class GroupCommit {
         }
     }
 
-    private int queued() {
+    /** How many are in the queue; those whose group has been sent are not. */
+    int queued() {
         lock.lock();
         try {
             return waiting.size();

@@ -198,6 +198,11 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         }
     }
 
+    /** How many appends wait for the group before theirs, for tests. */
+    int waitingAppends() {
+        return commits.queued();
+    }
+
     // ---- appending
 
     /** Sends an append and gives it its outcome. */

@@ -233,7 +233,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                 return work.on(connection);
             });
         } catch (SQLException failed) {
-            throw new DatabaseException(what + " the checkpoint \"" + name + "\"", failed);
+            throw DatabaseException.ofRepeatable(what + " the checkpoint \"" + name + "\"", failed);
         }
     }
 

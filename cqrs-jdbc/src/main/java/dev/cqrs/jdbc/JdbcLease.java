@@ -118,7 +118,7 @@ public final class JdbcLease implements AutoCloseable {
             fence = Transaction.run(dataSource, connection -> renewed(connection, mine) ? mine : taken(connection));
             return fence != 0;
         } catch (SQLException failed) {
-            throw new DatabaseException("Acquiring the lease \"" + name + "\"", failed);
+            throw DatabaseException.ofRepeatable("Acquiring the lease \"" + name + "\"", failed);
         } finally {
             lock.unlock();
         }
@@ -211,7 +211,7 @@ public final class JdbcLease implements AutoCloseable {
                 Transaction.run(dataSource, connection -> released(connection, mine));
             }
         } catch (SQLException failed) {
-            throw new DatabaseException(
+            throw DatabaseException.ofRepeatable(
                     "Giving up the lease \"" + name + "\", which ends by itself within " + duration + ",", failed);
         } finally {
             lock.unlock();

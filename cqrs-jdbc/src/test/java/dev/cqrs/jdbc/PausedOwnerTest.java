@@ -81,7 +81,7 @@ class PausedOwnerTest {
         int outOfOrder = number("select count(*) from (select position - lag(position, 1, 0::bigint) over (order by id)"
                 + " step, fence - lag(fence, 1, 0::bigint) over (order by id) rise from written) w"
                 + " where step <> 1 or rise < 0");
-        Results.note("SIGSTOP of a projection's owner", PAUSES, "–", events, lost, twice, "–", outOfOrder, seed);
+        Results.note("SIGSTOP of a projection's owner", PAUSES, "–", events, "–", lost, twice, "–", outOfOrder, seed);
         assertThat(lost).isZero();
         assertThat(twice).isZero();
         assertThat(outOfOrder).isZero();

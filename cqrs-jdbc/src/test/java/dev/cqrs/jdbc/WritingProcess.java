@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BooleanSupplier;
 import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
@@ -39,6 +40,9 @@ import org.postgresql.ds.PGSimpleDataSource;
 final class WritingProcess {
 
     static final int THREADS = 4;
+
+    /** How often a store of this process could not tell what became of an append. */
+    static final LongAdder UNKNOWN = new LongAdder();
 
     /** How many commands share a tag, so that deciding does not get slower as the log grows. */
     private static final int BLOCK = 50;
@@ -115,6 +119,9 @@ final class WritingProcess {
                         throw new IllegalStateException("The result is " + result + "; expected " + number + ".");
                     }
                 } catch (AppendOutcomeUnknownException | DatabaseException away) {
+                    if (away instanceof AppendOutcomeUnknownException) {
+                        UNKNOWN.increment();
+                    }
                     TimeUnit.MILLISECONDS.sleep(20); // a database that is starting gives no signal
                     continue;
                 }

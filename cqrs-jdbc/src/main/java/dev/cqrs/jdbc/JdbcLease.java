@@ -31,6 +31,7 @@ public final class JdbcLease implements AutoCloseable {
 
     private static final Duration SHORTEST = Duration.ofMillis(100);
     private static final Duration LONGEST = Duration.ofDays(1);
+    private static final Duration AGAIN = Duration.ofSeconds(1);
 
     private final DataSource dataSource;
     private final String name;
@@ -229,7 +230,7 @@ public final class JdbcLease implements AutoCloseable {
     /**
      * Runs something while this lease is held: in one process at a time, if all of them do so.
      *
-     * <p>A task on {@code executor} takes the lease as soon as it is free and renews it, three times in its duration. When
+     * <p>A task on {@code executor} tries to take the lease each second, and renews it three times in its duration. When
      * it has it, it opens {@code work}; when it loses it, or cannot renew it, it closes that. What the work has in hand at
      * that moment it may still finish: guard what it writes ({@link #guard}, {@link JdbcCheckpointStore#guardedBy}).
      *
@@ -267,6 +268,11 @@ public final class JdbcLease implements AutoCloseable {
         return duration.dividedBy(3);
     }
 
+    /** Until the lease, or the database, is tried again; whatever happens meanwhile. */
+    Loop.Rest standby() {
+        return new Loop.Rest(beat().compareTo(AGAIN) < 0 ? beat() : AGAIN, false);
+    }
+
     private final class Keeper implements Loop.Body {
 
         private final Supplier<? extends AutoCloseable> work;
@@ -279,7 +285,7 @@ public final class JdbcLease implements AutoCloseable {
         }
 
         @Override
-        public Duration step(boolean woken) {
+        public Loop.Rest step(boolean woken) {
             long before = fence;
             boolean held = false;
             try {
@@ -298,7 +304,7 @@ public final class JdbcLease implements AutoCloseable {
                     giveUp();
                 }
             }
-            return beat();
+            return open != null ? new Loop.Rest(beat(), true) : standby();
         }
 
         @Override

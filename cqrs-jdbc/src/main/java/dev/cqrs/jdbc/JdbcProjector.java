@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * rolled back whole.
  *
  * <p><b>Threads:</b> thread-safe. Starts none: a task on the caller's executor works, and rests until an append of the store
- * wakes it, or a third of the lease has passed.
+ * wakes it, or a third of the lease has passed. Where another process works it tries to take over each second.
  *
  * <p><b>Errors:</b> a handler that throws stops the projection; the listener is told, and the lease given up. A database
  * that cannot be reached, or that asks for a retry (SQLState classes 08, 40, 53, 57, 58 and lock timeouts), is tried again
@@ -49,7 +49,6 @@ public final class JdbcProjector implements AutoCloseable {
     /** How long a process that died is waited for. */
     public static final Duration LEASE = Duration.ofSeconds(30);
 
-    private static final Duration RETRY = Duration.ofSeconds(1);
     private static final Duration LOOK = Duration.ofMillis(20);
 
     private final EventStore store;
@@ -367,15 +366,16 @@ public final class JdbcProjector implements AutoCloseable {
         private OptionalLong fence = OptionalLong.empty();
 
         @Override
-        public Duration step(boolean woken) {
+        public Loop.Rest step(boolean woken) {
             try {
                 if ((state == State.RUNNING && woken) || acquired()) {
                     followLog();
+                    return new Loop.Rest(lease.beat(), true);
                 }
-                return lease.beat();
+                return lease.standby();
             } catch (LeaseLostException lost) { // paused for too long: somebody else goes on
                 move(State.STANDBY, position, null);
-                return Duration.ZERO;
+                return new Loop.Rest(Duration.ZERO, true);
             } catch (Throwable thrown) {
                 var cause = thrown instanceof HandlerThrew threw ? threw.thrown : thrown;
                 var at = thrown instanceof HandlerThrew threw ? threw.at : position;
@@ -385,8 +385,11 @@ public final class JdbcProjector implements AutoCloseable {
                 if (!retried) {
                     loop.stop();
                 }
+                if (cause instanceof InterruptedException) {
+                    Thread.currentThread().interrupt();
+                }
                 tell(why);
-                return min(RETRY, lease.beat());
+                return lease.standby();
             }
         }
 
@@ -538,10 +541,6 @@ public final class JdbcProjector implements AutoCloseable {
             }
         }
         return false;
-    }
-
-    private static Duration min(Duration one, Duration other) {
-        return one.compareTo(other) < 0 ? one : other;
     }
 
     private static long nanos(Duration timeout) {

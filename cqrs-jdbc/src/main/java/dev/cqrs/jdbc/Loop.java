@@ -31,15 +31,23 @@ final class Loop {
         ENDED
     }
 
+    /**
+     * How to rest.
+     *
+     * @param atMost until then
+     * @param untilWoken whether {@link #wake()} ends it; otherwise it only counts for the next step
+     */
+    record Rest(Duration atMost, boolean untilWoken) {}
+
     /** What the loop does; called by one thread. */
     interface Body {
 
         /**
-         * Works, and says how long to rest.
+         * Works, and says how to rest.
          *
-         * @param woken whether somebody has called {@link Loop#wake()}, or this is the first step
+         * @param woken whether somebody has called {@link Loop#wake()} since the last step, or this is the first
          */
-        Duration step(boolean woken) throws InterruptedException;
+        Rest step(boolean woken) throws InterruptedException;
 
         /** Told that the executor wants its thread back. */
         void interrupted(InterruptedException why);
@@ -108,16 +116,23 @@ final class Loop {
         try {
             boolean wasWoken = true;
             while (!closing) {
-                wasWoken = rest(body.step(wasWoken));
+                var rest = body.step(wasWoken);
+                if (!closing) {
+                    wasWoken = rest(rest);
+                }
             }
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
             closing = true;
             body.interrupted(interrupted);
         } finally {
+            boolean interrupted = Thread.interrupted(); // what cleans up may need a pool, which would refuse
             try {
                 body.end();
             } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
                 ended();
             }
         }
@@ -137,11 +152,11 @@ final class Loop {
         }
     }
 
-    private boolean rest(Duration atMost) throws InterruptedException {
+    private boolean rest(Rest rest) throws InterruptedException {
         lock.lockInterruptibly();
         try {
-            long left = atMost.toNanos();
-            while (!woken && !closing && left > 0) {
+            long left = rest.atMost().toNanos();
+            while (!(woken && rest.untilWoken()) && !closing && left > 0) {
                 left = changed.awaitNanos(left);
             }
             boolean wasWoken = woken;

@@ -27,7 +27,8 @@ class ArchitectureTest {
 
     private static final JavaClasses MODULE = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
-            .importUrl(JdbcEventStore.class.getProtectionDomain().getCodeSource().getLocation());
+            .importUrl(
+                    JdbcEventStore.class.getProtectionDomain().getCodeSource().getLocation());
 
     @Test
     void it_looks_at_the_core_and_at_jackson_and_only_where_it_listens_at_the_driver() {

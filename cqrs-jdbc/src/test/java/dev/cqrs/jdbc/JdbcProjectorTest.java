@@ -3,6 +3,7 @@ package dev.cqrs.jdbc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
@@ -493,6 +494,52 @@ class JdbcProjectorTest {
             assertThat(projector.status().state()).isEqualTo(State.STOPPED);
         }
         assertThat(balance("a")).isEqualTo("1 in 1");
+    }
+
+    @Test
+    void an_interrupted_one_gives_its_lease_up_at_once() throws Exception {
+        pay("a", 1);
+        var executor = Executors.newSingleThreadExecutor();
+        try (var first = JdbcProjector.builder(log, database)
+                .lease(Duration.ofHours(1))
+                .start("balances", 1, PAID, ADD_UP, executor, failures::add)) {
+            first.awaitApplied(log.head(), SOON);
+            executor.shutdownNow();
+            assertThat(executor.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+
+            try (var second = start(1, ADD_UP)) {
+                pay("a", 2);
+                second.awaitApplied(log.head(), SOON);
+                assertThat(second.status().state()).isEqualTo(State.RUNNING);
+            }
+        }
+        assertThat(failures).hasSize(1);
+    }
+
+    @Test
+    void one_that_stands_by_does_not_ask_the_database_at_each_append() throws Exception {
+        var asked = new AtomicInteger();
+        var config = new HikariConfig();
+        config.setDataSource(database.getDataSource());
+        try (var counting = new HikariDataSource(config) {
+                    @Override
+                    public Connection getConnection() throws SQLException {
+                        asked.incrementAndGet();
+                        return super.getConnection();
+                    }
+                };
+                var owner = start(1, ADD_UP)) {
+            owner.awaitApplied(pay("a", 1), SOON);
+            try (var standby =
+                    JdbcProjector.builder(log, counting).start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+                for (int i = 0; i < 2_000; i++) {
+                    pay("a", 1);
+                }
+                owner.awaitApplied(log.head(), SOON);
+                assertThat(standby.status().state()).isEqualTo(State.STANDBY);
+                assertThat(asked.get()).isLessThan(100);
+            }
+        }
     }
 
     @Test

@@ -6,7 +6,7 @@ import dev.cqrs.event.EventCodec.Stored;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Tag;
 import dev.cqrs.examples.privacy.ShreddingCodec.Personal;
-import dev.cqrs.examples.schema.JacksonEventCodec;
+import dev.cqrs.jdbc.JacksonEventCodec;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,6 +1,5 @@
 /**
- * Events that have changed over the years: one catalog that reads all that was ever written, and a codec that keeps
- * events as JSON.
+ * Events that have changed over the years: one catalog that reads all that was ever written.
  *
  * <p>Begin with {@code Orders}; its test reads a kept example of every revision.
  */

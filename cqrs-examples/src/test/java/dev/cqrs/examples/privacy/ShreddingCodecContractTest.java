@@ -2,7 +2,7 @@ package dev.cqrs.examples.privacy;
 
 import dev.cqrs.contract.EventCodecContract;
 import dev.cqrs.event.EventCodec;
-import dev.cqrs.examples.schema.JacksonEventCodec;
+import dev.cqrs.jdbc.JacksonEventCodec;
 import java.security.SecureRandom;
 import java.util.List;
 

@@ -10,7 +10,7 @@ import dev.cqrs.event.EventCodec.Stored;
 import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.event.Upcaster;
 import dev.cqrs.examples.privacy.ShreddingCodec.Personal;
-import dev.cqrs.examples.schema.JacksonEventCodec;
+import dev.cqrs.jdbc.JacksonEventCodec;
 import java.math.BigDecimal;
 import java.security.SecureRandom;
 import java.util.HashSet;

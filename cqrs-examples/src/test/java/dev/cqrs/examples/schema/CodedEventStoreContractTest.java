@@ -9,6 +9,7 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.examples.schema.Orders.OrderClosed;
 import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.jdbc.JacksonEventCodec;
 import java.time.Clock;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -16,6 +16,7 @@ import dev.cqrs.examples.schema.Orders.OrderClosed;
 import dev.cqrs.examples.schema.Orders.OrderEvent;
 import dev.cqrs.examples.schema.Orders.OrderPlaced;
 import dev.cqrs.examples.schema.Orders.OrderShipped;
+import dev.cqrs.jdbc.JacksonEventCodec;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;

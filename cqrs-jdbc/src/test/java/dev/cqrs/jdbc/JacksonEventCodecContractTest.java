@@ -1,4 +1,4 @@
-package dev.cqrs.examples.schema;
+package dev.cqrs.jdbc;
 
 import dev.cqrs.contract.EventCodecContract;
 import dev.cqrs.event.EventCodec;

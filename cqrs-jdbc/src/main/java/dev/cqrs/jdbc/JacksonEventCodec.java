@@ -1,12 +1,19 @@
-package dev.cqrs.examples.schema;
+package dev.cqrs.jdbc;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.fasterxml.jackson.core.JsonGenerationException;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
 import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import dev.cqrs.event.EventCodec;
 import java.io.IOException;
@@ -38,7 +45,23 @@ public final class JacksonEventCodec implements EventCodec {
                     texts -> texts.setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
                             .setCoercion(CoercionInputShape.Float, CoercionAction.Fail)
                             .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
+            .addModule(new SimpleModule().addKeySerializer(String.class, new WholeKeys()))
             .build();
+
+    /** Half a character in a key would be written and could not be read again. */
+    private static final class WholeKeys extends JsonSerializer<String> {
+
+        @Override
+        public void serialize(String key, JsonGenerator json, SerializerProvider provider) throws IOException {
+            if (!UTF_8.newEncoder().canEncode(key)) {
+                throw new JsonGenerationException(
+                        "A key of a map holds a lone surrogate; expected valid Unicode. Was a text cut in the middle of a"
+                                + " character?",
+                        json);
+            }
+            json.writeFieldName(key);
+        }
+    }
 
     /** Makes a codec; all of them are alike. */
     public JacksonEventCodec() {}

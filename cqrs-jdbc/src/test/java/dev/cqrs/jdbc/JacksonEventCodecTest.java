@@ -1,4 +1,4 @@
-package dev.cqrs.examples.schema;
+package dev.cqrs.jdbc;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;

@@ -1,0 +1,197 @@
+package dev.cqrs.jdbc;
+
+import dev.cqrs.event.Position;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.Executor;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
+
+/**
+ * Tells of the appends of others: one task that listens, on a connection of its own, to what the database tells at each
+ * commit, and looks at the log's head from time to time in case a message was lost.
+ *
+ * <p><b>Threads:</b> the task is run by one thread; {@link #close} may be called by any.
+ */
+final class Follower {
+
+    /*
+     * The lock guards `closed` and `connection`, so that close() either finds the connection and cuts it, which ends the
+     * wait for messages, or comes before it is taken, and the task sees that it is closed.
+     */
+
+    private final DataSource dataSource;
+    private final String prefix;
+    private final Pages pages;
+    private final Settings settings;
+    private final Consumer<Position> grown;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition ended = lock.newCondition();
+    private @Nullable Connection connection;
+    private boolean closed;
+    private Position told = Position.START;
+
+    /** What the user has said about it. */
+    record Settings(Executor executor, Duration poll, Consumer<? super Throwable> listener) {
+
+        /** Some weeks: what the driver can wait for. */
+        private static final Duration LONGEST = Duration.ofMillis(Integer.MAX_VALUE);
+
+        Settings {
+            Objects.requireNonNull(executor, "executor");
+            Objects.requireNonNull(listener, "listener");
+            if (poll.isNegative() || poll.isZero()) {
+                throw new IllegalArgumentException("The time between two looks is " + poll + "; expected more than 0.");
+            }
+            poll = poll.compareTo(LONGEST) < 0 ? poll : LONGEST;
+        }
+
+        int pollMillis() {
+            return (int) Math.max(1, poll.toMillis());
+        }
+    }
+
+    Follower(DataSource dataSource, String prefix, Pages pages, Settings settings, Consumer<Position> grown) {
+        this.dataSource = dataSource;
+        this.prefix = prefix;
+        this.pages = pages;
+        this.settings = settings;
+        this.grown = grown;
+    }
+
+    void start() {
+        settings.executor().execute(this::run);
+    }
+
+    private void run() {
+        while (!isClosed()) {
+            try (var own = dataSource.getConnection()) {
+                boolean autoCommit = own.getAutoCommit();
+                try {
+                    if (keep(own)) {
+                        own.setAutoCommit(true);
+                        listen(own);
+                    }
+                } finally {
+                    keep(null); // before it goes back to the pool, and to somebody else
+                    restore(own, autoCommit);
+                }
+            } catch (Throwable failed) {
+                if (!isClosed()) {
+                    tell(failed);
+                    pause();
+                }
+            }
+            if (Thread.currentThread().isInterrupted()) {
+                return; // the executor wants its thread back
+            }
+        }
+    }
+
+    private void listen(Connection own) throws SQLException {
+        var messages = messages(own);
+        if (messages != null) {
+            execute(own, "listen " + prefix);
+        }
+        while (!isClosed() && !Thread.currentThread().isInterrupted()) {
+            var head = pages.head(own);
+            if (head.isAfter(told)) {
+                told = head;
+                grown.accept(head);
+            }
+            if (messages == null) {
+                pause();
+            } else {
+                messages.getNotifications(settings.pollMillis());
+            }
+        }
+    }
+
+    private void restore(Connection own, boolean autoCommit) {
+        try {
+            if (!isClosed()) {
+                execute(own, "unlisten " + prefix);
+                own.setAutoCommit(autoCommit);
+            }
+        } catch (SQLException ignored) { // a dead connection, which has nothing to be restored
+        }
+    }
+
+    private static void execute(Connection own, String sql) throws SQLException {
+        try (var statement = own.createStatement()) {
+            statement.execute(sql);
+        }
+    }
+
+    /** {@code null} if the driver is another one: then there is the poll alone. */
+    private static @Nullable PGConnection messages(Connection own) throws SQLException {
+        try {
+            return own.isWrapperFor(PGConnection.class) ? own.unwrap(PGConnection.class) : null;
+        } catch (LinkageError otherDriver) {
+            return null;
+        }
+    }
+
+    private void tell(Throwable failed) {
+        try {
+            settings.listener().accept(failed);
+        } catch (RuntimeException thrown) {
+            var thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+        }
+    }
+
+    private void pause() {
+        lock.lock();
+        try {
+            long nanos = settings.poll().toNanos();
+            while (!closed && nanos > 0) {
+                nanos = ended.awaitNanos(nanos);
+            }
+        } catch (InterruptedException stop) {
+            closed = true; // as above
+            Thread.currentThread().interrupt();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean keep(@Nullable Connection own) {
+        lock.lock();
+        try {
+            connection = own;
+            return !closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isClosed() {
+        lock.lock();
+        try {
+            return closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void close() {
+        lock.lock();
+        try {
+            closed = true;
+            ended.signalAll();
+            if (connection != null) {
+                connection.abort(Runnable::run);
+            }
+        } catch (SQLException ignored) { // it is dead already
+        } finally {
+            lock.unlock();
+        }
+    }
+}

@@ -1,0 +1,304 @@
+package dev.cqrs.jdbc;
+
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Commits together what several threads append at the same time.
+ *
+ * <p>Who comes while nobody leads, leads: it takes a connection, then all appends that have queued up by then, sends them
+ * as one statement which is a transaction of its own, hands out the outcomes, and passes the lead to the first of those
+ * who have come meanwhile. So the queue is as long as there are threads, and none of them waits longer than for the group
+ * before its own and its own.
+ *
+ * <p><b>Threads:</b> thread-safe. An interrupt ends no wait, as nobody could tell then what becomes of the append; it is
+ * still there when the append returns.
+ */
+final class GroupCommit {
+
+    /*
+     * One lock for the queue and for who leads; it is never held while the database is asked. A thread's seat is taken
+     * by its thread, and by the leader of its group; it passes from one to the other under the lock.
+     */
+
+    /** So much is sent at once, unless a single append has more. */
+    private static final int MAX_EVENTS = 1_000;
+
+    private static final long MAX_CHARACTERS = 4_000_000;
+
+    private final DataSource dataSource;
+    private final AppendCall call;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final ArrayDeque<Seat> waiting = new ArrayDeque<>();
+    private boolean led;
+
+    /** Set once it is known that the connections are not in read committed, so that it has to be said each time. */
+    private volatile boolean statesIsolation;
+
+    private static final class Seat {
+
+        final Pending append;
+        final Condition turn;
+        boolean leads;
+        boolean served;
+
+        Seat(Pending append, Condition turn) {
+            this.append = append;
+            this.turn = turn;
+        }
+    }
+
+    GroupCommit(DataSource dataSource, AppendCall call) {
+        this.dataSource = dataSource;
+        this.call = call;
+    }
+
+    /** Returns when it is known what became of the append, or that this cannot be known; the append has its outcome then. */
+    void append(Pending append) {
+        var seat = new Seat(append, lock.newCondition());
+        lock.lock();
+        try {
+            waiting.add(seat);
+            seat.leads = !led;
+            led = true;
+            while (!seat.leads && !seat.served) {
+                seat.turn.awaitUninterruptibly();
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (seat.leads) {
+            lead(seat);
+        }
+    }
+
+    private void lead(Seat leader) {
+        var group = new ArrayList<Seat>();
+        try {
+            lead(group);
+        } catch (Throwable thrown) { // what cannot be foreseen must not leave others waiting
+            group.stream()
+                    .map(seat -> seat.append)
+                    .filter(append -> !append.isDone())
+                    .forEach(append -> append.done(new AppendOutcomeUnknownException(append.what(), thrown)));
+            throw thrown;
+        } finally {
+            lock.lock();
+            try {
+                waiting.remove(leader); // where it failed before the group was taken
+                group.forEach(seat -> {
+                    seat.served = true;
+                    seat.turn.signal();
+                });
+                var next = waiting.peek();
+                led = next != null;
+                if (next != null) {
+                    next.leads = true;
+                    next.turn.signal();
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    private void lead(List<Seat> group) {
+        int before = queued();
+        Connection connection;
+        try {
+            connection = connect();
+        } catch (SQLException | RuntimeException failed) {
+            // those who were there before have waited as long for it as the leader
+            take(group, before, true);
+            group.forEach(seat -> seat.append.done(new DatabaseException(seat.append.what(), failed)));
+            return;
+        }
+        try {
+            take(group, Integer.MAX_VALUE, false);
+            commit(connection, group.stream().map(seat -> seat.append).toList());
+        } finally {
+            close(connection);
+        }
+    }
+
+    /** How many are in the queue; those whose group has been sent are not. */
+    int queued() {
+        lock.lock();
+        try {
+            return waiting.size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A pool gives up when its caller is interrupted, but the others of the group are not. */
+    private Connection connect() throws SQLException {
+        boolean interrupted = Thread.interrupted();
+        try {
+            while (true) {
+                try {
+                    return dataSource.getConnection();
+                } catch (SQLException failed) {
+                    if (!Thread.interrupted()) {
+                        throw failed;
+                    }
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Moves from the queue to the group: the first, and those of the others that need not see one before them. */
+    private void take(List<Seat> group, int most, boolean all) {
+        lock.lock();
+        try {
+            int events = 0;
+            long characters = 0;
+            for (Iterator<Seat> seats = waiting.iterator(); seats.hasNext() && most > 0; most--) {
+                var seat = seats.next();
+                if (!all && !group.isEmpty()) {
+                    if (events + seat.append.events.size() > MAX_EVENTS
+                            || characters + seat.append.characters > MAX_CHARACTERS) {
+                        return;
+                    }
+                    if (group.stream().anyMatch(earlier -> seat.append.mayDependOn(earlier.append))) {
+                        continue;
+                    }
+                }
+                events += seat.append.events.size();
+                characters += seat.append.characters;
+                group.add(seat);
+                seats.remove();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- what becomes of a group
+
+    private void commit(Connection connection, List<Pending> group) {
+        var attempt = new Attempt(connection, group);
+        try {
+            attempt.run();
+        } catch (SQLException | RuntimeException failed) {
+            if (attempt.sent && !isRefusal(failed)) {
+                group.forEach(append -> append.done(new AppendOutcomeUnknownException(append.what(), failed)));
+            } else if (isState(failed, "CQ001") && !statesIsolation) {
+                statesIsolation = true;
+                commit(connection, group);
+            } else if (attempt.sent && group.size() > 1) {
+                group.forEach(append -> commit(connection, List.of(append))); // one of them is at fault, not all
+            } else {
+                group.forEach(append -> append.done(new DatabaseException(append.what(), failed)));
+            }
+        }
+    }
+
+    private final class Attempt {
+
+        private final Connection connection;
+        private final List<Pending> group;
+        boolean sent;
+
+        Attempt(Connection connection, List<Pending> group) {
+            this.connection = connection;
+            this.group = group;
+        }
+
+        void run() throws SQLException {
+            boolean autoCommit = connection.getAutoCommit();
+            if (!statesIsolation || !autoCommit) {
+                send(autoCommit);
+                return;
+            }
+            connection.setAutoCommit(false);
+            try {
+                send(false);
+            } finally {
+                restoreAutoCommit();
+            }
+        }
+
+        private void send(boolean autoCommit) throws SQLException {
+            List<Object> outcomes;
+            try {
+                if (statesIsolation) {
+                    try (var isolation = connection.createStatement()) {
+                        isolation.execute("set transaction isolation level read committed");
+                    }
+                }
+                try (var statement = call.prepare(connection, group, true)) {
+                    sent = true;
+                    outcomes = AppendCall.send(statement, group);
+                }
+                if (!autoCommit) {
+                    connection.commit();
+                }
+            } catch (SQLException | RuntimeException failed) {
+                if (!autoCommit && !isState(failed, "CQ002")) { // where the transaction is ours
+                    rollBack(failed);
+                }
+                throw failed;
+            }
+            for (int i = 0; i < outcomes.size(); i++) {
+                group.get(i).done(outcomes.get(i));
+            }
+        }
+
+        private void restoreAutoCommit() {
+            try {
+                connection.setAutoCommit(true);
+            } catch (SQLException ignored) { // a dead connection, which has nothing to be restored
+            }
+        }
+
+        private void rollBack(Exception failed) {
+            try {
+                connection.rollback();
+            } catch (SQLException further) {
+                failed.addSuppressed(further);
+            }
+        }
+    }
+
+    /**
+     * Says whether the server has answered that it did not do what was asked. Everything else, the end of a connection
+     * above all, tells nothing; and an answer about failing disks or memory only if it ends the statement alone.
+     */
+    static boolean isRefusal(Exception failed) {
+        if (!(failed instanceof SQLException sql) || sql.getSQLState() == null) {
+            return false;
+        }
+        var state = sql.getSQLState();
+        if (state.startsWith("08") || state.startsWith("57P") || state.equals("40003") || state.equals("99999")) {
+            return false;
+        }
+        return !(state.startsWith("53") || state.startsWith("58") || state.startsWith("XX"))
+                || String.valueOf(sql.getMessage()).startsWith("ERROR");
+    }
+
+    private static boolean isState(@Nullable Exception failed, String state) {
+        return failed instanceof SQLException sql && state.equals(sql.getSQLState());
+    }
+
+    private static void close(Connection connection) {
+        try {
+            connection.close();
+        } catch (SQLException ignored) { // the outcome is known, and does not depend on it
+        }
+    }
+}

@@ -1,0 +1,337 @@
+package dev.cqrs.jdbc;
+
+import dev.cqrs.event.EventCodec;
+import dev.cqrs.event.Position;
+import dev.cqrs.projection.CheckpointStore;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A checkpoint store on PostgreSQL: views of projections and snapshots of decisions go on where they ended, in whichever
+ * process.
+ *
+ * <p>States are kept as bytes, JSON unless another codec is given. Which class a state is read as is told to the builder by
+ * the checkpoint's name; a name from the database never becomes a class.
+ *
+ * <p>A state that cannot be read is as if it had never been saved, and the builder's listener is told: states are folds of
+ * the log, so that what is lost is time, and a class that has changed together with its projection's version makes
+ * yesterday's state unreadable in the most ordinary way. The next save replaces it.
+ *
+ * <p><b>Threads:</b> thread-safe. Takes a connection for each call.
+ *
+ * <p><b>Errors:</b> what the database cannot do is a {@link DatabaseException}; a name of no known class, or of characters
+ * that PostgreSQL cannot keep, is an {@link IllegalArgumentException}.
+ */
+public final class JdbcCheckpointStore implements CheckpointStore {
+
+    private final DataSource dataSource;
+    private final Statements sql;
+    private final EventCodec codec;
+    private final States states;
+    private final Consumer<? super Unreadable> listener;
+    private final @Nullable JdbcLease lease;
+
+    /**
+     * A state that was found and could not be read.
+     *
+     * @param name the checkpoint's name
+     * @param version its version
+     * @param position its position
+     * @param cause why
+     */
+    public record Unreadable(String name, int version, Position position, Throwable cause) {
+
+        /**
+         * Checks for nulls.
+         *
+         * @param name the checkpoint's name
+         * @param version its version
+         * @param position its position
+         * @param cause why
+         * @throws NullPointerException if a part is {@code null}
+         */
+        public Unreadable {
+            Objects.requireNonNull(name, "name");
+            Objects.requireNonNull(position, "position");
+            Objects.requireNonNull(cause, "cause");
+        }
+    }
+
+    /** The texts, with the prefix put in. */
+    private record Statements(String load, String save, String delete) {
+
+        static Statements of(String prefix) {
+            var table = prefix + "_checkpoint";
+            return new Statements(
+                    "select version, position, state from " + table + " where name = ?",
+                    "insert into " + table + " (name, version, position, state) values (?, ?, ?, ?)"
+                            + " on conflict (name) do update set version = excluded.version,"
+                            + " position = excluded.position, state = excluded.state",
+                    "delete from " + table + " where name = ?");
+        }
+    }
+
+    /** Which class a state has, by its checkpoint's name. */
+    private record States(Map<String, Class<?>> byName, TreeMap<String, Class<?>> byBeginning) {
+
+        Class<?> of(String name) {
+            var exact = byName.get(name);
+            if (exact != null) {
+                return exact;
+            }
+            // the longest beginning is the last that is not behind the name, among those it begins with
+            for (var entry : byBeginning.headMap(name, true).descendingMap().entrySet()) {
+                if (name.startsWith(entry.getKey())) {
+                    return entry.getValue();
+                }
+            }
+            throw new IllegalArgumentException("The class of the state of \"" + name + "\" is not known; known are "
+                    + byName.keySet() + " and what begins with " + byBeginning.keySet()
+                    + ". Tell the builder with state(name, class) or states(beginning, class).");
+        }
+    }
+
+    private JdbcCheckpointStore(
+            DataSource dataSource,
+            Statements sql,
+            EventCodec codec,
+            States states,
+            Consumer<? super Unreadable> listener,
+            @Nullable JdbcLease lease) {
+        this.dataSource = dataSource;
+        this.sql = sql;
+        this.codec = codec;
+        this.states = states;
+        this.listener = listener;
+        this.lease = lease;
+    }
+
+    /**
+     * Begins a store.
+     *
+     * @param dataSource where the schema is; stays open
+     * @param listener told of states that cannot be read, on the thread that loads them; what it throws reaches the caller
+     *     of {@code load}
+     * @return a builder
+     */
+    public static Builder builder(DataSource dataSource, Consumer<? super Unreadable> listener) {
+        return new Builder(
+                Objects.requireNonNull(dataSource, "dataSource"), Objects.requireNonNull(listener, "listener"));
+    }
+
+    /**
+     * Gives a view of this store that writes only while a lease is held, in the transaction that proves it.
+     *
+     * <p>For what runs in one process at a time ({@link JdbcLease#whileHeld}): an owner that was paused past its lease
+     * overwrites nothing.
+     *
+     * @param lease of the same database
+     * @return a store whose {@code save} and {@code delete} throw {@link LeaseLostException} if the lease is lost
+     */
+    public CheckpointStore guardedBy(JdbcLease lease) {
+        return new JdbcCheckpointStore(
+                dataSource, sql, codec, states, listener, Objects.requireNonNull(lease, "lease"));
+    }
+
+    @Override
+    public Optional<Checkpoint> load(String name) {
+        Texts.check("The name of a checkpoint", name);
+        var type = states.of(name);
+        Optional<Row> found;
+        try {
+            found = Transaction.run(dataSource, connection -> row(connection, name));
+        } catch (SQLException failed) {
+            throw new DatabaseException("Loading the checkpoint \"" + name + "\"", failed);
+        }
+        return found.flatMap(row -> checkpoint(name, row, type));
+    }
+
+    private Optional<Checkpoint> checkpoint(String name, Row row, Class<?> type) {
+        try {
+            var state = codec.decode(row.state, type);
+            if (type.isInstance(state)) {
+                return Optional.of(new Checkpoint(row.version, row.position, state));
+            }
+            throw new IllegalStateException("The codec " + codec.getClass().getName() + " decoded "
+                    + (state == null ? "null" : state.getClass().getName()) + "; expected " + type.getName() + ".");
+        } catch (RuntimeException unreadable) {
+            listener.accept(new Unreadable(name, row.version, row.position, unreadable));
+            return Optional.empty();
+        }
+    }
+
+    private static final class Row {
+
+        final int version;
+        final Position position;
+        final byte[] state;
+
+        Row(ResultSet row) throws SQLException {
+            version = row.getInt(1);
+            position = Position.of(row.getLong(2));
+            state = row.getBytes(3);
+        }
+    }
+
+    private Optional<Row> row(Connection connection, String name) throws SQLException {
+        try (var load = connection.prepareStatement(sql.load())) {
+            load.setString(1, name);
+            try (var row = load.executeQuery()) {
+                return row.next() ? Optional.of(new Row(row)) : Optional.empty();
+            }
+        }
+    }
+
+    @Override
+    public void save(String name, Checkpoint checkpoint) {
+        Texts.check("The name of a checkpoint", name);
+        var type = states.of(name);
+        var state = checkpoint.state();
+        if (!type.isInstance(state)) {
+            throw new IllegalArgumentException(
+                    "The state of \"" + name + "\" is of " + state.getClass().getName() + "; expected " + type.getName()
+                            + ", as which it would be read. Correct the builder's class.");
+        }
+        var bytes = codec.encode(state);
+        write("Saving", name, connection -> {
+            try (var save = connection.prepareStatement(sql.save())) {
+                save.setString(1, name);
+                save.setInt(2, checkpoint.version());
+                save.setLong(3, checkpoint.position().value());
+                save.setBytes(4, bytes);
+                return save.executeUpdate();
+            }
+        });
+    }
+
+    @Override
+    public void delete(String name) {
+        Texts.check("The name of a checkpoint", name);
+        write("Deleting", name, connection -> {
+            try (var delete = connection.prepareStatement(sql.delete())) {
+                delete.setString(1, name);
+                return delete.executeUpdate();
+            }
+        });
+    }
+
+    private void write(String what, String name, Transaction.Work<Integer, RuntimeException> work) {
+        try {
+            Transaction.run(dataSource, connection -> {
+                if (lease != null) {
+                    lease.guard(connection);
+                }
+                return work.on(connection);
+            });
+        } catch (SQLException failed) {
+            throw DatabaseException.ofRepeatable(what + " the checkpoint \"" + name + "\"", failed);
+        }
+    }
+
+    /**
+     * Says where checkpoints are kept, and of which classes their states are.
+     *
+     * <p><b>Threads:</b> not thread-safe.
+     */
+    public static final class Builder {
+
+        private final DataSource dataSource;
+        private final Consumer<? super Unreadable> listener;
+        private final Map<String, Class<?>> byName = new LinkedHashMap<>();
+        private final TreeMap<String, Class<?>> byBeginning = new TreeMap<>();
+        private String prefix = JdbcSchema.DEFAULT_PREFIX;
+        private EventCodec codec = new JacksonEventCodec();
+
+        private Builder(DataSource dataSource, Consumer<? super Unreadable> listener) {
+            this.dataSource = dataSource;
+            this.listener = listener;
+        }
+
+        /**
+         * Sets the prefix of the tables.
+         *
+         * @param prefix that of the schema; {@value JdbcSchema#DEFAULT_PREFIX} without this call
+         * @return this builder
+         * @throws IllegalArgumentException if it is no prefix
+         */
+        public Builder prefix(String prefix) {
+            this.prefix = JdbcSchema.of(prefix).prefix();
+            return this;
+        }
+
+        /**
+         * Sets what turns states into bytes and back.
+         *
+         * @param codec never {@code null}; {@link JacksonEventCodec} without this call
+         * @return this builder
+         */
+        public Builder codec(EventCodec codec) {
+            this.codec = Objects.requireNonNull(codec, "codec");
+            return this;
+        }
+
+        /**
+         * Tells the class of one checkpoint's states.
+         *
+         * @param name the checkpoint's, such as a projection's
+         * @param type a class without type parameters, such as a record
+         * @return this builder
+         * @throws IllegalArgumentException if the name has a class already, or the class has type parameters
+         */
+        public Builder state(String name, Class<?> type) {
+            put(byName, name, type);
+            return this;
+        }
+
+        /**
+         * Tells the class of the states of all checkpoints whose names begin alike and are not told otherwise; the longest
+         * beginning counts.
+         *
+         * @param beginning such as {@code "snapshot/account/"} for the snapshots of that name; {@code ""} for all
+         * @param type a class without type parameters, such as a record
+         * @return this builder
+         * @throws IllegalArgumentException if the beginning has a class already, or the class has type parameters
+         */
+        public Builder states(String beginning, Class<?> type) {
+            put(byBeginning, beginning, type);
+            return this;
+        }
+
+        private static void put(Map<String, Class<?>> map, String name, Class<?> type) {
+            if (type.getTypeParameters().length > 0) {
+                throw new IllegalArgumentException("The states of \"" + name + "\" are to be of " + type.getName()
+                        + ", whose type parameters are not known when it is read, so that a long may come back as an"
+                        + " int. Wrap it in a record.");
+            }
+            var earlier = map.putIfAbsent(Objects.requireNonNull(name, "name"), type);
+            if (earlier != null) {
+                throw new IllegalArgumentException("The states of \"" + name + "\" are said to be of "
+                        + earlier.getName() + " and of " + type.getName() + ". Keep one.");
+            }
+        }
+
+        /**
+         * Makes the store; the database is not asked.
+         *
+         * @return never {@code null}
+         */
+        public JdbcCheckpointStore build() {
+            return new JdbcCheckpointStore(
+                    dataSource,
+                    Statements.of(prefix),
+                    codec,
+                    new States(Map.copyOf(byName), new TreeMap<>(byBeginning)),
+                    listener,
+                    null);
+        }
+    }
+}

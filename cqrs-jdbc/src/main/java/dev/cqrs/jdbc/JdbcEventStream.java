@@ -1,0 +1,175 @@
+package dev.cqrs.jdbc;
+
+import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.jdbc.Pages.Range;
+import dev.cqrs.jdbc.Pages.Row;
+import dev.cqrs.message.Metadata;
+import java.time.Instant;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Events that are read a page at a time and decoded one at a time.
+ *
+ * <p>Between two pages it holds no connection. A stored event that upcasters split is given whole, and counts once towards
+ * the limit.
+ *
+ * <p><b>Threads:</b> not thread-safe.
+ */
+final class JdbcEventStream implements EventStream {
+
+    private final Source source;
+    private final EventQuery query;
+    private final ReadOptions options;
+    private final long head;
+    private List<Row> page;
+    private boolean lastPage;
+    private int next;
+    private @Nullable Row row;
+    private List<Object> events = List.of();
+    private int event;
+    private long left;
+    private boolean closed;
+
+    /** Where the stream has its pages from, and what becomes of a row. */
+    interface Source {
+
+        /** Gives the rows of a range; fewer than it asks for if there are no more. */
+        List<Row> page(Range range);
+
+        /** Gives what a row is today, as far as the query asks for it. */
+        List<Object> decode(Row row);
+
+        String nameOf(Object event);
+
+        int pageSize();
+    }
+
+    JdbcEventStream(Source source, EventQuery query, ReadOptions options, long head, List<Row> first, int asked) {
+        this.source = source;
+        this.query = query;
+        this.options = options;
+        this.head = head;
+        this.page = first;
+        this.lastPage = first.size() < asked;
+        this.left = options.limit();
+    }
+
+    @Override
+    public boolean advance() {
+        checkOpen();
+        if (++event < events.size()) {
+            return true;
+        }
+        events = List.of();
+        event = 0;
+        row = null;
+        while (left > 0) {
+            if (next == page.size()) {
+                if (lastPage) {
+                    break;
+                }
+                turnPage();
+                continue;
+            }
+            var read = page.get(next++);
+            events = source.decode(read);
+            if (!events.isEmpty()) {
+                row = read;
+                left--;
+                return true;
+            }
+        }
+        page = List.of();
+        next = 0;
+        lastPage = true;
+        return false;
+    }
+
+    private void turnPage() {
+        long last = page.get(page.size() - 1).position();
+        int most = (int) Math.min(left, source.pageSize());
+        page = source.page(
+                options.isBackwards()
+                        ? new Range(options.after().value(), last - 1, true, most)
+                        : new Range(last, Math.min(options.until().value(), head), false, most));
+        next = 0;
+        lastPage = page.size() < most;
+    }
+
+    @Override
+    public Object event() {
+        current();
+        return events.get(event);
+    }
+
+    @Override
+    public Position position() {
+        return Position.of(current().position());
+    }
+
+    @Override
+    public String name() {
+        return source.nameOf(event());
+    }
+
+    @Override
+    public Set<Tag> tags() {
+        return current().tags();
+    }
+
+    @Override
+    public Metadata metadata() {
+        return MetadataText.read(current().metadataText());
+    }
+
+    @Override
+    public Instant recordedAt() {
+        return current().recordedAt();
+    }
+
+    @Override
+    public Position head() {
+        checkOpen();
+        return Position.of(head);
+    }
+
+    @Override
+    public AppendCondition unchanged() {
+        checkOpen();
+        if (options.isCut()) {
+            throw new IllegalStateException("A read " + options + " of " + query
+                    + " gives no condition: what it left out may matter. Read without limit and until.");
+        }
+        return AppendCondition.unchanged(query, Position.of(head));
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        page = List.of();
+        row = null;
+    }
+
+    private Row current() {
+        checkOpen();
+        if (row == null) {
+            throw new IllegalStateException(
+                    "The stream of " + query + " stands on no event; expected advance() to have returned true.");
+        }
+        return row;
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException(
+                    "The stream of " + query + " is closed; expected an open one. Read again for another.");
+        }
+    }
+}

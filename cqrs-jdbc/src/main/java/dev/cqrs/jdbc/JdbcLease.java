@@ -1,0 +1,351 @@
+package dev.cqrs.jdbc;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.OptionalLong;
+import java.util.concurrent.Executor;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The right to act under a name, which one owner has at a time among all processes that share a database.
+ *
+ * <p>It is held for a duration at a time, by the database's clock, and renewed by {@link #acquire()} and {@link #guard}. An
+ * owner that dies loses it when the time is over. An owner that was paused for longer does not know that it has lost it;
+ * therefore its transactions ask: {@link #guard} refuses them, so that what has passed from one owner to the next is written
+ * by one alone. For what lies outside the database there is {@link #fence()}, a number that rises with each owner.
+ *
+ * <p>A guarded transaction keeps the lease until it ends. The server ends it if its client says nothing for the lease's
+ * duration, so that a paused owner cannot keep the others waiting.
+ *
+ * <p><b>Threads:</b> thread-safe; threads that share an object share the lease. Starts none.
+ *
+ * <p><b>Errors:</b> what the database cannot do is a {@link DatabaseException}.
+ */
+public final class JdbcLease implements AutoCloseable {
+
+    private static final Duration SHORTEST = Duration.ofMillis(100);
+    private static final Duration LONGEST = Duration.ofDays(1);
+    private static final Duration AGAIN = Duration.ofSeconds(1);
+
+    private final DataSource dataSource;
+    private final String name;
+    private final String owner;
+    private final Duration duration;
+    private final Statements sql;
+
+    /** Held while the database is asked, so that two threads do not take the lease from each other. */
+    private final ReentrantLock lock = new ReentrantLock();
+
+    /** 0 while the lease is not held, as far as is known here. */
+    private volatile long fence;
+
+    /** The texts, with the prefix put in. */
+    private record Statements(String insert, String take, String renew, String guard, String release) {
+
+        static Statements of(String prefix) {
+            var table = prefix + "_lease";
+            return new Statements(
+                    // neither of these waits for a guarded transaction, whose row is locked: that is why "on conflict"
+                    // alone would not do
+                    "insert into " + table + " (name, owner, fence, until) select ?, '', 0, '-infinity'"
+                            + " where not exists (select from " + table + " where name = ?)"
+                            + " on conflict (name) do nothing",
+                    "update " + table + " set owner = ?, fence = fence + 1,"
+                            + " until = clock_timestamp() + ? * interval '1 millisecond' where name ="
+                            + " (select name from " + table + " where name = ? and until <= clock_timestamp()"
+                            + " for update skip locked) returning fence",
+                    "update " + table + " set until = clock_timestamp() + ? * interval '1 millisecond'"
+                            + " where name = ? and fence = ? and until > clock_timestamp()",
+                    "update " + table + " set until = clock_timestamp() + ? * interval '1 millisecond'"
+                            + " where name = ? and fence = ? and until > clock_timestamp()"
+                            + " returning set_config('idle_in_transaction_session_timeout', ?, true)",
+                    "update " + table + " set until = '-infinity' where name = ? and fence = ?");
+        }
+    }
+
+    private JdbcLease(DataSource dataSource, String prefix, String name, String owner, Duration duration) {
+        this.dataSource = dataSource;
+        this.name = name;
+        this.owner = owner;
+        this.duration = duration;
+        this.sql = Statements.of(prefix);
+    }
+
+    /**
+     * Gives a lease that is not held yet; the database is not asked.
+     *
+     * @param dataSource where the schema is; stays open
+     * @param prefix that of the schema
+     * @param name what is owned, not blank
+     * @param owner who wants it, for people who look at the table; two that call themselves the same are two owners
+     *     nevertheless
+     * @param duration how long it lasts without being renewed, from 100 milliseconds to a day; about three times as long as
+     *     pauses and hitches should be forgiven
+     * @return never {@code null}
+     * @throws IllegalArgumentException if the prefix is none, the name is blank, the name or owner holds characters that
+     *     PostgreSQL cannot keep, or the duration is too short or too long
+     */
+    public static JdbcLease of(DataSource dataSource, String prefix, String name, String owner, Duration duration) {
+        Objects.requireNonNull(dataSource, "dataSource");
+        if (name.isBlank()) {
+            throw new IllegalArgumentException("The name of a lease is blank; expected what is owned.");
+        }
+        if (duration.compareTo(SHORTEST) < 0 || duration.compareTo(LONGEST) > 0) {
+            throw new IllegalArgumentException("The lease \"" + name + "\" is to last " + duration + "; expected "
+                    + SHORTEST + " to " + LONGEST + ".");
+        }
+        Texts.check("The name of a lease", name);
+        Texts.check("The owner of the lease \"" + name + "\"", owner);
+        return new JdbcLease(dataSource, JdbcSchema.of(prefix).prefix(), name, owner, duration);
+    }
+
+    /**
+     * Takes the lease if nobody has it, or renews it.
+     *
+     * <p>Does not wait for another owner. The fence stays the same while the lease is renewed in time.
+     *
+     * @return whether it is held
+     */
+    public boolean acquire() {
+        lock.lock();
+        try {
+            long mine = fence;
+            fence = Transaction.run(dataSource, connection -> renewed(connection, mine) ? mine : taken(connection));
+            return fence != 0;
+        } catch (SQLException failed) {
+            throw DatabaseException.ofRepeatable("Acquiring the lease \"" + name + "\"", failed);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean renewed(Connection connection, long mine) throws SQLException {
+        if (mine == 0) {
+            return false;
+        }
+        try (var renew = connection.prepareStatement(sql.renew())) {
+            renew.setLong(1, duration.toMillis());
+            renew.setString(2, name);
+            renew.setLong(3, mine);
+            return renew.executeUpdate() == 1;
+        }
+    }
+
+    private long taken(Connection connection) throws SQLException {
+        try (var insert = connection.prepareStatement(sql.insert())) {
+            insert.setString(1, name);
+            insert.setString(2, name);
+            insert.executeUpdate();
+        }
+        try (var take = connection.prepareStatement(sql.take())) {
+            take.setString(1, owner);
+            take.setLong(2, duration.toMillis());
+            take.setString(3, name);
+            try (var row = take.executeQuery()) {
+                return row.next() ? row.getLong(1) : 0;
+            }
+        }
+    }
+
+    /**
+     * Makes the rest of the connection's transaction the owner's alone, and renews the lease.
+     *
+     * <p>To be called first in the transaction, before what it guards is read. Until the transaction ends nobody else can
+     * take the lease.
+     *
+     * @param connection of the lease's database, in a transaction
+     * @throws LeaseLostException if the lease is not held; roll the transaction back
+     * @throws IllegalStateException if the connection commits each statement by itself
+     */
+    public void guard(Connection connection) {
+        long mine = fence;
+        try {
+            if (connection.getAutoCommit()) {
+                throw new IllegalStateException(
+                        "A connection in auto-commit mode cannot be guarded by the lease \"" + name
+                                + "\", since each of its statements is a transaction of its own. Call setAutoCommit(false).");
+            }
+            if (mine == 0 || !guarded(connection, mine)) {
+                throw new LeaseLostException(name, owner, mine);
+            }
+        } catch (SQLException failed) {
+            throw new DatabaseException("Checking the lease \"" + name + "\"", failed);
+        }
+    }
+
+    private boolean guarded(Connection connection, long mine) throws SQLException {
+        try (var guard = connection.prepareStatement(sql.guard())) {
+            guard.setLong(1, duration.toMillis());
+            guard.setString(2, name);
+            guard.setLong(3, mine);
+            guard.setString(4, Long.toString(duration.toMillis()));
+            try (var row = guard.executeQuery()) {
+                return row.next();
+            }
+        }
+    }
+
+    /**
+     * Gives the number of this ownership, greater than that of every earlier owner.
+     *
+     * @return empty if the lease is not held, as far as is known here
+     */
+    public OptionalLong fence() {
+        long mine = fence;
+        return mine == 0 ? OptionalLong.empty() : OptionalLong.of(mine);
+    }
+
+    /** Gives the lease up, if it is held, so that another owner need not wait. */
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            long mine = fence;
+            fence = 0;
+            if (mine != 0) {
+                Transaction.run(dataSource, connection -> released(connection, mine));
+            }
+        } catch (SQLException failed) {
+            throw DatabaseException.ofRepeatable(
+                    "Giving up the lease \"" + name + "\", which ends by itself within " + duration + ",", failed);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean released(Connection connection, long mine) throws SQLException {
+        try (var release = connection.prepareStatement(sql.release())) {
+            release.setString(1, name);
+            release.setLong(2, mine);
+            return release.executeUpdate() == 1;
+        }
+    }
+
+    /**
+     * Runs something while this lease is held: in one process at a time, if all of them do so.
+     *
+     * <p>A task on {@code executor} tries to take the lease each second, and renews it three times in its duration. When
+     * it has it, it opens {@code work}; when it loses it, or cannot renew it, it closes that. What the work has in hand at
+     * that moment it may still finish: guard what it writes ({@link #guard}, {@link JdbcCheckpointStore#guardedBy}).
+     *
+     * <pre>{@code
+     * var running = lease.whileHeld(executor, () -> ProjectionEngine.builder(store, listener)
+     *         .checkpoints(checkpoints.guardedBy(lease))
+     *         .background(TURNOVER, pool)
+     *         .build(), System.err::println);
+     * }</pre>
+     *
+     * @param executor has a thread to spare for as long as this lasts
+     * @param work opened on that thread each time the lease is taken, and closed there
+     * @param listener told what goes wrong in taking the lease, opening and closing, each of which is tried again
+     * @return ends it when closed: closes the work and gives the lease up
+     */
+    public Running whileHeld(
+            Executor executor, Supplier<? extends AutoCloseable> work, Consumer<? super Throwable> listener) {
+        var keeper = new Keeper(Objects.requireNonNull(work, "work"), Objects.requireNonNull(listener, "listener"));
+        var loop = new Loop(keeper);
+        loop.start(executor);
+        return () -> loop.close("What runs under the lease \"" + name + "\"");
+    }
+
+    /** What is closed to end what {@link #whileHeld} has begun. */
+    @FunctionalInterface
+    public interface Running extends AutoCloseable {
+
+        /** Waits until the work is closed and the lease given up; a second call does nothing. */
+        @Override
+        void close();
+    }
+
+    /** How often a lease is renewed in its duration; a third each leaves room for one that fails. */
+    Duration beat() {
+        return duration.dividedBy(3);
+    }
+
+    /** Until the lease, or the database, is tried again; whatever happens meanwhile. */
+    Loop.Rest standby() {
+        return new Loop.Rest(beat().compareTo(AGAIN) < 0 ? beat() : AGAIN, false);
+    }
+
+    private final class Keeper implements Loop.Body {
+
+        private final Supplier<? extends AutoCloseable> work;
+        private final Consumer<? super Throwable> listener;
+        private @Nullable AutoCloseable open;
+
+        Keeper(Supplier<? extends AutoCloseable> work, Consumer<? super Throwable> listener) {
+            this.work = work;
+            this.listener = listener;
+        }
+
+        @Override
+        public Loop.Rest step(boolean woken) {
+            long before = fence;
+            boolean held = false;
+            try {
+                held = acquire();
+            } catch (Throwable failed) {
+                tell(failed);
+            }
+            if (!held || fence != before) { // lost, or lost and taken again
+                closeWork();
+            }
+            if (held && open == null) {
+                try {
+                    open = Objects.requireNonNull(work.get(), "what work opens");
+                } catch (Throwable failed) {
+                    tell(failed);
+                    giveUp();
+                }
+            }
+            return open != null ? new Loop.Rest(beat(), true) : standby();
+        }
+
+        @Override
+        public void interrupted(InterruptedException why) {
+            tell(why);
+        }
+
+        @Override
+        public void end() {
+            closeWork();
+            giveUp();
+        }
+
+        private void closeWork() {
+            var closing = open;
+            open = null;
+            if (closing != null) {
+                try {
+                    closing.close();
+                } catch (Throwable failed) {
+                    tell(failed);
+                }
+            }
+        }
+
+        private void giveUp() {
+            try {
+                JdbcLease.this.close();
+            } catch (Throwable failed) {
+                tell(failed);
+            }
+        }
+
+        private void tell(Throwable failed) {
+            try {
+                listener.accept(failed);
+            } catch (Throwable thrown) {
+                thrown.addSuppressed(failed);
+                var thread = Thread.currentThread();
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+            }
+        }
+    }
+}

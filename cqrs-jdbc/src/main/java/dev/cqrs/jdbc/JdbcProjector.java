@@ -1,0 +1,661 @@
+package dev.cqrs.jdbc;
+
+import dev.cqrs.event.Position;
+import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.CqrsException;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.SQLRecoverableException;
+import java.sql.SQLTransientException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps a view in tables of the application, exactly once: what a handler writes for an event and how far the view has come
+ * are committed in one transaction.
+ *
+ * <p>It follows any {@link EventStore}; the view, its progress and its lease are in the database of a data source. Of all
+ * processes that run a projection of this name one works at a time, the others stand by ({@link JdbcLease}).
+ *
+ * <p><b>Order:</b> every matching event once, in the order of the log, a batch a transaction. A transaction that fails is
+ * rolled back whole.
+ *
+ * <p><b>Threads:</b> thread-safe. Starts none: a task on the caller's executor works, and rests until an append of the store
+ * wakes it, or a third of the lease has passed. Where another process works it tries to take over each second.
+ *
+ * <p><b>Errors:</b> a handler that throws stops the projection; the listener is told, and the lease given up. A database
+ * that cannot be reached, or that asks for a retry (SQLState classes 08, 40, 53, 57, 58 and lock timeouts), is tried again
+ * each second, and the listener told each time.
+ */
+public final class JdbcProjector implements AutoCloseable {
+
+    /** How many events a transaction holds at most, apart from those that share the last position. */
+    public static final int BATCH = 500;
+
+    /** How long a process that died is waited for. */
+    public static final Duration LEASE = Duration.ofSeconds(30);
+
+    private static final Duration LOOK = Duration.ofMillis(20);
+
+    private final EventStore store;
+    private final DataSource dataSource;
+    private final Projection projection;
+    private final Statements sql;
+    private final int batch;
+    private final JdbcLease lease;
+    private final Consumer<? super Failure> listener;
+    private final Loop loop;
+    private final EventStore.Subscription subscription;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition moved = lock.newCondition();
+
+    // written by the loop, with the lock held
+    private volatile State state = State.STANDBY;
+    private volatile Position position = Position.START;
+    private volatile @Nullable Failure failure;
+
+    /**
+     * Writes the view.
+     *
+     * <p><b>Threads:</b> called by one thread at a time.
+     */
+    @FunctionalInterface
+    public interface Handler {
+
+        /**
+         * Takes an event into the view.
+         *
+         * @param connection in the transaction that also keeps the progress; not to be committed, rolled back or closed, nor
+         *     its modes changed
+         * @param event matches the projection's query
+         * @throws Exception to roll the batch back and stop the projection, unless it is one that the database asks to retry
+         */
+        void apply(Connection connection, RecordedEvent event) throws Exception;
+
+        /**
+         * Empties the view, because it is filled anew from the beginning of the log: the projection has a later version
+         * than the one that filled it, or the log ends before the position that the view had reached.
+         *
+         * @param connection as for {@link #apply}
+         * @throws Exception to leave the view as it was, and stop the projection; without an implementation that is what
+         *     happens
+         */
+        default void reset(Connection connection) throws Exception {
+            throw new IllegalStateException(
+                    "The view must be filled anew, and its handler does not say how it is emptied;"
+                            + " nothing was changed. Implement Handler.reset.");
+        }
+    }
+
+    /** Whether a projector works. */
+    public enum State {
+        /** It waits for the lease, or for the database. */
+        STANDBY,
+        /** It has the lease and follows the log. */
+        RUNNING,
+        /** It failed. */
+        STOPPED,
+        /** It was closed. */
+        CLOSED
+    }
+
+    /**
+     * What went wrong.
+     *
+     * @param projection its name
+     * @param position the event whose handling failed; or, if the failure was not in a handler, the last one in the view
+     * @param cause what was thrown
+     * @param retried whether it is tried again; otherwise the projection has stopped
+     */
+    public record Failure(String projection, Position position, Throwable cause, boolean retried) {
+
+        /**
+         * Checks for nulls.
+         *
+         * @param projection its name
+         * @param position the event whose handling failed; or, if the failure was not in a handler, the last one in the
+         *     view
+         * @param cause what was thrown
+         * @param retried whether it is tried again; otherwise the projection has stopped
+         * @throws NullPointerException if a part is {@code null}
+         */
+        public Failure {
+            Objects.requireNonNull(projection, "projection");
+            Objects.requireNonNull(position, "position");
+            Objects.requireNonNull(cause, "cause");
+        }
+    }
+
+    /**
+     * How a projector stands, at one moment.
+     *
+     * @param name the projection's name
+     * @param version the projection's version
+     * @param state whether it works
+     * @param position the last position of the log that the view takes into account, as far as is known here
+     * @param failure why it stopped, or what is being tried again, if there is such
+     */
+    public record Status(String name, int version, State state, Position position, Optional<Failure> failure) {
+
+        /**
+         * Checks for nulls.
+         *
+         * @param name the projection's name
+         * @param version the projection's version
+         * @param state whether it works
+         * @param position the last position of the log that the view takes into account, as far as is known here
+         * @param failure why it stopped, or what is being tried again, if there is such
+         * @throws NullPointerException if a part is {@code null}
+         */
+        public Status {
+            Objects.requireNonNull(name, "name");
+            Objects.requireNonNull(state, "state");
+            Objects.requireNonNull(position, "position");
+            Objects.requireNonNull(failure, "failure");
+        }
+    }
+
+    /**
+     * A view was waited for and has not come up to a position: not in time, or because its projector has stopped.
+     *
+     * <p><b>Threads:</b> immutable.
+     */
+    public static final class LateException extends CqrsException {
+
+        private static final long serialVersionUID = 1L;
+
+        private final transient Status status;
+
+        private LateException(Position wanted, Duration timeout, Status status) {
+            super("Projection \"" + status.name() + "\" is at position " + status.position() + " and "
+                    + status.state() + "; expected position " + wanted + " within " + timeout + ". "
+                    + status.failure()
+                            .map(why -> why.retried()
+                                    ? "Being tried again: " + why.cause()
+                                    : "It stopped at position " + why.position() + ": " + why.cause()
+                                            + ". Mend the cause and start it again.")
+                            .orElse("Wait longer, or look whether its process works."));
+            this.status = status;
+            status.failure().ifPresent(why -> initCause(why.cause()));
+        }
+
+        /**
+         * Gives how the projector stood.
+         *
+         * @return never {@code null}, except in an exception that was serialised and read again
+         */
+        public Status status() {
+            return status;
+        }
+    }
+
+    private record Projection(String name, int version, EventQuery query, Handler handler) {}
+
+    /** The texts, with the prefix put in. */
+    private record Statements(String load, String save, String move) {
+
+        static Statements of(String prefix) {
+            var table = prefix + "_projection";
+            return new Statements(
+                    "select version, position from " + table + " where name = ?",
+                    "insert into " + table + " (name, version, position) values (?, ?, 0)"
+                            + " on conflict (name) do update set version = excluded.version, position = 0",
+                    "update " + table + " set position = ? where name = ? and version = ? and position = ?");
+        }
+    }
+
+    /** A handler threw, at this position. */
+    private static final class HandlerThrew extends RuntimeException {
+
+        private static final long serialVersionUID = 1L;
+
+        private final transient Position at;
+        private final Throwable thrown;
+
+        HandlerThrew(Position at, Throwable thrown) {
+            super(thrown);
+            this.at = at;
+            this.thrown = thrown;
+        }
+    }
+
+    private JdbcProjector(Builder builder, Projection projection, JdbcLease lease, Consumer<? super Failure> listener) {
+        this.store = builder.store;
+        this.dataSource = builder.dataSource;
+        this.projection = projection;
+        this.sql = Statements.of(builder.prefix);
+        this.batch = builder.batch;
+        this.lease = lease;
+        this.listener = listener;
+        this.loop = new Loop(new Work());
+        this.subscription = store.onAppend(last -> loop.wake());
+    }
+
+    /**
+     * Begins a projector.
+     *
+     * @param store the log to follow; stays open
+     * @param dataSource where the view is, and a schema of this library; stays open
+     * @return a builder
+     */
+    public static Builder builder(EventStore store, DataSource dataSource) {
+        return new Builder(Objects.requireNonNull(store, "store"), Objects.requireNonNull(dataSource, "dataSource"));
+    }
+
+    /**
+     * Tells how the projector stands; the database is not asked.
+     *
+     * @return a value; later changes do not reach it
+     */
+    public Status status() {
+        lock.lock();
+        try {
+            return new Status(projection.name(), projection.version(), state, position, Optional.ofNullable(failure));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Waits until the view takes a position into account, whichever process works on it: woken by the work here, by looking
+     * at the database while this one stands by.
+     *
+     * @param wanted the position, such as that of an {@link dev.cqrs.eventstore.Appended}
+     * @param timeout how long to wait at most; zero to ask only
+     * @throws LateException if the view has not come so far in time, or the projector has stopped or was closed
+     * @throws InterruptedException if the thread was interrupted while it waited
+     * @throws DatabaseException if the database cannot be asked
+     */
+    public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
+        long left = nanos(timeout);
+        while (wanted.isAfter(position)) {
+            boolean elsewhere = state == State.STANDBY;
+            if (elsewhere) {
+                lookAtDatabase();
+            }
+            lock.lockInterruptibly();
+            try {
+                if (!wanted.isAfter(position)) {
+                    return;
+                }
+                if (left <= 0 || state == State.STOPPED || state == State.CLOSED) {
+                    throw new LateException(wanted, timeout, status());
+                }
+                long nap = elsewhere ? Math.min(left, LOOK.toNanos()) : left;
+                left -= nap - moved.awaitNanos(nap);
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    private void lookAtDatabase() {
+        try {
+            var found = Transaction.run(dataSource, this::progress);
+            lock.lock();
+            try {
+                if (state == State.STANDBY) {
+                    found.filter(its -> its.version() == projection.version())
+                            .ifPresent(its -> position = its.position());
+                }
+            } finally {
+                lock.unlock();
+            }
+        } catch (SQLException failed) {
+            throw new DatabaseException("Reading the progress of projection \"" + projection.name() + "\"", failed);
+        }
+    }
+
+    /**
+     * Ends the work when the batch in hand is committed, and gives the lease up; a second call does nothing. The store, the
+     * data source and the executor stay open.
+     *
+     * @throws IllegalStateException if called by the handler
+     */
+    @Override
+    public void close() {
+        loop.close("Projector \"" + projection.name() + "\"");
+        subscription.close();
+        move(state == State.STOPPED ? State.STOPPED : State.CLOSED, position, failure);
+    }
+
+    private record Progress(int version, Position position) {}
+
+    private Optional<Progress> progress(Connection connection) throws SQLException {
+        try (var load = connection.prepareStatement(sql.load())) {
+            load.setString(1, projection.name());
+            try (var row = load.executeQuery()) {
+                return row.next()
+                        ? Optional.of(new Progress(row.getInt(1), Position.of(row.getLong(2))))
+                        : Optional.empty();
+            }
+        }
+    }
+
+    private void move(State to, Position reached, @Nullable Failure why) {
+        lock.lock();
+        try {
+            state = to;
+            position = reached;
+            failure = why;
+            moved.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The loop's side: one thread. */
+    private final class Work implements Loop.Body {
+
+        /** The ownership in which the position was read. */
+        private OptionalLong fence = OptionalLong.empty();
+
+        @Override
+        public Loop.Rest step(boolean woken) {
+            try {
+                if ((state == State.RUNNING && woken) || acquired()) {
+                    followLog();
+                    return new Loop.Rest(lease.beat(), true);
+                }
+                return lease.standby();
+            } catch (LeaseLostException lost) { // paused for too long: somebody else goes on
+                move(State.STANDBY, position, null);
+                return new Loop.Rest(Duration.ZERO, true);
+            } catch (Throwable thrown) {
+                var cause = thrown instanceof HandlerThrew threw ? threw.thrown : thrown;
+                var at = thrown instanceof HandlerThrew threw ? threw.at : position;
+                boolean retried = isPassing(cause);
+                var why = new Failure(projection.name(), at, cause, retried);
+                move(retried ? State.STANDBY : State.STOPPED, position, why);
+                if (!retried) {
+                    loop.stop();
+                }
+                if (cause instanceof InterruptedException) {
+                    Thread.currentThread().interrupt();
+                }
+                tell(why);
+                return lease.standby();
+            }
+        }
+
+        /** Takes or renews the lease; a new owner looks where the view is. */
+        private boolean acquired() throws SQLException {
+            if (!lease.acquire()) {
+                move(State.STANDBY, position, null);
+                return false;
+            }
+            var mine = lease.fence();
+            if (state != State.RUNNING || !mine.equals(fence)) { // the same fence: nobody else has written meanwhile
+                var head = store.head(); // before the transaction, whose connection may be the only one
+                move(State.RUNNING, Transaction.run(dataSource, connection -> begun(connection, head)), null);
+                fence = mine;
+            }
+            return true;
+        }
+
+        private Position begun(Connection connection, Position head) throws SQLException {
+            lease.guard(connection);
+            var found = progress(connection);
+            int version = found.map(Progress::version).orElse(projection.version());
+            if (version > projection.version()) {
+                throw new IllegalStateException("Projection \"" + projection.name() + "\" is at version "
+                        + version + " in the database, and this process has version " + projection.version()
+                        + "; expected the same or an earlier one there. A newer application has taken it over; end this"
+                        + " one.");
+            }
+            var usable = found.filter(its ->
+                    its.version() == projection.version() && !its.position().isAfter(head));
+            if (usable.isPresent()) {
+                return usable.get().position();
+            }
+            if (found.isPresent()) {
+                try {
+                    projection.handler().reset(connection);
+                } catch (Throwable thrown) {
+                    throw new HandlerThrew(Position.START, thrown);
+                }
+            }
+            try (var save = connection.prepareStatement(sql.save())) {
+                save.setString(1, projection.name());
+                save.setInt(2, projection.version());
+                save.executeUpdate();
+            }
+            return Position.START;
+        }
+
+        /** Up to the head of the moment; whoever appends meanwhile wakes the loop again. */
+        private void followLog() throws SQLException {
+            try (var events =
+                    store.read(projection.query(), ReadOptions.forwards().after(position))) {
+                boolean more = events.advance();
+                while (!loop.isClosing() && events.head().isAfter(position)) {
+                    // The batch is read before its transaction begins: a pool of one connection is enough for both.
+                    var some = new ArrayList<RecordedEvent>();
+                    var last = position;
+                    while (more && (some.size() < batch || events.position().equals(last))) {
+                        some.add(events.recorded());
+                        last = events.position();
+                        more = events.advance();
+                    }
+                    apply(some, more ? last : events.head());
+                }
+            }
+        }
+
+        private void apply(List<RecordedEvent> events, Position reached) throws SQLException {
+            var before = position;
+            Transaction.run(dataSource, connection -> {
+                lease.guard(connection);
+                for (var event : events) {
+                    try {
+                        projection.handler().apply(connection, event);
+                    } catch (Throwable thrown) {
+                        throw new HandlerThrew(event.position(), thrown);
+                    }
+                }
+                if (connection.getAutoCommit()) {
+                    throw new IllegalStateException("The handler of projection \"" + projection.name()
+                            + "\" has switched its connection to auto-commit, so that the view and its progress are no"
+                            + " longer written together. Leave the connection's modes alone.");
+                }
+                return saved(connection, before, reached);
+            });
+            move(State.RUNNING, reached, null);
+        }
+
+        private boolean saved(Connection connection, Position before, Position reached) throws SQLException {
+            try (var save = connection.prepareStatement(sql.move())) {
+                save.setLong(1, reached.value());
+                save.setString(2, projection.name());
+                save.setInt(3, projection.version());
+                save.setLong(4, before.value());
+                if (save.executeUpdate() != 1) {
+                    throw new IllegalStateException("The progress of projection \"" + projection.name()
+                            + "\" is not at version " + projection.version() + ", position " + before
+                            + " any more, where this owner left it; nothing was written. Change it only while no"
+                            + " projector runs.");
+                }
+            }
+            return true;
+        }
+
+        @Override
+        public void interrupted(InterruptedException why) {
+            var failure = new Failure(projection.name(), position, why, false);
+            move(State.STOPPED, position, failure);
+            tell(failure);
+        }
+
+        @Override
+        public void end() {
+            subscription.close();
+            try {
+                lease.close();
+            } catch (RuntimeException failed) { // it ends by itself
+                tell(new Failure(projection.name(), position, failed, false));
+            }
+            if (state != State.STOPPED) {
+                move(State.CLOSED, position, failure);
+            }
+        }
+
+        private void tell(Failure why) {
+            try {
+                listener.accept(why);
+            } catch (Throwable thrown) {
+                thrown.addSuppressed(why.cause());
+                var thread = Thread.currentThread();
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+            }
+        }
+    }
+
+    /** Whether the database says, or its absence suggests, that trying again can help. */
+    private static boolean isPassing(Throwable thrown) {
+        int depth = 0;
+        for (Throwable cause = thrown; cause != null && depth < 20; cause = cause.getCause(), depth++) {
+            if (cause instanceof SQLTransientException || cause instanceof SQLRecoverableException) {
+                return true;
+            }
+            if (cause instanceof SQLException failed && failed.getSQLState() != null) {
+                var code = failed.getSQLState();
+                return switch (code.substring(0, Math.min(2, code.length()))) {
+                    case "08", "40", "53", "57", "58" -> true;
+                    default -> code.equals("55P03") || code.equals("25P03");
+                };
+            }
+        }
+        return false;
+    }
+
+    private static long nanos(Duration timeout) {
+        try {
+            return timeout.toNanos();
+        } catch (ArithmeticException longerThanEver) {
+            return timeout.isNegative() ? 0 : TimeUnit.DAYS.toNanos(100_000);
+        }
+    }
+
+    /**
+     * Says what is projected and how.
+     *
+     * <p><b>Threads:</b> not thread-safe.
+     */
+    public static final class Builder {
+
+        private final EventStore store;
+        private final DataSource dataSource;
+        private String prefix = JdbcSchema.DEFAULT_PREFIX;
+        private String owner = "unnamed";
+        private Duration duration = LEASE;
+        private int batch = BATCH;
+
+        private Builder(EventStore store, DataSource dataSource) {
+            this.store = store;
+            this.dataSource = dataSource;
+        }
+
+        /**
+         * Sets the prefix of the tables that hold progress and leases.
+         *
+         * @param prefix that of the schema; {@value JdbcSchema#DEFAULT_PREFIX} without this call
+         * @return this builder
+         * @throws IllegalArgumentException if it is no prefix
+         */
+        public Builder prefix(String prefix) {
+            this.prefix = JdbcSchema.of(prefix).prefix();
+            return this;
+        }
+
+        /**
+         * Sets what this process is called in the table of leases.
+         *
+         * @param owner for people to read, such as a host's name; {@code "unnamed"} without this call
+         * @return this builder
+         */
+        public Builder owner(String owner) {
+            this.owner = Objects.requireNonNull(owner, "owner");
+            return this;
+        }
+
+        /**
+         * Sets for how long another process waits for this one when it does not renew its lease.
+         *
+         * @param duration {@link #LEASE} without this call; bounds as in {@link JdbcLease#of}
+         * @return this builder
+         */
+        public Builder lease(Duration duration) {
+            this.duration = Objects.requireNonNull(duration, "duration");
+            return this;
+        }
+
+        /**
+         * Sets how many events a transaction holds at most; all that stand at the last one's position come with it.
+         *
+         * @param events 1 or more; {@value #BATCH} without this call
+         * @return this builder
+         * @throws IllegalArgumentException if it is less than 1
+         */
+        public Builder batch(int events) {
+            if (events < 1) {
+                throw new IllegalArgumentException("A batch is to have " + events + " events; expected 1 or more.");
+            }
+            this.batch = events;
+            return this;
+        }
+
+        /**
+         * Starts the projector.
+         *
+         * @param name the projection's stable name, unique under the prefix; not blank
+         * @param version 1 or more, raised when the view must be filled anew; while a later one is in the database, this
+         *     one refuses to work
+         * @param query the events that matter
+         * @param handler writes the view
+         * @param executor has a thread to spare for as long as the projector is open; stays open
+         * @param listener told of each failure, on the working thread; what it throws goes to that thread's handler of
+         *     uncaught exceptions
+         * @return never {@code null}; close it
+         * @throws IllegalArgumentException if the name, version, owner or duration is none
+         * @throws java.util.concurrent.RejectedExecutionException if the executor refuses
+         */
+        public JdbcProjector start(
+                String name,
+                int version,
+                EventQuery query,
+                Handler handler,
+                Executor executor,
+                Consumer<? super Failure> listener) {
+            if (version < 1) {
+                throw new IllegalArgumentException(
+                        "The version of projection \"" + name + "\" is " + version + "; expected 1 or more.");
+            }
+            var projection = new Projection(
+                    name, version, Objects.requireNonNull(query, "query"), Objects.requireNonNull(handler, "handler"));
+            var lease = JdbcLease.of(dataSource, prefix, "projection/" + name, owner, duration);
+            var projector = new JdbcProjector(this, projection, lease, Objects.requireNonNull(listener, "listener"));
+            try {
+                projector.loop.start(Objects.requireNonNull(executor, "executor"));
+            } catch (Throwable refused) { // nobody else could end the signals
+                projector.subscription.close();
+                throw refused;
+            }
+            return projector;
+        }
+    }
+}

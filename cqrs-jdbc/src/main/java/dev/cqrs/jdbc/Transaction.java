@@ -1,0 +1,56 @@
+package dev.cqrs.jdbc;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import javax.sql.DataSource;
+
+/** Runs work on a connection of a data source in one transaction, and gives the connection back as it was. */
+final class Transaction {
+
+    private Transaction() {}
+
+    /** What is done on the connection; it neither commits nor closes it. */
+    @FunctionalInterface
+    interface Work<T, X extends Exception> {
+
+        T on(Connection connection) throws SQLException, X;
+    }
+
+    /** Commits if {@code work} returns, otherwise rolls back and throws on what it threw. */
+    static <T, X extends Exception> T run(DataSource dataSource, Work<T, X> work) throws SQLException, X {
+        try (var connection = dataSource.getConnection()) {
+            boolean autoCommit = connection.getAutoCommit();
+            if (autoCommit) {
+                connection.setAutoCommit(false);
+            }
+            try {
+                T result = work.on(connection);
+                connection.commit();
+                return result;
+            } catch (Throwable thrown) {
+                rollback(connection, thrown);
+                throw thrown;
+            } finally {
+                if (autoCommit) {
+                    restore(connection);
+                }
+            }
+        }
+    }
+
+    private static void rollback(Connection connection, Throwable cause) {
+        try {
+            connection.rollback();
+        } catch (SQLException broken) { // then the server rolls back by itself
+            cause.addSuppressed(broken);
+        }
+    }
+
+    private static void restore(Connection connection) {
+        try {
+            connection.setAutoCommit(true);
+        } catch (SQLException broken) {
+            // The outcome is known by now, and whoever gets a broken connection finds out.
+        }
+    }
+}

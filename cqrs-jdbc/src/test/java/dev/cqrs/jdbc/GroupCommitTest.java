@@ -1,0 +1,379 @@
+package dev.cqrs.jdbc;
+
+import static dev.cqrs.jdbc.Ledger.account;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.cqrs.event.EventCodec;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.Appended;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.jdbc.Ledger.Deposited;
+import dev.cqrs.jdbc.Ledger.Opened;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.postgresql.ds.PGSimpleDataSource;
+
+/** Appends that meet: while one waits in the database for a lock that the test holds, others queue up behind it. */
+class GroupCommitTest {
+
+    private static final EventQuery A = EventQuery.tagged(account("a"));
+
+    private final ExecutorService threads = Executors.newCachedThreadPool();
+    private PGSimpleDataSource plain;
+    private HikariDataSource database;
+    private JdbcEventStore store;
+    private Connection holder;
+
+    @BeforeEach
+    void hold_the_lock_of_an_empty_log() throws SQLException {
+        plain = Postgres.database();
+        database = Postgres.pool(plain, 4);
+        JdbcSchema.of().apply(database);
+        store = storeOn(database);
+        holder = plain.getConnection();
+        holder.setAutoCommit(false);
+        hold();
+    }
+
+    @AfterEach
+    void let_go() throws SQLException {
+        threads.shutdownNow();
+        holder.close();
+        database.close();
+    }
+
+    private static JdbcEventStore storeOn(HikariDataSource database) {
+        return JdbcEventStore.builder(database, Ledger.CATALOG, Clock.systemUTC())
+                .codec(new EventCodec() {
+                    private final EventCodec inner = new JacksonEventCodec();
+
+                    @Override
+                    public byte[] encode(Object value) {
+                        return value.equals(new Opened("odd")) ? "{".getBytes(UTF_8) : inner.encode(value);
+                    }
+
+                    @Override
+                    public <T> T decode(byte[] payload, Class<T> type) {
+                        return inner.decode(payload, type);
+                    }
+                })
+                .build();
+    }
+
+    @Test
+    void what_queues_up_is_committed_together() throws Exception {
+        // given one that waits in the database, and twenty behind it
+        var first = append(new Deposited("first", 0), AppendCondition.none());
+        awaitBlocked(1);
+        var others = new ArrayList<Future<Appended>>();
+        for (int i = 0; i < 20; i++) {
+            others.add(append(new Deposited("b" + i, i), AppendCondition.none()));
+            awaitQueued(i + 2);
+        }
+
+        // when
+        release();
+
+        // then
+        assertThat(first.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+        for (int i = 0; i < 20; i++) {
+            assertThat(others.get(i).get(30, TimeUnit.SECONDS).last().value()).isEqualTo(i + 2);
+        }
+        assertThat(transactions()).isEqualTo(2);
+    }
+
+    @Test
+    void each_of_a_group_has_its_own_fate() throws Exception {
+        var first = append(new Deposited("first", 0), AppendCondition.none());
+        awaitBlocked(1);
+        var good = append(new Opened("a"), AppendCondition.absent(A));
+        awaitQueued(2);
+        var odd = append(new Opened("odd"), AppendCondition.none());
+        awaitQueued(3);
+        var conflicting = append(new Opened("b"), AppendCondition.absent(EventQuery.tagged(account("first"))));
+        awaitQueued(4);
+        var behind = append(new Opened("b"), AppendCondition.unchanged(A, dev.cqrs.event.Position.of(99)));
+        awaitQueued(5);
+        var second = append(new Opened("a"), AppendCondition.absent(A));
+        awaitQueued(6);
+
+        release();
+
+        assertThat(first.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+        assertThat(good.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(2);
+        assertThat(failure(odd)).isInstanceOf(DatabaseException.class);
+        assertThat(failure(conflicting)).isInstanceOf(AppendConflictException.class);
+        assertThat(failure(behind)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("99");
+        assertThat(failure(second))
+                .isInstanceOfSatisfying(
+                        AppendConflictException.class,
+                        conflict -> assertThat(conflict.position().value()).isEqualTo(2));
+        assertThat(store.head().value()).isEqualTo(2);
+    }
+
+    @Test
+    void one_that_depends_on_another_of_the_queue_sees_it() throws Exception {
+        var first = append(new Deposited("first", 0), AppendCondition.none());
+        awaitBlocked(1);
+        var all = new ArrayList<Future<Appended>>();
+        for (int i = 0; i < 10; i++) {
+            all.add(append(new Opened("a"), AppendCondition.absent(A)));
+            awaitQueued(i + 2);
+        }
+
+        release();
+
+        assertThat(first.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+        int stored = 0;
+        for (var one : all) {
+            try {
+                one.get(30, TimeUnit.SECONDS);
+                stored++;
+            } catch (ExecutionException refused) {
+                assertThat(refused).hasCauseInstanceOf(AppendConflictException.class);
+            }
+        }
+        assertThat(stored).isEqualTo(1);
+    }
+
+    @Test
+    void a_condition_is_checked_against_all_that_was_committed_before_the_lock_was_had() throws Exception {
+        store.within(holder).append(List.of(new Opened("a")), AppendCondition.none());
+        var second = append(new Opened("a"), AppendCondition.absent(A));
+        awaitBlocked(1); // its statement has begun before the commit
+
+        holder.commit();
+
+        assertThat(failure(second)).isInstanceOf(AppendConflictException.class);
+        assertThat(store.head().value()).isEqualTo(1);
+    }
+
+    @Test
+    void an_interrupt_ends_no_append_and_is_kept() throws Exception {
+        var waiting = new ArrayList<CompletableFuture<Boolean>>();
+        var interrupted = new ArrayList<Thread>();
+        for (int i = 0; i < 3; i++) {
+            var kept = new CompletableFuture<Boolean>();
+            var event = new Opened("i" + i);
+            var thread = new Thread(() -> {
+                try {
+                    store.append(List.of(event), AppendCondition.none());
+                    kept.complete(Thread.currentThread().isInterrupted());
+                } catch (Throwable thrown) {
+                    kept.completeExceptionally(thrown);
+                }
+            });
+            thread.start();
+            interrupted.add(thread);
+            waiting.add(kept);
+            if (i == 0) {
+                awaitBlocked(1);
+            } else {
+                awaitQueued(i + 1);
+            }
+        }
+        interrupted.forEach(Thread::interrupt);
+
+        release();
+
+        for (var one : waiting) {
+            assertThat(one.get(30, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(store.head().value()).isEqualTo(3);
+    }
+
+    @Test
+    void a_lost_connection_leaves_the_outcome_of_its_group_unknown_and_of_no_other() throws Exception {
+        var first = append(new Opened("a"), AppendCondition.none());
+        awaitBlocked(1);
+        var second = append(new Opened("b"), AppendCondition.none());
+        awaitQueued(2);
+
+        try (var killer = plain.getConnection();
+                var statement = killer.createStatement()) {
+            statement.execute("select pg_terminate_backend(pid) from pg_locks where not granted and database ="
+                    + " (select oid from pg_database where datname = current_database())");
+        }
+
+        assertThat(failure(first))
+                .isInstanceOf(AppendOutcomeUnknownException.class)
+                .hasMessageContaining("\"opened\"")
+                .hasCauseInstanceOf(SQLException.class);
+        awaitBlocked(1);
+        release();
+        assertThat(second.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+    }
+
+    @Test
+    void without_a_connection_all_are_refused_and_later_ones_are_not() throws Exception {
+        var config = new HikariConfig();
+        config.setDataSource(plain);
+        config.setMaximumPoolSize(1);
+        config.setConnectionTimeout(500);
+        try (var pool = new HikariDataSource(config)) {
+            var small = storeOn(pool);
+            var all = new ArrayList<Future<Appended>>();
+            try (var taken = pool.getConnection()) {
+                assertThat(taken.isValid(1)).isTrue();
+                for (int i = 0; i < 5; i++) {
+                    var event = new Opened("a" + i);
+                    all.add(threads.submit(() -> small.append(List.of(event), AppendCondition.none())));
+                }
+                for (var one : all) {
+                    assertThat(failure(one)).isInstanceOf(DatabaseException.class);
+                }
+            }
+            release();
+
+            assertThat(small.append(List.of(new Opened("a")), AppendCondition.none())
+                            .last()
+                            .value())
+                    .isEqualTo(1);
+        }
+    }
+
+    @Test
+    void an_event_that_cannot_be_encoded_fails_alone() throws Exception {
+        var first = append(new Opened("a"), AppendCondition.none());
+        awaitBlocked(1);
+
+        assertThat(failure(append("no event", AppendCondition.none())))
+                .isInstanceOf(dev.cqrs.event.UnknownEventException.class);
+
+        release();
+        assertThat(first.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+    }
+
+    @Test
+    void a_connection_that_fails_with_an_error_leaves_nobody_waiting() throws Exception {
+        release();
+        var entered = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var failing = JdbcEventStore.builder(
+                        new BrokenAfter(plain, 1, () -> {
+                            entered.countDown();
+                            try {
+                                go.await();
+                            } catch (InterruptedException stop) {
+                                Thread.currentThread().interrupt();
+                            }
+                            throw new StackOverflowError("of the pool");
+                        }),
+                        Ledger.CATALOG,
+                        Clock.systemUTC())
+                .build();
+        var first = threads.submit(() -> failing.append(List.of(new Opened("a")), AppendCondition.none()));
+        entered.await();
+        var second = threads.submit(() -> failing.append(List.of(new Opened("b")), AppendCondition.none()));
+        go.countDown();
+
+        assertThat(failure(first)).isInstanceOf(StackOverflowError.class);
+        assertThat(failure(second)).isInstanceOf(StackOverflowError.class);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "23505, ERROR: duplicate, true",
+        "40001, ERROR: serialize, true",
+        "57014, ERROR: canceled, true",
+        "53100, ERROR: disk full, true",
+        "53100, PANIC: disk full, false",
+        "XX000, FATAL: something, false",
+        "58030, ERROR: io, true",
+        "57P01, FATAL: terminating, false",
+        "57P03, FATAL: starting up, false",
+        "08006, I/O, false",
+        "08003, closed, false",
+        "40003, ERROR: unknown, false",
+        "99999, unexpected, false",
+        ", no state, false"
+    })
+    void an_answer_of_the_server_is_told_from_its_silence(String state, String message, boolean refusal) {
+        assertThat(GroupCommit.isRefusal(new SQLException(message, state))).isEqualTo(refusal);
+    }
+
+    // ---- the test's own lock
+
+    private void hold() throws SQLException {
+        try (var statement = holder.createStatement()) {
+            statement.execute("lock table cqrs_log in exclusive mode");
+        }
+    }
+
+    private void release() throws SQLException {
+        holder.rollback();
+    }
+
+    private Future<Appended> append(Object event, AppendCondition condition) {
+        return threads.submit(() -> store.append(List.of(event), condition));
+    }
+
+    private static Throwable failure(Future<?> append) throws Exception {
+        try {
+            append.get(30, TimeUnit.SECONDS);
+        } catch (ExecutionException failed) {
+            return Objects.requireNonNull(failed.getCause());
+        }
+        throw new AssertionError("expected a failure, but it was appended");
+    }
+
+    /** There is no signal for it: the database is asked until it says so. */
+    private void awaitBlocked(int statements) throws SQLException {
+        try (var connection = plain.getConnection();
+                var statement = connection.createStatement()) {
+            await(() -> {
+                try (var row = statement.executeQuery("select count(*) from pg_locks where not granted and database ="
+                        + " (select oid from pg_database where datname = current_database())")) {
+                    row.next();
+                    return row.getInt(1) == statements;
+                } catch (SQLException failed) {
+                    throw new IllegalStateException(failed);
+                }
+            });
+        }
+    }
+
+    /** The one that is in the database with those that wait behind it. */
+    private void awaitQueued(int appends) {
+        await(() -> store.waitingAppends() == appends - 1);
+    }
+
+    private static void await(BooleanSupplier condition) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (!condition.getAsBoolean()) {
+            assertThat(System.nanoTime()).as("time is up").isLessThan(end);
+            LockSupport.parkNanos(1_000_000);
+        }
+    }
+
+    private int transactions() throws SQLException {
+        try (var statement = holder.createStatement();
+                var row = statement.executeQuery("select count(distinct xmin::text) from cqrs_event")) {
+            row.next();
+            return row.getInt(1);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+package dev.cqrs.jdbc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.cqrs.decider.Snapshots;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.runtime.ProjectionEngine;
+import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import javax.sql.DataSource;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class JdbcCheckpointStoreTest {
+
+    record Paid(String account, long cents) {}
+
+    record Balance(long cents) {}
+
+    record Named(String text, Map<String, Long> counts) {}
+
+    private static final Fold<Balance> BALANCE =
+            Fold.from(new Balance(0)).on(Paid.class, (sum, e) -> new Balance(sum.cents() + e.cents()));
+    private static final Projection<Balance> TOTAL = Projection.of("total", 1, BALANCE);
+
+    private final List<JdbcCheckpointStore.Unreadable> unreadable = new ArrayList<>();
+    private DataSource database = Postgres.database();
+
+    @BeforeEach
+    void apply_the_schema() {
+        JdbcSchema.of("cqrs").apply(database);
+    }
+
+    private JdbcCheckpointStore.Builder store() {
+        return JdbcCheckpointStore.builder(database, unreadable::add);
+    }
+
+    private static InMemoryEventStore log(long... cents) {
+        var catalog = Catalog.builder()
+                .event("paid", Paid.class, e -> Set.of(Tag.of("account", e.account())))
+                .build();
+        var log = new InMemoryEventStore(catalog, Clock.systemUTC());
+        for (long some : cents) {
+            log.append(List.of(new Paid("a", some)), AppendCondition.none());
+        }
+        return log;
+    }
+
+    @Test
+    void states_come_back_as_the_class_that_their_name_was_told_to_have() {
+        var store = store().state("total", Balance.class)
+                .states("snapshot/", String.class)
+                .states("snapshot/account/", Balance.class)
+                .state("snapshot/account/special", Named.class)
+                .build();
+        var balance = new Checkpoint(1, Position.of(1), new Balance(5));
+        var named = new Checkpoint(1, Position.of(1), new Named("\0 \uD83D\uDE00", Map.of("long", Long.MAX_VALUE)));
+        var text = new Checkpoint(1, Position.of(1), "text");
+
+        store.save("total", balance);
+        store.save("snapshot/account/7", balance);
+        store.save("snapshot/account/special", named);
+        store.save("snapshot/other", text);
+
+        assertThat(store.load("total")).contains(balance);
+        assertThat(store.load("snapshot/account/7")).contains(balance);
+        assertThat(store.load("snapshot/account/special")).contains(named);
+        assertThat(store.load("snapshot/other")).contains(text);
+        assertThat(unreadable).isEmpty();
+    }
+
+    @Test
+    void a_name_of_no_known_class_is_refused_with_the_cure() {
+        var store = store().state("total", Balance.class).build();
+
+        assertThatThrownBy(() -> store.load("other"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("\"other\"")
+                .hasMessageContaining("states(beginning, class)");
+        assertThatThrownBy(() -> store.save("total", new Checkpoint(1, Position.of(1), "text")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("java.lang.String");
+        assertThat(store.load("total")).isEmpty();
+    }
+
+    @Test
+    void classes_whose_parameters_would_be_lost_and_contradictions_are_refused() {
+        assertThatThrownBy(() -> store().state("counts", Map.class))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("Wrap it in a record");
+        assertThatThrownBy(() -> store().state("a", String.class).state("a", Balance.class))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("Keep one");
+    }
+
+    @Test
+    void names_that_postgresql_cannot_keep_are_refused_before_it_is_asked() {
+        var store = store().states("", String.class).build();
+
+        for (var name : List.of("a\0b", "a\uD800b")) {
+            assertThatThrownBy(() -> store.save(name, new Checkpoint(1, Position.START, "")))
+                    .isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> store.load(name)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> store.delete(name)).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    @Test
+    void a_state_that_cannot_be_read_is_told_and_is_as_if_absent_until_it_is_replaced() throws SQLException {
+        // given a state of yesterday's class
+        var store = store().state("total", Balance.class).build();
+        store().state("total", Named.class)
+                .build()
+                .save("total", new Checkpoint(1, Position.of(3), new Named("", Map.of())));
+
+        // then
+        assertThat(store.load("total")).isEmpty();
+        assertThat(unreadable).hasSize(1);
+        assertThat(unreadable.get(0).name()).isEqualTo("total");
+        assertThat(unreadable.get(0).position()).isEqualTo(Position.of(3));
+        assertThat(unreadable.get(0).cause()).isNotNull();
+
+        // and damaged bytes are the same
+        try (var connection = database.getConnection();
+                var update = connection.prepareStatement("update cqrs_checkpoint set state = ?")) {
+            update.setBytes(1, "{\"cents\":1,\"@class\":\"java.lang.Runtime\"}".getBytes(StandardCharsets.UTF_8));
+            update.executeUpdate();
+        }
+        assertThat(store.load("total")).isEmpty();
+        assertThat(unreadable).hasSize(2);
+
+        // when
+        var next = new Checkpoint(2, Position.of(4), new Balance(1));
+        store.save("total", next);
+
+        // then
+        assertThat(store.load("total")).contains(next);
+        assertThat(unreadable).hasSize(2);
+    }
+
+    @Test
+    void a_projection_goes_on_in_another_process_and_begins_again_where_its_state_is_unreadable() throws Exception {
+        var log = log(1, 2, 3);
+        var store = store().state("total", Balance.class).build();
+        try (var engine = engine(log, store)) {
+            engine.view(TOTAL).awaitApplied(log.head(), Duration.ofSeconds(30));
+        }
+        assertThat(store.load("total")).contains(new Checkpoint(1, Position.of(3), new Balance(6)));
+
+        // when the class has changed and nobody thought of the version
+        var other = store().state("total", Named.class).build();
+
+        // then it is told, and nothing of it believed
+        assertThat(other.load("total")).isEmpty();
+        assertThat(unreadable).hasSize(1);
+        try (var engine = engine(log, store)) {
+            assertThat(engine.view(TOTAL).position()).isEqualTo(Position.of(3));
+            assertThat(engine.view(TOTAL).read(Balance::cents)).isEqualTo(6);
+        }
+    }
+
+    @Test
+    void a_checkpoint_ahead_of_a_restored_log_is_not_believed() throws Exception {
+        var store = store().state("total", Balance.class)
+                .states("snapshot/account/", Balance.class)
+                .build();
+        store.save("total", new Checkpoint(1, Position.of(99), new Balance(1_000)));
+        store.save("snapshot/account/a", new Checkpoint(1, Position.of(99), new Balance(1_000)));
+        var log = log(1, 2);
+
+        try (var engine = engine(log, store)) {
+            engine.view(TOTAL).awaitApplied(log.head(), Duration.ofSeconds(30));
+            assertThat(engine.view(TOTAL).read(Balance::cents)).isEqualTo(3);
+        }
+        var accounts = Snapshots.of(store, "account", 1, Balance.class, BALANCE);
+        assertThat(accounts.model("a", EventQuery.tagged(Tag.of("account", "a")))
+                        .load(log)
+                        .state())
+                .isEqualTo(new Balance(3));
+        assertThat(accounts.count(Snapshots.Outcome.NEWER)).isEqualTo(1);
+    }
+
+    @Test
+    void snapshots_are_used_and_unreadable_ones_replaced() {
+        var log = log(1, 2, 3);
+        var store = store().states("snapshot/account/", Balance.class).build();
+        var accounts = Snapshots.of(store, "account", 1, Balance.class, BALANCE).every(2);
+        var model = accounts.model("a", EventQuery.tagged(Tag.of("account", "a")));
+        model.load(log);
+        assertThat(model.load(log).state()).isEqualTo(new Balance(6));
+        assertThat(accounts.count(Snapshots.Outcome.USED)).isEqualTo(1);
+
+        store().states("snapshot/account/", String.class)
+                .build()
+                .save("snapshot/account/a", new Checkpoint(1, Position.of(1), "old"));
+
+        assertThat(model.load(log).state()).isEqualTo(new Balance(6));
+        assertThat(unreadable).hasSize(1);
+        assertThat(store.load("snapshot/account/a")).isPresent();
+    }
+
+    @Test
+    void a_pool_of_one_connection_without_auto_commit_is_enough_and_is_given_back_as_it_was() throws SQLException {
+        var config = new HikariConfig();
+        config.setDataSource(database);
+        config.setMaximumPoolSize(1);
+        config.setAutoCommit(false);
+        try (var pool = new HikariDataSource(config)) {
+            var one = JdbcCheckpointStore.builder(pool, unreadable::add)
+                    .states("", String.class)
+                    .build();
+            one.save("a", new Checkpoint(1, Position.of(1), "one"));
+            one.save("b", new Checkpoint(1, Position.of(2), "two"));
+            one.delete("b");
+
+            var others = store().states("", String.class).build();
+            assertThat(others.load("a")).contains(new Checkpoint(1, Position.of(1), "one"));
+            assertThat(others.load("b")).isEmpty();
+            try (var connection = pool.getConnection()) {
+                assertThat(connection.getAutoCommit()).isFalse();
+            }
+        }
+    }
+
+    @Test
+    void without_a_schema_or_a_database_the_error_says_so() {
+        var elsewhere = JdbcCheckpointStore.builder(Postgres.database(), unreadable::add)
+                .states("", String.class)
+                .build();
+
+        assertThatThrownBy(() -> elsewhere.load("a"))
+                .isInstanceOf(DatabaseException.class)
+                .hasMessageContaining("\"a\"")
+                .hasCauseInstanceOf(SQLException.class);
+    }
+
+    private static ProjectionEngine engine(InMemoryEventStore log, JdbcCheckpointStore store) {
+        return ProjectionEngine.builder(log, failure -> {
+                    throw new AssertionError(failure);
+                })
+                .checkpoints(store)
+                .inline(TOTAL)
+                .build();
+    }
+}

@@ -1,0 +1,330 @@
+package dev.cqrs.jdbc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Position;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import javax.sql.DataSource;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class JdbcLeaseTest {
+
+    private static final Duration LONG = Duration.ofMinutes(10);
+    private static final Duration SHORT = Duration.ofMillis(300);
+
+    private final DataSource database = Postgres.database();
+
+    @BeforeEach
+    void apply_the_schema() {
+        JdbcSchema.of("cqrs").apply(database);
+    }
+
+    private JdbcLease lease(String owner, Duration duration) {
+        return JdbcLease.of(database, "cqrs", "balances", owner, duration);
+    }
+
+    @Test
+    void one_owner_has_it_until_it_is_given_up_and_fences_rise() {
+        var one = lease("one", LONG);
+        var two = lease("two", LONG);
+
+        assertThat(one.acquire()).isTrue();
+        assertThat(two.acquire()).isFalse();
+        assertThat(two.fence()).isEmpty();
+        long first = one.fence().orElseThrow();
+        assertThat(one.acquire()).isTrue();
+        assertThat(one.fence()).hasValue(first);
+
+        one.close();
+        one.close();
+        assertThat(one.fence()).isEmpty();
+        assertThat(two.acquire()).isTrue();
+        assertThat(two.fence().orElseThrow()).isGreaterThan(first);
+    }
+
+    @Test
+    void two_that_call_themselves_the_same_are_two_owners() {
+        var one = lease("same", LONG);
+        var two = lease("same", LONG);
+
+        assertThat(one.acquire()).isTrue();
+        assertThat(two.acquire()).isFalse();
+    }
+
+    @Test
+    void names_are_leased_apart_also_from_other_prefixes() {
+        JdbcSchema.of("other").apply(database);
+
+        assertThat(lease("one", LONG).acquire()).isTrue();
+        assertThat(JdbcLease.of(database, "cqrs", "turnover", "two", LONG).acquire())
+                .isTrue();
+        assertThat(JdbcLease.of(database, "other", "balances", "two", LONG).acquire())
+                .isTrue();
+    }
+
+    @Test
+    void of_sixteen_that_want_it_at_once_one_gets_it_each_time() throws Exception {
+        var pool = Executors.newFixedThreadPool(16);
+        try {
+            for (int round = 0; round < 20; round++) {
+                var leases = new ArrayList<JdbcLease>();
+                for (int i = 0; i < 16; i++) {
+                    leases.add(lease("owner " + i, LONG));
+                }
+                var got = pool.invokeAll(leases.stream()
+                        .map(lease -> (java.util.concurrent.Callable<Boolean>) lease::acquire)
+                        .toList());
+                int owners = 0;
+                for (var one : got) {
+                    owners += one.get() ? 1 : 0;
+                }
+                assertThat(owners).isEqualTo(1);
+                leases.forEach(JdbcLease::close);
+            }
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void an_owner_that_was_paused_past_its_lease_writes_nothing() throws Exception {
+        // given an owner that says nothing for longer than its lease, and the next one
+        var paused = lease("paused", SHORT);
+        var next = lease("next", LONG);
+        assertThat(paused.acquire()).isTrue();
+        acquireSoon(next);
+        var store = JdbcCheckpointStore.builder(database, unreadable -> {})
+                .states("", String.class)
+                .build();
+        store.guardedBy(next).save("balances", new Checkpoint(1, Position.of(2), "by the next"));
+
+        // then
+        assertThat(paused.fence()).as("it does not know yet").isPresent();
+        assertThatThrownBy(() -> store.guardedBy(paused).save("balances", new Checkpoint(1, Position.of(1), "late")))
+                .isInstanceOf(LeaseLostException.class)
+                .hasMessageContaining("\"balances\"")
+                .hasMessageContaining("\"paused\"");
+        assertThatThrownBy(() -> store.guardedBy(paused).delete("balances")).isInstanceOf(LeaseLostException.class);
+        assertThat(store.load("balances")).contains(new Checkpoint(1, Position.of(2), "by the next"));
+        assertThat(paused.acquire()).isFalse();
+        assertThat(paused.fence()).isEmpty();
+    }
+
+    @Test
+    void a_lease_that_ran_out_is_no_lease_even_if_nobody_else_wants_it() throws Exception {
+        var lease = lease("one", SHORT);
+        assertThat(lease.acquire()).isTrue();
+        long first = lease.fence().orElseThrow();
+        awaitEndOfLease();
+
+        try (var connection = transaction()) {
+            assertThatThrownBy(() -> lease.guard(connection)).isInstanceOf(LeaseLostException.class);
+            connection.rollback();
+        }
+        assertThat(lease.acquire()).isTrue();
+        assertThat(lease.fence().orElseThrow()).isGreaterThan(first);
+    }
+
+    @Test
+    void a_guarded_transaction_keeps_the_lease_until_it_ends_and_others_do_not_wait_for_it() throws Exception {
+        var one = lease("one", SHORT);
+        var two = lease("two", LONG);
+        assertThat(one.acquire()).isTrue();
+
+        // when the owner's transaction is busy for longer than the lease
+        var pool = Executors.newSingleThreadExecutor();
+        try (var connection = transaction();
+                var work = connection.createStatement()) {
+            one.guard(connection);
+            var busy = pool.submit(() -> work.execute("select pg_sleep(1)"));
+            int refused = 0;
+            while (!busy.isDone()) {
+                boolean got = two.acquire();
+                assertThat(got && !busy.isDone()).isFalse();
+                refused += got ? 0 : 1;
+            }
+            assertThat(refused).isGreaterThan(1);
+            connection.rollback();
+        } finally {
+            pool.shutdownNow();
+        }
+
+        // then it is free at once
+        acquireSoon(two);
+    }
+
+    @Test
+    void a_transaction_whose_owner_says_nothing_any_more_is_ended_by_the_server() throws Exception {
+        var paused = lease("paused", SHORT);
+        var next = lease("next", LONG);
+        assertThat(paused.acquire()).isTrue();
+
+        try (var connection = transaction();
+                var work = connection.createStatement()) {
+            paused.guard(connection);
+            work.execute("create table trace (text text)");
+
+            acquireSoon(next); // although the row was locked
+
+            assertThatThrownBy(connection::commit).isInstanceOf(SQLException.class);
+        }
+        try (var connection = database.getConnection();
+                var tables = connection.getMetaData().getTables(null, null, "trace", null)) {
+            assertThat(tables.next()).isFalse();
+        }
+    }
+
+    @Test
+    void the_time_limit_of_a_guarded_transaction_ends_with_it() throws Exception {
+        var lease = lease("one", LONG);
+        assertThat(lease.acquire()).isTrue();
+        try (var connection = transaction()) {
+            var before = ask(connection, "show idle_in_transaction_session_timeout");
+            connection.commit();
+            lease.guard(connection);
+            assertThat(ask(connection, "show idle_in_transaction_session_timeout"))
+                    .isEqualTo("10min");
+            connection.commit();
+            assertThat(ask(connection, "show idle_in_transaction_session_timeout"))
+                    .isEqualTo(before);
+        }
+    }
+
+    @Test
+    void a_connection_in_auto_commit_mode_is_not_guarded() throws Exception {
+        var lease = lease("one", LONG);
+        assertThat(lease.acquire()).isTrue();
+        try (var connection = database.getConnection()) {
+            assertThatThrownBy(() -> lease.guard(connection))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("setAutoCommit(false)");
+        }
+    }
+
+    @Test
+    void what_runs_while_the_lease_is_held_runs_in_one_place_at_a_time_and_moves_on() throws Exception {
+        var pool = Executors.newFixedThreadPool(2);
+        var open = new AtomicInteger();
+        BlockingQueue<String> opened = new LinkedBlockingQueue<>(10);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(10);
+        try {
+            var one = lease("one", SHORT).whileHeld(pool, () -> work("one", open, opened), errors::add);
+            assertThat(opened.poll(30, TimeUnit.SECONDS)).isEqualTo("one");
+            try (var two = lease("two", SHORT).whileHeld(pool, () -> work("two", open, opened), errors::add)) {
+                // several leases long: the first keeps it
+                assertThat(opened.poll(1, TimeUnit.SECONDS)).isNull();
+                assertThat(two).isNotNull();
+                one.close();
+                assertThat(opened.poll(30, TimeUnit.SECONDS)).isEqualTo("two");
+                assertThat(open).hasValue(1);
+            }
+            assertThat(open).hasValue(0);
+            assertThat(errors).isEmpty();
+            assertThat(lease("three", LONG).acquire()).as("it was given up").isTrue();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void work_whose_lease_is_taken_away_is_closed_and_what_goes_wrong_is_told() throws Exception {
+        var pool = Executors.newFixedThreadPool(1);
+        BlockingQueue<String> happened = new LinkedBlockingQueue<>(10);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(10);
+        var openings = new AtomicInteger();
+        try (var running = lease("one", SHORT)
+                .whileHeld(
+                        pool,
+                        () -> {
+                            if (openings.incrementAndGet() == 1) {
+                                throw new IllegalStateException("not yet");
+                            }
+                            happened.add("opened");
+                            return () -> happened.add("closed");
+                        },
+                        errors::add)) {
+            assertThat(errors.poll(30, TimeUnit.SECONDS)).hasMessage("not yet");
+            assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("opened");
+
+            update("update cqrs_lease set fence = fence + 1, until = 'infinity'");
+
+            assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("closed");
+            assertThat(running).isNotNull();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void a_task_that_the_executor_never_ran_can_be_closed() {
+        lease("one", SHORT).whileHeld(task -> {}, () -> () -> {}, error -> {}).close();
+    }
+
+    @Test
+    void nonsense_is_refused() {
+        assertThatThrownBy(() -> JdbcLease.of(database, "cqrs", " ", "one", LONG))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> JdbcLease.of(database, "x; drop table y", "a", "one", LONG))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> JdbcLease.of(database, "cqrs", "a\0", "one", LONG))
+                .isInstanceOf(IllegalArgumentException.class);
+        for (var wrong : List.of(Duration.ZERO, Duration.ofMillis(-5), Duration.ofDays(2))) {
+            assertThatThrownBy(() -> JdbcLease.of(database, "cqrs", "a", "one", wrong))
+                    .isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    private static AutoCloseable work(String name, AtomicInteger open, BlockingQueue<String> opened) {
+        open.incrementAndGet();
+        opened.add(name);
+        return open::decrementAndGet;
+    }
+
+    /** The database's clock decides, so there is no signal to wait for. */
+    private static void acquireSoon(JdbcLease lease) throws InterruptedException {
+        for (int tries = 0; !lease.acquire(); tries++) {
+            assertThat(tries).isLessThan(1_000);
+            TimeUnit.MILLISECONDS.sleep(10);
+        }
+    }
+
+    private void awaitEndOfLease() throws SQLException {
+        update("do $$ begin while exists (select from cqrs_lease where until > clock_timestamp())"
+                + " loop perform pg_sleep(0.01); end loop; end $$");
+    }
+
+    private Connection transaction() throws SQLException {
+        var connection = database.getConnection();
+        connection.setAutoCommit(false);
+        return connection;
+    }
+
+    private void update(String sql) throws SQLException {
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute(sql);
+        }
+    }
+
+    private static String ask(Connection connection, String sql) throws SQLException {
+        try (var statement = connection.createStatement();
+                var rows = statement.executeQuery(sql)) {
+            rows.next();
+            return rows.getString(1);
+        }
+    }
+}

@@ -1,0 +1,608 @@
+package dev.cqrs.jdbc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.jdbc.JdbcProjector.Failure;
+import dev.cqrs.jdbc.JdbcProjector.Handler;
+import dev.cqrs.jdbc.JdbcProjector.State;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The projector over a log in memory, so that these tests are of the projector alone; its view is in PostgreSQL. */
+@Timeout(120)
+class JdbcProjectorTest {
+
+    record Paid(String account, long cents) {}
+
+    record Noted(String text) {}
+
+    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final Duration SHORT = Duration.ofMillis(300);
+    private static final EventQuery PAID = EventQuery.types(Paid.class);
+
+    private final HikariDataSource database = Postgres.pooledDatabase(8);
+    private final EventStore log = new InMemoryEventStore(
+            Catalog.builder()
+                    .event("paid", Paid.class, e -> Set.of(Tag.of("account", e.account())))
+                    .event("noted", Noted.class)
+                    .build(),
+            Clock.systemUTC());
+    private final ExecutorService pool = Executors.newCachedThreadPool();
+    private final BlockingQueue<Failure> failures = new LinkedBlockingQueue<>(1_000);
+
+    /** Adds up, and counts how often each event was taken: what is not exactly once shows. */
+    private static final Handler ADD_UP = new Handler() {
+        @Override
+        public void apply(Connection connection, RecordedEvent event) throws SQLException {
+            var paid = (Paid) event.event();
+            try (var sum = connection.prepareStatement(
+                    "insert into balance values (?, ?, 1)"
+                            + " on conflict (account) do update set cents = balance.cents + excluded.cents, n = balance.n + 1")) {
+                sum.setString(1, paid.account());
+                sum.setLong(2, paid.cents());
+                sum.executeUpdate();
+            }
+        }
+
+        @Override
+        public void reset(Connection connection) throws SQLException {
+            try (var statement = connection.createStatement()) {
+                statement.execute("delete from balance");
+            }
+        }
+    };
+
+    @BeforeEach
+    void apply_the_schema() throws SQLException {
+        JdbcSchema.of("cqrs").apply(database);
+        update("create table balance (account text primary key, cents bigint not null, n bigint not null)");
+    }
+
+    @AfterEach
+    void close() {
+        pool.shutdownNow();
+        database.close();
+    }
+
+    private JdbcProjector start(int version, Handler handler) {
+        return JdbcProjector.builder(log, database)
+                .batch(10)
+                .lease(SHORT)
+                .owner("test")
+                .start("balances", version, PAID, handler, pool, failures::add);
+    }
+
+    private Position pay(String account, long... cents) {
+        for (long some : cents) {
+            log.append(List.of(new Paid(account, some)), AppendCondition.none());
+        }
+        return log.head();
+    }
+
+    @Test
+    void the_view_follows_the_log_and_goes_on_where_it_ended() throws Exception {
+        pay("a", 1, 2, 3);
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("6 in 3");
+            projector.awaitApplied(pay("a", 4), SOON);
+            assertThat(balance("a")).isEqualTo("10 in 4");
+            log.append(List.of(new Noted("not in the query")), AppendCondition.none());
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(projector.status().position()).isEqualTo(log.head());
+        }
+        pay("a", 5);
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("15 in 5");
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void batches_end_between_positions_and_hold_no_more_than_they_may() throws Exception {
+        for (int i = 0; i < 25; i++) {
+            pay("a", 1);
+        }
+        var transactions = new ArrayList<String>();
+        try (var projector = start(1, (connection, event) -> {
+            transactions.add(ask(connection, "select pg_current_xact_id()::text"));
+            ADD_UP.apply(connection, event);
+        })) {
+            projector.awaitApplied(log.head(), SOON);
+        }
+
+        assertThat(transactions).hasSize(25);
+        assertThat(transactions.stream().distinct()).hasSize(3);
+        assertThat(balance("a")).isEqualTo("25 in 25");
+    }
+
+    @Test
+    void a_failing_handler_rolls_its_batch_back_and_stops_with_the_event_it_failed_at() throws Exception {
+        pay("a", 1, 2, 3, 4);
+        var broken = new AtomicBoolean(true);
+        Handler picky = (connection, event) -> {
+            ADD_UP.apply(connection, event);
+            if (broken.get() && event.position().equals(Position.of(3))) {
+                throw new IllegalStateException("three");
+            }
+        };
+        try (var projector = start(1, picky)) {
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.projection()).isEqualTo("balances");
+            assertThat(failure.position()).isEqualTo(Position.of(3));
+            assertThat(failure.cause()).hasMessage("three");
+            assertThat(failure.retried()).isFalse();
+
+            assertThatThrownBy(() -> projector.awaitApplied(log.head(), SOON))
+                    .isInstanceOf(JdbcProjector.LateException.class)
+                    .hasMessageContaining("position 3")
+                    .hasMessageContaining("STOPPED")
+                    .cause()
+                    .isSameAs(failure.cause());
+            assertThat(projector.status().state()).isEqualTo(State.STOPPED);
+            assertThat(projector.status().failure()).contains(failure);
+            assertThat(balance("a")).isEqualTo("none");
+        }
+
+        // when it is mended, the failed event comes first, and nothing twice
+        broken.set(false);
+        try (var projector = start(1, picky)) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("10 in 4");
+        }
+    }
+
+    @Test
+    void twelve_ways_to_fail_each_stop_it_and_nothing_is_half_done() throws Exception {
+        pay("a", 1, 2);
+        List<Throwable> kinds = List.of(
+                new IllegalStateException(),
+                new Exception("checked"),
+                new StackOverflowError(),
+                new AssertionError(),
+                new LinkageError(),
+                new SQLException("no state"),
+                new SQLException("unique", "23505"),
+                new SQLException("syntax", "42601"),
+                new ClassCastException(),
+                new NullPointerException(),
+                new InterruptedException(),
+                new Error("other"));
+        for (var kind : kinds) {
+            try (var projector = start(1, (connection, event) -> {
+                ADD_UP.apply(connection, event);
+                if (event.position().equals(Position.of(2))) {
+                    JdbcProjectorTest.<RuntimeException>sneak(kind);
+                }
+            })) {
+                var failure = failures.poll(30, TimeUnit.SECONDS);
+                assertThat(failure).isNotNull();
+                assertThat(failure.cause()).isSameAs(kind);
+                assertThat(failure.retried()).isFalse();
+                assertThatThrownBy(() -> projector.awaitApplied(log.head(), SOON))
+                        .isInstanceOf(JdbcProjector.LateException.class);
+            }
+            assertThat(balance("a")).as("%s", kind).isEqualTo("none");
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <X extends Throwable> void sneak(Throwable thrown) throws X {
+        throw (X) thrown;
+    }
+
+    @Test
+    void what_the_database_asks_to_retry_is_retried_and_told() throws Exception {
+        pay("a", 1);
+        var attempts = new AtomicInteger();
+        try (var projector = start(1, (connection, event) -> {
+            ADD_UP.apply(connection, event);
+            switch (attempts.incrementAndGet()) {
+                case 1 -> throw new SQLException("deadlock", "40P01");
+                case 2 -> ask(connection, "select pg_terminate_backend(pg_backend_pid())::text");
+                default -> {}
+            }
+        })) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("1 in 1");
+            assertThat(failures).hasSize(2).allMatch(Failure::retried);
+            assertThat(projector.status().failure()).isEmpty();
+            assertThat(projector.status().state()).isEqualTo(State.RUNNING);
+        }
+    }
+
+    @Test
+    void a_later_version_empties_the_view_and_fills_it_anew_and_the_earlier_one_stays_away() throws Exception {
+        pay("a", 1, 2);
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(log.head(), SOON);
+        }
+
+        try (var projector = start(2, ADD_UP)) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("3 in 2");
+        }
+
+        try (var projector = start(1, ADD_UP)) {
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause()).hasMessageContaining("version 2").hasMessageContaining("version 1");
+            assertThat(projector.status().state()).isEqualTo(State.STOPPED);
+            assertThat(balance("a")).isEqualTo("3 in 2");
+        }
+    }
+
+    @Test
+    void a_view_ahead_of_a_restored_log_is_filled_anew() throws Exception {
+        pay("a", 1, 2);
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(log.head(), SOON);
+        }
+        update("update cqrs_projection set position = 99");
+
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("3 in 2");
+        }
+    }
+
+    @Test
+    void a_handler_that_cannot_empty_its_view_is_told_so_and_the_view_stays() throws Exception {
+        pay("a", 1, 2);
+        try (var projector = start(1, (connection, event) -> ADD_UP.apply(connection, event))) {
+            projector.awaitApplied(log.head(), SOON);
+        }
+
+        try (var projector = start(2, (connection, event) -> ADD_UP.apply(connection, event))) {
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause()).hasMessageContaining("Handler.reset");
+            assertThat(projector.status().version()).isEqualTo(2);
+        }
+        assertThat(balance("a")).isEqualTo("3 in 2");
+    }
+
+    @Test
+    @SuppressWarnings("try") // closed by hand, too
+    void of_several_processes_one_works_and_when_it_ends_another_goes_on() throws Exception {
+        var first = start(1, ADD_UP);
+        first.awaitApplied(pay("a", 1), SOON);
+        try (var second = start(1, ADD_UP)) {
+            second.awaitApplied(pay("a", 2), SOON); // by looking: the first one works
+            assertThat(second.status().state()).isEqualTo(State.STANDBY);
+            assertThat(first.status().state()).isEqualTo(State.RUNNING);
+            assertThat(balance("a")).isEqualTo("3 in 2");
+
+            first.close();
+            assertThat(first.status().state()).isEqualTo(State.CLOSED);
+
+            second.awaitApplied(pay("a", 3), SOON);
+            assertThat(second.status().state()).isEqualTo(State.RUNNING);
+            assertThat(balance("a")).isEqualTo("6 in 3");
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_owner_that_is_paused_in_its_handler_past_the_lease_writes_nothing() throws Exception {
+        var entered = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        var pause = new AtomicBoolean(true);
+        pay("a", 1);
+        try (var paused = start(1, (connection, event) -> {
+            if (pause.compareAndSet(true, false)) {
+                ADD_UP.apply(connection, event);
+                entered.countDown();
+                goOn.await();
+            }
+            ADD_UP.apply(connection, event);
+        })) {
+            assertThat(entered.await(30, TimeUnit.SECONDS)).isTrue();
+
+            // the server ends the paused transaction, and the next owner goes on
+            try (var next = start(1, ADD_UP)) {
+                next.awaitApplied(log.head(), SOON);
+                assertThat(balance("a")).isEqualTo("1 in 1");
+                goOn.countDown();
+                paused.awaitApplied(pay("a", 5), SOON);
+                assertThat(balance("a")).isEqualTo("6 in 2");
+            }
+        }
+        assertThat(failures).hasSize(1).allMatch(Failure::retried);
+    }
+
+    @Test
+    void an_owner_whose_lease_is_taken_between_two_batches_stands_by() throws Exception {
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(pay("a", 1), SOON);
+            update("update cqrs_lease set fence = fence + 1, until = 'infinity'");
+
+            pay("a", 2);
+            for (int looks = 0; projector.status().state() != State.STANDBY; looks++) {
+                assertThat(looks).isLessThan(3_000);
+                TimeUnit.MILLISECONDS.sleep(10);
+            }
+            assertThat(balance("a")).isEqualTo("1 in 1");
+
+            update("update cqrs_lease set until = '-infinity'");
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("3 in 2");
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void progress_that_somebody_has_changed_meanwhile_stops_it() throws Exception {
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(pay("a", 1), SOON);
+            update("update cqrs_projection set position = 0");
+            pay("a", 2);
+
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause()).hasMessageContaining("not at version 1, position 1 any more");
+            assertThat(balance("a")).isEqualTo("1 in 1");
+        }
+    }
+
+    @Test
+    void sums_are_right_whatever_connections_are_cut_and_owners_change() throws Exception {
+        long seed = Long.getLong("dev.cqrs.jdbc.seed", System.nanoTime());
+        System.out.println("JdbcProjectorTest seed " + seed);
+        var random = new SplittableRandom(seed);
+        var cutting = new AtomicBoolean(true);
+        Handler flaky = (connection, event) -> {
+            ADD_UP.apply(connection, event);
+            if (cutting.get() && event.position().value() % 17 == 0) {
+                ask(connection, "select pg_terminate_backend(pg_backend_pid())::text where random() < 0.5");
+            }
+        };
+        long sum = 0;
+        int count = 0;
+        for (int round = 0; round < 6; round++) {
+            try (var one = start(1, flaky);
+                    var two = start(1, flaky)) {
+                for (int i = 0; i < 40; i++) {
+                    long cents = random.nextLong(1, 100);
+                    sum += cents;
+                    count++;
+                    pay("a", cents);
+                }
+                (random.nextBoolean() ? one : two).awaitApplied(Position.of(1 + random.nextLong(count)), SOON);
+            }
+        }
+        cutting.set(false);
+        try (var last = start(1, flaky)) {
+            last.awaitApplied(log.head(), SOON);
+        }
+
+        assertThat(balance("a")).as("seed %s", seed).isEqualTo(sum + " in " + count);
+        assertThat(failures).allMatch(Failure::retried);
+    }
+
+    @Test
+    @SuppressWarnings("try") // closed by hand, too
+    void waiting_ends_in_time_and_when_it_is_closed() throws Exception {
+        try (var projector = start(1, ADD_UP)) {
+            assertThatThrownBy(() -> projector.awaitApplied(Position.of(7), Duration.ofMillis(50)))
+                    .isInstanceOf(JdbcProjector.LateException.class)
+                    .hasMessageContaining("position 7");
+            var waiting = pool.submit(() -> {
+                projector.awaitApplied(Position.of(7), SOON);
+                return null;
+            });
+            projector.close();
+            assertThatThrownBy(() -> waiting.get(30, TimeUnit.SECONDS))
+                    .hasCauseInstanceOf(JdbcProjector.LateException.class)
+                    .hasMessageContaining("CLOSED");
+        }
+    }
+
+    @Test
+    void a_handler_that_spoils_its_transaction_is_found_out() throws Exception {
+        pay("a", 1);
+        try (var projector = start(1, (connection, event) -> connection.setAutoCommit(true))) {
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause()).hasMessageContaining("auto-commit");
+            assertThat(projector.status().position()).isEqualTo(Position.START);
+        }
+    }
+
+    @Test
+    void one_connection_is_enough() throws Exception {
+        try (var single = Postgres.pool(database.getDataSource(), 1)) {
+            pay("a", 1, 2);
+            try (var projector =
+                    JdbcProjector.builder(log, single).start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+                projector.awaitApplied(log.head(), SOON);
+                assertThat(balance("a")).isEqualTo("3 in 2");
+            }
+        }
+    }
+
+    @Test
+    void a_handler_cannot_close_its_projector_and_an_interrupt_stops_it() throws Exception {
+        pay("a", 1);
+        var own = new AtomicReference<JdbcProjector>();
+        var started = new CountDownLatch(1);
+        var executor = Executors.newSingleThreadExecutor();
+        try (var projector = JdbcProjector.builder(log, database)
+                .start(
+                        "balances",
+                        1,
+                        PAID,
+                        (connection, event) -> {
+                            started.await();
+                            Objects.requireNonNull(own.get()).close();
+                        },
+                        executor,
+                        failures::add)) {
+            own.set(projector);
+            started.countDown();
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause())
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("wait for itself");
+        } finally {
+            executor.shutdownNow();
+        }
+
+        var other = Executors.newSingleThreadExecutor();
+        try (var projector =
+                JdbcProjector.builder(log, database).start("balances", 1, PAID, ADD_UP, other, failures::add)) {
+            projector.awaitApplied(log.head(), SOON);
+            other.shutdownNow();
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause()).isInstanceOf(InterruptedException.class);
+            assertThat(projector.status().state()).isEqualTo(State.STOPPED);
+        }
+        assertThat(balance("a")).isEqualTo("1 in 1");
+    }
+
+    @Test
+    void an_interrupted_one_gives_its_lease_up_at_once() throws Exception {
+        pay("a", 1);
+        var executor = Executors.newSingleThreadExecutor();
+        try (var first = JdbcProjector.builder(log, database)
+                .lease(Duration.ofHours(1))
+                .start("balances", 1, PAID, ADD_UP, executor, failures::add)) {
+            first.awaitApplied(log.head(), SOON);
+            executor.shutdownNow();
+            assertThat(executor.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+
+            try (var second = start(1, ADD_UP)) {
+                pay("a", 2);
+                second.awaitApplied(log.head(), SOON);
+                assertThat(second.status().state()).isEqualTo(State.RUNNING);
+            }
+        }
+        assertThat(failures).hasSize(1);
+    }
+
+    @Test
+    void one_that_stands_by_does_not_ask_the_database_at_each_append() throws Exception {
+        var asked = new AtomicInteger();
+        var config = new HikariConfig();
+        config.setDataSource(database.getDataSource());
+        try (var counting = new HikariDataSource(config) {
+                    @Override
+                    public Connection getConnection() throws SQLException {
+                        asked.incrementAndGet();
+                        return super.getConnection();
+                    }
+                };
+                var owner = start(1, ADD_UP)) {
+            owner.awaitApplied(pay("a", 1), SOON);
+            try (var standby =
+                    JdbcProjector.builder(log, counting).start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+                for (int i = 0; i < 2_000; i++) {
+                    pay("a", 1);
+                }
+                owner.awaitApplied(log.head(), SOON);
+                assertThat(standby.status().state()).isEqualTo(State.STANDBY);
+                assertThat(asked.get()).isLessThan(100);
+            }
+        }
+    }
+
+    @Test
+    void an_executor_that_refuses_is_the_callers_to_know() {
+        var closed = Executors.newSingleThreadExecutor();
+        closed.shutdown();
+        assertThatThrownBy(() ->
+                        JdbcProjector.builder(log, database).start("balances", 1, PAID, ADD_UP, closed, failures::add))
+                .isInstanceOf(RejectedExecutionException.class);
+        // and one that never begins can be closed
+        JdbcProjector.builder(log, database)
+                .start("balances", 1, PAID, ADD_UP, task -> {}, failures::add)
+                .close();
+    }
+
+    @Test
+    void closing_lets_the_batch_in_hand_be_committed() throws Exception {
+        pay("a", 1, 2, 3);
+        var entered = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        var projector = JdbcProjector.builder(log, database)
+                .start(
+                        "balances",
+                        1,
+                        PAID,
+                        (connection, event) -> {
+                            entered.countDown();
+                            goOn.await();
+                            ADD_UP.apply(connection, event);
+                        },
+                        pool,
+                        failures::add);
+        assertThat(entered.await(30, TimeUnit.SECONDS)).isTrue();
+        var closing = pool.submit(projector::close);
+        goOn.countDown();
+        closing.get(30, TimeUnit.SECONDS);
+
+        assertThat(balance("a")).isEqualTo("6 in 3");
+        assertThat(failures).isEmpty();
+    }
+
+    private String balance(String account) throws SQLException {
+        try (var connection = database.getConnection();
+                var statement =
+                        connection.prepareStatement("select cents || ' in ' || n from balance where account = ?")) {
+            statement.setString(1, account);
+            try (var rows = statement.executeQuery()) {
+                return rows.next() ? rows.getString(1) : "none";
+            }
+        }
+    }
+
+    private void update(String sql) throws SQLException {
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute(sql);
+        }
+    }
+
+    private static String ask(Connection connection, String sql) throws SQLException {
+        try (var statement = connection.createStatement();
+                var rows = statement.executeQuery(sql)) {
+            return rows.next() ? rows.getString(1) : "";
+        }
+    }
+}

@@ -1,0 +1,85 @@
+package dev.cqrs.jdbc;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.sql.SQLException;
+import java.util.concurrent.atomic.AtomicInteger;
+import javax.sql.DataSource;
+import org.postgresql.ds.PGSimpleDataSource;
+
+/**
+ * A real PostgreSQL for tests: one server for the whole test run, started when the first test asks for it and stopped with
+ * the JVM; each test class takes a database of its own.
+ *
+ * <p><b>Threads:</b> thread-safe.
+ */
+final class Postgres {
+
+    private static final int CONNECTIONS = 200;
+
+    private static final AtomicInteger DATABASES = new AtomicInteger();
+
+    /** The holder's initialisation is the lock. */
+    private static final class Shared {
+
+        static final EmbeddedPostgres SERVER = start(false);
+    }
+
+    private Postgres() {}
+
+    /** Gives a new, empty database of the shared server, without a pool: each connection is a new one. */
+    static PGSimpleDataSource database() {
+        var name = "test_" + DATABASES.incrementAndGet();
+        try (var connection = Shared.SERVER.getPostgresDatabase().getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute("create database " + name);
+        } catch (SQLException failed) {
+            throw new IllegalStateException("The database " + name + " could not be made.", failed);
+        }
+        return source(Shared.SERVER, name);
+    }
+
+    /** Gives a new, empty database of the shared server behind a pool of connections, which the caller closes. */
+    static HikariDataSource pooledDatabase(int connections) {
+        return pool(database(), connections);
+    }
+
+    static HikariDataSource pool(DataSource source, int connections) {
+        var config = new HikariConfig();
+        config.setDataSource(source);
+        config.setMaximumPoolSize(connections);
+        return new HikariDataSource(config);
+    }
+
+    /**
+     * Starts a server of the caller's own, which the caller closes.
+     *
+     * @param durable whether a commit waits for the disk
+     */
+    static EmbeddedPostgres start(boolean durable) {
+        var onOff = durable ? "on" : "off";
+        try {
+            return EmbeddedPostgres.builder()
+                    .setServerConfig("max_connections", Integer.toString(CONNECTIONS))
+                    .setServerConfig("fsync", onOff)
+                    .setServerConfig("synchronous_commit", onOff)
+                    .setServerConfig("full_page_writes", onOff)
+                    .start();
+        } catch (IOException failed) {
+            throw new UncheckedIOException("PostgreSQL could not be started.", failed);
+        }
+    }
+
+    /** Gives a database of a server; {@code postgres} is always there. */
+    static PGSimpleDataSource source(EmbeddedPostgres server, String database) {
+        var source = new PGSimpleDataSource();
+        source.setServerNames(new String[] {"localhost"});
+        source.setPortNumbers(new int[] {server.getPort()});
+        source.setDatabaseName(database);
+        source.setUser("postgres");
+        return source;
+    }
+}

@@ -1,0 +1,189 @@
+package dev.cqrs.jdbc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatNoException;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Catalog.Unknown;
+import dev.cqrs.event.Tag;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.event.Upcaster;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.ReadOptions;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A log that an earlier version of the application has begun. */
+class RevisionsTest {
+
+    private static final Tag ORDER = Tag.of("order", "o");
+
+    // ---- the earlier version
+
+    record BasketFilled(String order, List<String> items) {}
+
+    record OrderCancelled(String order) {}
+
+    record PageViewed(String order) {}
+
+    private static final Catalog EARLIER = Catalog.builder()
+            .event("basket-filled", BasketFilled.class)
+            .event("cancelled", OrderCancelled.class)
+            .event("page-viewed", PageViewed.class)
+            .tags(Object.class, event -> Set.of(ORDER))
+            .build();
+
+    // ---- today's version
+
+    record ItemAdded(String order, String item) {}
+
+    record Closed(String order, String reason) {}
+
+    private static final Catalog TODAY = Catalog.builder()
+            .event("item-added", ItemAdded.class)
+            .event("closed", Closed.class)
+            .upcast(Upcaster.from("basket-filled", 1)
+                    .into(
+                            "item-added",
+                            1,
+                            basket -> ((List<?>) Objects.requireNonNull(basket.get("items")))
+                                    .stream()
+                                            .<Map<String, Object>>map(item -> Map.of("order", "o", "item", item))
+                                            .toList()))
+            .upcast(Upcaster.from("cancelled", 1)
+                    .withDefault("reason", "cancelled")
+                    .to("closed", 1))
+            .upcast(Upcaster.from("page-viewed", 1).drop())
+            .tags(Object.class, event -> Set.of(ORDER))
+            .build();
+
+    private HikariDataSource database;
+    private JdbcEventStore earlier;
+    private JdbcEventStore today;
+
+    @BeforeEach
+    void open_an_empty_log() {
+        database = Postgres.pooledDatabase(2);
+        JdbcSchema.of().apply(database);
+        earlier = store(EARLIER, JdbcEventStore.DEFAULT_PAGE_SIZE);
+        today = store(TODAY, JdbcEventStore.DEFAULT_PAGE_SIZE);
+    }
+
+    @AfterEach
+    void close_the_database() {
+        database.close();
+    }
+
+    private JdbcEventStore store(Catalog catalog, int pageSize) {
+        return JdbcEventStore.builder(database, catalog, Clock.systemUTC())
+                .pageSize(pageSize)
+                .build();
+    }
+
+    @Test
+    void a_query_for_a_class_finds_what_was_stored_under_other_names() {
+        earlier.append(
+                List.of(new OrderCancelled("o"), new PageViewed("o"), new BasketFilled("o", List.of("pen"))),
+                AppendCondition.none());
+        today.append(List.of(new Closed("o", "done")), AppendCondition.none());
+
+        assertThat(read(today, EventQuery.types(Closed.class)))
+                .containsExactly(new Closed("o", "cancelled"), new Closed("o", "done"));
+        assertThat(read(today, EventQuery.types(ItemAdded.class).withTags(ORDER)))
+                .containsExactly(new ItemAdded("o", "pen"));
+        assertThat(read(today, EventQuery.tagged(ORDER))).hasSize(3);
+        try (var events = today.read(EventQuery.types(Closed.class))) {
+            assertThat(events.advance()).isTrue();
+            assertThat(events.name()).isEqualTo("closed");
+        }
+    }
+
+    @Test
+    void the_parts_of_a_split_event_stay_together_in_any_page_and_count_once() {
+        var expected = new ArrayList<>();
+        for (int n = 0; n < 7; n++) {
+            var items = IntStream.range(0, n % 4).mapToObj(i -> "i" + i).toList();
+            earlier.append(List.of(new BasketFilled("o", items)), AppendCondition.none());
+            items.forEach(item -> expected.add(new ItemAdded("o", item)));
+        }
+        for (int size = 1; size < 9; size++) {
+            assertThat(read(store(TODAY, size), EventQuery.types(ItemAdded.class)))
+                    .isEqualTo(expected);
+        }
+        try (var events =
+                today.read(EventQuery.all(), ReadOptions.forwards().limit(2))) { // the first is split into none
+            assertThat(events.toList())
+                    .extracting(recorded -> recorded.position().value())
+                    .containsExactly(2L, 3L, 3L);
+        }
+    }
+
+    @Test
+    void a_clause_forbids_an_event_of_an_earlier_revision_that_is_read_as_one_of_its_types() {
+        earlier.append(List.of(new OrderCancelled("o")), AppendCondition.none());
+
+        assertThatExceptionOfType(AppendConflictException.class)
+                .isThrownBy(() -> today.append(
+                        List.of(new ItemAdded("o", "pen")),
+                        AppendCondition.absent(EventQuery.types(Closed.class).withTags(ORDER))))
+                .satisfies(conflict -> assertThat(conflict.position().value()).isEqualTo(1));
+    }
+
+    @Test
+    void a_clause_forbids_none_that_no_reader_sees() {
+        earlier.append(List.of(new BasketFilled("o", List.of()), new PageViewed("o")), AppendCondition.none());
+
+        assertThatNoException()
+                .isThrownBy(() -> today.append(
+                        List.of(new ItemAdded("o", "pen")),
+                        AppendCondition.absent(EventQuery.types(ItemAdded.class).withTags(ORDER))
+                                .and(AppendCondition.absent(EventQuery.tagged(ORDER)))));
+        assertThatExceptionOfType(AppendConflictException.class)
+                .isThrownBy(() -> today.append(
+                        List.of(new ItemAdded("o", "pen")), AppendCondition.absent(EventQuery.types(ItemAdded.class))))
+                .satisfies(conflict -> assertThat(conflict.position().value()).isEqualTo(3));
+    }
+
+    @Test
+    void an_event_that_the_catalog_does_not_know_is_refused_or_left_out_as_it_says() {
+        today.append(List.of(new Closed("o", "done")), AppendCondition.none());
+        var skipping = store(
+                Catalog.builder()
+                        .event("basket-filled", BasketFilled.class, event -> Set.of(ORDER))
+                        .unknown(Unknown.SKIP)
+                        .build(),
+                1);
+
+        assertThatExceptionOfType(UnknownEventException.class)
+                .isThrownBy(() -> read(earlier, EventQuery.all()))
+                .withMessageContaining("\"closed\"");
+        assertThatExceptionOfType(AppendConflictException.class)
+                .isThrownBy(() -> earlier.append(
+                        List.of(new OrderCancelled("o")), AppendCondition.absent(EventQuery.tagged(ORDER))));
+        assertThat(read(skipping, EventQuery.all())).isEmpty();
+        skipping.append(List.of(new BasketFilled("o", List.of())), AppendCondition.absent(EventQuery.tagged(ORDER)));
+        assertThat(read(skipping, EventQuery.all())).containsExactly(new BasketFilled("o", List.of()));
+    }
+
+    private static List<Object> read(JdbcEventStore store, EventQuery query) {
+        try (var events = store.read(query)) {
+            var read = new ArrayList<>();
+            while (events.advance()) {
+                read.add(events.event());
+            }
+            return read;
+        }
+    }
+}

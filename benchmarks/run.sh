@@ -35,10 +35,10 @@ command, 1 and 100 types of 100, floor and ours                8        18      
 query, 16 types of 100, all                                    8     18-40      3.9
 query, 1 type of 100, floor and ours                           4        18      1.2
 cold start (20 forks)                                          4        20      1.3
-append of one event, 0 and 10,000 events, all                  8     20-45      3.5
+append of one event, 0 events, all, one thread and two         6     20-45      2.7
+append of one event, 10,000 events, all                        4     20-45      1.7
 append of one event, 1,000,000 events, floor and ours          2        75      2.5
 append of ten events, 0 events, all                            4     20-45      1.8
-append, two threads, one event                                 2        20      0.7
 read of 10, all; of 1,000, floor and ours                      6        35      3.5
 replay                                                         3        30      1.5
 memory footprint (9 JVMs)                                      3        10      0.5
@@ -73,7 +73,7 @@ build() {
 
 report() {
     local files=()
-    for name in command command-types query query-types cold append append-large append-ten append-threads read \
+    for name in command command-types query query-types cold append append-filled append-large append-ten read \
         read-long replay footprint decider decider-snapshot decider-axon4 contention large-log; do
         [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
     done
@@ -125,10 +125,10 @@ jmh command-types 'CommandDispatchBenchmark.(floor|cqrs.*)$' -p types=1,100 -p h
 jmh query 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
 jmh query-types 'QueryDispatchBenchmark.(floor|cqrs.*)$' -p types=1 -p handlers=100 "${short[@]}"
 jmh cold 'ColdStartBenchmark' "${single[@]}"
-jmh append 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=0,10000 "${single[@]}"
+jmh append 'AppendBenchmark.(floor|cqrs|axon4|occurrent|floorTwoThreads|cqrsTwoThreads)$' -p events=1 -p preloaded=0 "${single[@]}"
+jmh append-filled 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=10000 "${single[@]}"
 jmh append-large 'AppendBenchmark.(floor|cqrs)$' -p events=1 -p preloaded=1000000 "${single[@]}"
 jmh append-ten 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=10 -p preloaded=0 "${single[@]}"
-jmh append-threads 'AppendBenchmark.*TwoThreads$' -p events=1 -p preloaded=0 "${single[@]}"
 jmh read 'ReadBenchmark' -p history=10 "${short[@]}"
 jmh read-long 'ReadBenchmark.(floor|cqrs)$' -p history=1000 "${short[@]}"
 jmh replay 'ReplayBenchmark' "${short[@]}"

@@ -56,8 +56,11 @@ public final class InMemoryEventStore implements EventStore {
      * changes hands rarely, and the hand-over is what costs (docs/adr/0004).
      */
 
-    /** How often to spin before queueing for the lock. */
+    /** How often to spin before the lock is tried again, how often it is tried, and how often to spin in between. */
     private static final int HOLD_BACK = 64;
+
+    private static final int TRIES = 4;
+    private static final int BETWEEN_TRIES = 4;
 
     private static final int MAX_POSITION = Integer.MAX_VALUE - 1024;
     private static final Posting[] NO_TAGS = {};
@@ -197,10 +200,20 @@ public final class InMemoryEventStore implements EventStore {
         if (lock.tryLock()) {
             return;
         }
-        for (int i = 0; i < HOLD_BACK; i++) {
-            Thread.onSpinWait();
+        spin(HOLD_BACK);
+        for (int i = 0; i < TRIES; i++) { // an append is short: to sleep and be woken takes longer
+            if (lock.tryLock()) {
+                return;
+            }
+            spin(BETWEEN_TRIES);
         }
         lock.lock();
+    }
+
+    private static void spin(int times) {
+        for (int i = 0; i < times; i++) {
+            Thread.onSpinWait();
+        }
     }
 
     /** Those of tags not seen before are not in the index yet: an append that is refused must not leave them there. */

@@ -44,6 +44,7 @@ final class Lincheck {
                 .actorsAfter(1)
                 .iterations(6)
                 .invocationsPerIteration(30)
+                .loopBound(100) // a writer that holds back goes round 64 times, and is not in an endless loop
                 .minimizeFailedScenario(false)
                 .addGuarantee(ManagedStrategyGuaranteeKt.forClasses(Lincheck::isValue)
                         .allMethods()

@@ -4,23 +4,42 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.fasterxml.jackson.core.JsonGenerationException;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationContext;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonSerializer;
+import com.fasterxml.jackson.databind.KeyDeserializer;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
 import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.deser.std.StdScalarDeserializer;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import dev.cqrs.event.EventCodec;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.OffsetDateTime;
+import java.time.Period;
+import java.time.YearMonth;
+import java.util.function.Function;
 
 /**
- * Keeps events as JSON, for records of strings, booleans, numbers, enums, lists, maps and records of these.
+ * Keeps events as JSON, for records of strings, booleans, numbers, enums, days and times, lists, maps and records of these.
+ *
+ * <p>Days and times are texts in ISO 8601, as they print themselves: {@link Instant}, {@link LocalDate}, {@link LocalTime},
+ * {@link LocalDateTime}, {@link OffsetDateTime}, {@link YearMonth}, {@link Duration}, {@link Period}.
  *
  * <p>It is strict: a field too many or too few, a number that would be rounded, a text where a number belongs are refused
  * instead of mended in silence, so that a class that was changed without a new revision is noticed by the first test.
@@ -45,8 +64,74 @@ public final class JacksonEventCodec implements EventCodec {
                     texts -> texts.setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
                             .setCoercion(CoercionInputShape.Float, CoercionAction.Fail)
                             .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
-            .addModule(new SimpleModule().addKeySerializer(String.class, new WholeKeys()))
+            .addModule(module())
             .build();
+
+    private static SimpleModule module() {
+        var module = new SimpleModule().addKeySerializer(String.class, new WholeKeys());
+        addIso(module, Instant.class, Instant::parse);
+        addIso(module, LocalDate.class, LocalDate::parse);
+        addIso(module, LocalTime.class, LocalTime::parse);
+        addIso(module, LocalDateTime.class, LocalDateTime::parse);
+        addIso(module, OffsetDateTime.class, OffsetDateTime::parse);
+        addIso(module, YearMonth.class, YearMonth::parse);
+        addIso(module, Duration.class, Duration::parse);
+        addIso(module, Period.class, Period::parse);
+        return module;
+    }
+
+    private static <T> void addIso(SimpleModule module, Class<T> type, Function<String, T> parse) {
+        module.addSerializer(type, ToStringSerializer.instance)
+                .addDeserializer(type, new IsoText<>(type, parse))
+                .addKeyDeserializer(type, new IsoKey(type, parse));
+    }
+
+    /** A value of {@code java.time}; a number where its text belongs is refused. */
+    private static final class IsoText<T> extends StdScalarDeserializer<T> {
+
+        private static final long serialVersionUID = 1L;
+
+        private final transient Function<String, T> parse;
+
+        IsoText(Class<T> type, Function<String, T> parse) {
+            super(type);
+            this.parse = parse;
+        }
+
+        @Override
+        @SuppressWarnings("unchecked") // a handler of unexpected tokens, of which there is none here, would give a T
+        public T deserialize(JsonParser json, DeserializationContext context) throws IOException {
+            if (!json.hasToken(JsonToken.VALUE_STRING)) {
+                return (T) context.handleUnexpectedToken(handledType(), json);
+            }
+            try {
+                return parse.apply(json.getText());
+            } catch (DateTimeException wrong) {
+                return (T) context.handleWeirdStringValue(handledType(), json.getText(), wrong.getMessage());
+            }
+        }
+    }
+
+    /** The same as the key of a map. */
+    private static final class IsoKey extends KeyDeserializer {
+
+        private final Class<?> type;
+        private final Function<String, ?> parse;
+
+        IsoKey(Class<?> type, Function<String, ?> parse) {
+            this.type = type;
+            this.parse = parse;
+        }
+
+        @Override
+        public Object deserializeKey(String key, DeserializationContext context) throws IOException {
+            try {
+                return parse.apply(key);
+            } catch (DateTimeException wrong) {
+                return context.handleWeirdKey(type, key, wrong.getMessage());
+            }
+        }
+    }
 
     /** Half a character in a key would be written and could not be read again. */
     private static final class WholeKeys extends JsonSerializer<String> {

@@ -8,6 +8,14 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.OffsetDateTime;
+import java.time.Period;
+import java.time.YearMonth;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,6 +47,21 @@ class JacksonEventCodecTest {
 
     record Labelled(String label) {}
 
+    record Timed(
+            Instant instant,
+            LocalDate date,
+            LocalTime time,
+            LocalDateTime dateTime,
+            OffsetDateTime offset,
+            YearMonth month,
+            Duration duration,
+            Period period,
+            Map<LocalDate, Integer> days) {}
+
+    record Dated(LocalDate on) {}
+
+    record Days(Map<LocalDate, Integer> days) {}
+
     @JsonTypeInfo(use = JsonTypeInfo.Id.CLASS)
     record Annotated(String text) {}
 
@@ -57,6 +80,41 @@ class JacksonEventCodecTest {
                 Map.of("bell", 1));
 
         assertThat(codec.decode(codec.encode(event), Bought.class)).isEqualTo(event);
+    }
+
+    @Test
+    void days_and_times_are_texts_and_lose_nothing() {
+        var event = new Timed(
+                Instant.MAX,
+                LocalDate.MIN,
+                LocalTime.MAX,
+                LocalDateTime.of(1993, 1, 1, 0, 0),
+                OffsetDateTime.MIN,
+                YearMonth.of(1993, 2),
+                Duration.ofSeconds(Long.MIN_VALUE, 1),
+                Period.of(-1, 2, 300),
+                Map.of(LocalDate.of(2000, 2, 29), 1));
+
+        assertThat(codec.decode(codec.encode(event), Timed.class)).isEqualTo(event);
+        assertThat(new String(codec.encode(new Dated(LocalDate.of(1993, 1, 2))), UTF_8))
+                .isEqualTo("{\"on\":\"1993-01-02\"}");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"on\":19930102}",
+                "{\"on\":[1993,1,2]}",
+                "{\"on\":{}}",
+                "{\"on\":\"\"}",
+                "{\"on\":\"1993-02-30\"}",
+                "{\"on\":\"1993-01-02T00:00\"}"
+            })
+    void what_is_no_day_is_not_taken_for_one(String json) {
+        assertThatExceptionOfType(UncheckedIOException.class)
+                .isThrownBy(() -> codec.decode(json.getBytes(UTF_8), Dated.class));
+        assertThatExceptionOfType(UncheckedIOException.class)
+                .isThrownBy(() -> codec.decode("{\"days\":{\"30.2.1993\":1}}".getBytes(UTF_8), Days.class));
     }
 
     @Test

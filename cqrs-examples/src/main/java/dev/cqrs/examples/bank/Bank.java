@@ -4,8 +4,10 @@ import static dev.cqrs.decider.Decision.accept;
 import static dev.cqrs.decider.Decision.reject;
 
 import dev.cqrs.decider.Decider;
+import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.examples.bank.BankCommand.Deposit;
 import dev.cqrs.examples.bank.BankCommand.OpenAccount;
 import dev.cqrs.examples.bank.BankCommand.Withdraw;
@@ -17,7 +19,6 @@ import dev.cqrs.examples.bank.BankQuery.BalanceOf;
 import dev.cqrs.examples.bank.BankQuery.EndOfDayBalances;
 import dev.cqrs.examples.bank.BankQuery.TotalBalance;
 import dev.cqrs.inmemory.InMemoryCqrs;
-import java.time.Clock;
 import java.util.Set;
 
 /** The bank, wired: which events there are, how commands are decided, and which view answers which query. */
@@ -48,15 +49,21 @@ final class Bank {
             .evolve(AccountOpened.class, (open, e) -> true)
             .build();
 
+    /** Under which names and tags the events are stored; and command ids, so that no command is carried out twice. */
+    static final Catalog CATALOG = Catalog.builder()
+            .event("account-opened", AccountOpened.class, e -> Set.of(opening(e.account())))
+            .event("deposited", Deposited.class)
+            .event("withdrawn", Withdrawn.class)
+            .tags(BankEvent.class, e -> Set.of(account(e.account())))
+            .commandIds()
+            .build();
+
     private Bank() {}
 
-    /** Opens a bank without accounts, whose log tells time by {@code clock}; the caller closes it. */
-    static InMemoryCqrs open(Clock clock) {
-        return InMemoryCqrs.builder(clock)
-                .event("account-opened", AccountOpened.class, e -> Set.of(opening(e.account())))
-                .event("deposited", Deposited.class)
-                .event("withdrawn", Withdrawn.class)
-                .tags(BankEvent.class, e -> Set.of(account(e.account())))
+    /** Opens a bank with the accounts that are in a log of its {@link #CATALOG}; the caller closes it, and the log. */
+    static InMemoryCqrs open(EventStore log) {
+        return InMemoryCqrs.builder(log)
+                .idempotent()
                 .decide(BankCommand.class, BankEvent.class, ACCOUNT, Bank::isOpen)
                 .requireAll(BankCommand.class)
                 .query(BalanceOf.class, Balances.PROJECTION, (q, view) -> view.of(q.account()))
@@ -64,6 +71,7 @@ final class Bank {
                 .query(AccountCount.class, Balances.PROJECTION, (q, view) -> view.accounts())
                 .query(EndOfDayBalances.class, DailyBalances.PROJECTION, (q, view) -> view.all())
                 .requireAll(BankQuery.class)
+                .onError(stopped -> {}) // each query of a view that has stopped throws it
                 .build();
     }
 

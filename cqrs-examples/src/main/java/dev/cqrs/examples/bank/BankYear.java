@@ -6,6 +6,7 @@ import dev.cqrs.examples.bank.BankQuery.EndOfDayBalances;
 import dev.cqrs.examples.bank.BankQuery.TotalBalance;
 import dev.cqrs.examples.bank.Options.BalanceAt;
 import dev.cqrs.inmemory.InMemoryCqrs;
+import dev.cqrs.message.CqrsException;
 import java.io.PrintStream;
 import java.time.LocalDate;
 import java.util.Locale;
@@ -15,7 +16,9 @@ import java.util.Locale;
  * bank itself wrote.
  *
  * <p>The result goes to standard output; progress, rejected rows and errors go to standard error. The exit status is 0,
- * or 2 if the arguments or the file are of no use.
+ * or 2 if the arguments, the file or the database are of no use.
+ *
+ * <p>On a database it may be stopped at any time, and goes on where it was when it is started again.
  *
  * <p><b>Threads:</b> not thread-safe.
  */
@@ -48,7 +51,7 @@ public final class BankYear {
      * Runs the program.
      *
      * @param args a file in the PKDD'99 format, or none for the sample; {@code --balance ACCOUNT --at yyyy-MM-dd} for a
-     *     balance of the past
+     *     balance of the past; {@code --jdbc URL} to run on PostgreSQL instead of in memory
      */
     @SuppressWarnings("SystemConsoleNull") // never null on JDK 22 to 24 alone: there a bar is drawn into files too
     public static void main(String[] args) {
@@ -68,9 +71,18 @@ public final class BankYear {
             err.println(wrong.getMessage() + "; " + Options.USAGE);
             return UNUSABLE;
         }
-        try (var file = open(options)) {
-            return run(file, options);
-        } catch (UnusableFileException unusable) {
+        var clock = SteppedClock.startingOn(BEFORE_ALL_ROWS);
+        try (var file = open(options);
+                var log = open(options, clock)) {
+            return run(file, log, clock, options);
+        } catch (CqrsException failed) {
+            if (!BankLog.isToBlameFor(failed)) {
+                throw failed;
+            }
+            var reason = failed.getMessage() + " -- start again with the same file to go on from there";
+            err.println(new UnusableLogException(reason, failed).getMessage());
+            return UNUSABLE;
+        } catch (UnusableFileException | UnusableLogException unusable) {
             err.println(unusable.getMessage());
             return UNUSABLE;
         }
@@ -80,18 +92,27 @@ public final class BankYear {
         return options.file().isPresent() ? TransactionFile.open(options.file().get()) : TransactionFile.sample();
     }
 
-    private int run(TransactionFile file, Options options) throws UnusableFileException {
-        var clock = SteppedClock.startingOn(BEFORE_ALL_ROWS);
+    private BankLog open(Options options, SteppedClock clock) throws UnusableLogException {
+        return options.jdbc().isPresent()
+                ? BankLog.onPostgres(options.jdbc().get(), clock, err::println)
+                : BankLog.inMemory(clock);
+    }
+
+    private int run(TransactionFile file, BankLog log, SteppedClock clock, Options options)
+            throws UnusableFileException, UnusableLogException {
         var reconciliation = new Reconciliation();
         var progress = new Progress(err, style, file.size());
-        try (var bank = Bank.open(clock)) {
-            var teller = new Teller(bank, clock, reconciliation, progress::note);
+        try (var bank = Bank.open(log.store());
+                var earlier = new EarlierRuns(log.store())) {
+            var teller = new Teller(bank, earlier, clock, reconciliation, progress::note);
             long nanos;
             try {
                 nanos = serveAll(file, teller, progress);
+                earlier.checkEnd();
             } finally {
                 progress.end();
             }
+            log.wake();
             if (teller.late() > 0) {
                 err.println("late rows: " + teller.late()
                         + "; each counts for its own day, but for --at from the day on which it came");
@@ -102,7 +123,8 @@ public final class BankYear {
     }
 
     /** Gives the time that reading the rows and carrying them out has taken. */
-    private static long serveAll(TransactionFile file, Teller teller, Progress progress) throws UnusableFileException {
+    private static long serveAll(TransactionFile file, Teller teller, Progress progress)
+            throws UnusableFileException, UnusableLogException {
         long start = System.nanoTime();
         for (var row = file.next(); row.isPresent(); row = file.next()) {
             teller.serve(row.get());

@@ -11,11 +11,14 @@ import java.util.Optional;
  *
  * @param file the file of transactions; empty means the sample
  * @param balance a balance of the past
+ * @param jdbc the database on which to run; empty means in memory
  */
-record Options(Optional<Path> file, Optional<BalanceAt> balance) {
+record Options(Optional<Path> file, Optional<BalanceAt> balance, Optional<String> jdbc) {
 
     /** How to call the program. */
-    static final String USAGE = "usage: BankYear [PATH] [--balance ACCOUNT --at yyyy-MM-dd]";
+    static final String USAGE = "usage: BankYear [PATH] [--balance ACCOUNT --at yyyy-MM-dd] [--jdbc URL]";
+
+    private static final String POSTGRESQL = "jdbc:postgresql:";
 
     /**
      * A balance of the past.
@@ -34,10 +37,12 @@ record Options(Optional<Path> file, Optional<BalanceAt> balance) {
         Optional<Path> file = Optional.empty();
         Optional<String> account = Optional.empty();
         Optional<String> day = Optional.empty();
+        Optional<String> jdbc = Optional.empty();
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
                 case "--balance" -> account = once(account, args, i++);
                 case "--at" -> day = once(day, args, i++);
+                case "--jdbc" -> jdbc = once(jdbc, args, i++);
                 default -> {
                     if (args[i].startsWith("-")) {
                         throw new IllegalArgumentException("unknown option " + args[i]);
@@ -52,8 +57,11 @@ record Options(Optional<Path> file, Optional<BalanceAt> balance) {
         if (account.isPresent() != day.isPresent()) {
             throw new IllegalArgumentException("--balance and --at go together");
         }
+        if (jdbc.isPresent() && !jdbc.get().startsWith(POSTGRESQL)) { // not shown, as there may be a password in it
+            throw new IllegalArgumentException("--jdbc needs a URL that begins with " + POSTGRESQL);
+        }
         var wantedDay = day.map(Options::date);
-        return new Options(file, account.flatMap(number -> wantedDay.map(date -> new BalanceAt(number, date))));
+        return new Options(file, account.flatMap(number -> wantedDay.map(date -> new BalanceAt(number, date))), jdbc);
     }
 
     private static Optional<String> once(Optional<String> before, String[] args, int option) {

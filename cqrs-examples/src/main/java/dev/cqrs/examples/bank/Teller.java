@@ -10,6 +10,8 @@ import dev.cqrs.examples.bank.Row.Malformed;
 import dev.cqrs.examples.bank.Row.Transaction;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.message.Metadata;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -23,9 +25,11 @@ import java.util.function.Consumer;
 final class Teller {
 
     private final InMemoryCqrs bank;
+    private final EarlierRuns earlier;
     private final SteppedClock clock;
     private final Reconciliation reconciliation;
     private final Consumer<String> notes;
+    private final Set<String> ids = new HashSet<>();
     private long accepted;
     private long rejected;
     private long commands;
@@ -35,19 +39,30 @@ final class Teller {
      * Makes a teller.
      *
      * @param bank where commands go
+     * @param earlier what the log had before
      * @param clock the bank's clock
      * @param reconciliation is told the balances on the accepted rows
      * @param notes is told of each rejected row, in one line
      */
-    Teller(InMemoryCqrs bank, SteppedClock clock, Reconciliation reconciliation, Consumer<String> notes) {
+    Teller(
+            InMemoryCqrs bank,
+            EarlierRuns earlier,
+            SteppedClock clock,
+            Reconciliation reconciliation,
+            Consumer<String> notes) {
         this.bank = bank;
+        this.earlier = earlier;
         this.clock = clock;
         this.reconciliation = reconciliation;
         this.notes = notes;
     }
 
-    /** Carries out a row, or rejects it: one bad row costs nothing else. */
-    void serve(Row row) {
+    /**
+     * Carries out a row, or rejects it: one bad row costs nothing else.
+     *
+     * @throws UnusableLogException if the log is that of another file; nothing was written to it
+     */
+    void serve(Row row) throws UnusableLogException {
         if (row instanceof Transaction transaction) {
             carryOut(transaction);
         } else if (row instanceof Malformed malformed) {
@@ -55,23 +70,37 @@ final class Teller {
         }
     }
 
-    private void carryOut(Transaction row) {
+    private void carryOut(Transaction row) throws UnusableLogException {
         late += clock.hasPassed(row.date()) ? 1 : 0;
         clock.stepTo(row.date());
+        var id = idOf(row);
+        if (earlier.carriedOut(row, id)) {
+            accept(row);
+            return;
+        }
         // the bank's own number stays with the event, so that each can be traced to its row
-        var metadata = Metadata.withId(row.id());
+        var metadata = Metadata.withId(id);
         if (bank.ask(new BalanceOf(row.account())).isEmpty()) {
-            var caused = Metadata.none().causedBy(metadata);
-            bank.dispatch(new OpenAccount(row.account(), row.date()), caused);
+            var opening = Metadata.withId("open " + row.account()).causedBy(metadata);
+            bank.dispatch(new OpenAccount(row.account(), row.date()), opening);
         }
         commands++;
         try {
             bank.dispatch(commandFor(row), metadata);
-            accepted++;
-            reconciliation.stated(row.account(), row.date(), row.stated());
+            accept(row);
         } catch (RejectedException refusal) {
             reject(row.line(), refusal.reason());
         }
+    }
+
+    /** The same in each run on the same file. */
+    private String idOf(Transaction row) {
+        return ids.add(row.id()) ? row.id() : row.id() + " at line " + row.line();
+    }
+
+    private void accept(Transaction row) {
+        accepted++;
+        reconciliation.stated(row.account(), row.date(), row.stated());
     }
 
     private static BankCommand commandFor(Transaction row) {
@@ -85,7 +114,7 @@ final class Teller {
         notes.accept("line " + line + " rejected: " + reason);
     }
 
-    /** How many rows were carried out. */
+    /** How many rows were carried out, in this run or before. */
     long accepted() {
         return accepted;
     }
@@ -95,7 +124,7 @@ final class Teller {
         return rejected;
     }
 
-    /** How many commands were sent for rows, those that open accounts left out. */
+    /** How many commands were sent for rows in this run, those that open accounts left out. */
     long commands() {
         return commands;
     }

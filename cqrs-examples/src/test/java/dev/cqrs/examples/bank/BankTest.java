@@ -19,6 +19,7 @@ import dev.cqrs.examples.bank.BankQuery.BalanceOf;
 import dev.cqrs.examples.bank.BankQuery.EndOfDayBalances;
 import dev.cqrs.examples.bank.BankQuery.TotalBalance;
 import dev.cqrs.inmemory.InMemoryCqrs;
+import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.testing.Given;
 import java.math.BigDecimal;
@@ -32,7 +33,7 @@ class BankTest {
     private static final LocalDate TUESDAY = MONDAY.plusDays(1);
 
     private final SteppedClock clock = SteppedClock.startingOn(MONDAY);
-    private final InMemoryCqrs bank = Bank.open(clock);
+    private final InMemoryCqrs bank = Bank.open(new InMemoryEventStore(Bank.CATALOG, clock));
 
     @AfterEach
     void close() {
@@ -132,8 +133,8 @@ class BankTest {
     }
 
     @Test
-    void a_row_can_be_found_by_the_metadata_of_its_event() throws UnusableFileException {
-        var teller = new Teller(bank, clock, new Reconciliation(), note -> {});
+    void a_row_can_be_found_by_the_metadata_of_its_event() throws UnusableFileException, UnusableLogException {
+        var teller = new Teller(bank, new EarlierRuns(bank.store()), clock, new Reconciliation(), note -> {});
         try (var sample = TransactionFile.sample()) {
             teller.serve(sample.next().orElseThrow());
         }

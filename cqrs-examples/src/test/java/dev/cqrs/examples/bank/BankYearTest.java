@@ -294,11 +294,15 @@ class BankYearTest {
                 "--balance --at 1993-01-01|--balance needs a value",
                 "--balance 576 --at|--at needs a value",
                 "--balance 576 --balance 577|--balance is given twice",
+                "--jdbc|--jdbc needs a value",
+                "--jdbc jdbc:mysql://localhost/bank?password=secret|--jdbc needs a URL that begins with jdbc:postgresql:",
                 "--balance 576 --at 930101|--at 930101 is no date; expected yyyy-MM-dd",
                 "--balance 576 --at 1993-02-30|--at 1993-02-30 is no date; expected yyyy-MM-dd",
             })
     void wrong_arguments_are_one_line_with_the_usage_and_status_2(String args, String fault) {
-        assertUnusable(fault + "; usage: BankYear [PATH] [--balance ACCOUNT --at yyyy-MM-dd]", args.split(" ", -1));
+        assertUnusable(
+                fault + "; usage: BankYear [PATH] [--balance ACCOUNT --at yyyy-MM-dd] [--jdbc URL]",
+                args.split(" ", -1));
     }
 
     @Test
@@ -352,7 +356,7 @@ class BankYearTest {
     }
 
     /** The real file lies beside the project, whose top is somewhere above the working directory. */
-    private static Optional<Path> realFile() {
+    static Optional<Path> realFile() {
         for (var top = Path.of("").toAbsolutePath(); top != null; top = top.getParent()) {
             var file = top.resolve(REAL_FILE);
             if (Files.exists(file)) {

@@ -226,8 +226,8 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
     }
 
     /**
-     * The database knows names and revisions. What an event of an earlier revision is today, or whether it still is
-     * anything, only a read can tell; if none of them matches, the clause holds up to the head of that read.
+     * The database knows names. What an event of another revision is today, or whether it still is anything, only a read
+     * can tell; if none of them matches, the clause holds up to the head of that read.
      */
     private long reallyHoldsUntil(Conflict conflict, AppendCondition condition, EventStore visible) {
         var clause = condition.clauses().get(conflict.clause());
@@ -237,7 +237,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
                     + "; expected a position at or before it. Is the condition from another store?");
         }
         var position = Position.of(conflict.against());
-        if (!isCurrent(conflict.name(), conflict.revision())) {
+        if (!selections.isCertain(clause.query(), conflict.name(), conflict.revision())) {
             var first = ReadOptions.forwards().after(clause.after()).limit(1);
             try (var found = visible.read(clause.query(), first)) {
                 if (!found.advance()) {
@@ -249,14 +249,6 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
             }
         }
         throw new AppendConflictException(clause, position);
-    }
-
-    private boolean isCurrent(String name, int revision) {
-        try {
-            return catalog.revisionOf(catalog.typeOf(name)) == revision;
-        } catch (UnknownEventException notAny) {
-            return false;
-        }
     }
 
     // ---- reading

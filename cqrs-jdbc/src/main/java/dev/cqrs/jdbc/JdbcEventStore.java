@@ -263,8 +263,8 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
     }
 
     private <T> T onOwnConnection(String what, Work<T> work) {
-        try (var connection = dataSource.getConnection()) {
-            return work.with(connection);
+        try {
+            return Transaction.read(dataSource, work::with);
         } catch (SQLException failed) {
             throw new DatabaseException(what, failed);
         }

@@ -185,8 +185,8 @@ public final class JdbcSchema {
     }
 
     private int version(DataSource dataSource) {
-        try (var connection = dataSource.getConnection()) {
-            return version(connection);
+        try {
+            return Transaction.read(dataSource, this::version);
         } catch (SQLException failed) {
             throw new DatabaseException("Asking for the version of the schema \"" + prefix + "\"", failed);
         }

@@ -187,6 +187,40 @@ class JdbcEventStoreTest {
     }
 
     @Test
+    void a_read_leaves_no_transaction_open_where_connections_do_not_commit_by_themselves() throws SQLException {
+        try (var connection = plain.getConnection()) {
+            connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+            connection.setAutoCommit(false);
+            var source = OneConnection.source(connection); // as a pool that rolls nothing back
+            assertThat(JdbcSchema.of().isCurrent(source)).isTrue();
+            var careless = JdbcEventStore.builder(source, Ledger.CATALOG, Clock.systemUTC())
+                    .build();
+            for (int i = 1; i <= 3; i++) {
+                store.append(List.of(new Opened("a")), AppendCondition.none());
+                assertThat(careless.head()).isEqualTo(store.head());
+                assertThat(events(careless, A)).hasSize(2 * i - 1);
+                careless.append(List.of(new Opened("a")), AppendCondition.none());
+            }
+        }
+    }
+
+    @Test
+    void a_read_does_not_undo_what_a_transaction_of_the_application_has_written() throws SQLException {
+        try (var connection = plain.getConnection()) {
+            connection.setAutoCommit(false);
+            var wrong = JdbcEventStore.builder(OneConnection.source(connection), Ledger.CATALOG, Clock.systemUTC())
+                    .build();
+            try (var statement = connection.createStatement()) {
+                statement.execute("create table rows_of_my_own (i int)");
+                assertThat(wrong.head()).isEqualTo(Position.START);
+                connection.commit();
+                statement.execute("insert into rows_of_my_own values (1)");
+            }
+            connection.rollback();
+        }
+    }
+
+    @Test
     void a_data_source_that_gives_the_connection_of_a_transaction_is_refused_and_the_transaction_not_committed()
             throws SQLException {
         try (var connection = database.getConnection()) {

@@ -193,7 +193,8 @@ public final class JdbcSchema {
     }
 
     private int version(Connection connection) throws SQLException {
-        try (var exists = connection.prepareStatement("select to_regclass(?) is not null")) {
+        try (var exists = connection.prepareStatement(
+                "select to_regclass(quote_ident(current_schema()) || '.' || ?) is not null")) {
             exists.setString(1, prefix + "_schema");
             try (var row = exists.executeQuery()) {
                 row.next();

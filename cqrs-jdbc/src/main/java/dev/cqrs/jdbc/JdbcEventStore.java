@@ -47,7 +47,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Outcomes:</b> an append returns, or throws {@link AppendConflictException} or {@link DatabaseException}, and then
  * nothing was written, or {@link dev.cqrs.eventstore.AppendOutcomeUnknownException} where the connection was lost before
- * the answer came. An append is not ended by an interrupt, which is kept.
+ * the answer came. An append is not ended by an interrupt, which is kept; but where the interrupted thread is a virtual one
+ * and waits for the database's answer just then, the platform closes its connection, and the outcome is unknown for all
+ * that was sent together.
  *
  * <p><b>Limits:</b> a stored event that upcasters split counts once towards {@link ReadOptions#limit}, so that its parts
  * stay together. Times are kept in microseconds. As {@code jsonb}, the numbers of a payload come back as decimals:

@@ -206,6 +206,33 @@ class GroupCommitTest {
     }
 
     @Test
+    void an_interrupt_from_before_the_append_is_kept_and_costs_a_virtual_thread_no_connection() throws Exception {
+        release();
+        var kept = new CompletableFuture<Boolean>();
+        startVirtual(() -> {
+            Thread.currentThread().interrupt();
+            try {
+                store.append(List.of(new Opened("a")), AppendCondition.none());
+                kept.complete(Thread.currentThread().isInterrupted());
+            } catch (Throwable thrown) {
+                kept.completeExceptionally(thrown);
+            }
+        });
+
+        assertThat(kept.get(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(store.head().value()).isEqualTo(1);
+    }
+
+    /** An ordinary one before Java 21. */
+    private static void startVirtual(Runnable task) throws ReflectiveOperationException {
+        try {
+            Thread.class.getMethod("startVirtualThread", Runnable.class).invoke(null, task);
+        } catch (NoSuchMethodException earlier) {
+            new Thread(task).start();
+        }
+    }
+
+    @Test
     void a_lost_connection_leaves_the_outcome_of_its_group_unknown_and_of_no_other() throws Exception {
         var first = append(new Opened("a"), AppendCondition.none());
         awaitBlocked(1);

@@ -199,8 +199,8 @@ final class GroupCommit {
             } else if (isState(failed, "CQ001") && !statesIsolation) {
                 statesIsolation = true;
                 commit(connection, group);
-            } else if (attempt.sent && group.size() > 1) {
-                group.forEach(append -> commit(connection, List.of(append))); // one of them is at fault, not all
+            } else if (attempt.sent && group.size() > 1 && isOfOne(failed)) {
+                group.forEach(append -> commit(connection, List.of(append)));
             } else {
                 group.forEach(append -> append.done(new DatabaseException(append.what(), failed)));
             }
@@ -288,6 +288,17 @@ final class GroupCommit {
         }
         return !(state.startsWith("53") || state.startsWith("58") || state.startsWith("XX"))
                 || String.valueOf(sql.getMessage()).startsWith("ERROR");
+    }
+
+    /**
+     * Says whether a refusal is the fault of one append: of its data (classes 21, 22, 23), of what it may or calls for
+     * (42), of its size (54). Of a lock that was not had, say, all would have to wait for one after the other.
+     */
+    static boolean isOfOne(Exception failed) {
+        if (!(failed instanceof SQLException sql) || sql.getSQLState() == null) {
+            return true; // nothing was said about the server
+        }
+        return List.of("21", "22", "23", "42", "54").stream().anyMatch(sql.getSQLState()::startsWith);
     }
 
     private static boolean isState(@Nullable Exception failed, String state) {

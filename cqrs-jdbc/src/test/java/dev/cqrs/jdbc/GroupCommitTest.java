@@ -342,6 +342,40 @@ class GroupCommitTest {
         assertThat(GroupCommit.isRefusal(new SQLException(message, state))).isEqualTo(refusal);
     }
 
+    @Test
+    void what_the_server_refuses_to_all_is_not_tried_one_by_one() throws Exception {
+        var first = append(new Opened("first"), AppendCondition.none());
+        awaitBlocked(1);
+        var others = new ArrayList<Future<Appended>>();
+        for (int i = 0; i < 5; i++) {
+            others.add(append(new Opened("b" + i), AppendCondition.none()));
+            awaitQueued(i + 2);
+        }
+
+        // when the server ends the statement of the first, then the one of all the others
+        for (int i = 0; i < 2; i++) {
+            awaitBlocked(1);
+            cancelBlocked();
+            assertThat(failure(i == 0 ? first : others.get(0)))
+                    .isInstanceOfSatisfying(
+                            DatabaseException.class,
+                            failed -> assertThat(failed.sqlState()).isEqualTo("57014"));
+        }
+
+        // then none waits for the lock again
+        for (var other : others) {
+            assertThat(failure(other)).isInstanceOf(DatabaseException.class);
+        }
+    }
+
+    private void cancelBlocked() throws SQLException {
+        try (var killer = plain.getConnection();
+                var statement = killer.createStatement()) {
+            statement.execute("select pg_cancel_backend(pid) from pg_locks where not granted and database ="
+                    + " (select oid from pg_database where datname = current_database())");
+        }
+    }
+
     // ---- the test's own lock
 
     private void hold() throws SQLException {

@@ -463,7 +463,8 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
          *     signals are told
          * @param poll how long to wait for the database's word before looking by oneself; also the time between
          *     attempts to connect again
-         * @param listener is told of each failure, the end of a connection above all; following goes on
+         * @param listener is told of each failure, the end of a connection above all; following goes on, but for an
+         *     {@link InterruptedException}, as the executor wants its thread back
          * @return this builder
          * @throws IllegalArgumentException if {@code poll} is not positive
          */

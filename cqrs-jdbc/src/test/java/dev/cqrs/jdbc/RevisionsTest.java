@@ -180,6 +180,30 @@ class RevisionsTest {
         assertThat(read(skipping, EventQuery.all())).containsExactly(new BasketFilled("o", List.of()));
     }
 
+    @Test
+    void a_limit_does_not_make_pages_of_one_of_what_is_no_event_today() {
+        for (int i = 0; i < 300; i++) {
+            earlier.append(List.of(new PageViewed("o")), AppendCondition.none());
+        }
+        today.append(List.of(new Closed("o", "done")), AppendCondition.none());
+        var connections = 1 + 4; // one to look for the schema, and one for each page
+        var few = JdbcEventStore.builder(
+                        new BrokenAfter(database, connections, () -> {
+                            throw new IllegalStateException("expected " + connections + " connections");
+                        }),
+                        TODAY,
+                        Clock.systemUTC())
+                .pageSize(100)
+                .build();
+
+        try (var events =
+                few.read(EventQuery.tagged(ORDER), ReadOptions.forwards().limit(1))) {
+            assertThat(events.toList())
+                    .singleElement()
+                    .satisfies(found -> assertThat(found.event()).isEqualTo(new Closed("o", "done")));
+        }
+    }
+
     // ---- a version to come, while this one is still running
 
     private static final Tag SHOP = Tag.of("shop", "s");

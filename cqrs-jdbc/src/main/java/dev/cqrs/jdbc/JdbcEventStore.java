@@ -159,15 +159,23 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
      * <p>Signals do not come from such appends, as they come before the commit. Call {@link #wake()} after it, or let a
      * store {@linkplain Builder#follow follow} the log, which the database wakes at the commit.
      *
+     * <p>A distributed (XA) transaction cannot be taken part in: PostgreSQL prepares none that notifies, as an append does.
+     *
      * <p>A conflict leaves the transaction usable; a {@link DatabaseException} does not. At an isolation above read
      * committed an append fails if another has been committed since the transaction's snapshot.
      *
      * @param connection the transaction's, its auto-commit off; used by the calling thread, and never closed, committed or
      *     rolled back
-     * @return a store to be used by the connection's thread, as long as the transaction lasts
+     * @return a store to be used by the connection's thread, as long as the transaction lasts; once the connection commits
+     *     by itself again, its appends throw {@link IllegalArgumentException}
      * @throws IllegalArgumentException if the connection commits by itself
      */
     public EventStore within(Connection connection) {
+        checkInTransaction(connection);
+        return new Joined(connection);
+    }
+
+    private static void checkInTransaction(Connection connection) {
         try {
             if (connection.getAutoCommit()) {
                 throw new IllegalArgumentException("The connection commits each statement by itself; expected a"
@@ -176,7 +184,6 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         } catch (SQLException failed) {
             throw new DatabaseException("Asking a connection whether it commits by itself", failed);
         }
-        return new Joined(connection);
     }
 
     /**
@@ -342,6 +349,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         }
 
         private void send(Pending append) {
+            checkInTransaction(connection); // it may be kept for longer than its transaction lasts
             var one = List.of(append);
             try (var statement = call.prepare(connection, one, false)) {
                 append.done(AppendCall.send(statement, one).get(0));

@@ -49,11 +49,15 @@ returns setof bigint
 language plpgsql stable
 as $$
 declare
-    at     bigint  := case when backwards then until_position else from_position + 1 end;
+    at     bigint;
     hit    bigint;
     i      integer := 1;
     agreed integer := 0;
 begin
+    if from_position >= until_position then -- behind the last of all numbers is none
+        return;
+    end if;
+    at := case when backwards then until_position else from_position + 1 end;
     while most > 0 loop
         if backwards then
             select t.position into hit from ${prefix}_tag t

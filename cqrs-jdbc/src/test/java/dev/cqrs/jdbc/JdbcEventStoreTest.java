@@ -337,6 +337,31 @@ class JdbcEventStoreTest {
     }
 
     @Test
+    void a_store_that_is_kept_past_its_transaction_appends_nothing() throws SQLException {
+        try (var connection = database.getConnection()) {
+            connection.setAutoCommit(false);
+            var joined = store.within(connection);
+            connection.setAutoCommit(true);
+
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> joined.append(List.of(new Opened("a")), AppendCondition.none()))
+                    .withMessageContaining("commits each statement by itself");
+        }
+        assertThat(store.head()).isEqualTo(Position.START);
+    }
+
+    @Test
+    void behind_the_last_of_all_positions_there_is_nothing() {
+        store.append(List.of(new Moved("a", "b", 1)), AppendCondition.none());
+        var options = ReadOptions.forwards().after(Position.of(Long.MAX_VALUE));
+        for (var query : List.of(A, EventQuery.tagged(account("a"), account("b")), EventQuery.types(Moved.class))) {
+            try (var events = store.read(query, options)) {
+                assertThat(remaining(events)).isEmpty();
+            }
+        }
+    }
+
+    @Test
     void a_conflict_within_a_transaction_leaves_it_usable() throws SQLException {
         store.append(List.of(new Opened("a")), AppendCondition.none());
         try (var connection = database.getConnection()) {

@@ -25,7 +25,7 @@ final class AppendCall {
     private final String sql;
 
     AppendCall(String prefix) {
-        this.sql = "select * from " + prefix + "_append(" + String.join(", ", Collections.nCopies(18, "?")) + ")";
+        this.sql = "select * from " + prefix + "_append(" + String.join(", ", Collections.nCopies(17, "?")) + ")";
     }
 
     /**
@@ -86,7 +86,6 @@ final class AppendCall {
         out.array("int8", column(items, Item::after));
         out.array("text", column(items, item -> item.item().tags()));
         out.array("text", column(items, item -> item.item().names()));
-        out.array("text", column(items, item -> item.item().revisions()));
     }
 
     private static <T> Object[] column(List<T> rows, Function<T, ?> column) {

@@ -89,6 +89,11 @@ final class Follower {
                 }
             }
             if (Thread.currentThread().isInterrupted()) {
+                if (!isClosed()) {
+                    tell(new InterruptedException(
+                            "The thread that follows the log was interrupted, by its executor or by"
+                                    + " a signal's subscriber, and has ended: appends of others are no longer told."));
+                }
                 return; // the executor wants its thread back
             }
         }
@@ -97,11 +102,11 @@ final class Follower {
     private void listen(Connection own) throws SQLException {
         var messages = messages(own);
         if (messages != null) {
-            execute(own, "listen " + prefix);
+            execute(own, "listen \"" + prefix + "\""); // which may be a word of SQL
         }
         while (!isClosed() && !Thread.currentThread().isInterrupted()) {
             var head = pages.head(own);
-            if (head.isAfter(told)) {
+            if (!head.equals(told)) { // after a fail-over it may be an earlier one
                 told = head;
                 grown.accept(head);
             }
@@ -116,7 +121,7 @@ final class Follower {
     private void restore(Connection own, boolean autoCommit) {
         try {
             if (!isClosed()) {
-                execute(own, "unlisten " + prefix);
+                execute(own, "unlisten \"" + prefix + "\"");
                 own.setAutoCommit(autoCommit);
             }
         } catch (SQLException ignored) { // a dead connection, which has nothing to be restored
@@ -141,7 +146,7 @@ final class Follower {
     private void tell(Throwable failed) {
         try {
             settings.listener().accept(failed);
-        } catch (RuntimeException thrown) {
+        } catch (Throwable thrown) {
             var thread = Thread.currentThread();
             thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
         }
@@ -155,7 +160,6 @@ final class Follower {
                 nanos = ended.awaitNanos(nanos);
             }
         } catch (InterruptedException stop) {
-            closed = true; // as above
             Thread.currentThread().interrupt();
         } finally {
             lock.unlock();

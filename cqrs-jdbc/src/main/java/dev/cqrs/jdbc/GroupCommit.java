@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  * before its own and its own.
  *
  * <p><b>Threads:</b> thread-safe. An interrupt ends no wait, as nobody could tell then what becomes of the append; it is
- * still there when the append returns.
+ * still there when the append returns. A virtual thread that is interrupted while it reads from a socket loses the
+ * connection, which no library can prevent; but an interrupt from before the lead does not come that far.
  */
 final class GroupCommit {
 
@@ -50,6 +51,7 @@ final class GroupCommit {
         final Condition turn;
         boolean leads;
         boolean served;
+        boolean interrupted;
 
         Seat(Pending append, Condition turn) {
             this.append = append;
@@ -83,8 +85,9 @@ final class GroupCommit {
 
     private void lead(Seat leader) {
         var group = new ArrayList<Seat>();
+        leader.interrupted = Thread.interrupted(); // it would close the socket of a virtual thread
         try {
-            lead(group);
+            lead(leader, group);
         } catch (Throwable thrown) { // what cannot be foreseen must not leave others waiting
             group.stream()
                     .map(seat -> seat.append)
@@ -107,15 +110,18 @@ final class GroupCommit {
                 }
             } finally {
                 lock.unlock();
+                if (leader.interrupted) {
+                    Thread.currentThread().interrupt();
+                }
             }
         }
     }
 
-    private void lead(List<Seat> group) {
+    private void lead(Seat leader, List<Seat> group) {
         int before = queued();
         Connection connection;
         try {
-            connection = connect();
+            connection = connect(leader);
         } catch (SQLException | RuntimeException failed) {
             // those who were there before have waited as long for it as the leader
             take(group, before, true);
@@ -141,22 +147,15 @@ final class GroupCommit {
     }
 
     /** A pool gives up when its caller is interrupted, but the others of the group are not. */
-    private Connection connect() throws SQLException {
-        boolean interrupted = Thread.interrupted();
-        try {
-            while (true) {
-                try {
-                    return dataSource.getConnection();
-                } catch (SQLException failed) {
-                    if (!Thread.interrupted()) {
-                        throw failed;
-                    }
-                    interrupted = true;
+    private Connection connect(Seat leader) throws SQLException {
+        while (true) {
+            try {
+                return dataSource.getConnection();
+            } catch (SQLException failed) {
+                if (!Thread.interrupted()) {
+                    throw failed;
                 }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
+                leader.interrupted = true;
             }
         }
     }
@@ -200,8 +199,8 @@ final class GroupCommit {
             } else if (isState(failed, "CQ001") && !statesIsolation) {
                 statesIsolation = true;
                 commit(connection, group);
-            } else if (attempt.sent && group.size() > 1) {
-                group.forEach(append -> commit(connection, List.of(append))); // one of them is at fault, not all
+            } else if (attempt.sent && group.size() > 1 && isOfOne(failed)) {
+                group.forEach(append -> commit(connection, List.of(append)));
             } else {
                 group.forEach(append -> append.done(new DatabaseException(append.what(), failed)));
             }
@@ -289,6 +288,17 @@ final class GroupCommit {
         }
         return !(state.startsWith("53") || state.startsWith("58") || state.startsWith("XX"))
                 || String.valueOf(sql.getMessage()).startsWith("ERROR");
+    }
+
+    /**
+     * Says whether a refusal is the fault of one append: of its data (classes 21, 22, 23), of what it may or calls for
+     * (42), of its size (54). Of a lock that was not had, say, all would have to wait for one after the other.
+     */
+    static boolean isOfOne(Exception failed) {
+        if (!(failed instanceof SQLException sql) || sql.getSQLState() == null) {
+            return true; // nothing was said about the server
+        }
+        return List.of("21", "22", "23", "42", "54").stream().anyMatch(sql.getSQLState()::startsWith);
     }
 
     private static boolean isState(@Nullable Exception failed, String state) {

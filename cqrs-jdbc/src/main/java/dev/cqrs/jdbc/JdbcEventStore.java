@@ -47,7 +47,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Outcomes:</b> an append returns, or throws {@link AppendConflictException} or {@link DatabaseException}, and then
  * nothing was written, or {@link dev.cqrs.eventstore.AppendOutcomeUnknownException} where the connection was lost before
- * the answer came. An append is not ended by an interrupt, which is kept.
+ * the answer came. An append is not ended by an interrupt, which is kept; but where the interrupted thread is a virtual one
+ * and waits for the database's answer just then, the platform closes its connection, and the outcome is unknown for all
+ * that was sent together.
  *
  * <p><b>Limits:</b> a stored event that upcasters split counts once towards {@link ReadOptions#limit}, so that its parts
  * stay together. Times are kept in microseconds. As {@code jsonb}, the numbers of a payload come back as decimals:
@@ -157,15 +159,23 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
      * <p>Signals do not come from such appends, as they come before the commit. Call {@link #wake()} after it, or let a
      * store {@linkplain Builder#follow follow} the log, which the database wakes at the commit.
      *
+     * <p>A distributed (XA) transaction cannot be taken part in: PostgreSQL prepares none that notifies, as an append does.
+     *
      * <p>A conflict leaves the transaction usable; a {@link DatabaseException} does not. At an isolation above read
      * committed an append fails if another has been committed since the transaction's snapshot.
      *
      * @param connection the transaction's, its auto-commit off; used by the calling thread, and never closed, committed or
      *     rolled back
-     * @return a store to be used by the connection's thread, as long as the transaction lasts
+     * @return a store to be used by the connection's thread, as long as the transaction lasts; once the connection commits
+     *     by itself again, its appends throw {@link IllegalArgumentException}
      * @throws IllegalArgumentException if the connection commits by itself
      */
     public EventStore within(Connection connection) {
+        checkInTransaction(connection);
+        return new Joined(connection);
+    }
+
+    private static void checkInTransaction(Connection connection) {
         try {
             if (connection.getAutoCommit()) {
                 throw new IllegalArgumentException("The connection commits each statement by itself; expected a"
@@ -174,7 +184,6 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         } catch (SQLException failed) {
             throw new DatabaseException("Asking a connection whether it commits by itself", failed);
         }
-        return new Joined(connection);
     }
 
     /**
@@ -226,8 +235,8 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
     }
 
     /**
-     * The database knows names and revisions. What an event of an earlier revision is today, or whether it still is
-     * anything, only a read can tell; if none of them matches, the clause holds up to the head of that read.
+     * The database knows names. What an event of another revision is today, or whether it still is anything, only a read
+     * can tell; if none of them matches, the clause holds up to the head of that read.
      */
     private long reallyHoldsUntil(Conflict conflict, AppendCondition condition, EventStore visible) {
         var clause = condition.clauses().get(conflict.clause());
@@ -237,7 +246,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
                     + "; expected a position at or before it. Is the condition from another store?");
         }
         var position = Position.of(conflict.against());
-        if (!isCurrent(conflict.name(), conflict.revision())) {
+        if (!selections.isCertain(clause.query(), conflict.name(), conflict.revision())) {
             var first = ReadOptions.forwards().after(clause.after()).limit(1);
             try (var found = visible.read(clause.query(), first)) {
                 if (!found.advance()) {
@@ -249,14 +258,6 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
             }
         }
         throw new AppendConflictException(clause, position);
-    }
-
-    private boolean isCurrent(String name, int revision) {
-        try {
-            return catalog.revisionOf(catalog.typeOf(name)) == revision;
-        } catch (UnknownEventException notAny) {
-            return false;
-        }
     }
 
     // ---- reading
@@ -271,8 +272,8 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
     }
 
     private <T> T onOwnConnection(String what, Work<T> work) {
-        try (var connection = dataSource.getConnection()) {
-            return work.with(connection);
+        try {
+            return Transaction.read(dataSource, work::with);
         } catch (SQLException failed) {
             throw new DatabaseException(what, failed);
         }
@@ -348,6 +349,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         }
 
         private void send(Pending append) {
+            checkInTransaction(connection); // it may be kept for longer than its transaction lasts
             var one = List.of(append);
             try (var statement = call.prepare(connection, one, false)) {
                 append.done(AppendCall.send(statement, one).get(0));
@@ -469,7 +471,8 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
          *     signals are told
          * @param poll how long to wait for the database's word before looking by oneself; also the time between
          *     attempts to connect again
-         * @param listener is told of each failure, the end of a connection above all; following goes on
+         * @param listener is told of each failure, the end of a connection above all; following goes on, but for an
+         *     {@link InterruptedException}, as the executor wants its thread back
          * @return this builder
          * @throws IllegalArgumentException if {@code poll} is not positive
          */

@@ -94,7 +94,7 @@ final class JdbcEventStream implements EventStream {
 
     private void turnPage() {
         long last = page.get(page.size() - 1).position();
-        int most = (int) Math.min(left, source.pageSize());
+        int most = source.pageSize(); // also under a limit: nobody knows how many of them are events today
         page = source.page(
                 options.isBackwards()
                         ? new Range(options.after().value(), last - 1, true, most)

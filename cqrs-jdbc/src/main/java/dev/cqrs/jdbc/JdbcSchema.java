@@ -185,15 +185,16 @@ public final class JdbcSchema {
     }
 
     private int version(DataSource dataSource) {
-        try (var connection = dataSource.getConnection()) {
-            return version(connection);
+        try {
+            return Transaction.read(dataSource, this::version);
         } catch (SQLException failed) {
             throw new DatabaseException("Asking for the version of the schema \"" + prefix + "\"", failed);
         }
     }
 
     private int version(Connection connection) throws SQLException {
-        try (var exists = connection.prepareStatement("select to_regclass(?) is not null")) {
+        try (var exists = connection.prepareStatement(
+                "select to_regclass(quote_ident(current_schema()) || '.' || ?) is not null")) {
             exists.setString(1, prefix + "_schema");
             try (var row = exists.executeQuery()) {
                 row.next();

@@ -149,7 +149,7 @@ final class Pages {
     private String positions(Selection.Item item, boolean backwards) {
         var range = ".position > ? and %s.position <= ?";
         if (item.tagCount() > 1) {
-            return "select position from " + prefix + "_common(?::uuid[], ?::text[], ?::integer[], ?, ?, " + backwards
+            return "select position from " + prefix + "_common(?::uuid[], ?::text[], ?, ?, " + backwards
                     + ", ?) as position";
         }
         if (item.names() == null) {
@@ -157,9 +157,9 @@ final class Pages {
                     + range.formatted("t");
         }
         // one look for each name, so that each is in the order of the index
-        return "select f.position from unnest(?::text[], ?::integer[]) as n (name, revision) cross join lateral (select x.position from "
+        return "select f.position from unnest(?::text[]) as n (name) cross join lateral (select x.position from "
                 + prefix + (item.tagCount() == 0 ? "_event x where " : "_tag x where x.tag = (?::uuid[])[1] and ")
-                + "x.name = n.name and x.revision = n.revision and x" + range.formatted("x") + " order by x.position"
+                + "x.name = n.name and x" + range.formatted("x") + " order by x.position"
                 + (backwards ? " desc" : "") + " limit ?) f";
     }
 
@@ -177,11 +177,9 @@ final class Pages {
             if (item.tagCount() > 1) {
                 statement.setString(++i, item.tags());
                 statement.setString(++i, item.names());
-                statement.setString(++i, item.revisions());
             } else {
                 if (item.names() != null) {
                     statement.setString(++i, item.names());
-                    statement.setString(++i, item.revisions());
                 }
                 if (item.tags() != null) {
                     statement.setString(++i, item.tags());

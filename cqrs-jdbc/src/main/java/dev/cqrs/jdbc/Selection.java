@@ -1,7 +1,7 @@
 package dev.cqrs.jdbc;
 
 import dev.cqrs.event.Catalog;
-import dev.cqrs.event.Catalog.Revision;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventQuery;
 import java.util.List;
 import java.util.Map;
@@ -11,8 +11,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A query as the tables understand it: tags by their ids, classes by the names and revisions under which their events may
- * be stored.
+ * A query as the tables understand it: tags by their ids, classes by the names under which their events may be stored.
+ *
+ * <p>It may select too much, as what a stored event is today depends on its revision, which only the catalog understands:
+ * who reads asks the query again about what was decoded.
  *
  * @param items not empty
  */
@@ -24,13 +26,9 @@ record Selection(List<Item> items) {
      * @param tags the ids of the tags; {@code null} for any
      * @param tagCount how many they are
      * @param names of the types; {@code null} for any
-     * @param revisions of the types, beside the names; {@code null} for any
      */
     record Item(
-            @Nullable String tags,
-            int tagCount,
-            @Nullable String names,
-            @Nullable String revisions) {}
+            @Nullable String tags, int tagCount, @Nullable String names) {}
 
     /**
      * Makes selections of queries.
@@ -42,7 +40,7 @@ record Selection(List<Item> items) {
         private final Catalog catalog;
 
         /** Of classes in queries; there are no more of them than the program has. */
-        private final Map<Class<?>, Set<Revision>> revisions = new ConcurrentHashMap<>();
+        private final Map<Class<?>, Set<String>> names = new ConcurrentHashMap<>();
 
         Maker(Catalog catalog) {
             this.catalog = catalog;
@@ -59,34 +57,41 @@ record Selection(List<Item> items) {
 
         private Item item(EventQuery.Item item) {
             var tags = item.tags().isEmpty() ? null : Texts.ids(item.tags());
-            int tagCount = item.tags().size();
-            if (item.types().isEmpty()) {
-                return new Item(tags, tagCount, null, null);
-            }
-            var stored = revisions(item.types());
             return new Item(
                     tags,
-                    tagCount,
-                    Texts.array(stored.stream().map(Revision::name)),
-                    Texts.array(stored.stream().map(revision -> Integer.toString(revision.number()))));
+                    item.tags().size(),
+                    item.types().isEmpty() ? null : Texts.array(names(item.types()).stream()));
         }
 
-        private Set<Revision> revisions(Set<Class<?>> types) {
+        private Set<String> names(Set<Class<?>> types) {
             if (types.size() == 1) {
-                return revisions(types.iterator().next());
+                return names(types.iterator().next());
             }
-            var all = new TreeSet<Revision>(Selection::compare);
-            types.forEach(type -> all.addAll(revisions(type)));
+            var all = new TreeSet<String>();
+            types.forEach(type -> all.addAll(names(type)));
             return all;
         }
 
-        private Set<Revision> revisions(Class<?> type) {
-            return revisions.computeIfAbsent(type, catalog::revisions);
+        private Set<String> names(Class<?> type) {
+            return names.computeIfAbsent(type, catalog::storedNames);
         }
-    }
 
-    private static int compare(Revision one, Revision other) {
-        int names = one.name().compareTo(other.name());
-        return names != 0 ? names : Integer.compare(one.number(), other.number());
+        /**
+         * Says whether a stored event that was selected is surely one that the query asks for: as it is of the current
+         * revision, and its class is one of each item that may have selected it.
+         */
+        boolean isCertain(EventQuery query, String name, int revision) {
+            Class<?> type;
+            try {
+                type = catalog.typeOf(name);
+            } catch (UnknownEventException notAny) {
+                return false;
+            }
+            return catalog.revisionOf(type) == revision
+                    && query.items().stream()
+                            .filter(item -> !item.types().isEmpty()
+                                    && names(item.types()).contains(name))
+                            .allMatch(item -> item.types().stream().anyMatch(asked -> asked.isAssignableFrom(type)));
+        }
     }
 }

@@ -38,6 +38,37 @@ final class Transaction {
         }
     }
 
+    /**
+     * Runs a read. Where the connection does not commit by itself, the transaction that the read has begun is ended, as
+     * whoever gets the connection next would go on in it; one that has written is somebody else's, and left alone.
+     */
+    static <T> T read(DataSource dataSource, Work<T, SQLException> work) throws SQLException {
+        try (var connection = dataSource.getConnection()) {
+            if (connection.getAutoCommit()) {
+                return work.on(connection);
+            }
+            T result;
+            try {
+                result = work.on(connection);
+            } catch (Throwable thrown) {
+                rollback(connection, thrown);
+                throw thrown;
+            }
+            if (!hasWritten(connection)) {
+                connection.rollback();
+            }
+            return result;
+        }
+    }
+
+    private static boolean hasWritten(Connection connection) throws SQLException {
+        try (var statement = connection.createStatement();
+                var row = statement.executeQuery("select pg_current_xact_id_if_assigned() is not null")) {
+            row.next();
+            return row.getBoolean(1);
+        }
+    }
+
     private static void rollback(Connection connection, Throwable cause) {
         try {
             connection.rollback();

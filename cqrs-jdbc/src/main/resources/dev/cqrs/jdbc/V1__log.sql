@@ -22,37 +22,42 @@ create table ${prefix}_event (
     bytes       bytea,
     check ((json is null) <> (bytes is null))
 );
-create index ${prefix}_event_name on ${prefix}_event (name, revision, position);
+create index ${prefix}_event_name on ${prefix}_event (name, position);
 comment on table ${prefix}_event is 'The events, without a gap: only appended, never changed.';
 comment on column ${prefix}_event.tags is 'Each as key:value.';
 comment on column ${prefix}_event.json is 'The payload, unless the store keeps it as bytes.';
 
+-- Events are looked up by name, whatever their revision: one that is newer than the reader knows must reach it, to be
+-- refused, and what an earlier one is today only the reader can tell.
 create table ${prefix}_tag (
     tag      uuid             not null,
     position bigint           not null,
-    revision integer          not null,
     name     text collate "C" not null,
     primary key (tag, position)
 );
-create index ${prefix}_tag_name on ${prefix}_tag (tag, name, revision, position);
+create index ${prefix}_tag_name on ${prefix}_tag (tag, name, position);
 comment on table ${prefix}_tag is 'Where the events of a tag stand.';
 comment on column ${prefix}_tag.tag is
     'The first 16 bytes of the SHA-256 of key:value in UTF-8: a tag may be longer than an index entry.';
 
 -- Gives the positions behind "from_position", up to "until_position", of events that have all the tags and, if any are
--- given, one of the names and revisions. Leaps from tag to tag, so that the rarest of them bounds the work.
+-- given, one of the names. Leaps from tag to tag, so that the rarest of them bounds the work.
 create function ${prefix}_common(
-    tags uuid[], names text[], revisions integer[],
+    tags uuid[], names text[],
     from_position bigint, until_position bigint, backwards boolean, most bigint)
 returns setof bigint
 language plpgsql stable
 as $$
 declare
-    at     bigint  := case when backwards then until_position else from_position + 1 end;
+    at     bigint;
     hit    bigint;
     i      integer := 1;
     agreed integer := 0;
 begin
+    if from_position >= until_position then -- behind the last of all numbers is none
+        return;
+    end if;
+    at := case when backwards then until_position else from_position + 1 end;
     while most > 0 loop
         if backwards then
             select t.position into hit from ${prefix}_tag t
@@ -68,9 +73,7 @@ begin
         at := hit;
         if agreed = cardinality(tags) then
             if names is null or exists (
-                select from ${prefix}_event e join unnest(names, revisions) as n (name, revision)
-                    on e.name = n.name and e.revision = n.revision
-                where e.position = at)
+                select from ${prefix}_event e where e.position = at and e.name = any (names))
             then
                 return next at;
                 most := most - 1;
@@ -99,7 +102,7 @@ create function ${prefix}_append(
     event_members integer[], event_offsets integer[], event_names text[], event_revisions integer[],
     event_tags text[], event_tag_ids text[], event_json text[], event_bytes bytea[],
     item_members integer[], item_clauses integer[], item_afters bigint[],
-    item_tags text[], item_names text[], item_revisions text[])
+    item_tags text[], item_names text[])
 returns table (at_position bigint, failed_clause integer, against bigint, against_name text, against_revision integer)
 language plpgsql volatile
 as $$
@@ -130,10 +133,9 @@ begin
     recorded := greatest(recorded, now_at);
 
     for item in
-        select i.member, i.clause, i.after, i.tags::uuid[] as tags, i.names::text[] as names,
-            i.revisions::integer[] as revisions
-        from unnest(item_members, item_clauses, item_afters, item_tags, item_names, item_revisions)
-            as i (member, clause, after, tags, names, revisions)
+        select i.member, i.clause, i.after, i.tags::uuid[] as tags, i.names::text[] as names
+        from unnest(item_members, item_clauses, item_afters, item_tags, item_names)
+            as i (member, clause, after, tags, names)
     loop
         continue when item.after = head or failed[item.member] is not null;
         match := null;
@@ -143,23 +145,22 @@ begin
             match := head;
         elsif item.tags is null then
             select max(found.position) into match
-            from unnest(item.names, item.revisions) as n (name, revision) cross join lateral (
+            from unnest(item.names) as n (name) cross join lateral (
                 select e.position from ${prefix}_event e
-                where e.name = n.name and e.revision = n.revision and e.position > item.after
+                where e.name = n.name and e.position > item.after
                 order by e.position desc limit 1) found;
         elsif cardinality(item.tags) > 1 then
             select c into match
-            from ${prefix}_common(item.tags, item.names, item.revisions, item.after, head, true, 1) c;
+            from ${prefix}_common(item.tags, item.names, item.after, head, true, 1) c;
         elsif item.names is null then
             select t.position into match from ${prefix}_tag t
             where t.tag = item.tags[1] and t.position > item.after
             order by t.position desc limit 1;
         else
             select max(found.position) into match
-            from unnest(item.names, item.revisions) as n (name, revision) cross join lateral (
+            from unnest(item.names) as n (name) cross join lateral (
                 select t.position from ${prefix}_tag t
-                where t.tag = item.tags[1] and t.name = n.name and t.revision = n.revision
-                    and t.position > item.after
+                where t.tag = item.tags[1] and t.name = n.name and t.position > item.after
                 order by t.position desc limit 1) found;
         end if;
         if match is not null then
@@ -187,8 +188,8 @@ begin
             select e.position, recorded, e.name, e.revision, e.tags::text[], member_metadata[e.member]::jsonb,
                 e.json::jsonb, e.bytes
             from e)
-        insert into ${prefix}_tag (tag, position, name, revision)
-        select t, e.position, e.name, e.revision from e cross join unnest(e.tag_ids::uuid[]) t;
+        insert into ${prefix}_tag (tag, position, name)
+        select t, e.position, e.name from e cross join unnest(e.tag_ids::uuid[]) t;
 
         perform pg_notify('${prefix}', last::text);
     end if;

@@ -206,6 +206,33 @@ class GroupCommitTest {
     }
 
     @Test
+    void an_interrupt_from_before_the_append_is_kept_and_costs_a_virtual_thread_no_connection() throws Exception {
+        release();
+        var kept = new CompletableFuture<Boolean>();
+        startVirtual(() -> {
+            Thread.currentThread().interrupt();
+            try {
+                store.append(List.of(new Opened("a")), AppendCondition.none());
+                kept.complete(Thread.currentThread().isInterrupted());
+            } catch (Throwable thrown) {
+                kept.completeExceptionally(thrown);
+            }
+        });
+
+        assertThat(kept.get(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(store.head().value()).isEqualTo(1);
+    }
+
+    /** An ordinary one before Java 21. */
+    private static void startVirtual(Runnable task) throws ReflectiveOperationException {
+        try {
+            Thread.class.getMethod("startVirtualThread", Runnable.class).invoke(null, task);
+        } catch (NoSuchMethodException earlier) {
+            new Thread(task).start();
+        }
+    }
+
+    @Test
     void a_lost_connection_leaves_the_outcome_of_its_group_unknown_and_of_no_other() throws Exception {
         var first = append(new Opened("a"), AppendCondition.none());
         awaitBlocked(1);
@@ -313,6 +340,40 @@ class GroupCommitTest {
     })
     void an_answer_of_the_server_is_told_from_its_silence(String state, String message, boolean refusal) {
         assertThat(GroupCommit.isRefusal(new SQLException(message, state))).isEqualTo(refusal);
+    }
+
+    @Test
+    void what_the_server_refuses_to_all_is_not_tried_one_by_one() throws Exception {
+        var first = append(new Opened("first"), AppendCondition.none());
+        awaitBlocked(1);
+        var others = new ArrayList<Future<Appended>>();
+        for (int i = 0; i < 5; i++) {
+            others.add(append(new Opened("b" + i), AppendCondition.none()));
+            awaitQueued(i + 2);
+        }
+
+        // when the server ends the statement of the first, then the one of all the others
+        for (int i = 0; i < 2; i++) {
+            awaitBlocked(1);
+            cancelBlocked();
+            assertThat(failure(i == 0 ? first : others.get(0)))
+                    .isInstanceOfSatisfying(
+                            DatabaseException.class,
+                            failed -> assertThat(failed.sqlState()).isEqualTo("57014"));
+        }
+
+        // then none waits for the lock again
+        for (var other : others) {
+            assertThat(failure(other)).isInstanceOf(DatabaseException.class);
+        }
+    }
+
+    private void cancelBlocked() throws SQLException {
+        try (var killer = plain.getConnection();
+                var statement = killer.createStatement()) {
+            statement.execute("select pg_cancel_backend(pid) from pg_locks where not granted and database ="
+                    + " (select oid from pg_database where datname = current_database())");
+        }
     }
 
     // ---- the test's own lock

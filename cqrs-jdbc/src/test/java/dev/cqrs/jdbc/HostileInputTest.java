@@ -10,8 +10,10 @@ import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import java.io.UncheckedIOException;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.util.List;
@@ -74,6 +76,28 @@ class HostileInputTest {
         return JdbcEventStore.builder(database, CATALOG, Clock.systemUTC())
                 .payload(payload)
                 .build();
+    }
+
+    record Measured(BigDecimal amount, String text) {}
+
+    @ParameterizedTest
+    @EnumSource
+    void a_number_or_text_of_any_length_that_is_kept_comes_back(JdbcEventStore.Payload payload) {
+        var store = JdbcEventStore.builder(
+                        database,
+                        Catalog.builder().event("measured", Measured.class).build(),
+                        Clock.systemUTC())
+                .payload(payload)
+                .build();
+        for (var number : List.of("1e-2000", "1e-16000", "-1e20000", "1".repeat(3_000), "0." + "1".repeat(3_000))) {
+            var event = new Measured(new BigDecimal(number), "");
+            store.append(List.of(event), AppendCondition.none());
+
+            try (var events = store.read(EventQuery.all(), ReadOptions.backwards())) {
+                assertThat(events.advance()).isTrue();
+                assertThat(((Measured) events.event()).amount()).isEqualByComparingTo(event.amount());
+            }
+        }
     }
 
     @ParameterizedTest

@@ -187,6 +187,40 @@ class JdbcEventStoreTest {
     }
 
     @Test
+    void a_read_leaves_no_transaction_open_where_connections_do_not_commit_by_themselves() throws SQLException {
+        try (var connection = plain.getConnection()) {
+            connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+            connection.setAutoCommit(false);
+            var source = OneConnection.source(connection); // as a pool that rolls nothing back
+            assertThat(JdbcSchema.of().isCurrent(source)).isTrue();
+            var careless = JdbcEventStore.builder(source, Ledger.CATALOG, Clock.systemUTC())
+                    .build();
+            for (int i = 1; i <= 3; i++) {
+                store.append(List.of(new Opened("a")), AppendCondition.none());
+                assertThat(careless.head()).isEqualTo(store.head());
+                assertThat(events(careless, A)).hasSize(2 * i - 1);
+                careless.append(List.of(new Opened("a")), AppendCondition.none());
+            }
+        }
+    }
+
+    @Test
+    void a_read_does_not_undo_what_a_transaction_of_the_application_has_written() throws SQLException {
+        try (var connection = plain.getConnection()) {
+            connection.setAutoCommit(false);
+            var wrong = JdbcEventStore.builder(OneConnection.source(connection), Ledger.CATALOG, Clock.systemUTC())
+                    .build();
+            try (var statement = connection.createStatement()) {
+                statement.execute("create table rows_of_my_own (i int)");
+                assertThat(wrong.head()).isEqualTo(Position.START);
+                connection.commit();
+                statement.execute("insert into rows_of_my_own values (1)");
+            }
+            connection.rollback();
+        }
+    }
+
+    @Test
     void a_data_source_that_gives_the_connection_of_a_transaction_is_refused_and_the_transaction_not_committed()
             throws SQLException {
         try (var connection = database.getConnection()) {
@@ -300,6 +334,31 @@ class JdbcEventStoreTest {
         }
         assertThat(events(store, A)).containsExactly(new Opened("a"), new Deposited("a", 1));
         assertThat(store.head()).isEqualTo(Position.of(2));
+    }
+
+    @Test
+    void a_store_that_is_kept_past_its_transaction_appends_nothing() throws SQLException {
+        try (var connection = database.getConnection()) {
+            connection.setAutoCommit(false);
+            var joined = store.within(connection);
+            connection.setAutoCommit(true);
+
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> joined.append(List.of(new Opened("a")), AppendCondition.none()))
+                    .withMessageContaining("commits each statement by itself");
+        }
+        assertThat(store.head()).isEqualTo(Position.START);
+    }
+
+    @Test
+    void behind_the_last_of_all_positions_there_is_nothing() {
+        store.append(List.of(new Moved("a", "b", 1)), AppendCondition.none());
+        var options = ReadOptions.forwards().after(Position.of(Long.MAX_VALUE));
+        for (var query : List.of(A, EventQuery.tagged(account("a"), account("b")), EventQuery.types(Moved.class))) {
+            try (var events = store.read(query, options)) {
+                assertThat(remaining(events)).isEmpty();
+            }
+        }
     }
 
     @Test
@@ -417,7 +476,7 @@ class JdbcEventStoreTest {
                 var statement = connection.createStatement()) {
             statement.execute("insert into cqrs_event select position + 5000 * n, recorded_at, revision, name, tags,"
                     + " metadata, json, bytes from cqrs_event, generate_series(1, 20) n");
-            statement.execute("insert into cqrs_tag select tag, position + 5000 * n, revision, name from cqrs_tag,"
+            statement.execute("insert into cqrs_tag select tag, position + 5000 * n, name from cqrs_tag,"
                     + " generate_series(1, 20) n");
         }
         assertThat(store.head()).isEqualTo(Position.of(105_000));

@@ -21,6 +21,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
 class JdbcFollowingTest {
@@ -177,6 +179,67 @@ class JdbcFollowingTest {
         assertThat(uncaught).extracting(Throwable::getMessage).contains("the listener's own", "the signal's own");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"order", "user", "select", "a_1"})
+    void any_prefix_is_followed(String prefix) throws Exception {
+        JdbcSchema.of(prefix).apply(database);
+        var builder = JdbcEventStore.builder(database, Ledger.CATALOG, Clock.systemUTC())
+                .prefix(prefix);
+        var elsewhere = builder.build();
+        try (var store = builder.follow(executor, NEVER, failures::add).build()) {
+            store.onAppend(told::add);
+            for (int i = 1; i <= 3; i++) {
+                elsewhere.append(List.of(new Opened("a")), AppendCondition.none());
+                awaitTold(i);
+            }
+            assertThat(failures).isEmpty();
+        }
+    }
+
+    @Test
+    void an_interrupt_that_ends_the_following_is_told() throws Exception {
+        try (var store = follow(Duration.ofMillis(50))) {
+            store.onAppend(last -> Thread.currentThread().interrupt());
+            appendElsewhere();
+
+            assertThat(failures.poll(30, TimeUnit.SECONDS)).isInstanceOf(InterruptedException.class);
+        }
+    }
+
+    @Test
+    void a_listener_that_throws_an_error_ends_nothing() throws Exception {
+        var store = JdbcEventStore.builder(database, Ledger.CATALOG, Clock.systemUTC())
+                .follow(executor, Duration.ofMillis(50), failure -> {
+                    throw new AssertionError("the listener's own");
+                })
+                .build();
+        try (store) {
+            store.onAppend(told::add);
+            appendElsewhere();
+            awaitTold(1);
+            killListener();
+            appendElsewhere();
+            awaitTold(2);
+        }
+        assertThat(uncaught).extracting(Throwable::getMessage).contains("the listener's own");
+    }
+
+    @Test
+    void a_log_that_has_become_shorter_is_told() throws Exception {
+        try (var store = follow(Duration.ofMillis(50))) {
+            appendElsewhere();
+            appendElsewhere();
+            awaitTold(2);
+            try (var connection = plain.getConnection();
+                    var statement = connection.createStatement()) {
+                statement.execute("delete from cqrs_tag where position = 2");
+                statement.execute("delete from cqrs_event where position = 2");
+            }
+            assertThat(told.poll(30, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
+            assertThat(store.head()).isEqualTo(Position.of(1));
+        }
+    }
+
     @Test
     void an_executor_that_takes_no_task_makes_no_store() {
         executor.shutdown();
@@ -194,7 +257,7 @@ class JdbcFollowingTest {
                 var statement = connection.createStatement();
                 var row = statement.executeQuery(
                         "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname ="
-                                + " current_database() and pid <> pg_backend_pid() and (query = 'listen cqrs' or"
+                                + " current_database() and pid <> pg_backend_pid() and (query = 'listen \"cqrs\"' or"
                                 + " query like 'select coalesce(max(position)%') and state = 'idle'")) {
             row.next();
             assertThat(row.getInt(1)).isPositive();

@@ -131,6 +131,33 @@ class JdbcSchemaTest {
     }
 
     @Test
+    void a_log_in_a_schema_further_back_in_the_search_path_is_another_one() throws SQLException {
+        JdbcSchema.of().apply(database);
+        execute("create schema \"Tenant b\"");
+        var tenant = Postgres.database();
+        tenant.setDatabaseName(name());
+        tenant.setCurrentSchema("\"Tenant b\",public");
+
+        assertThat(JdbcSchema.of().isCurrent(tenant)).isFalse();
+        JdbcSchema.of().apply(tenant);
+        JdbcEventStore.builder(tenant, Ledger.CATALOG, Clock.systemUTC())
+                .build()
+                .append(List.of(new Opened("a")), AppendCondition.none());
+
+        assertThat(JdbcEventStore.builder(database, Ledger.CATALOG, Clock.systemUTC())
+                        .build()
+                        .head()
+                        .value())
+                .isZero();
+    }
+
+    private String name() throws SQLException {
+        try (var connection = database.getConnection()) {
+            return connection.getCatalog();
+        }
+    }
+
+    @Test
     void two_logs_in_one_database_know_nothing_of_each_other() {
         var stores = new ArrayList<JdbcEventStore>();
         for (var prefix : List.of("one", "two")) {

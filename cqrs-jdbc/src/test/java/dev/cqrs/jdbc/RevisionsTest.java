@@ -20,6 +20,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -175,6 +178,145 @@ class RevisionsTest {
         assertThat(read(skipping, EventQuery.all())).isEmpty();
         skipping.append(List.of(new BasketFilled("o", List.of())), AppendCondition.absent(EventQuery.tagged(ORDER)));
         assertThat(read(skipping, EventQuery.all())).containsExactly(new BasketFilled("o", List.of()));
+    }
+
+    @Test
+    void a_limit_does_not_make_pages_of_one_of_what_is_no_event_today() {
+        for (int i = 0; i < 300; i++) {
+            earlier.append(List.of(new PageViewed("o")), AppendCondition.none());
+        }
+        today.append(List.of(new Closed("o", "done")), AppendCondition.none());
+        var connections = 1 + 4; // one to look for the schema, and one for each page
+        var few = JdbcEventStore.builder(
+                        new BrokenAfter(database, connections, () -> {
+                            throw new IllegalStateException("expected " + connections + " connections");
+                        }),
+                        TODAY,
+                        Clock.systemUTC())
+                .pageSize(100)
+                .build();
+
+        try (var events =
+                few.read(EventQuery.tagged(ORDER), ReadOptions.forwards().limit(1))) {
+            assertThat(events.toList())
+                    .singleElement()
+                    .satisfies(found -> assertThat(found.event()).isEqualTo(new Closed("o", "done")));
+        }
+    }
+
+    // ---- a version to come, while this one is still running
+
+    private static final Tag SHOP = Tag.of("shop", "s");
+
+    record Paid(long cents) {}
+
+    record Refunded(long cents) {}
+
+    record PaidIn(long cents, String currency) {}
+
+    private static final Catalog OLD = Catalog.builder()
+            .event("paid", Paid.class)
+            .event("refunded", Refunded.class)
+            .tags(Object.class, event -> Set.of(ORDER, SHOP))
+            .build();
+
+    /** Takes what was paid before there were currencies for something else. */
+    private static final Catalog NEW = Catalog.builder()
+            .event("paid", 2, PaidIn.class)
+            .event("refunded", Refunded.class)
+            .upcast(Upcaster.from("paid", 1).to("refunded", 1))
+            .tags(Object.class, event -> Set.of(ORDER, SHOP))
+            .build();
+
+    private static final EventQuery PAID = EventQuery.types(Paid.class);
+
+    private static final List<EventQuery> QUERIES =
+            List.of(PAID, PAID.withTags(ORDER), PAID.withTags(ORDER, SHOP), PAID.or(EventQuery.types(Refunded.class)));
+
+    @Test
+    void an_event_of_a_newer_revision_is_refused_by_a_query_for_its_class_and_forbidden_by_a_clause_on_it() {
+        var old = store(OLD, 2);
+        for (int i = 0; i < 5; i++) {
+            old.append(List.of(new Paid(i)), AppendCondition.none());
+        }
+        var seen = new ArrayList<AppendCondition>();
+        for (var query : QUERIES) {
+            try (var events = old.read(query)) {
+                assertThat(events.toList()).hasSize(5);
+                seen.add(events.unchanged());
+            }
+        }
+        store(NEW, 2).append(List.of(new PaidIn(1, "EUR")), AppendCondition.none());
+
+        for (var query : QUERIES) {
+            for (var options : List.of(ReadOptions.forwards(), ReadOptions.backwards())) {
+                try (var events = old.read(query, options)) {
+                    assertThatExceptionOfType(UnknownEventException.class)
+                            .as("%s %s", query, options)
+                            .isThrownBy(events::toList)
+                            .withMessageContaining("\"paid\" revision 2");
+                }
+            }
+        }
+        for (var condition : seen) {
+            assertThatExceptionOfType(AppendConflictException.class)
+                    .as("%s", condition)
+                    .isThrownBy(() -> old.append(List.of(new Paid(9)), condition))
+                    .satisfies(
+                            conflict -> assertThat(conflict.position().value()).isEqualTo(6));
+        }
+    }
+
+    @Test
+    void a_reader_that_skips_what_it_does_not_know_skips_newer_revisions() {
+        var old = store(
+                Catalog.builder()
+                        .event("paid", Paid.class)
+                        .tags(Object.class, event -> Set.of(ORDER, SHOP))
+                        .unknown(Unknown.SKIP)
+                        .build(),
+                2);
+        store(NEW, 2).append(List.of(new PaidIn(1, "EUR")), AppendCondition.none());
+
+        assertThat(read(old, PAID)).isEmpty();
+        old.append(List.of(new Paid(2)), AppendCondition.absent(PAID.withTags(ORDER)));
+        assertThat(read(old, PAID)).containsExactly(new Paid(2));
+    }
+
+    @Test
+    void a_name_whose_revisions_became_different_things_is_told_apart() {
+        var today = store(NEW, 2);
+        for (int i = 0; i < 5; i++) {
+            today.append(List.of(new PaidIn(i, "EUR")), AppendCondition.none());
+        }
+        var refunded = EventQuery.types(Refunded.class);
+
+        assertThat(read(today, refunded)).isEmpty();
+        today.append(List.of(new PaidIn(5, "EUR")), AppendCondition.absent(refunded));
+        store(OLD, 2).append(List.of(new Paid(7)), AppendCondition.none());
+        assertThat(read(today, refunded)).containsExactly(new Refunded(7));
+        assertThatExceptionOfType(AppendConflictException.class)
+                .isThrownBy(() -> today.append(List.of(new PaidIn(6, "EUR")), AppendCondition.absent(refunded)))
+                .satisfies(conflict -> assertThat(conflict.position().value()).isEqualTo(7));
+    }
+
+    @Test
+    void a_projection_stops_before_an_event_of_a_newer_revision() throws Exception {
+        var old = store(OLD, 2);
+        old.append(List.of(new Paid(1)), AppendCondition.none());
+        store(NEW, 2).append(List.of(new PaidIn(1, "EUR")), AppendCondition.none());
+        old.append(List.of(new Paid(2)), AppendCondition.none());
+        var failures = new ArrayBlockingQueue<JdbcProjector.Failure>(10);
+        var executor = Executors.newSingleThreadExecutor();
+        try (var projector = JdbcProjector.builder(old, database)
+                .start("payments", 1, PAID, (connection, event) -> {}, executor, failures::add)) {
+            assertThat(Objects.requireNonNull(failures.poll(30, TimeUnit.SECONDS))
+                            .cause())
+                    .isInstanceOf(UnknownEventException.class);
+            assertThat(projector.status().position().value()).isLessThan(2);
+        } finally {
+            executor.shutdownNow();
+        }
     }
 
     private static List<Object> read(JdbcEventStore store, EventQuery query) {

@@ -8,6 +8,7 @@ import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.query.Query;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -219,37 +220,64 @@ final class Dispatcher {
     }
 
     private String hint(Class<?> type) {
-        var ranked = new ArrayList<Class<?>>(handlers.knownTypes());
-        ranked.addAll(open.keySet());
-        ranked.sort(Comparator.comparingInt((Class<?> candidate) -> -kinship(candidate, type))
-                .thenComparing(Class::getName));
-        if (ranked.isEmpty()) {
+        var known = new ArrayList<Class<?>>(handlers.knownTypes());
+        known.addAll(open.keySet());
+        if (known.isEmpty()) {
             return "The bus has no handlers at all.";
         }
-        var nearest = ranked.get(0);
-        return switch (kinship(nearest, type)) {
-            case 3 ->
-                "The nearest is " + nearest.getName() + ", a superclass, whose handler serves only its own class.";
-            case 2 ->
-                "The nearest is " + nearest.getName() + ", of the same simple name: another package or class loader?";
-            case 1 -> "The nearest is " + nearest.getName() + ", of the same family.";
-            default -> "";
-        };
+        var families = familiesOf(type);
+        var nearest = Collections.min(
+                known,
+                Comparator.comparingInt((Class<?> candidate) -> distance(candidate, type, families))
+                        .thenComparing(Class::getName));
+        int distance = distance(nearest, type, families);
+        if (distance == families.size()) {
+            return "";
+        }
+        return "The nearest is " + nearest.getName()
+                + switch (distance) {
+                    case SUPERCLASS -> ", a superclass, whose handler serves only its own class.";
+                    case NAMESAKE -> ", of the same simple name: another package or class loader?";
+                    default -> ", of the same family.";
+                };
     }
 
-    private static int kinship(Class<?> candidate, Class<?> type) {
+    private static final int SUPERCLASS = -2;
+    private static final int NAMESAKE = -1;
+
+    /** How far an unknown class is from a known one: the number of families that are nearer to it than the first shared one. */
+    private static int distance(Class<?> candidate, Class<?> type, List<Class<?>> families) {
         if (candidate.isAssignableFrom(type)) {
-            return 3;
+            return SUPERCLASS;
         }
         if (candidate.getSimpleName().equals(type.getSimpleName())) {
-            return 2;
+            return NAMESAKE;
         }
-        for (var shared : type.getInterfaces()) {
-            if (shared != Command.class && shared != Query.class && shared.isAssignableFrom(candidate)) {
-                return 1;
+        int i = 0;
+        while (i < families.size() && !families.get(i).isAssignableFrom(candidate)) {
+            i++;
+        }
+        return i;
+    }
+
+    /** What a class extends and implements, the nearest first, except what says nothing of its kin. */
+    private static List<Class<?>> familiesOf(Class<?> type) {
+        var found = new ArrayList<Class<?>>(List.of(type));
+        for (int i = 0; i < found.size(); i++) { // grows meanwhile: first all parents, then all grandparents
+            var above = new ArrayList<Class<?>>(List.of(found.get(i).getInterfaces()));
+            if (found.get(i).getSuperclass() != null) {
+                above.add(found.get(i).getSuperclass());
+            }
+            for (var one : above) {
+                if (one != Command.class
+                        && one != Query.class
+                        && !one.getName().startsWith("java.")
+                        && !found.contains(one)) {
+                    found.add(one);
+                }
             }
         }
-        return 0;
+        return found.subList(1, found.size());
     }
 
     /** Whether {@code appliesTo} is as the interface defines it, so that there is no class to ask about. */

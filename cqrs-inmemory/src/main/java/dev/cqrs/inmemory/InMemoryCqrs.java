@@ -26,6 +26,7 @@ import dev.cqrs.runtime.ProjectionFailure;
 import dev.cqrs.runtime.ProjectionStoppedException;
 import dev.cqrs.runtime.ProjectionView;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -209,7 +210,7 @@ public final class InMemoryCqrs implements AutoCloseable {
         private final Catalog.Builder catalog = Catalog.builder();
         private final Registry commands = new Registry("command");
         private final Registry queries = new Registry("query");
-        private final List<Consumer<EventStore>> decisions = new ArrayList<>();
+        private final Map<Class<?>, Consumer<EventStore>> decisions = new LinkedHashMap<>();
         private final List<Consumer<ProjectionEngine>> viewQueries = new ArrayList<>();
         private final Map<String, Planned> projections = new LinkedHashMap<>();
         private final List<String> faults = new ArrayList<>();
@@ -217,10 +218,14 @@ public final class InMemoryCqrs implements AutoCloseable {
         private @Nullable CheckpointStore checkpoints;
         private boolean inBackground;
         private boolean idempotent;
+        private @Nullable Remembering remembering;
         private boolean catalogued;
+        private boolean built;
 
         private record Planned(
                 Projection<?> projection, @Nullable Executor executor, boolean explicit) {}
+
+        private record Remembering(Duration duration, Clock clock) {}
 
         private Builder(@Nullable Clock clock, @Nullable EventStore given) {
             this.clock = clock;
@@ -351,11 +356,17 @@ public final class InMemoryCqrs implements AutoCloseable {
             var late = new Late<DecisionHandler<C, S, R>>();
             CommandHandler<C, R> decision = (command, metadata) -> late.get().handle(command, metadata);
             commands.handle(new Target.OfCommand(type, decision));
-            decisions.add(store -> {
-                var handler = new DecisionHandler<C, S, R>(store, model, decide, result);
-                late.value = idempotent ? handler.idempotent() : handler;
-            });
+            decisions.put(
+                    type, store -> late.value = wired(new DecisionHandler<C, S, R>(store, model, decide, result)));
             return this;
+        }
+
+        private <C extends Command<R>, S, R> DecisionHandler<C, S, R> wired(DecisionHandler<C, S, R> handler) {
+            if (!idempotent) {
+                return handler;
+            }
+            var once = handler.idempotent();
+            return remembering == null ? once : once.rememberedFor(remembering.duration(), remembering.clock());
         }
 
         /**
@@ -402,7 +413,7 @@ public final class InMemoryCqrs implements AutoCloseable {
 
         /**
          * Has every decision carry out a command id once, as {@link DecisionHandler#idempotent()}; a given store's
-         * catalog must have command ids.
+         * catalog must have command ids, and the commands must be records.
          *
          * @return this builder
          */
@@ -410,6 +421,24 @@ public final class InMemoryCqrs implements AutoCloseable {
             catalog.commandIds();
             idempotent = true;
             return this;
+        }
+
+        /**
+         * Has every decision carry out a command id once and forget it after some time, as
+         * {@link DecisionHandler#rememberedFor}; otherwise as {@link #idempotent()}.
+         *
+         * @param remembered positive
+         * @param clock tells what time it is
+         * @return this builder
+         * @throws IllegalArgumentException if {@code remembered} is not positive
+         */
+        public Builder idempotent(Duration remembered, Clock clock) {
+            if (remembered.isNegative() || remembered.isZero()) {
+                throw new IllegalArgumentException(
+                        "Command ids are to be remembered for " + remembered + "; expected a positive duration.");
+            }
+            remembering = new Remembering(remembered, Objects.requireNonNull(clock, "clock"));
+            return idempotent();
         }
 
         /**
@@ -542,12 +571,17 @@ public final class InMemoryCqrs implements AutoCloseable {
         }
 
         /**
-         * Makes the application: inline views are up to date when it returns. To be called once.
+         * Makes the application: inline views are up to date when it returns. A builder makes one application.
          *
          * @return never {@code null}; close it
-         * @throws WiringException listing every fault of buses, catalog and projections
+         * @throws WiringException listing every fault of buses, decisions, catalog and projections
+         * @throws IllegalStateException if this builder has made an application
          */
         public InMemoryCqrs build() {
+            if (built) { // its handlers found their store and views through this builder, and would change over
+                throw new IllegalStateException("This builder has made an InMemoryCqrs; expected one build() a"
+                        + " builder. Use another builder for another application.");
+            }
             var all = new ArrayList<>(faults);
             if (given != null && catalogued) {
                 all.add("event(...) or tags(...) was called beside a given store, which has a catalog of its own."
@@ -563,6 +597,9 @@ public final class InMemoryCqrs implements AutoCloseable {
             var store = collect(all, this::store);
             var commandDispatcher = collect(all, commands::build);
             var queryDispatcher = collect(all, queries::build);
+            if (store != null) {
+                wireDecisions(store, all);
+            }
             if (store == null || commandDispatcher == null || queryDispatcher == null || !all.isEmpty()) {
                 throw new WiringException("InMemoryCqrs", all);
             }
@@ -578,10 +615,36 @@ public final class InMemoryCqrs implements AutoCloseable {
                 }
             }
             var running = engine.build();
-            decisions.forEach(decision -> decision.accept(store));
             viewQueries.forEach(query -> query.accept(running));
+            built = true;
             return new InMemoryCqrs(
                     store, new InMemoryCommandBus(commandDispatcher), new InMemoryQueryBus(queryDispatcher), running);
+        }
+
+        /** Before projections begin to follow the store, as nobody could end them where a decision is refused. */
+        private void wireDecisions(EventStore store, List<String> all) {
+            if (idempotent) {
+                for (var type : decisions.keySet()) {
+                    commands.servedBy(type).stream()
+                            .filter(served -> !served.isRecord())
+                            .map(served ->
+                                    served.getName() + " is no record, so its toString() may not tell one command"
+                                            + " from another, which idempotent() needs. Make it a record, or register a"
+                                            + " DecisionHandler with idempotent(text) by handle(...).")
+                            .forEach(all::add);
+                }
+                if (!store.catalog().types().contains(CommandId.class)) {
+                    return; // told already
+                }
+            }
+            for (var decision : decisions.values()) {
+                try {
+                    decision.accept(store);
+                } catch (IllegalStateException untagged) {
+                    all.add(Objects.requireNonNull(untagged.getMessage()));
+                    return; // all others would say the same
+                }
+            }
         }
 
         private EventStore store() {

@@ -137,6 +137,13 @@ final class Registry {
                                 .toList());
     }
 
+    /** The concrete classes known by now whose handler is the one registered for {@code type}. */
+    List<Class<?>> servedBy(Class<?> type) {
+        return concreteBelow(type).stream()
+                .filter(leaf -> mostSpecific(leaf).contains(type))
+                .toList();
+    }
+
     private Target target(Class<?> type) {
         return registration(type).target();
     }

@@ -48,8 +48,8 @@ public final class ProjectionEngine implements AutoCloseable {
      * Begins an engine.
      *
      * @param store the log to follow
-     * @param listener told of each projection that stops, on the thread on which it did; what it throws goes to that
-     *     thread's handler of uncaught exceptions
+     * @param listener told of each projection that stops, on the thread on which it did, with no lock held: it may
+     *     append, and close the engine; what it throws goes to that thread's handler of uncaught exceptions
      * @return a builder without projections
      */
     public static Builder builder(EventStore store, Consumer<? super ProjectionFailure> listener) {

@@ -37,6 +37,9 @@ public final class ProjectionView<V> {
      * `lock` guards `state` and is held while events are folded into it, up to the end of an append; `position` and
      * `published` are written then, so that nobody sees part of one. Waiters count themselves in before they look at `position`, and
      * a folder looks for waiters after it has written it, so one of the two sees the other.
+     *
+     * A failure is noted under the lock and told after it was given back: the listener is the user's code, and may close
+     * the engine, append, or wait for another thread that does.
      */
 
     private final EventStore store;
@@ -240,39 +243,42 @@ public final class ProjectionView<V> {
         if (!isRunning() || !until.isAfter(position)) {
             return;
         }
+        ProjectionFailure failed = null;
         lock.writeLock().lock();
         try {
             if (isRunning() && until.isAfter(position)) {
-                foldUntil(until);
+                failed = foldUntil(until);
             }
         } finally {
             lock.writeLock().unlock();
         }
         wake();
+        tell(failed);
     }
 
-    private void foldUntil(Position until) {
+    /** Gives the failure to tell the listener of: also that of a fold which closed the engine, when saving failed. */
+    private @Nullable ProjectionFailure foldUntil(Position until) {
         var reached = position;
         var folded = state;
         try (var events = store.read(
                 projection.query(), ReadOptions.forwards().after(position).until(until))) {
             while (events.advance()) {
                 if (closed) {
-                    return;
+                    return failure;
                 }
                 var at = events.position();
                 try {
                     folded = projection.fold().apply(folded, events.event());
                 } catch (Throwable thrown) {
                     publish(folded, reached);
-                    stop(at, thrown);
-                    return;
+                    return note(at, thrown);
                 }
                 reached = at;
             }
             publish(folded, until.isAfter(events.head()) ? events.head() : until);
+            return failure;
         } catch (Throwable thrown) { // the store's, in reading
-            stop(reached, thrown);
+            return note(reached, thrown);
         }
     }
 
@@ -282,30 +288,57 @@ public final class ProjectionView<V> {
         position = reached;
     }
 
+    /** Saves how far the view has come, unless the engine was closed meanwhile, which has saved it. */
     void saveCheckpoint() {
         if (checkpoints == null) {
             return;
         }
+        ProjectionFailure failed = null;
         lock.readLock().lock();
         try {
-            if (failure == null) {
-                checkpoints.save(projection.name(), new Checkpoint(projection.version(), position, published));
+            if (!closed) {
+                failed = save(checkpoints);
             }
-        } catch (Throwable thrown) {
-            stop(position, thrown);
         } finally {
             lock.readLock().unlock();
         }
+        wake();
+        tell(failed);
     }
 
+    private @Nullable ProjectionFailure save(CheckpointStore checkpoints) {
+        if (failure != null) {
+            return null;
+        }
+        try {
+            checkpoints.save(projection.name(), new Checkpoint(projection.version(), position, published));
+            return null;
+        } catch (Throwable thrown) {
+            return note(position, thrown);
+        }
+    }
+
+    /** Stops the projection, for a reason outside its fold; not to be called with the lock held. */
     void stop(Position at, Throwable cause) {
+        var why = note(at, cause);
+        wake();
+        tell(why);
+    }
+
+    private ProjectionFailure note(Position at, Throwable cause) {
         var why = new ProjectionFailure(projection.name(), at, cause);
         failure = why;
-        wake();
+        return why;
+    }
+
+    private void tell(@Nullable ProjectionFailure why) {
+        if (why == null) {
+            return;
+        }
         try {
             listener.accept(why);
         } catch (Throwable thrown) {
-            thrown.addSuppressed(cause);
+            thrown.addSuppressed(why.cause());
             var thread = Thread.currentThread();
             thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
         }
@@ -317,13 +350,20 @@ public final class ProjectionView<V> {
             return;
         }
         closed = true; // ends a fold that is under way, whose result is dropped
+        boolean fromItsFold = lock.isWriteLockedByCurrentThread();
+        ProjectionFailure failed = null;
         lock.writeLock().lock();
         try {
-            saveCheckpoint();
+            if (checkpoints != null) {
+                failed = save(checkpoints);
+            }
         } finally {
             lock.writeLock().unlock();
         }
         wake();
+        if (!fromItsFold) {
+            tell(failed);
+        }
     }
 
     /** Refuses what would make a projection wait for itself, or fold events out of order. */

@@ -20,6 +20,12 @@ import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.testing.SeededScheduler;
 import java.io.IOException;
 import java.io.ObjectInputStream;
+import java.lang.reflect.AnnotatedArrayType;
+import java.lang.reflect.AnnotatedParameterizedType;
+import java.lang.reflect.AnnotatedType;
+import java.lang.reflect.AnnotatedWildcardType;
+import java.lang.reflect.Executable;
+import java.lang.reflect.Field;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -27,6 +33,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -36,6 +43,9 @@ import java.util.concurrent.LinkedBlockingDeque;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.LinkedTransferQueue;
 import java.util.concurrent.PriorityBlockingQueue;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** The shape of the published code: who may look at whom, how much there may be, and what may not be used. */
@@ -56,6 +66,7 @@ class ArchitectureTest {
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importUrls(List.of(home(CommandBus.class), home(InMemoryCommandBus.class)));
 
+    private static final JavaClasses TESTING = classesBeside(SeededScheduler.class);
     private static final JavaClasses KIT = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .withImportOption(location -> location.contains("/dev/cqrs/testing/"))
@@ -230,6 +241,29 @@ class ArchitectureTest {
                 .check(ALL);
     }
 
+    private static final Pattern PUBLIC_TYPE =
+            Pattern.compile("^public [^\\n]*\\b(class|interface|record|enum) ", Pattern.MULTILINE);
+
+    /** Whether what stands right before a type, but for its annotations, is Javadoc. */
+    private static boolean isDocumented(String text, int type) {
+        var before = text.substring(0, type).replaceFirst("(\\n@[^\\n]*)*\\s*$", "");
+        return before.endsWith("*/") && before.startsWith("/**", before.lastIndexOf("/*"));
+    }
+
+    @Test
+    void javadoc_of_a_member_does_not_document_its_type() {
+        for (var text : List.of(
+                "/* licence */\npublic final class A {\n    /** Gives it. */\n    public int a() { return 1; }\n}",
+                "/** What? */\nimport java.util.List;\n\npublic record A() {}",
+                "@Deprecated\npublic interface A {}")) {
+            assertThat(text.lines().filter(PUBLIC_TYPE.asPredicate())).as(text).hasSize(1);
+            var type = PUBLIC_TYPE.matcher(text);
+            assertThat(type.find() && isDocumented(text, type.start())).as(text).isFalse();
+        }
+        var right = "package a;\n\n/** An A. */\n@Deprecated\n@FunctionalInterface\npublic interface A {}";
+        assertThat(isDocumented(right, right.indexOf("public"))).isTrue();
+    }
+
     @Test
     void every_exported_type_is_documented() throws IOException {
         var undocumented = new ArrayList<String>();
@@ -240,11 +274,10 @@ class ArchitectureTest {
                 for (var file :
                         files.filter(f -> f.toString().endsWith(".java")).toList()) {
                     var text = Files.readString(file, StandardCharsets.UTF_8);
-                    boolean isPublic =
-                            text.lines().anyMatch(line -> line.matches("public .*(class|interface|record|enum) .*"));
-                    if (isPublic) {
+                    var type = PUBLIC_TYPE.matcher(text);
+                    if (type.find()) {
                         seen++;
-                        if (!text.matches("(?s).*\\*/\\s*(@[^\\n]*\\n\\s*)*public .*")) {
+                        if (!isDocumented(text, type.start())) {
                             undocumented.add(file.toString());
                         }
                     }
@@ -258,26 +291,88 @@ class ArchitectureTest {
     /** With the annotation's jar absent, such a signature breaks Kotlin callers. */
     @Test
     void no_exported_signature_may_be_null() {
-        var nullable = new ArrayList<String>();
-        for (var type : ALL) {
+        assertThat(nullable(ALL)).isEmpty();
+        assertThat(nullable(TESTING)).isEmpty();
+    }
+
+    /** What the rule must find. */
+    @SuppressWarnings("unused")
+    public static class Planted<T> {
+        public @Nullable String field;
+
+        public Planted(@Nullable String argument) {}
+
+        public List<@Nullable String> result() {
+            return List.of();
+        }
+
+        protected void argument(Map<String, ? extends Set<@Nullable String>> argument) {}
+
+        public @Nullable String[] array() {
+            return new String[0];
+        }
+
+        @Nullable
+        String unseen() {
+            return null;
+        }
+    }
+
+    @Test
+    void what_may_be_null_is_found_wherever_it_stands() {
+        assertThat(nullable(new ClassFileImporter().importClasses(Planted.class)))
+                .hasSize(5);
+    }
+
+    private static List<String> nullable(JavaClasses classes) {
+        var found = new ArrayList<String>();
+        for (var type : classes) {
             if (!type.getModifiers().contains(JavaModifier.PUBLIC)) {
                 continue;
             }
-            type.getMethods().stream()
-                    .filter(m -> !m.getModifiers().contains(JavaModifier.PRIVATE))
-                    .filter(m -> m.getModifiers().contains(JavaModifier.PUBLIC)
-                            || m.getModifiers().contains(JavaModifier.PROTECTED))
-                    .forEach(method -> {
-                        var reflected = method.reflect();
-                        var types = new ArrayList<>(List.of(reflected.getAnnotatedParameterTypes()));
-                        types.add(reflected.getAnnotatedReturnType());
-                        if (types.stream()
-                                .anyMatch(t -> t.isAnnotationPresent(org.jspecify.annotations.Nullable.class))) {
-                            nullable.add(method.getFullName());
-                        }
-                    });
+            for (var member : type.getMembers()) {
+                if (!member.getModifiers().contains(JavaModifier.PUBLIC)
+                        && !member.getModifiers().contains(JavaModifier.PROTECTED)) {
+                    continue;
+                }
+                var types = new ArrayList<AnnotatedType>();
+                if (member.reflect() instanceof Field field) {
+                    types.add(field.getAnnotatedType());
+                } else {
+                    var executable = (Executable) member.reflect();
+                    types.addAll(List.of(executable.getAnnotatedParameterTypes()));
+                    types.add(executable.getAnnotatedReturnType());
+                }
+                if (types.stream().anyMatch(ArchitectureTest::mayBeNull)) {
+                    found.add(member.getFullName());
+                }
+            }
         }
-        assertThat(nullable).isEmpty();
+        return found;
+    }
+
+    private static boolean mayBeNull(AnnotatedType type) {
+        if (type.isAnnotationPresent(Nullable.class)) {
+            return true;
+        }
+        if (type instanceof AnnotatedArrayType array) {
+            return mayBeNull(array.getAnnotatedGenericComponentType());
+        }
+        if (type instanceof AnnotatedParameterizedType generic) {
+            return Stream.of(generic.getAnnotatedActualTypeArguments()).anyMatch(ArchitectureTest::mayBeNull);
+        }
+        return type instanceof AnnotatedWildcardType wildcard
+                && Stream.concat(
+                                Stream.of(wildcard.getAnnotatedUpperBounds()),
+                                Stream.of(wildcard.getAnnotatedLowerBounds()))
+                        .anyMatch(ArchitectureTest::mayBeNull);
+    }
+
+    /** So what a module does not export or open is out of reach in the tests as well. */
+    @Test
+    void tests_run_on_the_module_path() {
+        assertThat(CommandBus.class.getModule().getName()).isEqualTo("dev.cqrs.core");
+        assertThat(InMemoryCommandBus.class.getModule().getName()).isEqualTo("dev.cqrs.inmemory");
     }
 
     private static Map<String, List<JavaClass>> rooms(JavaClasses classes) {

@@ -30,10 +30,11 @@ import dev.cqrs.inmemory.Ledger.Paid;
 import dev.cqrs.inmemory.Ledger.Pay;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.testing.VirtualClock;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -307,28 +308,7 @@ class IdempotencyTest {
 
     // ---- retention
 
-    /** A clock that the test sets. */
-    static final class SetClock extends Clock {
-
-        volatile Instant now = Instant.parse("2024-01-01T00:00:00Z");
-
-        @Override
-        public Instant instant() {
-            return now;
-        }
-
-        @Override
-        public java.time.ZoneId getZone() {
-            return ZoneOffset.UTC;
-        }
-
-        @Override
-        public Clock withZone(java.time.ZoneId zone) {
-            return this;
-        }
-    }
-
-    final SetClock clock = new SetClock();
+    final VirtualClock clock = new VirtualClock(Instant.parse("2024-01-01T00:00:00Z"));
     final InMemoryEventStore timed = new InMemoryEventStore(Ledger.CATALOG, clock);
 
     @Test
@@ -336,9 +316,9 @@ class IdempotencyTest {
         var forgetting = handler(timed).idempotent().rememberedFor(Duration.ofHours(1), clock);
         assertThat(forgetting.handle(new Pay("a", 1), id("1"))).isEqualTo(1);
 
-        clock.now = clock.now.plus(Duration.ofMinutes(60).minusMillis(1));
+        clock.advance(Duration.ofMinutes(60).minusMillis(1));
         assertThat(forgetting.handle(new Pay("a", 1), id("1"))).isEqualTo(1);
-        clock.now = clock.now.plusMillis(1);
+        clock.advance(Duration.ofMillis(1));
         assertThat(forgetting.handle(new Pay("a", 1), id("1"))).isEqualTo(2);
         assertThat(forgetting.handle(new Pay("a", 1), id("1"))).isEqualTo(2);
         assertThat(events(timed)).hasSize(4);
@@ -348,12 +328,12 @@ class IdempotencyTest {
     void a_forgotten_id_may_be_given_to_another_command_or_batch() {
         var forgetting = handler(timed).idempotent().rememberedFor(Duration.ofHours(1), clock);
         forgetting.handleAll(List.of(new Pay("a", 1), new Pay("a", 2), new Pay("a", 3)), id("1"));
-        clock.now = clock.now.plus(Duration.ofHours(2));
+        clock.advance(Duration.ofHours(2));
 
         assertThat(forgetting.handle(new Pay("b", 7), id("1"))).isEqualTo(7);
         assertThatExceptionOfType(CommandIdReusedException.class)
                 .isThrownBy(() -> forgetting.handleAll(List.of(new Pay("a", 3), new Pay("b", 7)), id("1")));
-        clock.now = clock.now.plus(Duration.ofHours(2));
+        clock.advance(Duration.ofHours(2));
         assertThat(forgetting.handleAll(List.of(new Pay("a", 1), new Pay("a", 2)), id("1")))
                 .containsExactly(7, 9);
     }
@@ -362,7 +342,7 @@ class IdempotencyTest {
     void a_forgotten_id_under_race_has_one_more_effect() throws Exception {
         var forgetting = handler(timed).idempotent().rememberedFor(Duration.ofHours(1), clock);
         for (int round = 1; round <= 50; round++) {
-            clock.now = clock.now.plus(Duration.ofHours(2));
+            clock.advance(Duration.ofHours(2));
             var expected = round;
 
             var results = Ledger.together(16, () -> forgetting.handle(new Pay("a", 1), id("1")));
@@ -376,7 +356,7 @@ class IdempotencyTest {
     void a_clock_that_went_back_forgets_nothing() {
         var forgetting = handler(timed).idempotent().rememberedFor(Duration.ofHours(1), clock);
         forgetting.handle(new Pay("a", 1), id("1"));
-        clock.now = Instant.EPOCH;
+        clock.set(Instant.EPOCH);
 
         assertThat(forgetting.handle(new Pay("a", 1), id("1"))).isEqualTo(1);
     }
@@ -385,7 +365,7 @@ class IdempotencyTest {
     void the_longest_duration_there_is_means_for_ever() {
         var remembering = handler(timed).idempotent().rememberedFor(ChronoUnit.FOREVER.getDuration(), clock);
         remembering.handle(new Pay("a", 1), id("1"));
-        clock.now = Instant.MAX;
+        clock.set(Instant.MAX);
 
         assertThat(remembering.handle(new Pay("a", 1), id("1"))).isEqualTo(1);
     }
@@ -519,6 +499,67 @@ class IdempotencyTest {
         assertThatExceptionOfType(WiringException.class)
                 .isThrownBy(builder::build)
                 .satisfies(e -> assertThat(e.faults()).hasSize(2).anyMatch(f -> f.contains("commandIds()")));
+    }
+
+    @Test
+    void the_preset_tells_of_a_given_catalog_whose_command_ids_have_no_tag_and_follows_nothing() {
+        var untagged = new Meddled(new InMemoryEventStore(
+                Ledger.catalog().event("ids", CommandId.class).build(), clock));
+        var builder = InMemoryCqrs.builder(untagged)
+                .idempotent()
+                .event("another", String.class)
+                .projection(Projection.of("sum", 1, Ledger.SUM))
+                .decide(Pay.class, c -> sumOf(c.account()), Ledger::decide, (c, sum) -> sum)
+                .decide(
+                        Refund.class,
+                        c -> sumOf(c.account()),
+                        (c, sum) -> Decision.accept(new Paid(c.account(), -c.amount())),
+                        (c, sum) -> sum);
+
+        assertThatExceptionOfType(WiringException.class)
+                .isThrownBy(builder::build)
+                .satisfies(e -> assertThat(e.faults()).hasSize(2).anyMatch(f -> f.contains("commandIds()")));
+        assertThat(untagged.subscriptions).isZero();
+    }
+
+    sealed interface Move extends Command<Integer> {}
+
+    record Step(int by) implements Move {}
+
+    enum Turn implements Move {
+        LEFT
+    }
+
+    static final class Jump implements Move {}
+
+    @Test
+    void the_preset_refuses_commands_that_are_no_records_unless_their_handler_is_another() {
+        var builder = InMemoryCqrs.builder(clock)
+                .idempotent()
+                .event("paid", Paid.class, e -> java.util.Set.of(Ledger.account(e.account())))
+                .handle(Jump.class, c -> 1)
+                .decide(Move.class, c -> sumOf("a"), (c, sum) -> Decision.reject("no"), (c, sum) -> sum)
+                .decide(PayByClass.class, c -> sumOf("a"), (c, sum) -> Decision.reject("no"), (c, sum) -> sum);
+
+        assertThatExceptionOfType(WiringException.class)
+                .isThrownBy(builder::build)
+                .satisfies(e -> assertThat(e.faults())
+                        .hasSize(2)
+                        .anyMatch(f -> f.startsWith(Turn.class.getName() + " is no record"))
+                        .anyMatch(f -> f.startsWith(PayByClass.class.getName() + " is no record")));
+    }
+
+    @Test
+    void the_preset_forgets_ids_when_it_is_told_to() {
+        var builder =
+                InMemoryCqrs.builder(timed).decide(Pay.class, c -> sumOf(c.account()), Ledger::decide, (c, sum) -> sum);
+        assertThatIllegalArgumentException().isThrownBy(() -> builder.idempotent(Duration.ZERO, clock));
+        try (var app = builder.idempotent(Duration.ofHours(1), clock).build()) {
+            assertThat(app.dispatch(new Pay("a", 1), id("1"))).isEqualTo(1);
+            assertThat(app.dispatch(new Pay("a", 1), id("1"))).isEqualTo(1);
+            clock.advance(Duration.ofHours(1));
+            assertThat(app.dispatch(new Pay("a", 1), id("1"))).isEqualTo(2);
+        }
     }
 
     // ---- property

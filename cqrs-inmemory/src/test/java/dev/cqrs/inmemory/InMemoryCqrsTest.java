@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandHandler;
 import dev.cqrs.decider.Decision;
 import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.event.Catalog;
@@ -11,18 +12,23 @@ import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.query.Query;
+import dev.cqrs.query.QueryHandler;
 import dev.cqrs.runtime.ProjectionFailure;
 import dev.cqrs.runtime.ProjectionStoppedException;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 
 class InMemoryCqrsTest {
@@ -84,6 +90,78 @@ class InMemoryCqrsTest {
                         .build())
                 .isInstanceOf(WiringException.class)
                 .hasMessageContaining("catalog of its own");
+    }
+
+    @Test
+    void a_builder_makes_one_application_and_a_second_build_leaves_it_as_it_is() {
+        var builder = counting().query(HowMany.class, COUNT, (q, count) -> count);
+        try (var app = builder.build()) {
+            assertThatThrownBy(builder::build)
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("another builder");
+
+            app.dispatch(new Count(2));
+            assertThat(app.ask(new HowMany())).isEqualTo(2);
+            assertThat(app.store().head()).isEqualTo(Position.of(1));
+        }
+    }
+
+    @Test
+    void a_builder_that_failed_may_be_corrected() {
+        var builder = counting().requireAll(Counting.class);
+        assertThatThrownBy(builder::build).isInstanceOf(WiringException.class);
+
+        try (var app = builder.run(Reset.class, c -> {}).build()) {
+            app.dispatch(new Count(2));
+            assertThat(app.store().head()).isEqualTo(Position.of(1));
+        }
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // nulls are handed over to see them refused
+    void nulls_are_refused_where_they_are_given() {
+        DecisionModel<Integer> model = DecisionModel.of(EventQuery.types(Counted.class), SUM);
+        try (var app = counting().build()) {
+            for (ThrowingCallable call : List.<ThrowingCallable>of(
+                    () -> InMemoryCqrs.builder((Clock) null),
+                    () -> InMemoryCqrs.builder((EventStore) null),
+                    () -> app.dispatch(null),
+                    () -> app.dispatch(new Count(1), null),
+                    () -> app.ask(null),
+                    () -> app.ask(new HowMany(), null),
+                    () -> app.view(null),
+                    () -> counting().event(null, String.class),
+                    () -> counting().event("another", null),
+                    () -> counting().event("another", String.class, null),
+                    () -> counting().tags(null, e -> Set.of()),
+                    () -> counting().tags(String.class, null),
+                    () -> counting().handle(null, (Count c) -> Done.DONE),
+                    () -> counting().handle(Count.class, (CommandHandler<Count, Done>) null),
+                    () -> counting().handle(Count.class, (CommandHandler.Plain<Count, Done>) null),
+                    () -> counting().run(null, c -> {}),
+                    () -> counting().run(Count.class, null),
+                    () -> counting().decide((Class<Count>) null, c -> model, (c, sum) -> Decision.accept()),
+                    () -> counting().<Count, Integer>decide(Count.class, null, (c, sum) -> Decision.accept()),
+                    () -> counting().decide(Count.class, c -> model, null),
+                    () -> counting().decide(Count.class, c -> model, (c, sum) -> Decision.accept(), null),
+                    () -> counting().idempotent(null, Clock.systemUTC()),
+                    () -> counting().idempotent(Duration.ofDays(1), null),
+                    () -> counting().query(null, (HowMany q) -> 1),
+                    () -> counting().query(HowMany.class, (QueryHandler<HowMany, Integer>) null),
+                    () -> counting().query(HowMany.class, (QueryHandler.Plain<HowMany, Integer>) null),
+                    () -> counting().query((Class<HowMany>) null, COUNT, (q, v) -> v),
+                    () -> counting().query(HowMany.class, null, (q, v) -> 1),
+                    () -> counting().query(HowMany.class, COUNT, null),
+                    () -> counting().projection(null),
+                    () -> counting().background(null, Runnable::run),
+                    () -> counting().background(COUNT, null),
+                    () -> counting().checkpoints(null),
+                    () -> counting().requireAll(null),
+                    () -> counting().intercept(0, null),
+                    () -> counting().onError(null))) {
+                assertThatThrownBy(call).isInstanceOf(NullPointerException.class);
+            }
+        }
     }
 
     /** State-based: the handler's state is its own, the events are appended afterwards, projections follow. */

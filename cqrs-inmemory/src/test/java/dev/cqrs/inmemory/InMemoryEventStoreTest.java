@@ -52,6 +52,17 @@ class InMemoryEventStoreTest {
                 .build();
     }
 
+    @Test
+    @SuppressWarnings("NullAway") // nulls are handed over to see them refused
+    void a_store_needs_a_catalog_and_a_clock() {
+        assertThatThrownBy(() -> new InMemoryEventStore(null, Clock.systemUTC()))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessage("catalog");
+        assertThatThrownBy(() -> new InMemoryEventStore(catalog(), null))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessage("clock");
+    }
+
     static Event event(int id, SplittableRandom random) {
         var tags = new HashSet<Tag>();
         tags.add(COMMON);

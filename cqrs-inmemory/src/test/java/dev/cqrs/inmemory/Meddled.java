@@ -27,6 +27,9 @@ final class Meddled implements EventStore {
     /** The conditions of all appends. */
     final List<AppendCondition> conditions = new ArrayList<>();
 
+    /** How many signals were given. */
+    int subscriptions;
+
     private int reads;
 
     Meddled(EventStore store) {
@@ -65,6 +68,7 @@ final class Meddled implements EventStore {
 
     @Override
     public Subscription onAppend(Signal signal) {
+        subscriptions++;
         return store.onAppend(signal);
     }
 }

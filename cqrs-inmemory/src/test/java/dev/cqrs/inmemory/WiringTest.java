@@ -198,6 +198,38 @@ class WiringTest {
     }
 
     @Test
+    void a_family_further_up_is_kin_too_and_the_nearest_is_named() {
+        var far = builder().handle(Open.class, c -> "").build();
+        var both = builder()
+                .handle(Close.class, c -> "")
+                .handle(Receive.class, c -> "")
+                .build();
+
+        assertThatThrownBy(() -> far.dispatch(new Send("1")))
+                .hasMessageContaining("The nearest is " + Open.class.getName() + ", of the same family");
+        assertThatThrownBy(() -> both.dispatch(new Send("1")))
+                .hasMessageContaining("The nearest is " + Receive.class.getName() + ", of the same family");
+    }
+
+    abstract static sealed class Shape implements Command<String> {}
+
+    static final class Circle extends Shape {}
+
+    static final class Square extends Shape {}
+
+    @Test
+    void an_abstract_class_is_a_family_and_what_all_records_share_is_none() {
+        var bus = builder().handle(Square.class, c -> "").build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Circle()))
+                .hasMessageContaining("The nearest is " + Square.class.getName() + ", of the same family");
+        assertThatThrownBy(() -> bus.dispatch(new Send("1"))).message().doesNotContain("nearest");
+        assertThatThrownBy(() -> builder().handle(Both.class, c -> "").build().dispatch(new Send("1")))
+                .message()
+                .doesNotContain("nearest");
+    }
+
+    @Test
     void a_bus_without_handlers_says_so() {
         assertThatThrownBy(() -> builder().build().dispatch(new Open("1"))).hasMessageContaining("no handlers at all");
     }

@@ -18,24 +18,27 @@ import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
-import java.time.Clock;
+import dev.cqrs.testing.SeededScheduler;
+import dev.cqrs.testing.VirtualClock;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.ZoneId;
-import java.time.ZoneOffset;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Queue;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Executor;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -52,42 +55,7 @@ class ProjectionEngineTest {
     static final Projection<List<Integer>> LIST = Projection.of(
             "list", 1, Fold.<List<Integer>>fresh(ArrayList::new).change(Added.class, (l, e) -> l.add(e.number())));
 
-    /** Runs what it is given when it is told to. */
-    static final class Manual implements Executor {
-        final Queue<Runnable> tasks = new ArrayDeque<>();
-
-        @Override
-        public void execute(Runnable task) {
-            tasks.add(task);
-        }
-
-        void runAll() {
-            for (var task = tasks.poll(); task != null; task = tasks.poll()) {
-                task.run();
-            }
-        }
-    }
-
-    static final class HandClock extends Clock {
-        Instant now = Instant.EPOCH;
-
-        @Override
-        public ZoneId getZone() {
-            return ZoneOffset.UTC;
-        }
-
-        @Override
-        public Clock withZone(ZoneId zone) {
-            return this;
-        }
-
-        @Override
-        public Instant instant() {
-            return now;
-        }
-    }
-
-    final HandClock clock = new HandClock();
+    final VirtualClock clock = new VirtualClock(Instant.EPOCH);
     final InMemoryEventStore store = new InMemoryEventStore(
             Catalog.builder()
                     .event("added", Added.class, e -> Set.of(Tag.of("parity", e.number() % 2 == 0 ? "even" : "odd")))
@@ -95,7 +63,7 @@ class ProjectionEngineTest {
                     .build(),
             clock);
     final List<ProjectionFailure> failures = new ArrayList<>();
-    final Manual executor = new Manual();
+    final SeededScheduler executor = new SeededScheduler(1, clock);
 
     ProjectionEngine.Builder engine() {
         return ProjectionEngine.builder(store, failures::add);
@@ -125,12 +93,12 @@ class ProjectionEngineTest {
     void a_background_view_follows_when_its_executor_runs_with_one_task_at_a_time() {
         try (var engine = engine().background(TOTAL, executor).build()) {
             add(1, 2, 3);
-            assertThat(executor.tasks).hasSize(1);
             assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isZero();
             assertThat(engine.view(TOTAL).status().lag()).isEqualTo(3);
 
-            executor.runAll();
+            assertThat(executor.runOne()).isTrue();
 
+            assertThat(executor.isIdle()).isTrue();
             assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(6);
             assertThat(engine.view(TOTAL).status().lag()).isZero();
             add(4);
@@ -272,19 +240,20 @@ class ProjectionEngineTest {
 
     @Test
     void await_applied_returns_when_the_view_has_come_up_and_not_before() throws Exception {
-        try (var engine = engine().background(TOTAL, executor).build()) {
+        var tasks = new ArrayBlockingQueue<Runnable>(1);
+        try (var engine = engine().background(TOTAL, tasks::add).build()) {
             add(1);
             var view = engine.view(TOTAL);
             assertThatThrownBy(() -> view.awaitApplied(Position.of(1), Duration.ZERO))
                     .isInstanceOf(ProjectionTimeoutException.class)
                     .hasMessageContaining("is at position 0", "expected 1");
 
-            var waiter = new Thread(executor::runAll);
-            waiter.start();
+            var folder = new Thread(tasks.remove());
+            folder.start();
             view.awaitApplied(Position.of(1), Duration.ofSeconds(20));
 
             assertThat(view.<Integer>read(sum -> sum)).isEqualTo(1);
-            waiter.join();
+            folder.join();
         }
     }
 
@@ -320,7 +289,7 @@ class ProjectionEngineTest {
     void the_view_as_it_was_at_a_position_and_at_an_instant() {
         try (var engine = engine().inline(TOTAL).build()) {
             for (int i = 1; i <= 4; i++) {
-                clock.now = Instant.ofEpochSecond(i);
+                clock.set(Instant.ofEpochSecond(i));
                 add(i);
             }
             var view = engine.view(TOTAL);
@@ -679,5 +648,233 @@ class ProjectionEngineTest {
 
         executor.runAll();
         assertThat(failures).isEmpty();
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // nulls are handed over to see them refused
+    void nulls_are_refused_where_they_are_given() {
+        try (var engine = engine().inline(TOTAL).build()) {
+            var view = engine.view(TOTAL);
+            for (ThrowingCallable call : List.<ThrowingCallable>of(
+                    () -> ProjectionEngine.builder(null, failures::add),
+                    () -> ProjectionEngine.builder(store, null),
+                    () -> engine().checkpoints(null),
+                    () -> engine().inline(null),
+                    () -> engine().background(null, executor),
+                    () -> engine().background(TOTAL, null),
+                    () -> engine.view(null),
+                    () -> view.read(null),
+                    () -> view.at((Position) null),
+                    () -> view.at((Instant) null),
+                    () -> view.at((Timeline.Moment<Integer>) null),
+                    () -> view.awaitApplied(null, Duration.ZERO),
+                    () -> view.awaitApplied(Position.START, null))) {
+                assertThatThrownBy(call).isInstanceOf(NullPointerException.class);
+            }
+        }
+    }
+
+    // ---- what a listener may do
+
+    /** A sum that cannot take a number. */
+    static Projection<Integer> failingAt(String name, int number) {
+        return Projection.of(name, 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            if (e.number() == number) {
+                throw new IllegalStateException("boom");
+            }
+            return sum + e.number();
+        }));
+    }
+
+    /** Keeps nothing. */
+    static final class Full implements CheckpointStore {
+        int tries;
+
+        @Override
+        public Optional<Checkpoint> load(String projection) {
+            return Optional.empty();
+        }
+
+        @Override
+        public void save(String projection, Checkpoint checkpoint) {
+            tries++;
+            throw new IllegalStateException("no space left");
+        }
+
+        @Override
+        public void delete(String projection) {}
+    }
+
+    final AtomicReference<ProjectionEngine> running = new AtomicReference<>();
+    final List<Throwable> uncaught = new ArrayList<>();
+
+    void closeIt(ProjectionFailure failure) {
+        failures.add(failure);
+        Objects.requireNonNull(running.get()).close();
+    }
+
+    /** Starts an engine for its listener to close, runs a part of the test, and gives the engine. */
+    ProjectionEngine closedBy(ProjectionEngine.Builder builder, Runnable part) {
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((t, e) -> uncaught.add(e));
+        try {
+            running.set(builder.build());
+            part.run();
+            return Objects.requireNonNull(running.get());
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+    }
+
+    @Test
+    void a_listener_may_close_the_engine_when_a_fold_fails() {
+        var failing = failingAt("failing", 1);
+
+        var engine = closedBy(
+                ProjectionEngine.builder(store, this::closeIt).inline(failing).inline(LIST), () -> add(1));
+
+        assertThat(failures).hasSize(1);
+        assertThat(uncaught).isEmpty();
+        assertThat(engine.view(failing).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+        assertThat(engine.view(LIST).status().state()).isEqualTo(ProjectionStatus.State.CLOSED);
+    }
+
+    @Test
+    void a_listener_may_close_the_engine_when_a_checkpoint_cannot_be_saved() {
+        var full = new Full();
+
+        var engine = closedBy(
+                ProjectionEngine.builder(store, this::closeIt)
+                        .checkpoints(full)
+                        .background(TOTAL, executor)
+                        .inline(LIST),
+                () -> {
+                    add(1);
+                    executor.runAll();
+                });
+
+        assertThat(failures)
+                .singleElement()
+                .satisfies(f -> assertThat(f.cause()).hasMessage("no space left"));
+        assertThat(uncaught).isEmpty();
+        assertThat(full.tries).isEqualTo(1);
+        assertThat(engine.view(LIST).status().state()).isEqualTo(ProjectionStatus.State.CLOSED);
+    }
+
+    @Test
+    void a_listener_told_while_the_engine_closes_may_close_it_too_also_from_a_fold() {
+        for (boolean inFold : List.of(false, true)) {
+            var closing = Projection.of("closing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+                if (inFold) {
+                    Objects.requireNonNull(running.get()).close();
+                }
+                return sum;
+            }));
+            failures.clear();
+            var engine = closedBy(
+                    ProjectionEngine.builder(store, failure -> {
+                                add(7);
+                                closeIt(failure);
+                            })
+                            .checkpoints(new Full())
+                            .inline(closing),
+                    () -> add(1));
+            engine.close();
+
+            assertThat(failures).hasSize(1);
+            assertThat(uncaught).isEmpty();
+        }
+    }
+
+    @Test
+    void a_listener_may_append() {
+        var failing = failingAt("failing", 1);
+        try (var engine = ProjectionEngine.builder(store, failure -> add(5))
+                .inline(failing)
+                .inline(LIST)
+                .build()) {
+            add(1);
+
+            assertThat(engine.view(LIST).<List<Integer>>read(List::copyOf)).containsExactly(1, 5);
+        }
+    }
+
+    @Test
+    void two_projections_that_fail_at_once_may_both_close_the_engine() throws Exception {
+        var firstFolds = new CountDownLatch(1);
+        var secondFolds = new CountDownLatch(1);
+        var bothTold = new CyclicBarrier(2);
+        var first = Projection.of("first", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            if (e.number() == 2) {
+                firstFolds.countDown();
+                throw new IllegalStateException("boom");
+            }
+            return sum;
+        }));
+        var second = Projection.of("second", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            secondFolds.countDown();
+            await(firstFolds);
+            throw new IllegalStateException("boom");
+        }));
+        var engine = ProjectionEngine.builder(store, failure -> {
+                    try {
+                        bothTold.await(10, TimeUnit.SECONDS);
+                    } catch (Exception alone) {
+                        throw new IllegalStateException("Only one listener was called.", alone);
+                    }
+                    Objects.requireNonNull(running.get()).close();
+                })
+                .inline(first)
+                .inline(second)
+                .build();
+        running.set(engine);
+        var threads = Executors.newFixedThreadPool(2, task -> {
+            var thread = new Thread(task);
+            thread.setDaemon(true); // should they wait for each other for ever
+            return thread;
+        });
+        try {
+            var one = threads.submit(() -> add(1));
+            await(secondFolds);
+            var two = threads.submit(() -> add(2));
+
+            one.get(10, TimeUnit.SECONDS);
+            two.get(10, TimeUnit.SECONDS);
+            assertThat(engine.status())
+                    .extracting(ProjectionStatus::state)
+                    .containsOnly(ProjectionStatus.State.STOPPED);
+        } finally {
+            threads.shutdown();
+        }
+    }
+
+    @Test
+    void a_task_that_ends_after_the_engine_was_closed_saves_no_more() {
+        var saved = new ArrayList<Position>();
+        var checkpoints = new CheckpointStore() {
+            @Override
+            public Optional<Checkpoint> load(String projection) {
+                return Optional.empty();
+            }
+
+            @Override
+            public void save(String projection, Checkpoint checkpoint) {
+                saved.add(checkpoint.position());
+            }
+
+            @Override
+            public void delete(String projection) {}
+        };
+        var closing = Projection.of("closing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            Objects.requireNonNull(running.get()).close();
+            return sum;
+        }));
+        running.set(
+                engine().checkpoints(checkpoints).background(closing, executor).build());
+        add(1);
+        executor.runAll();
+
+        assertThat(saved).containsExactly(Position.START);
     }
 }

@@ -331,6 +331,33 @@ abstract class BusContract {
     }
 
     @Test
+    void a_handler_that_sets_the_interrupt_flag_and_returns_leaves_it_set() {
+        List<List<Interceptor>> around =
+                List.of(List.of(), List.of((message, metadata, next) -> next.proceed(message, metadata)));
+        for (var interceptors : around) {
+            eachWay(way -> {
+                var bus = bus(
+                        List.of(handler(Echo.class, (echo, metadata) -> {
+                            Thread.currentThread().interrupt();
+                            return echo.text;
+                        })),
+                        interceptors);
+
+                String result;
+                boolean interrupted;
+                try {
+                    result = way.send(bus, new Echo("done"));
+                } finally {
+                    interrupted = Thread.interrupted();
+                }
+
+                assertEquals("done", result);
+                assertTrue(interrupted, "the thread's interrupt flag is still set");
+            });
+        }
+    }
+
+    @Test
     void another_checked_exception_leaves_the_interrupt_flag_alone() {
         eachWay(way -> {
             var bus = busInTrouble(() -> {

@@ -104,7 +104,7 @@ final class Recording<S> {
             result = answer.to(message, metadata);
         } catch (RuntimeException | Error unchecked) {
             throw unchecked;
-        } catch (Exception checked) {
+        } catch (Throwable checked) { // some languages throw any throwable undeclared
             if (checked instanceof InterruptedException) {
                 Thread.currentThread().interrupt();
             }

@@ -26,6 +26,7 @@ final class FaultyCommandBus implements CommandBus {
         WRAPS_ERRORS("an_error_reaches_the_caller_unchanged"),
         FORGETS_THROWABLES("a_checked_exception_that_is_thrown_undeclared_is_the_cause_of_a_named_one"),
         FORGETS_THE_INTERRUPT("an_interrupt_is_the_cause_of_a_named_exception_and_sets_the_flag_again"),
+        CLEARS_THE_INTERRUPT("a_handler_that_sets_the_interrupt_flag_and_returns_leaves_it_set"),
         INTERRUPTS_ALWAYS("another_checked_exception_leaves_the_interrupt_flag_alone"),
         WRAPS_WITHIN_THE_CHAIN("an_interceptor_sees_the_checked_exception_itself_and_may_answer_in_its_place"),
         LETS_NULL_THROUGH("a_null_result_is_a_named_failure"),
@@ -108,7 +109,11 @@ final class FaultyCommandBus implements CommandBus {
         remembered = message;
         try {
             var passed = has(Fault.DROPS_METADATA) ? Metadata.none() : metadata;
-            return proceed(intercepted ? applying(message.getClass()) : List.of(), 0, message, message, passed);
+            var result = proceed(intercepted ? applying(message.getClass()) : List.of(), 0, message, message, passed);
+            if (has(Fault.CLEARS_THE_INTERRUPT)) {
+                Thread.interrupted();
+            }
+            return result;
         } catch (RuntimeException | Error unchecked) {
             boolean wraps = unchecked instanceof Error ? has(Fault.WRAPS_ERRORS) : has(Fault.WRAPS_UNCHECKED);
             throw wraps ? new HandlerFailedException(message.getClass(), unchecked) : BusContract.undeclared(unchecked);

@@ -110,6 +110,34 @@ class RecordingBusesTest {
                 .hasMessageStartingWith("The answer given to the recording bus returned null for");
     }
 
+    /** Checked, but no {@link Exception}. */
+    static final class Oddity extends Throwable {
+        private static final long serialVersionUID = 1L;
+    }
+
+    @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"}) // erased: whatever is thrown passes
+    private static <T extends Throwable> T undeclared(Throwable thrown) throws T {
+        throw (T) thrown;
+    }
+
+    @Test
+    void a_checked_throwable_that_is_thrown_undeclared_is_a_named_failure_too() {
+        var oddity = new Oddity();
+        commands.handle(Open.class, open -> {
+            throw RecordingBusesTest.<RuntimeException>undeclared(oddity);
+        });
+        queries.handle(BalanceOf.class, query -> {
+            throw RecordingBusesTest.<RuntimeException>undeclared(oddity);
+        });
+
+        assertThatThrownBy(() -> commands.dispatch(new Open("Anna")))
+                .isInstanceOf(HandlerFailedException.class)
+                .hasCause(oddity);
+        assertThatThrownBy(() -> queries.handlerFor(BalanceOf.class).handle(new BalanceOf("1")))
+                .isInstanceOf(HandlerFailedException.class)
+                .hasCause(oddity);
+    }
+
     @Test
     void a_route_is_kept_too() {
         commands.answer(Open.class, "4711");

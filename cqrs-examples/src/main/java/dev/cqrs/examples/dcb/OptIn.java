@@ -11,7 +11,6 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.message.Done;
-import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -21,20 +20,20 @@ import java.util.Set;
 /**
  * Who signs up confirms with the token that was sent, once, and within an hour.
  *
- * <p>No table of tokens (https://dcb.events/examples/opt-in-token/). The token is drawn by who sends the command, so that
- * deciding stays pure.
+ * <p>No table of tokens (https://dcb.events/examples/opt-in-token/). Who sends the command draws the token and reads the
+ * clock, so that deciding stays pure.
  */
 final class OptIn {
 
     static final Duration VALID = Duration.ofMinutes(60);
 
-    record SignUp(String email, String token) implements Command<Done> {}
+    record SignUp(String email, String token, Instant at) implements Command<Done> {}
 
-    record Confirm(String email, String token) implements Command<Done> {}
+    record Confirm(String email, String token, Instant at) implements Command<Done> {}
 
     record SignUpInitiated(String email, String token, Instant at) {}
 
-    record SignUpConfirmed(String email, String token) {}
+    record SignUpConfirmed(String email, String token, Instant at) {}
 
     static final Catalog CATALOG = Catalog.builder()
             .event("sign-up-initiated", SignUpInitiated.class, e -> Set.of(email(e.email()), token(e.token())))
@@ -43,13 +42,12 @@ final class OptIn {
 
     private OptIn() {}
 
-    static InMemoryCqrs over(EventStore store, Clock clock) {
+    static InMemoryCqrs over(EventStore store) {
         return InMemoryCqrs.builder(store)
                 .decide(
                         SignUp.class,
                         c -> never(confirmed(email(c.email())), done -> done, "the address is confirmed already"),
-                        (c, objection) ->
-                                Rules.unless(objection, new SignUpInitiated(c.email(), c.token(), clock.instant())))
+                        (c, objection) -> Rules.unless(objection, new SignUpInitiated(c.email(), c.token(), c.at())))
                 .decide(
                         Confirm.class,
                         c -> Rules.all(List.of(
@@ -58,11 +56,10 @@ final class OptIn {
                                 never(confirmed(email(c.email())), done -> done, "the address is confirmed already"),
                                 never(
                                         sentAt(c),
-                                        at -> at.isPresent()
-                                                && clock.instant()
-                                                        .isAfter(at.get().plus(VALID)),
+                                        sent -> sent.isPresent()
+                                                && c.at().isAfter(sent.get().plus(VALID)),
                                         "the token has expired"))),
-                        (c, objection) -> Rules.unless(objection, new SignUpConfirmed(c.email(), c.token())))
+                        (c, objection) -> Rules.unless(objection, new SignUpConfirmed(c.email(), c.token(), c.at())))
                 .build();
     }
 

@@ -11,7 +11,6 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.message.Done;
-import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -23,15 +22,15 @@ import java.util.stream.Collectors;
  * Customers pay the price that they were shown: the current one, or one that was replaced less than ten minutes ago.
  *
  * <p>An order may have several products, each with a price that may change at any moment
- * (https://dcb.events/examples/dynamic-product-price/).
+ * (https://dcb.events/examples/dynamic-product-price/). The time comes with the command, so that deciding stays pure.
  */
 final class Shop {
 
     static final Duration GRACE = Duration.ofMinutes(10);
 
-    record SetPrice(String product, long cents) implements Command<Done> {}
+    record SetPrice(String product, long cents, Instant at) implements Command<Done> {}
 
-    record Order(String id, List<Line> lines) implements Command<Done> {
+    record Order(String id, List<Line> lines, Instant at) implements Command<Done> {
         Order {
             lines = List.copyOf(lines);
             if (lines.isEmpty()) {
@@ -59,7 +58,7 @@ final class Shop {
 
     private Shop() {}
 
-    static InMemoryCqrs over(EventStore store, Clock clock) {
+    static InMemoryCqrs over(EventStore store) {
         return InMemoryCqrs.builder(store)
                 .decide(
                         SetPrice.class,
@@ -68,22 +67,21 @@ final class Shop {
                                 prices -> !prices.isEmpty()
                                         && prices.get(prices.size() - 1).cents() == c.cents(),
                                 "that is the price"),
-                        (c, objection) ->
-                                Rules.unless(objection, new PriceSet(c.product(), c.cents(), clock.instant())))
+                        (c, objection) -> Rules.unless(objection, new PriceSet(c.product(), c.cents(), c.at())))
                 .decide(
                         Order.class,
                         c -> Rules.all(c.lines().stream()
                                 .map(line -> never(
                                         prices(line.product()),
-                                        prices -> !isHonoured(line.shownCents(), prices, clock.instant()),
+                                        prices -> !isHonoured(line.shownCents(), prices, c.at()),
                                         "the price of " + line.product() + " is not " + line.shownCents()))
                                 .toList()),
-                        (c, objection) -> Rules.unless(objection, new Ordered(c.id(), c.lines(), clock.instant())))
+                        (c, objection) -> Rules.unless(objection, new Ordered(c.id(), c.lines(), c.at())))
                 .build();
     }
 
-    private static boolean isHonoured(long shown, List<Price> prices, Instant now) {
-        return prices.stream().anyMatch(price -> price.cents() == shown && now.isBefore(price.until()));
+    private static boolean isHonoured(long shown, List<Price> prices, Instant at) {
+        return prices.stream().anyMatch(price -> price.cents() == shown && at.isBefore(price.until()));
     }
 
     /** All prices of a product, the last of which is the current one. */

@@ -10,7 +10,6 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.message.Done;
-import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
@@ -19,19 +18,20 @@ import java.util.Set;
 /**
  * A username belongs to one account; when it is given up, nobody else may have it for three days.
  *
- * <p>Uniqueness without a table of names (https://dcb.events/examples/unique-username/).
+ * <p>Uniqueness without a table of names (https://dcb.events/examples/unique-username/). The time comes with the command,
+ * so that deciding stays pure.
  */
 final class Usernames {
 
     static final Duration RETENTION = Duration.ofDays(3);
 
-    record Register(String account, String username) implements Command<Done> {}
+    record Register(String account, String username, Instant at) implements Command<Done> {}
 
-    record ChangeUsername(String account, String username) implements Command<Done> {}
+    record ChangeUsername(String account, String username, Instant at) implements Command<Done> {}
 
-    record CloseAccount(String account) implements Command<Done> {}
+    record CloseAccount(String account, Instant at) implements Command<Done> {}
 
-    record Registered(String account, String username) {}
+    record Registered(String account, String username, Instant at) {}
 
     record UsernameChanged(String account, String from, String to, Instant at) {}
 
@@ -49,8 +49,8 @@ final class Usernames {
             return new Claim(true, Instant.MIN);
         }
 
-        boolean isOpenAt(Instant now) {
-            return !taken && !now.isBefore(retainedUntil);
+        boolean isOpenAt(Instant at) {
+            return !taken && !at.isBefore(retainedUntil);
         }
     }
 
@@ -65,7 +65,7 @@ final class Usernames {
 
     private Usernames() {}
 
-    static InMemoryCqrs over(EventStore store, Clock clock) {
+    static InMemoryCqrs over(EventStore store) {
         return InMemoryCqrs.builder(store)
                 .decide(
                         Register.class,
@@ -74,31 +74,31 @@ final class Usernames {
                                         claim(c.username()),
                                         (mine, claim) -> mine.isPresent()
                                                 ? Optional.of("the account is registered already")
-                                                : objection(claim, clock)),
-                        (c, objection) -> Rules.unless(objection, new Registered(c.account(), c.username())))
+                                                : objection(claim, c.at())),
+                        (c, objection) -> Rules.unless(objection, new Registered(c.account(), c.username(), c.at())))
                 .decide(
                         ChangeUsername.class,
                         c -> nameOf(c.account())
-                                .and(claim(c.username()), (mine, claim) -> new Change(mine, objection(claim, clock))),
+                                .and(claim(c.username()), (mine, claim) -> new Change(mine, objection(claim, c.at()))),
                         (c, change) -> change.mine().isEmpty()
                                 ? Decision.reject("there is no such account")
                                 : Rules.unless(
                                         change.objection(),
                                         new UsernameChanged(
-                                                c.account(), change.mine().get(), c.username(), clock.instant())))
+                                                c.account(), change.mine().get(), c.username(), c.at())))
                 .decide(
                         CloseAccount.class,
                         c -> nameOf(c.account()),
                         (c, mine) -> mine.<Decision<AccountClosed>>map(
-                                        name -> Decision.accept(new AccountClosed(c.account(), name, clock.instant())))
+                                        name -> Decision.accept(new AccountClosed(c.account(), name, c.at())))
                                 .orElseGet(() -> Decision.reject("there is no such account")))
                 .build();
     }
 
     private record Change(Optional<String> mine, Optional<String> objection) {}
 
-    private static Optional<String> objection(Claim claim, Clock clock) {
-        return claim.isOpenAt(clock.instant()) ? Optional.empty() : Optional.of("the username is taken");
+    private static Optional<String> objection(Claim claim, Instant at) {
+        return claim.isOpenAt(at) ? Optional.empty() : Optional.of("the username is taken");
     }
 
     private static DecisionModel<Optional<String>> nameOf(String account) {

@@ -12,12 +12,15 @@ import dev.cqrs.examples.bank.BankCommand.Deposit;
 import dev.cqrs.examples.bank.BankCommand.OpenAccount;
 import dev.cqrs.examples.bank.BankCommand.Withdraw;
 import dev.cqrs.examples.bank.BankEvent.AccountOpened;
+import dev.cqrs.examples.bank.BankEvent.Deposited;
+import dev.cqrs.examples.bank.BankEvent.Withdrawn;
 import dev.cqrs.examples.bank.BankQuery.AccountCount;
 import dev.cqrs.examples.bank.BankQuery.BalanceOf;
 import dev.cqrs.examples.bank.BankQuery.EndOfDayBalances;
 import dev.cqrs.examples.bank.BankQuery.TotalBalance;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.testing.Given;
 import java.math.BigDecimal;
 import java.time.LocalDate;
 import org.junit.jupiter.api.AfterEach;
@@ -61,13 +64,13 @@ class BankTest {
 
     @Test
     void money_moves_only_on_open_accounts() {
-        assertThatThrownBy(() -> bank.dispatch(new Deposit("1", money("5.00"), MONDAY)))
-                .isInstanceOf(RejectedException.class)
-                .hasMessage("Deposit was rejected: there is no account 1");
-        assertThatThrownBy(() -> bank.dispatch(new Withdraw("1", money("5.00"), MONDAY)))
-                .isInstanceOf(RejectedException.class)
-                .hasMessage("Withdraw was rejected: there is no account 1");
-        assertThat(bank.store().head()).isEqualTo(Position.START);
+        var account = Given.decider(Bank.ACCOUNT);
+        account.when(new Deposit("1", money("5.00"), MONDAY)).thenRejected("there is no account 1");
+        account.when(new Withdraw("1", money("5.00"), MONDAY)).thenRejected("there is no account 1");
+
+        var open = account.events(new AccountOpened("1", MONDAY));
+        open.when(new Deposit("1", money("5.00"), MONDAY)).thenEvents(new Deposited("1", money("5.00"), MONDAY));
+        open.when(new Withdraw("1", money("5.00"), MONDAY)).thenEvents(new Withdrawn("1", money("5.00"), MONDAY));
     }
 
     @Test

@@ -17,23 +17,24 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Metadata;
-import java.time.Clock;
+import dev.cqrs.testing.VirtualClock;
+import java.time.Duration;
 import java.time.Instant;
-import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.IntFunction;
+import java.util.function.ToIntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Timeout;
@@ -47,15 +48,22 @@ class RacesTest {
     private static final int THREADS = 16;
     private static final int COMMANDS = 150;
     private static final long SEED = 20261124;
-    private static final Clock CLOCK = Clock.fixed(Instant.parse("2026-01-01T00:00:00Z"), ZoneOffset.UTC);
+    private static final Instant START = Instant.parse("2026-01-01T00:00:00Z");
 
-    /** An example: random commands, the rule by which the log is judged, and a command of which one must be refused. */
+    /**
+     * An example.
+     *
+     * @param pace how much time passes at most before a thread's next command
+     * @param rule judges the log, and counts how often it mattered what time it was
+     * @param rival a command of which one must be refused
+     */
     private record Example(
             String name,
             Catalog catalog,
             Function<EventStore, InMemoryCqrs> wiring,
-            Function<SplittableRandom, Command<?>> random,
-            Consumer<List<Object>> rule,
+            Duration pace,
+            BiFunction<SplittableRandom, Instant, Command<?>> random,
+            ToIntFunction<List<Object>> rule,
             List<Command<?>> start,
             IntFunction<Command<?>> rival) {
 
@@ -71,7 +79,8 @@ class RacesTest {
                         "courses",
                         Courses.CATALOG,
                         Courses::over,
-                        random -> random.nextInt(5) == 0
+                        Duration.ZERO,
+                        (random, at) -> random.nextInt(5) == 0
                                 ? new Courses.ChangeCapacity("c" + random.nextInt(20), 5 + random.nextInt(10))
                                 : new Courses.Subscribe("s" + random.nextInt(12), "c" + random.nextInt(20)),
                         RacesTest::neitherFullNorTooMany,
@@ -80,61 +89,67 @@ class RacesTest {
                 new Example(
                         "usernames",
                         Usernames.CATALOG,
-                        store -> Usernames.over(store, CLOCK),
-                        random -> {
+                        Usernames::over,
+                        Duration.ofHours(2),
+                        (random, at) -> {
                             var account = "a" + random.nextInt(30);
                             return switch (random.nextInt(4)) {
-                                case 0, 1 -> new Usernames.Register(account, "n" + random.nextInt(60));
-                                case 2 -> new Usernames.ChangeUsername(account, "n" + random.nextInt(60));
-                                default -> new Usernames.CloseAccount(account);
+                                case 0, 1 -> new Usernames.Register(account, "n" + random.nextInt(60), at);
+                                case 2 -> new Usernames.ChangeUsername(account, "n" + random.nextInt(60), at);
+                                default -> new Usernames.CloseAccount(account, at);
                             };
                         },
                         RacesTest::noNameTwice,
                         List.of(),
-                        thread -> new Usernames.Register("x" + thread, "n0")),
+                        thread -> new Usernames.Register("x" + thread, "n0", START)),
                 new Example(
                         "invoices",
                         Invoices.CATALOG,
                         Invoices::over,
-                        random -> new Invoices.CreateInvoice(2020 + random.nextInt(2), "c", random.nextInt(20)),
+                        Duration.ZERO,
+                        (random, at) -> new Invoices.CreateInvoice(2020 + random.nextInt(2), "c", random.nextInt(20)),
                         RacesTest::noGap,
                         List.of(),
                         thread -> new Invoices.CreateInvoice(2020, "c" + thread, 5)),
                 new Example(
                         "opt-in",
                         OptIn.CATALOG,
-                        store -> OptIn.over(store, CLOCK),
-                        random -> {
+                        OptIn::over,
+                        Duration.ofMinutes(1),
+                        (random, at) -> {
                             int person = random.nextInt(200);
                             return random.nextBoolean()
-                                    ? new OptIn.SignUp(person + "@b", "t" + person)
-                                    : new OptIn.Confirm(person + "@b", "t" + person);
+                                    ? new OptIn.SignUp(person + "@b", "t" + person, at)
+                                    : new OptIn.Confirm(person + "@b", "t" + person, at);
                         },
                         RacesTest::confirmedOnce,
-                        List.of(new OptIn.SignUp("0@b", "t0")),
-                        thread -> new OptIn.Confirm("0@b", "t0")),
+                        List.of(new OptIn.SignUp("0@b", "t0", START)),
+                        thread -> new OptIn.Confirm("0@b", "t0", START)),
                 new Example(
                         "shop",
                         Shop.CATALOG,
-                        store -> Shop.over(store, CLOCK),
-                        random -> {
+                        Shop::over,
+                        Duration.ofMinutes(1),
+                        (random, at) -> {
                             int product = random.nextInt(3);
                             return random.nextInt(3) == 0
-                                    ? new Shop.SetPrice("p" + product, random.nextInt(400))
+                                    ? new Shop.SetPrice("p" + product, random.nextInt(5), at)
                                     : new Shop.Order(
                                             "o",
                                             List.of(
-                                                    new Shop.Line("p" + product, random.nextInt(400)),
-                                                    new Shop.Line("p" + (product + 1) % 3, random.nextInt(400))));
+                                                    new Shop.Line("p" + product, random.nextInt(5)),
+                                                    new Shop.Line("p" + (product + 1) % 3, random.nextInt(5))),
+                                            at);
                         },
-                        RacesTest::noPriceSetTwiceRunning,
-                        start(3, i -> new Shop.SetPrice("p" + i, 7)),
-                        thread -> new Shop.SetPrice("p0", 9)),
+                        RacesTest::pricesAsShown,
+                        start(3, i -> new Shop.SetPrice("p" + i, 7, START)),
+                        thread -> new Shop.SetPrice("p0", 9, START)),
                 new Example(
                         "orders",
                         Orders.CATALOG,
                         Orders::over,
-                        random -> new Orders.PlaceOrder("o" + random.nextInt(900), "f" + random.nextInt(900)),
+                        Duration.ZERO,
+                        (random, at) -> new Orders.PlaceOrder("o" + random.nextInt(900), "f" + random.nextInt(900)),
                         RacesTest::noFormTwice,
                         List.of(),
                         thread -> new Orders.PlaceOrder("x" + thread, "f0")));
@@ -147,7 +162,8 @@ class RacesTest {
     @ParameterizedTest
     @MethodSource("examples")
     void sixteen_threads_break_no_rule(Example example) throws Exception {
-        var store = new InMemoryEventStore(example.catalog, CLOCK);
+        var clock = new VirtualClock(START);
+        var store = new InMemoryEventStore(example.catalog, clock);
         try (var app = example.wiring.apply(store)) {
             example.start.forEach(app::dispatch);
             var random = new SplittableRandom(SEED);
@@ -156,14 +172,16 @@ class RacesTest {
                 return () -> {
                     int refused = 0;
                     for (int i = 0; i < COMMANDS; i++) {
-                        refused += isRefused(app, example.random.apply(own)) ? 1 : 0;
+                        clock.advance(Duration.ofSeconds(own.nextLong(example.pace.toSeconds() + 1)));
+                        refused += isRefused(app, example.random.apply(own, clock.instant())) ? 1 : 0;
                     }
                     return refused;
                 };
             });
 
             var log = log(store);
-            example.rule.accept(log);
+            int timely = example.rule.applyAsInt(log);
+            assertThat(timely > 0).as("time mattered, seed " + SEED).isEqualTo(!example.pace.isZero());
             assertThat(log).as("accepted, seed " + SEED).hasSizeGreaterThan(example.start.size() + 20);
             assertThat(rejected).as("refused, seed " + SEED).isGreaterThan(20);
             assertThat(log).hasSize(example.start.size() + THREADS * COMMANDS - rejected);
@@ -173,14 +191,14 @@ class RacesTest {
     @ParameterizedTest
     @MethodSource("examples")
     void without_conditions_two_threads_break_the_rule(Example example) throws Exception {
-        var store = new InMemoryEventStore(example.catalog, CLOCK);
+        var store = new InMemoryEventStore(example.catalog, new VirtualClock(START));
         var careless = new Careless(store);
         try (var app = example.wiring.apply(careless)) {
             example.start.forEach(app::dispatch);
             careless.isMeeting = true;
             race(2, thread -> () -> isRefused(app, example.rival.apply(thread)) ? 1 : 0);
 
-            assertThatThrownBy(() -> example.rule.accept(log(store))).isInstanceOf(AssertionError.class);
+            assertThatThrownBy(() -> example.rule.applyAsInt(log(store))).isInstanceOf(AssertionError.class);
         }
     }
 
@@ -223,7 +241,7 @@ class RacesTest {
 
     // ---- the rules, by hand and without the library
 
-    private static void neitherFullNorTooMany(List<Object> log) {
+    private static int neitherFullNorTooMany(List<Object> log) {
         var seats = new HashMap<String, Integer>();
         var taken = new HashMap<String, Integer>();
         var load = new HashMap<String, Integer>();
@@ -239,61 +257,111 @@ class RacesTest {
                 assertThat(load.merge(e.student(), 1, Integer::sum)).isLessThanOrEqualTo(10);
             }
         }
+        return 0;
     }
 
-    private static void noNameTwice(List<Object> log) {
-        Map<String, String> names = new HashMap<>(); // who had it first: nobody else may, as no time passes
-        Map<String, String> accounts = new HashMap<>();
+    /** Nobody has a name that another has, or had less than three days before; counts the names had again later. */
+    private static int noNameTwice(List<Object> log) {
+        var owners = new HashMap<String, String>();
+        var accounts = new HashMap<String, String>();
+        var freeFrom = new HashMap<String, Instant>();
+        int hadAgain = 0;
         for (var event : log) {
+            String account;
+            String from = null;
+            String to = null;
+            Instant at;
             if (event instanceof Usernames.Registered e) {
-                assertThat(names.put(e.username(), e.account())).isNull();
-                assertThat(accounts.put(e.account(), e.username())).isNull();
+                account = e.account();
+                to = e.username();
+                at = e.at();
             } else if (event instanceof Usernames.UsernameChanged e) {
-                assertThat(names.put(e.to(), e.account())).isNull();
-                assertThat(accounts.put(e.account(), e.to())).isEqualTo(e.from());
-            } else if (event instanceof Usernames.AccountClosed e) {
-                assertThat(accounts.remove(e.account())).isEqualTo(e.username());
+                account = e.account();
+                from = e.from();
+                to = e.to();
+                at = e.at();
+            } else {
+                var e = (Usernames.AccountClosed) event;
+                account = e.account();
+                from = e.username();
+                at = e.at();
+            }
+            assertThat(accounts.remove(account)).isEqualTo(from);
+            if (to != null) {
+                accounts.put(account, to);
+                assertThat(owners.put(to, account)).isNull();
+                if (freeFrom.containsKey(to)) {
+                    assertThat(at).isAfterOrEqualTo(freeFrom.get(to));
+                    hadAgain++;
+                }
+            }
+            if (from != null) {
+                assertThat(owners.remove(from)).isEqualTo(account);
+                freeFrom.put(from, at.plus(Duration.ofDays(3)));
             }
         }
+        return hadAgain;
     }
 
-    private static void noGap(List<Object> log) {
+    private static int noGap(List<Object> log) {
         var last = new HashMap<Integer, Long>();
         for (var event : log) {
             var invoice = (Invoices.InvoiceCreated) event;
             assertThat(invoice.number()).isEqualTo(last.merge(invoice.year(), 1L, Long::sum));
         }
+        return 0;
     }
 
-    private static void confirmedOnce(List<Object> log) {
-        var sent = new HashSet<String>();
+    /** No address is confirmed twice or later than an hour; counts the tokens sent anew after one that had expired. */
+    private static int confirmedOnce(List<Object> log) {
+        var sent = new HashMap<String, Instant>();
         var confirmed = new HashSet<String>();
+        int expired = 0;
         for (var event : log) {
             if (event instanceof OptIn.SignUpInitiated e) {
-                sent.add(e.token());
                 assertThat(confirmed).doesNotContain(e.email());
+                var before = sent.put(e.token(), e.at());
+                expired += before != null && e.at().isAfter(before.plus(Duration.ofHours(1))) ? 1 : 0;
             } else if (event instanceof OptIn.SignUpConfirmed e) {
-                assertThat(sent).contains(e.token());
+                assertThat(sent).containsKey(e.token());
+                var good = Objects.requireNonNull(sent.get(e.token())).plus(Duration.ofHours(1));
+                assertThat(e.at()).isBeforeOrEqualTo(good);
                 assertThat(confirmed.add(e.email())).isTrue();
             }
         }
+        return expired;
     }
 
-    private static void noPriceSetTwiceRunning(List<Object> log) {
+    /** No price follows itself, or is paid ten minutes after another came; counts those paid within the ten. */
+    private static int pricesAsShown(List<Object> log) {
         var current = new HashMap<String, Long>();
-        var shown = new HashSet<List<?>>();
+        var goodUntil = new HashMap<List<?>, Instant>();
+        int graced = 0;
         for (var event : log) {
             if (event instanceof Shop.PriceSet e) {
                 var before = current.put(e.product(), e.cents());
                 assertThat(before == null ? -1 : before).isNotEqualTo(e.cents());
-                shown.add(List.of(e.product(), e.cents()));
+                if (before != null) {
+                    goodUntil.merge(
+                            List.of(e.product(), before),
+                            e.at().plus(Duration.ofMinutes(10)),
+                            (one, other) -> one.isAfter(other) ? one : other);
+                }
             } else if (event instanceof Shop.Ordered e) {
-                e.lines().forEach(line -> assertThat(shown).contains(List.of(line.product(), line.shownCents())));
+                for (var line : e.lines()) {
+                    if (line.shownCents() != current.getOrDefault(line.product(), -1L)) {
+                        var price = List.of(line.product(), line.shownCents());
+                        assertThat(goodUntil).containsKey(price);
+                        assertThat(e.at()).isBefore(goodUntil.get(price));
+                        graced++;
+                    }
+                }
             }
         }
+        return graced;
     }
 
-    private static void noFormTwice(List<Object> log) {
+    private static int noFormTwice(List<Object> log) {
         var ids = new HashSet<String>();
         var forms = new HashSet<String>();
         for (var event : log) {
@@ -301,6 +369,7 @@ class RacesTest {
             assertThat(ids.add(order.id())).isTrue();
             assertThat(forms.add(order.form())).isTrue();
         }
+        return 0;
     }
 
     /** A store that appends whatever has come between, and takes care that something has. */

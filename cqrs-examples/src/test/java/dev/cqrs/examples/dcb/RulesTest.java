@@ -78,40 +78,42 @@ class RulesTest {
 
     @Nested
     class A_username {
-        private final InMemoryCqrs names = over(Usernames.CATALOG, store -> Usernames.over(store, clock));
+        private final InMemoryCqrs names = over(Usernames.CATALOG, Usernames::over);
 
         @Test
         void belongs_to_one_account() {
-            names.dispatch(new Usernames.Register("a1", "ann"));
+            names.dispatch(new Usernames.Register("a1", "ann", clock.instant()));
 
-            assertRefused(names, new Usernames.Register("a2", "ann"), "the username is taken");
-            assertRefused(names, new Usernames.Register("a1", "bob"), "the account is registered already");
-            assertRefused(names, new Usernames.ChangeUsername("a1", "ann"), "the username is taken");
-            assertRefused(names, new Usernames.ChangeUsername("a9", "zoe"), "there is no such account");
-            assertRefused(names, new Usernames.CloseAccount("a9"), "there is no such account");
+            assertRefused(names, new Usernames.Register("a2", "ann", clock.instant()), "the username is taken");
+            assertRefused(
+                    names, new Usernames.Register("a1", "bob", clock.instant()), "the account is registered already");
+            assertRefused(names, new Usernames.ChangeUsername("a1", "ann", clock.instant()), "the username is taken");
+            assertRefused(
+                    names, new Usernames.ChangeUsername("a9", "zoe", clock.instant()), "there is no such account");
+            assertRefused(names, new Usernames.CloseAccount("a9", clock.instant()), "there is no such account");
         }
 
         @Test
         void that_was_given_up_is_free_after_three_days() {
-            names.dispatch(new Usernames.Register("a1", "ann"));
-            names.dispatch(new Usernames.ChangeUsername("a1", "anna"));
+            names.dispatch(new Usernames.Register("a1", "ann", clock.instant()));
+            names.dispatch(new Usernames.ChangeUsername("a1", "anna", clock.instant()));
 
-            assertRefused(names, new Usernames.Register("a2", "ann"), "the username is taken");
+            assertRefused(names, new Usernames.Register("a2", "ann", clock.instant()), "the username is taken");
             clock.advance(Usernames.RETENTION.minusNanos(1));
-            assertRefused(names, new Usernames.Register("a2", "ann"), "the username is taken");
+            assertRefused(names, new Usernames.Register("a2", "ann", clock.instant()), "the username is taken");
             clock.advance(Duration.ofNanos(1));
-            names.dispatch(new Usernames.Register("a2", "ann"));
-            assertRefused(names, new Usernames.Register("a3", "anna"), "the username is taken");
+            names.dispatch(new Usernames.Register("a2", "ann", clock.instant()));
+            assertRefused(names, new Usernames.Register("a3", "anna", clock.instant()), "the username is taken");
         }
 
         @Test
         void of_a_closed_account_is_free_after_three_days_too() {
-            names.dispatch(new Usernames.Register("a1", "ann"));
-            names.dispatch(new Usernames.CloseAccount("a1"));
+            names.dispatch(new Usernames.Register("a1", "ann", clock.instant()));
+            names.dispatch(new Usernames.CloseAccount("a1", clock.instant()));
 
-            assertRefused(names, new Usernames.Register("a1", "ann"), "the username is taken");
+            assertRefused(names, new Usernames.Register("a1", "ann", clock.instant()), "the username is taken");
             clock.advance(Usernames.RETENTION);
-            names.dispatch(new Usernames.Register("a1", "ann"));
+            names.dispatch(new Usernames.Register("a1", "ann", clock.instant()));
         }
     }
 
@@ -140,44 +142,44 @@ class RulesTest {
 
     @Nested
     class A_token {
-        private final InMemoryCqrs optIn = over(OptIn.CATALOG, store -> OptIn.over(store, clock));
+        private final InMemoryCqrs optIn = over(OptIn.CATALOG, OptIn::over);
 
         @Test
         void confirms_once() {
-            optIn.dispatch(new OptIn.SignUp("a@b", "t1"));
-            assertRefused(optIn, new OptIn.Confirm("a@b", "t2"), "there is no such token");
-            assertRefused(optIn, new OptIn.Confirm("x@b", "t1"), "there is no such token");
+            optIn.dispatch(new OptIn.SignUp("a@b", "t1", clock.instant()));
+            assertRefused(optIn, new OptIn.Confirm("a@b", "t2", clock.instant()), "there is no such token");
+            assertRefused(optIn, new OptIn.Confirm("x@b", "t1", clock.instant()), "there is no such token");
 
-            optIn.dispatch(new OptIn.Confirm("a@b", "t1"));
+            optIn.dispatch(new OptIn.Confirm("a@b", "t1", clock.instant()));
 
-            assertRefused(optIn, new OptIn.Confirm("a@b", "t1"), "the token was used already");
-            assertRefused(optIn, new OptIn.SignUp("a@b", "t3"), "the address is confirmed already");
+            assertRefused(optIn, new OptIn.Confirm("a@b", "t1", clock.instant()), "the token was used already");
+            assertRefused(optIn, new OptIn.SignUp("a@b", "t3", clock.instant()), "the address is confirmed already");
         }
 
         @Test
         void expires_and_can_be_sent_anew() {
-            optIn.dispatch(new OptIn.SignUp("a@b", "t1"));
+            optIn.dispatch(new OptIn.SignUp("a@b", "t1", clock.instant()));
             clock.advance(OptIn.VALID.plusNanos(1));
-            assertRefused(optIn, new OptIn.Confirm("a@b", "t1"), "the token has expired");
+            assertRefused(optIn, new OptIn.Confirm("a@b", "t1", clock.instant()), "the token has expired");
 
-            optIn.dispatch(new OptIn.SignUp("a@b", "t2"));
+            optIn.dispatch(new OptIn.SignUp("a@b", "t2", clock.instant()));
             clock.advance(OptIn.VALID);
-            optIn.dispatch(new OptIn.Confirm("a@b", "t2"));
+            optIn.dispatch(new OptIn.Confirm("a@b", "t2", clock.instant()));
         }
     }
 
     @Nested
     class A_price {
-        private final InMemoryCqrs shop = over(Shop.CATALOG, store -> Shop.over(store, clock));
+        private final InMemoryCqrs shop = over(Shop.CATALOG, Shop::over);
 
         @Test
         void is_the_current_one_or_one_replaced_minutes_ago() {
-            shop.dispatch(new Shop.SetPrice("pen", 100));
-            assertRefused(shop, new Shop.SetPrice("pen", 100), "that is the price");
+            shop.dispatch(new Shop.SetPrice("pen", 100, clock.instant()));
+            assertRefused(shop, new Shop.SetPrice("pen", 100, clock.instant()), "that is the price");
             assertRefused(shop, order("o1", new Shop.Line("pen", 90)), "the price of pen is not 90");
             shop.dispatch(order("o1", new Shop.Line("pen", 100)));
 
-            shop.dispatch(new Shop.SetPrice("pen", 120));
+            shop.dispatch(new Shop.SetPrice("pen", 120, clock.instant()));
             clock.advance(Shop.GRACE.minusNanos(1));
             shop.dispatch(order("o2", new Shop.Line("pen", 100)));
             clock.advance(Duration.ofNanos(1));
@@ -187,8 +189,8 @@ class RulesTest {
 
         @Test
         void is_looked_at_for_each_product_of_an_order() {
-            shop.dispatch(new Shop.SetPrice("pen", 100));
-            shop.dispatch(new Shop.SetPrice("ink", 500));
+            shop.dispatch(new Shop.SetPrice("pen", 100, clock.instant()));
+            shop.dispatch(new Shop.SetPrice("ink", 500, clock.instant()));
 
             assertRefused(
                     shop,
@@ -199,7 +201,7 @@ class RulesTest {
         }
 
         private Shop.Order order(String id, Shop.Line... lines) {
-            return new Shop.Order(id, List.of(lines));
+            return new Shop.Order(id, List.of(lines), clock.instant());
         }
     }
 

@@ -4,6 +4,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantLock;
@@ -82,7 +83,8 @@ public final class JdbcLease implements AutoCloseable {
                     "update " + table + " set until = clock_timestamp() + ? * interval '1 millisecond'"
                             + " where name = ? and fence = ? and token = ?::uuid and until > clock_timestamp()"
                             // a stricter limit of the session or the server stays
-                            + " returning set_config('idle_in_transaction_session_timeout', case"
+                            + " returning pg_current_xact_id()::text,"
+                            + " set_config('idle_in_transaction_session_timeout', case"
                             + " when current_setting('idle_in_transaction_session_timeout')::interval"
                             + " between interval '1 ms' and ? * interval '1 ms'"
                             + " then current_setting('idle_in_transaction_session_timeout')"
@@ -139,8 +141,7 @@ public final class JdbcLease implements AutoCloseable {
         lock.lock();
         try {
             var mine = ownership;
-            ownership = Transaction.run(
-                    dataSource, connection -> renewed(connection, mine) ? mine : taken(connection));
+            ownership = Transaction.run(dataSource, connection -> renewed(connection, mine) ? mine : taken(connection));
             highest = Math.max(highest, ownership.fence());
             return !ownership.isNone();
         } catch (SQLException failed) {
@@ -229,16 +230,19 @@ public final class JdbcLease implements AutoCloseable {
         guard(connection, mine.fence() == fence ? mine : Ownership.NONE);
     }
 
-    private void guard(Connection connection, Ownership mine) {
+    /** As {@link #guard(Connection)}; gives the transaction's number, by which it is seen whether it is still the same. */
+    String guardedTransaction(Connection connection) {
+        return guard(connection, ownership);
+    }
+
+    private String guard(Connection connection, Ownership mine) {
         try {
             if (connection.getAutoCommit()) {
                 throw new IllegalStateException(
                         "A connection in auto-commit mode cannot be guarded by the lease \"" + name
                                 + "\", since each of its statements is a transaction of its own. Call setAutoCommit(false).");
             }
-            if (mine.isNone() || !guarded(connection, mine)) {
-                throw lost(mine.fence());
-            }
+            return guarded(connection, mine).orElseThrow(() -> lost(mine.fence()));
         } catch (SQLException failed) {
             throw new DatabaseException("Checking the lease \"" + name + "\"", failed);
         }
@@ -249,7 +253,10 @@ public final class JdbcLease implements AutoCloseable {
         return new LeaseLostException(name, owner, fence);
     }
 
-    private boolean guarded(Connection connection, Ownership mine) throws SQLException {
+    private Optional<String> guarded(Connection connection, Ownership mine) throws SQLException {
+        if (mine.isNone()) {
+            return Optional.empty();
+        }
         try (var guard = connection.prepareStatement(sql.guard())) {
             guard.setLong(1, duration.toMillis());
             guard.setString(2, name);
@@ -258,7 +265,7 @@ public final class JdbcLease implements AutoCloseable {
             guard.setLong(5, duration.toMillis());
             guard.setString(6, Long.toString(duration.toMillis()));
             try (var row = guard.executeQuery()) {
-                return row.next();
+                return row.next() ? Optional.of(row.getString(1)) : Optional.empty();
             }
         }
     }

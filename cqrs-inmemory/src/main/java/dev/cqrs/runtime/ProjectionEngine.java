@@ -28,7 +28,10 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Order:</b> each projection folds every matching event once, in the order of the log, without a gap.
  *
  * <p><b>Errors:</b> a projection whose fold throws stops, the listener is told, and reading its view throws; the append
- * stands, and other projections go on. Appending from within a fold is refused.
+ * stands, and other projections go on. So does one whose log holds an event that cannot be read, and one whose executor
+ * refuses. What a store throws otherwise, of events or of checkpoints, is taken to pass: the listener is told, the
+ * view keeps its position, and the next signal of the store has it tried again; until then the view lags, and its
+ * {@link ProjectionStatus} shows the failure. Appending from within a fold is refused.
  *
  * <p><b>Checkpoints:</b> where a store for them is given, the view of a fold of immutable values is saved with its
  * position, in the background after each task, otherwise on close; a new engine goes on from there if the version is
@@ -48,7 +51,7 @@ public final class ProjectionEngine implements AutoCloseable {
      * Begins an engine.
      *
      * @param store the log to follow
-     * @param listener told of each projection that stops, on the thread on which it did, with no lock held: it may
+     * @param listener told of each failure, on the thread on which it came up, with no lock held: it may
      *     append, and close the engine; what it throws goes to that thread's handler of uncaught exceptions
      * @return a builder without projections
      */
@@ -144,15 +147,32 @@ public final class ProjectionEngine implements AutoCloseable {
             if (!view.isRunning()) {
                 return;
             }
+            var tried = view.position();
             try {
-                view.catchUp(store.head());
+                tried = store.head();
+                view.catchUp(tried);
                 view.saveCheckpoint();
-                scheduled.set(false);
-                if (view.isRunning()) {
-                    appended(store.head()); // an append that came meanwhile found a task already scheduled
-                }
-            } catch (Throwable thrown) { // the store's: without this the projection would stand still and seem to run
-                view.stop(view.position(), thrown);
+            } catch (Throwable thrown) {
+                view.storeFailed(thrown);
+            }
+            scheduled.set(false);
+            lookAgain(tried);
+        }
+
+        /** An append that came meanwhile found a task already scheduled. What has failed is not tried again without one. */
+        private void lookAgain(Position tried) {
+            if (!view.isRunning()) {
+                return;
+            }
+            Position head;
+            try {
+                head = store.head();
+            } catch (Throwable thrown) {
+                view.storeFailed(thrown);
+                return;
+            }
+            if (head.isAfter(tried)) {
+                appended(head);
             }
         }
 

@@ -4,15 +4,16 @@ import dev.cqrs.event.Position;
 import java.util.Objects;
 
 /**
- * Why a projection stopped.
+ * Why a projection stopped, or what its store threw and is tried again.
  *
  * <p><b>Threads:</b> immutable.
  *
  * @param projection its name
  * @param position the event that could not be folded; or, if the failure was not in a fold, the last one that was
  * @param cause what was thrown
+ * @param retried whether it is tried again with the next signal of the store; otherwise the projection has stopped
  */
-public record ProjectionFailure(String projection, Position position, Throwable cause) {
+public record ProjectionFailure(String projection, Position position, Throwable cause, boolean retried) {
 
     /**
      * Checks for nulls.
@@ -20,6 +21,7 @@ public record ProjectionFailure(String projection, Position position, Throwable 
      * @param projection its name
      * @param position the event that could not be folded; or, if the failure was not in a fold, the last one that was
      * @param cause what was thrown
+     * @param retried whether it is tried again with the next signal of the store; otherwise the projection has stopped
      * @throws NullPointerException if a part is {@code null}
      */
     public ProjectionFailure {

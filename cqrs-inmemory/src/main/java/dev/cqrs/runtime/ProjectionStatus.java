@@ -14,7 +14,7 @@ import java.util.Optional;
  * @param state whether it still follows the log
  * @param position the last position of the log that its view takes into account
  * @param head the last position of the log
- * @param failure why it stopped, if it did
+ * @param failure why it stopped, or what is being tried again, if there is such
  */
 public record ProjectionStatus(
         String name, int version, State state, Position position, Position head, Optional<ProjectionFailure> failure) {
@@ -23,7 +23,7 @@ public record ProjectionStatus(
     public enum State {
         /** It follows the log. */
         RUNNING,
-        /** It failed. */
+        /** It failed, and is not tried again. */
         STOPPED,
         /** Its engine was closed. */
         CLOSED
@@ -37,7 +37,7 @@ public record ProjectionStatus(
      * @param state whether it still follows the log
      * @param position the last position of the log that its view takes into account
      * @param head the last position of the log
-     * @param failure why it stopped, if it did
+     * @param failure why it stopped, or what is being tried again, if there is such
      * @throws NullPointerException if a part is {@code null}
      */
     public ProjectionStatus {

@@ -4,7 +4,8 @@ import dev.cqrs.event.Position;
 import dev.cqrs.message.CqrsException;
 
 /**
- * A view was asked for whose projection has stopped: its fold, its executor or its checkpoint store failed.
+ * A view was asked for whose projection has stopped: its fold or its executor failed, or the store holds
+ * what cannot be read.
  *
  * <p><b>Threads:</b> immutable.
  */
@@ -26,7 +27,9 @@ public final class ProjectionStoppedException extends CqrsException {
         super(
                 "Projection \"" + failure.projection() + "\" stopped at position " + failure.position() + ": "
                         + failure.cause()
-                        + ". Its view is not kept up to date any more; mend the cause and start a new engine.",
+                        + (failure.retried()
+                                ? ". It goes on from there with the next signal of its store."
+                                : ". Its view is not kept up to date any more; mend the cause and start a new engine."),
                 failure.cause());
         this.projection = failure.projection();
         this.position = failure.position().value();

@@ -1,6 +1,8 @@
 package dev.cqrs.runtime;
 
+import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.eventstore.Timeline;
@@ -83,7 +85,8 @@ public final class ProjectionView<V> {
     }
 
     /**
-     * Reads from the view, in a state that takes whole appends into account.
+     * Reads from the view, in a state that takes whole appends into account; a view that is changed in place may be in the
+     * middle of one while its store fails ({@link #status()} tells).
      *
      * @param <T> what is read
      * @param reader reads; it must neither change the view nor hand it out, nor append
@@ -221,10 +224,11 @@ public final class ProjectionView<V> {
     public ProjectionStatus status() {
         var why = failure;
         var reached = position;
+        boolean stopped = why != null && !why.retried();
         return new ProjectionStatus(
                 projection.name(),
                 projection.version(),
-                why != null
+                stopped
                         ? ProjectionStatus.State.STOPPED
                         : closed ? ProjectionStatus.State.CLOSED : ProjectionStatus.State.RUNNING,
                 reached,
@@ -235,7 +239,12 @@ public final class ProjectionView<V> {
     // ---- the engine's side
 
     boolean isRunning() {
-        return failure == null && !closed;
+        return stopped() == null && !closed;
+    }
+
+    private @Nullable ProjectionFailure stopped() {
+        var why = failure;
+        return why == null || why.retried() ? null : why;
     }
 
     /** Folds what is in the log up to {@code until}, on the calling thread; readers see all of it or nothing. */
@@ -264,21 +273,26 @@ public final class ProjectionView<V> {
                 projection.query(), ReadOptions.forwards().after(position).until(until))) {
             while (events.advance()) {
                 if (closed) {
-                    return failure;
+                    return stopped();
                 }
                 var at = events.position();
                 try {
                     folded = projection.fold().apply(folded, events.event());
                 } catch (Throwable thrown) {
                     publish(folded, reached);
-                    return note(at, thrown);
+                    return note(at, thrown, false);
                 }
                 reached = at;
             }
             publish(folded, until.isAfter(events.head()) ? events.head() : until);
-            return failure;
+            var why = stopped();
+            failure = why; // what was to be tried again has been
+            return why;
         } catch (Throwable thrown) { // the store's, in reading
-            return note(reached, thrown);
+            if (projection.fold().changesInPlace()) { // what is in the view must not be folded again
+                publish(folded, reached);
+            }
+            return note(reached, thrown, mayPass(thrown));
         }
     }
 
@@ -296,7 +310,7 @@ public final class ProjectionView<V> {
         ProjectionFailure failed = null;
         lock.readLock().lock();
         try {
-            if (!closed) {
+            if (!closed && failure == null) { // after a failed read there is nothing new
                 failed = save(checkpoints);
             }
         } finally {
@@ -307,26 +321,40 @@ public final class ProjectionView<V> {
     }
 
     private @Nullable ProjectionFailure save(CheckpointStore checkpoints) {
-        if (failure != null) {
+        if (stopped() != null) {
             return null;
         }
         try {
             checkpoints.save(projection.name(), new Checkpoint(projection.version(), position, published));
             return null;
         } catch (Throwable thrown) {
-            return note(position, thrown);
+            return note(position, thrown, !closed && mayPass(thrown));
         }
     }
 
-    /** Stops the projection, for a reason outside its fold; not to be called with the lock held. */
-    void stop(Position at, Throwable cause) {
-        var why = note(at, cause);
+    /** Whether a store that threw this may do better next time: not where the log holds what cannot be read. */
+    private static boolean mayPass(Throwable thrown) {
+        return thrown instanceof Exception
+                && !(thrown instanceof UnknownEventException)
+                && !(thrown instanceof EventCodec.UnreadableEventException);
+    }
+
+    /** Notes what the store threw outside {@link #catchUp}; not to be called with the lock held. */
+    void storeFailed(Throwable thrown) {
+        var why = note(position, thrown, mayPass(thrown));
         wake();
         tell(why);
     }
 
-    private ProjectionFailure note(Position at, Throwable cause) {
-        var why = new ProjectionFailure(projection.name(), at, cause);
+    /** Stops the projection, for a reason outside its fold; not to be called with the lock held. */
+    void stop(Position at, Throwable cause) {
+        var why = note(at, cause, false);
+        wake();
+        tell(why);
+    }
+
+    private ProjectionFailure note(Position at, Throwable cause, boolean retried) {
+        var why = new ProjectionFailure(projection.name(), at, cause, retried);
         failure = why;
         return why;
     }
@@ -396,7 +424,7 @@ public final class ProjectionView<V> {
 
     private void checkUsable() {
         checkOpen();
-        var why = failure;
+        var why = stopped();
         if (why != null) {
             throw new ProjectionStoppedException(why);
         }

@@ -7,6 +7,7 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
@@ -23,6 +24,7 @@ import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -36,6 +38,7 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -154,7 +157,7 @@ class ProjectionEngineTest {
 
             assertThat(store.head()).isEqualTo(Position.of(3));
             assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(6);
-            assertThat(failures).containsExactly(new ProjectionFailure("failing", Position.of(2), boom));
+            assertThat(failures).containsExactly(new ProjectionFailure("failing", Position.of(2), boom, false));
             assertThatThrownBy(() -> engine.view(failing).<Integer>read(sum -> sum))
                     .isInstanceOf(ProjectionStoppedException.class)
                     .hasMessageContaining("\"failing\" stopped at position 2")
@@ -542,6 +545,11 @@ class ProjectionEngineTest {
         @Nullable
         RuntimeException onSubscription;
 
+        RuntimeException onRead = new IllegalStateException("connection lost in reading");
+
+        /** How often each read moves on before it fails. */
+        int readsBeforeFailing = Integer.MAX_VALUE;
+
         int subscriptions;
 
         @Override
@@ -551,7 +559,17 @@ class ProjectionEngineTest {
 
         @Override
         public EventStream read(EventQuery query, ReadOptions options) {
-            return store.read(query, options);
+            var events = store.read(query, options);
+            var moves = new AtomicInteger();
+            return (EventStream) Proxy.newProxyInstance(
+                    EventStream.class.getClassLoader(),
+                    new Class<?>[] {EventStream.class},
+                    (proxy, method, arguments) -> {
+                        if (method.getName().equals("advance") && moves.getAndIncrement() >= readsBeforeFailing) {
+                            throw onRead;
+                        }
+                        return method.invoke(events, arguments);
+                    });
         }
 
         @Override
@@ -582,7 +600,7 @@ class ProjectionEngineTest {
     }
 
     @Test
-    void a_store_that_fails_under_a_background_task_stops_the_projection_and_the_listener_is_told() {
+    void a_store_that_fails_under_a_background_task_is_told_of_and_tried_again_at_the_next_append() {
         var failing = new Failing();
         try (var engine = ProjectionEngine.builder(failing, failures::add)
                 .background(TOTAL, executor)
@@ -593,13 +611,100 @@ class ProjectionEngineTest {
             executor.runAll();
             failing.onHead = null;
 
-            assertThat(failures).containsExactly(new ProjectionFailure("total", Position.START, lost));
-            assertThat(engine.view(TOTAL).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
-            assertThatThrownBy(() -> engine.view(TOTAL).read(sum -> sum)).hasCause(lost);
+            // it was asked twice: for the task, and for what came meanwhile
+            var failure = new ProjectionFailure("total", Position.START, lost, true);
+            assertThat(failures).containsOnly(failure);
+            assertThat(engine.view(TOTAL).status().state()).isEqualTo(ProjectionStatus.State.RUNNING);
+            assertThat(engine.view(TOTAL).status().failure()).contains(failure);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isZero();
+
             add(2);
             executor.runAll();
-            assertThat(failures).hasSize(1);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
+            assertThat(engine.view(TOTAL).status().failure()).isEmpty();
         }
+    }
+
+    @Test
+    void a_store_that_fails_in_reading_has_each_event_folded_once_all_the_same() {
+        for (boolean inline : List.of(true, false)) {
+            var failing = new Failing();
+            failures.clear();
+            long before = store.head().value();
+            var builder = ProjectionEngine.builder(failing, failures::add);
+            try (var engine = (inline
+                            ? builder.inline(TOTAL).inline(LIST)
+                            : builder.background(TOTAL, executor).background(LIST, executor))
+                    .build()) {
+                executor.runAll();
+                int sum = engine.view(TOTAL).<Integer>read(its -> its);
+                int size = engine.view(LIST).<Integer>read(List::size);
+
+                // when reading breaks off in the middle of what was appended
+                failing.readsBeforeFailing = 2;
+                store.append(List.of(new Added(1), new Added(2), new Added(3)), AppendCondition.none());
+                executor.runAll();
+                assertThat(failures).hasSize(2).allMatch(ProjectionFailure::retried);
+                assertThat(engine.status()).allMatch(its -> its.failure().isPresent());
+                assertThat(engine.view(TOTAL).<Integer>read(its -> its))
+                        .as("whole appends")
+                        .isEqualTo(sum);
+
+                // then
+                failing.readsBeforeFailing = Integer.MAX_VALUE;
+                add(4);
+                executor.runAll();
+                assertThat(engine.view(TOTAL).<Integer>read(its -> its)).isEqualTo(sum + 10);
+                assertThat(engine.view(LIST).<Integer>read(List::size)).isEqualTo(size + 4);
+                assertThat(engine.status())
+                        .allMatch(
+                                its -> its.failure().isEmpty() && its.position().value() == before + 4);
+                assertThat(failures).hasSize(2);
+            }
+        }
+    }
+
+    @Test
+    void an_event_that_cannot_be_read_stops_the_projection() {
+        var failing = new Failing();
+        failing.readsBeforeFailing = 0;
+        failing.onRead = new UnknownEventException("added", "nothing of the kind");
+        try (var engine =
+                ProjectionEngine.builder(failing, failures::add).inline(TOTAL).build()) {
+            add(1);
+            assertThat(engine.view(TOTAL).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+            assertThat(failures).singleElement().matches(its -> !its.retried());
+        }
+    }
+
+    @Test
+    void a_checkpoint_that_cannot_be_saved_is_saved_after_the_next_append() {
+        var saved = new ArrayList<Checkpoint>();
+        var checkpoints = new Full() {
+            @Override
+            public void save(String projection, Checkpoint checkpoint) {
+                if (tries == 0) {
+                    super.save(projection, checkpoint);
+                }
+                saved.add(checkpoint);
+            }
+        };
+        try (var engine = ProjectionEngine.builder(store, failures::add)
+                .checkpoints(checkpoints)
+                .background(TOTAL, executor)
+                .build()) {
+            add(1);
+            executor.runAll();
+            assertThat(failures).singleElement().matches(ProjectionFailure::retried);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(1);
+            assertThat(saved).isEmpty();
+
+            add(2);
+            executor.runAll();
+            assertThat(saved).containsExactly(new Checkpoint(1, Position.of(2), 3));
+            assertThat(engine.view(TOTAL).status().failure()).isEmpty();
+        }
+        assertThat(failures).hasSize(1);
     }
 
     @Test
@@ -610,7 +715,7 @@ class ProjectionEngineTest {
                 })
                 .build()) {
             add(1);
-            assertThat(failures).containsExactly(new ProjectionFailure("total", Position.START, noThread));
+            assertThat(failures).containsExactly(new ProjectionFailure("total", Position.START, noThread, false));
             assertThat(engine.view(TOTAL).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
         }
     }
@@ -687,7 +792,7 @@ class ProjectionEngineTest {
     }
 
     /** Keeps nothing. */
-    static final class Full implements CheckpointStore {
+    static class Full implements CheckpointStore {
         int tries;
 
         @Override
@@ -754,11 +859,14 @@ class ProjectionEngineTest {
                     executor.runAll();
                 });
 
+        // it is tried once more in closing
         assertThat(failures)
-                .singleElement()
-                .satisfies(f -> assertThat(f.cause()).hasMessage("no space left"));
+                .hasSize(2)
+                .allSatisfy(f -> assertThat(f.cause()).hasMessage("no space left"))
+                .extracting(ProjectionFailure::retried)
+                .containsExactlyInAnyOrder(true, false);
         assertThat(uncaught).isEmpty();
-        assertThat(full.tries).isEqualTo(1);
+        assertThat(full.tries).isEqualTo(2);
         assertThat(engine.view(LIST).status().state()).isEqualTo(ProjectionStatus.State.CLOSED);
     }
 

@@ -13,7 +13,6 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import javax.sql.DataSource;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A checkpoint store on PostgreSQL: views of projections and snapshots of decisions go on where they ended, in whichever
@@ -38,7 +37,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
     private final EventCodec codec;
     private final States states;
     private final Consumer<? super Unreadable> listener;
-    private final @Nullable JdbcLease lease;
+    private final Consumer<Connection> guard;
 
     /**
      * A state that was found and could not be read.
@@ -106,13 +105,13 @@ public final class JdbcCheckpointStore implements CheckpointStore {
             EventCodec codec,
             States states,
             Consumer<? super Unreadable> listener,
-            @Nullable JdbcLease lease) {
+            Consumer<Connection> guard) {
         this.dataSource = dataSource;
         this.sql = sql;
         this.codec = codec;
         this.states = states;
         this.listener = listener;
-        this.lease = lease;
+        this.guard = guard;
     }
 
     /**
@@ -129,17 +128,20 @@ public final class JdbcCheckpointStore implements CheckpointStore {
     }
 
     /**
-     * Gives a view of this store that writes only while a lease is held, in the transaction that proves it.
+     * Gives a view of this store that writes only while the present ownership of a lease lasts, in the transaction that
+     * proves it.
      *
      * <p>For what runs in one process at a time ({@link JdbcLease#whileHeld}): an owner that was paused past its lease
-     * overwrites nothing.
+     * overwrites nothing, not even after it has taken the lease again. To be called each time the lease is taken.
      *
-     * @param lease of the same database
-     * @return a store whose {@code save} and {@code delete} throw {@link LeaseLostException} if the lease is lost
+     * @param lease of the same database, held
+     * @return a store whose {@code save} and {@code delete} throw {@link LeaseLostException} if that ownership has ended
+     * @throws LeaseLostException if the lease is not held, as far as is known here
      */
     public CheckpointStore guardedBy(JdbcLease lease) {
+        long fence = lease.fence().orElseThrow(() -> lease.lost(0));
         return new JdbcCheckpointStore(
-                dataSource, sql, codec, states, listener, Objects.requireNonNull(lease, "lease"));
+                dataSource, sql, codec, states, listener, connection -> lease.guard(connection, fence));
     }
 
     @Override
@@ -227,9 +229,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
     private void write(String what, String name, Transaction.Work<Integer, RuntimeException> work) {
         try {
             Transaction.run(dataSource, connection -> {
-                if (lease != null) {
-                    lease.guard(connection);
-                }
+                guard.accept(connection);
                 return work.on(connection);
             });
         } catch (SQLException failed) {
@@ -331,7 +331,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                     codec,
                     new States(Map.copyOf(byName), new TreeMap<>(byBeginning)),
                     listener,
-                    null);
+                    connection -> {});
         }
     }
 }

@@ -156,6 +156,9 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
      * the transaction soon. Whoever appends first and then waits for rows that others hold, who then append, is in a
      * deadlock, which the database ends with an error for one of them. Such appends are not committed in groups.
      *
+     * <p>Whoever appends to this store itself while the calling thread's transaction holds the log waits for it; if that is
+     * the same thread, for itself, which the database cannot see. Hand the joined store on to what is called meanwhile.
+     *
      * <p>Signals do not come from such appends, as they come before the commit. Call {@link #wake()} after it, or let a
      * store {@linkplain Builder#follow follow} the log, which the database wakes at the commit.
      *

@@ -4,9 +4,11 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
@@ -15,10 +17,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * The right to act under a name, which one owner has at a time among all processes that share a database.
  *
- * <p>It is held for a duration at a time, by the database's clock, and renewed by {@link #acquire()} and {@link #guard}. An
- * owner that dies loses it when the time is over. An owner that was paused for longer does not know that it has lost it;
- * therefore its transactions ask: {@link #guard} refuses them, so that what has passed from one owner to the next is written
- * by one alone. For what lies outside the database there is {@link #fence()}, a number that rises with each owner.
+ * <p>It is held for a duration at a time, by the database's clock, and renewed by {@link #acquire()} and
+ * {@link #guard(Connection)}. An owner that dies loses it when the time is over. An owner that was paused for longer does
+ * not know that it has lost it; therefore its transactions ask: the guard refuses them, so that what has passed from one
+ * owner to the next is written by one alone. For what lies outside the database there is {@link #fence()}, a number that
+ * rises with each owner, as long as the server forgets none: after a fail-over to a replica that lags it may give a number
+ * again. Guards are not deceived by that, since each ownership has a token besides.
  *
  * <p>A guarded transaction keeps the lease until it ends. The server ends it if its client says nothing for the lease's
  * duration, so that a paused owner cannot keep the others waiting.
@@ -42,8 +46,21 @@ public final class JdbcLease implements AutoCloseable {
     /** Held while the database is asked, so that two threads do not take the lease from each other. */
     private final ReentrantLock lock = new ReentrantLock();
 
-    /** 0 while the lease is not held, as far as is known here. */
-    private volatile long fence;
+    /** {@link Ownership#NONE} while the lease is not held, as far as is known here. */
+    private volatile Ownership ownership = Ownership.NONE;
+
+    /** The greatest fence ever held here; guarded by {@link #lock}. */
+    private long highest;
+
+    /** One taking of the lease; the token tells apart two with one fence, the first of which a fail-over has forgotten. */
+    private record Ownership(long fence, String token) {
+
+        static final Ownership NONE = new Ownership(0, "");
+
+        boolean isNone() {
+            return fence == 0;
+        }
+    }
 
     /** The texts, with the prefix put in. */
     private record Statements(String insert, String take, String renew, String guard, String release) {
@@ -53,19 +70,26 @@ public final class JdbcLease implements AutoCloseable {
             return new Statements(
                     // neither of these waits for a guarded transaction, whose row is locked: that is why "on conflict"
                     // alone would not do
-                    "insert into " + table + " (name, owner, fence, until) select ?, '', 0, '-infinity'"
+                    "insert into " + table + " (name, owner, fence, token, until)"
+                            + " select ?, '', 0, gen_random_uuid(), '-infinity'"
                             + " where not exists (select from " + table + " where name = ?)"
                             + " on conflict (name) do nothing",
-                    "update " + table + " set owner = ?, fence = fence + 1,"
+                    "update " + table + " set owner = ?, fence = greatest(fence, ?) + 1, token = gen_random_uuid(),"
                             + " until = clock_timestamp() + ? * interval '1 millisecond' where name ="
                             + " (select name from " + table + " where name = ? and until <= clock_timestamp()"
-                            + " for update skip locked) returning fence",
+                            + " for update skip locked) returning fence, token",
                     "update " + table + " set until = clock_timestamp() + ? * interval '1 millisecond'"
-                            + " where name = ? and fence = ? and until > clock_timestamp()",
+                            + " where name = ? and fence = ? and token = ?::uuid and until > clock_timestamp()",
                     "update " + table + " set until = clock_timestamp() + ? * interval '1 millisecond'"
-                            + " where name = ? and fence = ? and until > clock_timestamp()"
-                            + " returning set_config('idle_in_transaction_session_timeout', ?, true)",
-                    "update " + table + " set until = '-infinity' where name = ? and fence = ?");
+                            + " where name = ? and fence = ? and token = ?::uuid and until > clock_timestamp()"
+                            // a stricter limit of the session or the server stays
+                            + " returning pg_current_xact_id()::text,"
+                            + " set_config('idle_in_transaction_session_timeout', case"
+                            + " when current_setting('idle_in_transaction_session_timeout')::interval"
+                            + " between interval '1 ms' and ? * interval '1 ms'"
+                            + " then current_setting('idle_in_transaction_session_timeout')"
+                            + " else ? || 'ms' end, true)",
+                    "update " + table + " set until = '-infinity' where name = ? and fence = ? and token = ?::uuid");
         }
     }
 
@@ -108,16 +132,18 @@ public final class JdbcLease implements AutoCloseable {
     /**
      * Takes the lease if nobody has it, or renews it.
      *
-     * <p>Does not wait for another owner. The fence stays the same while the lease is renewed in time.
+     * <p>Does not wait for another owner. The fence stays the same while the lease is renewed in time. Waits for a guarded
+     * transaction of this lease, which has the row locked: not for the thread that has it open and would wait for itself.
      *
      * @return whether it is held
      */
     public boolean acquire() {
         lock.lock();
         try {
-            long mine = fence;
-            fence = Transaction.run(dataSource, connection -> renewed(connection, mine) ? mine : taken(connection));
-            return fence != 0;
+            var mine = ownership;
+            ownership = Transaction.run(dataSource, connection -> renewed(connection, mine) ? mine : taken(connection));
+            highest = Math.max(highest, ownership.fence());
+            return !ownership.isNone();
         } catch (SQLException failed) {
             throw DatabaseException.ofRepeatable("Acquiring the lease \"" + name + "\"", failed);
         } finally {
@@ -125,19 +151,38 @@ public final class JdbcLease implements AutoCloseable {
         }
     }
 
-    private boolean renewed(Connection connection, long mine) throws SQLException {
-        if (mine == 0) {
+    /** Renews an ownership, and no other; says whether it goes on. If it does not, the lease is not taken again. */
+    private boolean renew(Ownership mine) {
+        lock.lock();
+        try {
+            if (ownership.equals(mine) && Transaction.run(dataSource, connection -> renewed(connection, mine))) {
+                return true;
+            }
+            if (ownership.equals(mine)) {
+                ownership = Ownership.NONE;
+            }
+            return false;
+        } catch (SQLException failed) {
+            throw DatabaseException.ofRepeatable("Renewing the lease \"" + name + "\"", failed);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean renewed(Connection connection, Ownership mine) throws SQLException {
+        if (mine.isNone()) {
             return false;
         }
         try (var renew = connection.prepareStatement(sql.renew())) {
             renew.setLong(1, duration.toMillis());
             renew.setString(2, name);
-            renew.setLong(3, mine);
+            renew.setLong(3, mine.fence());
+            renew.setString(4, mine.token());
             return renew.executeUpdate() == 1;
         }
     }
 
-    private long taken(Connection connection) throws SQLException {
+    private Ownership taken(Connection connection) throws SQLException {
         try (var insert = connection.prepareStatement(sql.insert())) {
             insert.setString(1, name);
             insert.setString(2, name);
@@ -145,10 +190,11 @@ public final class JdbcLease implements AutoCloseable {
         }
         try (var take = connection.prepareStatement(sql.take())) {
             take.setString(1, owner);
-            take.setLong(2, duration.toMillis());
-            take.setString(3, name);
+            take.setLong(2, highest);
+            take.setLong(3, duration.toMillis());
+            take.setString(4, name);
             try (var row = take.executeQuery()) {
-                return row.next() ? row.getLong(1) : 0;
+                return row.next() ? new Ownership(row.getLong(1), row.getString(2)) : Ownership.NONE;
             }
         }
     }
@@ -157,36 +203,69 @@ public final class JdbcLease implements AutoCloseable {
      * Makes the rest of the connection's transaction the owner's alone, and renews the lease.
      *
      * <p>To be called first in the transaction, before what it guards is read. Until the transaction ends nobody else can
-     * take the lease.
+     * take the lease. It asks for the ownership of this moment: what was read before the transaction, maybe under an earlier
+     * one, needs {@link #guard(Connection, long)}.
      *
      * @param connection of the lease's database, in a transaction
      * @throws LeaseLostException if the lease is not held; roll the transaction back
      * @throws IllegalStateException if the connection commits each statement by itself
      */
     public void guard(Connection connection) {
-        long mine = fence;
+        guard(connection, ownership);
+    }
+
+    /**
+     * As {@link #guard(Connection)}, for one ownership: for what was read or computed under it, before this transaction.
+     *
+     * <p>Whoever loses the lease and takes it again does so after others may have written; what he holds from before is
+     * old, although the lease is his.
+     *
+     * @param connection of the lease's database, in a transaction
+     * @param fence the ownership's, as {@link #fence()} gave it
+     * @throws LeaseLostException if that ownership has ended; roll the transaction back
+     * @throws IllegalStateException if the connection commits each statement by itself
+     */
+    public void guard(Connection connection, long fence) {
+        var mine = ownership;
+        guard(connection, mine.fence() == fence ? mine : Ownership.NONE);
+    }
+
+    /** As {@link #guard(Connection)}; gives the transaction's number, by which it is seen whether it is still the same. */
+    String guardedTransaction(Connection connection) {
+        return guard(connection, ownership);
+    }
+
+    private String guard(Connection connection, Ownership mine) {
         try {
             if (connection.getAutoCommit()) {
                 throw new IllegalStateException(
                         "A connection in auto-commit mode cannot be guarded by the lease \"" + name
                                 + "\", since each of its statements is a transaction of its own. Call setAutoCommit(false).");
             }
-            if (mine == 0 || !guarded(connection, mine)) {
-                throw new LeaseLostException(name, owner, mine);
-            }
+            return guarded(connection, mine).orElseThrow(() -> lost(mine.fence()));
         } catch (SQLException failed) {
             throw new DatabaseException("Checking the lease \"" + name + "\"", failed);
         }
     }
 
-    private boolean guarded(Connection connection, long mine) throws SQLException {
+    /** For one that has ended. */
+    LeaseLostException lost(long fence) {
+        return new LeaseLostException(name, owner, fence);
+    }
+
+    private Optional<String> guarded(Connection connection, Ownership mine) throws SQLException {
+        if (mine.isNone()) {
+            return Optional.empty();
+        }
         try (var guard = connection.prepareStatement(sql.guard())) {
             guard.setLong(1, duration.toMillis());
             guard.setString(2, name);
-            guard.setLong(3, mine);
-            guard.setString(4, Long.toString(duration.toMillis()));
+            guard.setLong(3, mine.fence());
+            guard.setString(4, mine.token());
+            guard.setLong(5, duration.toMillis());
+            guard.setString(6, Long.toString(duration.toMillis()));
             try (var row = guard.executeQuery()) {
-                return row.next();
+                return row.next() ? Optional.of(row.getString(1)) : Optional.empty();
             }
         }
     }
@@ -197,8 +276,8 @@ public final class JdbcLease implements AutoCloseable {
      * @return empty if the lease is not held, as far as is known here
      */
     public OptionalLong fence() {
-        long mine = fence;
-        return mine == 0 ? OptionalLong.empty() : OptionalLong.of(mine);
+        var mine = ownership;
+        return mine.isNone() ? OptionalLong.empty() : OptionalLong.of(mine.fence());
     }
 
     /** Gives the lease up, if it is held, so that another owner need not wait. */
@@ -206,9 +285,9 @@ public final class JdbcLease implements AutoCloseable {
     public void close() {
         lock.lock();
         try {
-            long mine = fence;
-            fence = 0;
-            if (mine != 0) {
+            var mine = ownership;
+            ownership = Ownership.NONE;
+            if (!mine.isNone()) {
                 Transaction.run(dataSource, connection -> released(connection, mine));
             }
         } catch (SQLException failed) {
@@ -219,10 +298,11 @@ public final class JdbcLease implements AutoCloseable {
         }
     }
 
-    private boolean released(Connection connection, long mine) throws SQLException {
+    private boolean released(Connection connection, Ownership mine) throws SQLException {
         try (var release = connection.prepareStatement(sql.release())) {
             release.setString(1, name);
-            release.setLong(2, mine);
+            release.setLong(2, mine.fence());
+            release.setString(3, mine.token());
             return release.executeUpdate() == 1;
         }
     }
@@ -232,7 +312,9 @@ public final class JdbcLease implements AutoCloseable {
      *
      * <p>A task on {@code executor} tries to take the lease each second, and renews it three times in its duration. When
      * it has it, it opens {@code work}; when it loses it, or cannot renew it, it closes that. What the work has in hand at
-     * that moment it may still finish: guard what it writes ({@link #guard}, {@link JdbcCheckpointStore#guardedBy}).
+     * that moment it may still finish: guard what it writes ({@link #guard(Connection, long)},
+     * {@link JdbcCheckpointStore#guardedBy}). Work that has lost its lease is closed before the lease is taken again. Work
+     * that ends by itself keeps the lease all the same; let what watches it close this.
      *
      * <pre>{@code
      * var running = lease.whileHeld(executor, () -> ProjectionEngine.builder(store, listener)
@@ -278,6 +360,7 @@ public final class JdbcLease implements AutoCloseable {
         private final Supplier<? extends AutoCloseable> work;
         private final Consumer<? super Throwable> listener;
         private @Nullable AutoCloseable open;
+        private Ownership openedUnder = Ownership.NONE;
 
         Keeper(Supplier<? extends AutoCloseable> work, Consumer<? super Throwable> listener) {
             this.work = work;
@@ -286,18 +369,15 @@ public final class JdbcLease implements AutoCloseable {
 
         @Override
         public Loop.Rest step(boolean woken) {
-            long before = fence;
-            boolean held = false;
-            try {
-                held = acquire();
-            } catch (Throwable failed) {
-                tell(failed);
-            }
-            if (!held || fence != before) { // lost, or lost and taken again
-                closeWork();
-            }
-            if (held && open == null) {
+            if (open != null) {
+                if (!attempt(() -> renew(openedUnder))) {
+                    // before the lease is taken again: what the work writes in closing must find it lost
+                    closeWork();
+                    giveUp();
+                }
+            } else if (attempt(JdbcLease.this::acquire)) {
                 try {
+                    openedUnder = ownership;
                     open = Objects.requireNonNull(work.get(), "what work opens");
                 } catch (Throwable failed) {
                     tell(failed);
@@ -305,6 +385,15 @@ public final class JdbcLease implements AutoCloseable {
                 }
             }
             return open != null ? new Loop.Rest(beat(), true) : standby();
+        }
+
+        private boolean attempt(BooleanSupplier step) {
+            try {
+                return step.getAsBoolean();
+            } catch (Throwable failed) {
+                tell(failed);
+                return false;
+            }
         }
 
         @Override

@@ -37,7 +37,8 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Threads:</b> thread-safe. Starts none: a task on the caller's executor works, and rests until an append of the store
  * wakes it, or a third of the lease has passed. Where another process works it tries to take over each second.
  *
- * <p><b>Errors:</b> a handler that throws stops the projection; the listener is told, and the lease given up. A database
+ * <p><b>Errors:</b> a handler that throws stops the projection; so does a view that is ahead of the log, which is another
+ * one or was restored. The listener is told, and the lease given up. A database
  * that cannot be reached, or that asks for a retry (SQLState classes 08, 40, 53, 57, 58 and lock timeouts), is tried again
  * each second, and the listener told each time.
  */
@@ -80,8 +81,8 @@ public final class JdbcProjector implements AutoCloseable {
         /**
          * Takes an event into the view.
          *
-         * @param connection in the transaction that also keeps the progress; not to be committed, rolled back or closed, nor
-         *     its modes changed
+         * @param connection in the transaction that also keeps the progress; not to be committed, rolled back (except to a
+         *     savepoint) or closed, nor its modes changed: a handler that does stops the projection
          * @param event matches the projection's query
          * @throws Exception to roll the batch back and stop the projection, unless it is one that the database asks to retry
          */
@@ -89,7 +90,7 @@ public final class JdbcProjector implements AutoCloseable {
 
         /**
          * Empties the view, because it is filled anew from the beginning of the log: the projection has a later version
-         * than the one that filled it, or the log ends before the position that the view had reached.
+         * than the one that filled it.
          *
          * @param connection as for {@link #apply}
          * @throws Exception to leave the view as it was, and stop the projection; without an implementation that is what
@@ -215,7 +216,8 @@ public final class JdbcProjector implements AutoCloseable {
                     "select version, position from " + table + " where name = ?",
                     "insert into " + table + " (name, version, position) values (?, ?, 0)"
                             + " on conflict (name) do update set version = excluded.version, position = 0",
-                    "update " + table + " set position = ? where name = ? and version = ? and position = ?");
+                    "update " + table + " set position = ? where name = ? and version = ? and position = ?"
+                            + " and pg_current_xact_id()::text = ?");
         }
     }
 
@@ -409,7 +411,7 @@ public final class JdbcProjector implements AutoCloseable {
         }
 
         private Position begun(Connection connection, Position head) throws SQLException {
-            lease.guard(connection);
+            var transaction = lease.guardedTransaction(connection);
             var found = progress(connection);
             int version = found.map(Progress::version).orElse(projection.version());
             if (version > projection.version()) {
@@ -418,17 +420,16 @@ public final class JdbcProjector implements AutoCloseable {
                         + "; expected the same or an earlier one there. A newer application has taken it over; end this"
                         + " one.");
             }
-            var usable = found.filter(its ->
-                    its.version() == projection.version() && !its.position().isAfter(head));
-            if (usable.isPresent()) {
-                return usable.get().position();
-            }
             if (found.isPresent()) {
+                if (version == projection.version()) {
+                    return notAhead(found.get().position(), head);
+                }
                 try {
                     projection.handler().reset(connection);
                 } catch (Throwable thrown) {
                     throw new HandlerThrew(Position.START, thrown);
                 }
+                checkSame(transaction, connection);
             }
             try (var save = connection.prepareStatement(sql.save())) {
                 save.setString(1, projection.name());
@@ -436,6 +437,18 @@ public final class JdbcProjector implements AutoCloseable {
                 save.executeUpdate();
             }
             return Position.START;
+        }
+
+        /** A view is not emptied unasked: the log may be the wrong one. */
+        private Position notAhead(Position reached, Position head) {
+            if (reached.isAfter(head)) {
+                throw new IllegalStateException("The view of projection \"" + projection.name()
+                        + "\" takes into account position " + reached + ", and the log ends at " + head
+                        + "; expected a log that is as long. Nothing was changed. If this is another log, give the"
+                        + " projector its own; if the log was restored from an earlier state, raise the projection's"
+                        + " version, so that the view is filled anew.");
+            }
+            return reached;
         }
 
         /** Up to the head of the moment; whoever appends meanwhile wakes the loop again. */
@@ -460,7 +473,7 @@ public final class JdbcProjector implements AutoCloseable {
         private void apply(List<RecordedEvent> events, Position reached) throws SQLException {
             var before = position;
             Transaction.run(dataSource, connection -> {
-                lease.guard(connection);
+                var transaction = lease.guardedTransaction(connection);
                 for (var event : events) {
                     try {
                         projection.handler().apply(connection, event);
@@ -468,23 +481,42 @@ public final class JdbcProjector implements AutoCloseable {
                         throw new HandlerThrew(event.position(), thrown);
                     }
                 }
-                if (connection.getAutoCommit()) {
-                    throw new IllegalStateException("The handler of projection \"" + projection.name()
-                            + "\" has switched its connection to auto-commit, so that the view and its progress are no"
-                            + " longer written together. Leave the connection's modes alone.");
-                }
-                return saved(connection, before, reached);
+                return saved(transaction, connection, before, reached);
             });
             move(State.RUNNING, reached, null);
         }
 
-        private boolean saved(Connection connection, Position before, Position reached) throws SQLException {
+        private void checkSame(String transaction, Connection connection) throws SQLException {
+            if (connection.getAutoCommit()) {
+                throw new IllegalStateException("The handler of projection \"" + projection.name()
+                        + "\" has switched its connection to auto-commit, so that the view and its progress are no"
+                        + " longer written together. Leave the connection's modes alone.");
+            }
+            try (var ask = connection.prepareStatement("select pg_current_xact_id()::text");
+                    var row = ask.executeQuery()) {
+                if (!row.next() || !transaction.equals(row.getString(1))) {
+                    throw new IllegalStateException(
+                            "The handler of projection \"" + projection.name()
+                                    + "\" has ended the transaction it was given: what it had written before a rollback is gone,"
+                                    + " and what it had committed is in the view without its progress. Neither commit nor roll"
+                                    + " back; to undo a part, roll back to a savepoint. Raise the version to fill the view anew.");
+                }
+            }
+        }
+
+        private boolean saved(String transaction, Connection connection, Position before, Position reached)
+                throws SQLException {
+            if (connection.getAutoCommit()) {
+                checkSame(transaction, connection);
+            }
             try (var save = connection.prepareStatement(sql.move())) {
                 save.setLong(1, reached.value());
                 save.setString(2, projection.name());
                 save.setInt(3, projection.version());
                 save.setLong(4, before.value());
+                save.setString(5, transaction);
                 if (save.executeUpdate() != 1) {
+                    checkSame(transaction, connection);
                     throw new IllegalStateException("The progress of projection \"" + projection.name()
                             + "\" is not at version " + projection.version() + ", position " + before
                             + " any more, where this owner left it; nothing was written. Change it only while no"
@@ -641,6 +673,10 @@ public final class JdbcProjector implements AutoCloseable {
                 Handler handler,
                 Executor executor,
                 Consumer<? super Failure> listener) {
+            if (name.isBlank()) {
+                throw new IllegalArgumentException(
+                        "The name of a projection is blank; expected one that stays, such as that of its view.");
+            }
             if (version < 1) {
                 throw new IllegalArgumentException(
                         "The version of projection \"" + name + "\" is " + version + "; expected 1 or more.");

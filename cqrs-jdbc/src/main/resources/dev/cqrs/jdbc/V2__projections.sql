@@ -19,9 +19,10 @@ create table ${prefix}_lease (
     name  text collate "C" not null primary key,
     owner text             not null,
     fence bigint           not null,
+    token uuid             not null,
     until timestamptz      not null
 );
 comment on table ${prefix}_lease is
-    'Who owns what, and until when by the clock of this server; rows stay, so that fences keep rising.';
+    'Who owns what, and until when by the clock of this server; rows stay, so that fences keep rising; tokens differ even where a fail-over has made one rise twice.';
 
 insert into ${prefix}_schema (version) values (2);

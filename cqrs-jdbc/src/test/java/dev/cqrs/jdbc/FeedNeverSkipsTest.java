@@ -388,7 +388,31 @@ class FeedNeverSkipsTest {
     }
 
     @Test
-    void an_append_that_is_rolled_back_leaves_no_gap_and_a_long_commit_no_hole() throws Exception {
+    void a_transaction_held_long_after_its_append_leaves_no_hole() throws Exception {
+        JdbcSchema.of("cqrs").apply(database);
+        var store = JdbcEventStore.builder(database, CATALOG, Clock.systemUTC()).build();
+        Future<?> next;
+        int looks = 0;
+        try (var slow = transaction()) {
+            append(store.within(slow), 1);
+            next = threads.submit(() -> append(store, 2));
+            awaitBlocked();
+            var holding = threads.submit(() -> ask(slow, "select pg_sleep(3)"));
+            while (!holding.isDone()) {
+                assertThat(read(store, 0)).isEmpty();
+                assertThat(store.head()).isEqualTo(Position.START);
+                looks++;
+            }
+            holding.get();
+            slow.commit();
+        }
+        next.get(240, TimeUnit.SECONDS);
+        assertThat(looks).isGreaterThan(1);
+        assertThat(read(store, 0)).containsExactly("1:1", "2:2");
+    }
+
+    @Test
+    void an_append_that_is_rolled_back_leaves_no_gap() throws Exception {
         JdbcSchema.of("cqrs").apply(database);
         var store = JdbcEventStore.builder(database, CATALOG, Clock.systemUTC()).build();
         for (int i = 0; i < 20; i++) {

@@ -15,6 +15,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -106,22 +107,109 @@ class JdbcLeaseTest {
         var paused = lease("paused", SHORT);
         var next = lease("next", LONG);
         assertThat(paused.acquire()).isTrue();
+        var store = checkpoints();
+        var late = store.guardedBy(paused);
         acquireSoon(next);
-        var store = JdbcCheckpointStore.builder(database, unreadable -> {})
-                .states("", String.class)
-                .build();
         store.guardedBy(next).save("balances", new Checkpoint(1, Position.of(2), "by the next"));
 
         // then
         assertThat(paused.fence()).as("it does not know yet").isPresent();
-        assertThatThrownBy(() -> store.guardedBy(paused).save("balances", new Checkpoint(1, Position.of(1), "late")))
+        assertThatThrownBy(() -> late.save("balances", new Checkpoint(1, Position.of(1), "late")))
                 .isInstanceOf(LeaseLostException.class)
                 .hasMessageContaining("\"balances\"")
                 .hasMessageContaining("\"paused\"");
-        assertThatThrownBy(() -> store.guardedBy(paused).delete("balances")).isInstanceOf(LeaseLostException.class);
+        assertThatThrownBy(() -> late.delete("balances")).isInstanceOf(LeaseLostException.class);
         assertThat(store.load("balances")).contains(new Checkpoint(1, Position.of(2), "by the next"));
         assertThat(paused.acquire()).isFalse();
         assertThat(paused.fence()).isEmpty();
+        assertThatThrownBy(() -> store.guardedBy(paused)).isInstanceOf(LeaseLostException.class);
+    }
+
+    @Test
+    void an_owner_that_takes_its_lease_again_writes_nothing_of_before() throws Exception {
+        // given an owner that was paused while another one came, wrote and went
+        var lease = lease("one", LONG);
+        assertThat(lease.acquire()).isTrue();
+        long before = lease.fence().orElseThrow();
+        var store = checkpoints();
+        var guarded = store.guardedBy(lease);
+        store.save("balances", new Checkpoint(1, Position.of(2), "by the other"));
+        comeAndGo();
+
+        // when
+        assertThat(lease.acquire()).isTrue();
+
+        // then
+        assertThatThrownBy(() -> guarded.save("balances", new Checkpoint(1, Position.of(1), "of before")))
+                .isInstanceOf(LeaseLostException.class);
+        assertThat(store.load("balances")).contains(new Checkpoint(1, Position.of(2), "by the other"));
+        try (var connection = transaction()) {
+            assertThatThrownBy(() -> lease.guard(connection, before)).isInstanceOf(LeaseLostException.class);
+            lease.guard(connection, lease.fence().orElseThrow());
+            connection.rollback();
+        }
+    }
+
+    @Test
+    void work_that_lost_its_lease_is_closed_before_the_lease_is_taken_again_and_overwrites_nothing() throws Exception {
+        var pool = Executors.newFixedThreadPool(1);
+        BlockingQueue<String> opened = new LinkedBlockingQueue<>(10);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(10);
+        var store = checkpoints();
+        var lease = lease("one", SHORT);
+        Supplier<AutoCloseable> work = () -> {
+            opened.add("opened");
+            return () -> {
+                try (var connection = transaction()) { // whoever asks for the moment's ownership, too
+                    assertThatThrownBy(() -> lease.guard(connection)).isInstanceOf(LeaseLostException.class);
+                    connection.rollback();
+                }
+                store.guardedBy(lease).save("balances", new Checkpoint(1, Position.of(500), "stale"));
+            };
+        };
+        try (var running = lease.whileHeld(pool, work, errors::add)) {
+            assertThat(opened.poll(30, TimeUnit.SECONDS)).isEqualTo("opened");
+            store.save("balances", new Checkpoint(1, Position.of(1_000), "by the other"));
+            comeAndGo();
+
+            assertThat(errors.poll(30, TimeUnit.SECONDS)).isInstanceOf(LeaseLostException.class);
+            assertThat(store.load("balances")).contains(new Checkpoint(1, Position.of(1_000), "by the other"));
+            assertThat(opened.poll(30, TimeUnit.SECONDS)).as("taken again").isEqualTo("opened");
+            assertThat(running).isNotNull();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void a_fence_that_a_fail_over_has_forgotten_and_given_again_has_one_owner() throws Exception {
+        // given two owners with one fence, since the replica had not yet heard of the first
+        var forgotten = lease("forgotten", LONG);
+        var next = lease("next", LONG);
+        assertThat(forgotten.acquire()).isTrue();
+        update("update cqrs_lease set fence = fence - 1, token = gen_random_uuid(), until = '-infinity'");
+        long fence = forgotten.fence().orElseThrow();
+        var late = checkpoints().guardedBy(forgotten);
+        assertThat(next.acquire()).isTrue();
+        assertThat(next.fence()).hasValue(fence);
+
+        // then
+        assertThatThrownBy(() -> late.save("balances", new Checkpoint(1, Position.of(1), "late")))
+                .isInstanceOf(LeaseLostException.class);
+        assertThat(forgotten.acquire()).isFalse();
+        assertThat(next.acquire()).isTrue();
+        assertThat(next.fence()).hasValue(fence);
+    }
+
+    @Test
+    void an_owner_whose_fence_was_forgotten_takes_a_greater_one() throws Exception {
+        var lease = lease("one", LONG);
+        assertThat(lease.acquire()).isTrue();
+        long first = lease.fence().orElseThrow();
+        update("update cqrs_lease set fence = fence - 1, token = gen_random_uuid(), until = '-infinity'");
+
+        assertThat(lease.acquire()).isTrue();
+        assertThat(lease.fence().orElseThrow()).isGreaterThan(first);
     }
 
     @Test
@@ -201,6 +289,29 @@ class JdbcLeaseTest {
             connection.commit();
             assertThat(ask(connection, "show idle_in_transaction_session_timeout"))
                     .isEqualTo(before);
+        }
+    }
+
+    @Test
+    void a_stricter_time_limit_stays_and_a_laxer_one_is_tightened() throws Exception {
+        var lease = lease("one", LONG);
+        assertThat(lease.acquire()).isTrue();
+        for (var limit : List.of("30s", "54321ms", "9min", "599999ms")) {
+            assertThat(limitUnderGuard(lease, limit)).isEqualTo(limit);
+        }
+        for (var limit : List.of("0", "11min", "2d")) {
+            assertThat(limitUnderGuard(lease, limit)).isEqualTo("10min");
+        }
+    }
+
+    private String limitUnderGuard(JdbcLease lease, String limit) throws SQLException {
+        try (var connection = transaction();
+                var set = connection.createStatement()) {
+            set.execute("set local idle_in_transaction_session_timeout = '" + limit + "'");
+            lease.guard(connection);
+            var found = ask(connection, "show idle_in_transaction_session_timeout");
+            connection.rollback();
+            return found;
         }
     }
 
@@ -292,6 +403,17 @@ class JdbcLeaseTest {
         open.incrementAndGet();
         opened.add(name);
         return open::decrementAndGet;
+    }
+
+    private JdbcCheckpointStore checkpoints() {
+        return JdbcCheckpointStore.builder(database, unreadable -> {})
+                .states("", String.class)
+                .build();
+    }
+
+    /** As if another owner had taken the lease and given it up. */
+    private void comeAndGo() throws SQLException {
+        update("update cqrs_lease set fence = fence + 1, token = gen_random_uuid(), until = '-infinity'");
     }
 
     /** The database's clock decides, so there is no signal to wait for. */

@@ -267,14 +267,28 @@ class JdbcProjectorTest {
     }
 
     @Test
-    void a_view_ahead_of_a_restored_log_is_filled_anew() throws Exception {
+    void a_view_ahead_of_its_log_stops_and_is_kept_until_its_version_is_raised() throws Exception {
         pay("a", 1, 2);
         try (var projector = start(1, ADD_UP)) {
             projector.awaitApplied(log.head(), SOON);
         }
         update("update cqrs_projection set position = 99");
+        update("update balance set cents = 7");
 
         try (var projector = start(1, ADD_UP)) {
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.retried()).isFalse();
+            assertThat(failure.cause())
+                    .hasMessageContaining("\"balances\"")
+                    .hasMessageContaining("position 99")
+                    .hasMessageContaining("ends at 2")
+                    .hasMessageContaining("raise the projection's version");
+            assertThat(projector.status().state()).isEqualTo(State.STOPPED);
+            assertThat(balance("a")).isEqualTo("7 in 2");
+        }
+
+        try (var projector = start(2, ADD_UP)) {
             projector.awaitApplied(log.head(), SOON);
             assertThat(balance("a")).isEqualTo("3 in 2");
         }
@@ -444,6 +458,117 @@ class JdbcProjectorTest {
     }
 
     @Test
+    void a_handler_that_ends_its_transaction_is_found_out() throws Exception {
+        pay("a", 1, 2);
+        Handler rollsBack = (connection, event) -> {
+            if (event.position().equals(Position.of(2))) {
+                connection.rollback();
+            }
+            ADD_UP.apply(connection, event);
+        };
+        Handler commits = (connection, event) -> {
+            ADD_UP.apply(connection, event);
+            connection.commit();
+        };
+        for (var handler : List.of(rollsBack, commits)) {
+            try (var projector = start(1, handler)) {
+                var failure = failures.poll(30, TimeUnit.SECONDS);
+                assertThat(failure).isNotNull();
+                assertThat(failure.retried()).isFalse();
+                assertThat(failure.cause())
+                        .hasMessageContaining("ended the transaction")
+                        .hasMessageContaining("savepoint");
+                assertThat(projector.status().position()).isEqualTo(Position.START);
+            }
+            assertThat(text("select position::text from cqrs_projection")).isEqualTo("0");
+        }
+    }
+
+    @Test
+    void a_handler_that_ends_its_transaction_in_emptying_its_view_is_found_out() throws Exception {
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(pay("a", 1), SOON);
+        }
+        var rollsBack = new Handler() {
+            @Override
+            public void apply(Connection connection, RecordedEvent event) throws Exception {
+                ADD_UP.apply(connection, event);
+            }
+
+            @Override
+            public void reset(Connection connection) throws Exception {
+                ADD_UP.reset(connection);
+                connection.rollback();
+            }
+        };
+        try (var projector = start(2, rollsBack)) {
+            var failure = failures.poll(30, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause()).hasMessageContaining("ended the transaction");
+            assertThat(projector.status().state()).isEqualTo(State.STOPPED);
+        }
+        assertThat(text("select version || ' ' || position from cqrs_projection"))
+                .isEqualTo("1 1");
+    }
+
+    @Test
+    void a_handler_may_roll_back_to_a_savepoint() throws Exception {
+        pay("a", 1, 2);
+        try (var projector = start(1, (connection, event) -> {
+            ADD_UP.apply(connection, event);
+            var savepoint = connection.setSavepoint();
+            ADD_UP.apply(connection, event);
+            connection.rollback(savepoint);
+        })) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("3 in 2");
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    /** What the database refuses itself leaves an aborted transaction behind, unlike an exception that is made up. */
+    @Test
+    void an_error_of_the_database_stops_it_and_nothing_is_half_done_also_if_the_handler_swallows_it() throws Exception {
+        pay("a", 1, 2);
+        for (var refused : List.of(
+                "insert into balance values ('a', 1, 1)", // taken
+                "insert into balance values (null, 1, 1)",
+                "select 1 / 0",
+                "selekt",
+                "do $$ begin raise exception 'own'; end $$")) {
+            for (boolean swallowed : new boolean[] {false, true}) {
+                try (var projector = start(1, (connection, event) -> {
+                    ADD_UP.apply(connection, event);
+                    if (event.position().equals(Position.of(2))) {
+                        try (var statement = connection.createStatement()) {
+                            statement.execute(refused);
+                        } catch (SQLException failed) {
+                            if (!swallowed) {
+                                throw failed;
+                            }
+                        }
+                    }
+                })) {
+                    var failure = failures.poll(30, TimeUnit.SECONDS);
+                    assertThat(failure).isNotNull();
+                    assertThat(failure.cause()).isInstanceOf(SQLException.class);
+                    assertThat(failure.retried()).isFalse();
+                    assertThat(projector.status().state()).isEqualTo(State.STOPPED);
+                }
+                assertThat(balance("a")).as(refused).isEqualTo("none");
+                assertThat(text("select position::text from cqrs_projection")).isEqualTo("0");
+            }
+        }
+    }
+
+    @Test
+    void a_projection_has_a_name() {
+        assertThatThrownBy(() -> JdbcProjector.builder(log, database).start(" ", 1, PAID, ADD_UP, pool, failures::add))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("blank");
+    }
+
+    @Test
     void one_connection_is_enough() throws Exception {
         try (var single = Postgres.pool(database.getDataSource(), 1)) {
             pay("a", 1, 2);
@@ -589,6 +714,12 @@ class JdbcProjectorTest {
             try (var rows = statement.executeQuery()) {
                 return rows.next() ? rows.getString(1) : "none";
             }
+        }
+    }
+
+    private String text(String sql) throws SQLException {
+        try (var connection = database.getConnection()) {
+            return ask(connection, sql);
         }
     }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures everything that the results and README's chart need, beside the peers, and writes it to benchmarks/results/.
 #
-#   benchmarks/run.sh            all of it: a good half hour on two cores; leave the machine alone meanwhile
+#   benchmarks/run.sh            all of it: three quarters of an hour on two cores; leave the machine alone meanwhile
 #   benchmarks/run.sh --budget   only says how long each part takes
 #   benchmarks/run.sh --smoke    one short fork of each, to see that everything runs; keeps no results
 #   benchmarks/run.sh --report   only gates and chart, from the results that are there
@@ -45,8 +45,9 @@ memory footprint (9 JVMs)                                      3        10      
 deciding, floor, ours, with snapshots, Axon 4                  7        50      5.8
 contention, one thread and eight                               3        25      1.3
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
+PostgreSQL: append, read, catch-up (own server a fork)         9    60-120      9.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            37.3
+all                                                                            46.8
 TABLE
 }
 
@@ -74,7 +75,7 @@ build() {
 report() {
     local files=()
     for name in command command-types query query-types cold append append-filled append-large append-ten read \
-        read-long replay footprint decider decider-snapshot decider-axon4 contention large-log; do
+        read-long replay footprint decider decider-snapshot decider-axon4 contention large-log jdbc; do
         [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
     done
     local axon5=()
@@ -138,6 +139,7 @@ jmh decider-snapshot 'DeciderBenchmark.cqrsSnapshot$' -p history=100000 "${singl
 jmh decider-axon4 'DeciderBenchmark.axon4.*' -p history=1000 "${single[@]}"
 jmh contention 'ContentionBenchmark' "${short[@]}"
 tool LargeLog "$results/large-log.json"
+jmh jdbc 'JdbcAppendBenchmark' "${short[@]}"
 
 if [ -n "${JAVA_HOME_25:-}" ]; then
     ordinary=("$java" "$jar")

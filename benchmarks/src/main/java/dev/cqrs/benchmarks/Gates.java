@@ -110,6 +110,7 @@ public final class Gates {
                 results.cell("AppendBenchmark.cqrsTwoThreads", empty),
                 ours);
         decisions(results);
+        postgres(results);
         most(
                 "10,000,000 events held and replayed, MiB of 2560",
                 2560,
@@ -143,6 +144,34 @@ public final class Gates {
                     results.cell("ContentionBenchmark.eightThreads" + way),
                     alone);
         }
+    }
+
+    private void postgres(Results results) {
+        var benchmark = "JdbcAppendBenchmark.";
+        faster(
+                "PostgreSQL: appends of one thread, times the floor's rate",
+                0.6,
+                0.8,
+                results.cell(benchmark + "cqrs"),
+                results.cell(benchmark + "floor"));
+        faster(
+                "PostgreSQL: appends of sixteen threads, times Axon 4",
+                2,
+                4,
+                results.cell(benchmark + "cqrsSixteenThreads"),
+                results.cell(benchmark + "axon4SixteenThreads"));
+        slower(
+                "PostgreSQL: read of 10, of one row by its key",
+                3,
+                2,
+                results.cell(benchmark + "cqrsReadTen"),
+                results.cell(benchmark + "floorReadOne"));
+        most(
+                "PostgreSQL: catch-up, µs an event",
+                10,
+                2.5,
+                results.cell(benchmark + "cqrsCatchUp"),
+                c -> c.nanos() / 1e3);
     }
 
     private void dispatch(Results results, String kind) {

@@ -60,12 +60,9 @@ final class Bank {
 
     private Bank() {}
 
-    /** Opens a bank with the accounts that are in a log of its {@link #CATALOG}; the caller closes it, and the log. */
+    /** The bank over a log of its {@link #CATALOG}, its views up to date with it; the caller closes it, and the log. */
     static InMemoryCqrs open(EventStore log) {
-        return InMemoryCqrs.builder(log)
-                .idempotent()
-                .decide(BankCommand.class, BankEvent.class, ACCOUNT, Bank::isOpen)
-                .requireAll(BankCommand.class)
+        return commands(log)
                 .query(BalanceOf.class, Balances.PROJECTION, (q, view) -> view.of(q.account()))
                 .query(TotalBalance.class, Balances.PROJECTION, (q, view) -> view.total())
                 .query(AccountCount.class, Balances.PROJECTION, (q, view) -> view.accounts())
@@ -73,6 +70,13 @@ final class Bank {
                 .requireAll(BankQuery.class)
                 .onError(stopped -> {}) // each query of a view that has stopped throws it
                 .build();
+    }
+
+    /** The side of the commands alone, for many in a row: views would take a read each after every append. */
+    static InMemoryCqrs.Builder commands(EventStore log) {
+        return InMemoryCqrs.builder(log)
+                .decide(BankCommand.class, BankEvent.class, ACCOUNT, Bank::isOpen)
+                .requireAll(BankCommand.class);
     }
 
     /** What each decision depends on: whether the account is open. */

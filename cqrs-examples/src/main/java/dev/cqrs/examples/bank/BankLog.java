@@ -6,14 +6,19 @@ import dev.cqrs.decider.CommandIdReusedException;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.jdbc.DatabaseException;
 import dev.cqrs.jdbc.JdbcEventStore;
 import dev.cqrs.jdbc.JdbcSchema;
 import dev.cqrs.jdbc.SchemaMismatchException;
 import dev.cqrs.runtime.ProjectionStoppedException;
+import java.sql.DriverManager;
+import java.sql.SQLException;
 import java.time.Clock;
 import java.util.function.Consumer;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,19 +31,22 @@ final class BankLog implements AutoCloseable {
     /** With what the names of its tables begin. */
     static final String PREFIX = "bank";
 
+    /** Kept, since a logger that nobody holds forgets its level. */
+    private static final Logger DRIVER = Logger.getLogger("org.postgresql");
+
     private final EventStore store;
-    private final Runnable waking;
+    private final boolean staysBehind;
     private final Runnable closing;
 
-    private BankLog(EventStore store, Runnable waking, Runnable closing) {
+    private BankLog(EventStore store, boolean staysBehind, Runnable closing) {
         this.store = store;
-        this.waking = waking;
+        this.staysBehind = staysBehind;
         this.closing = closing;
     }
 
     /** A new log, whose time is that of {@code clock}. */
     static BankLog inMemory(Clock clock) {
-        return new BankLog(new InMemoryEventStore(Bank.CATALOG, clock), () -> {}, () -> {});
+        return new BankLog(new InMemoryEventStore(Bank.CATALOG, clock), false, () -> {});
     }
 
     /**
@@ -64,7 +72,7 @@ final class BankLog implements AutoCloseable {
             if (head.isAfter(Position.START)) {
                 notes.accept("the log has " + head + " events; going on behind them");
             }
-            return new BankLog(store, store::wake, database::close);
+            return new BankLog(store, true, database::close);
         } catch (DatabaseException | SchemaMismatchException unusable) {
             database.close();
             throw new UnusableLogException(unusable);
@@ -72,6 +80,15 @@ final class BankLog implements AutoCloseable {
     }
 
     private static HikariDataSource connect(String url) throws UnusableLogException {
+        DRIVER.setLevel(Level.OFF); // what it warns of comes as an exception too
+        try {
+            DriverManager.getDriver(url);
+        } catch (SQLException none) { // the URL is not shown, as there may be a password in it
+            throw new UnusableLogException(
+                    "the URL means nothing to the driver; expected one such as"
+                            + " jdbc:postgresql://localhost:5432/bank?user=me",
+                    none);
+        }
         var config = new HikariConfig();
         config.setJdbcUrl(url);
         config.setMaximumPoolSize(1); // for one thread
@@ -83,7 +100,7 @@ final class BankLog implements AutoCloseable {
         }
     }
 
-    /** Says whether the database, or somebody else who writes to the log, has made a run fail: no fault of the program. */
+    /** Says whether the database, or somebody else who writes to the log, has made a run fail. */
     static boolean isToBlameFor(@Nullable Throwable failure) {
         return failure instanceof DatabaseException
                 || failure instanceof AppendOutcomeUnknownException
@@ -91,14 +108,18 @@ final class BankLog implements AutoCloseable {
                 || (failure instanceof ProjectionStoppedException && isToBlameFor(failure.getCause()));
     }
 
+    /**
+     * The bank, to be told what to do. On a log that stays behind, a command whose id is there is not carried out again;
+     * a log that ends with its run meets each row once.
+     */
+    InMemoryCqrs openForCommands() {
+        var commands = Bank.commands(store);
+        return staysBehind ? commands.idempotent().build() : commands.build();
+    }
+
     /** The log itself. */
     EventStore store() {
         return store;
-    }
-
-    /** Has the views take in what other processes have appended meanwhile. */
-    void wake() {
-        waking.run();
     }
 
     @Override

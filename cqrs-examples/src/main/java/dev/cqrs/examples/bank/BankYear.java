@@ -102,35 +102,34 @@ public final class BankYear {
             throws UnusableFileException, UnusableLogException {
         var reconciliation = new Reconciliation();
         var progress = new Progress(err, style, file.size());
-        try (var bank = Bank.open(log.store());
-                var earlier = new EarlierRuns(log.store())) {
-            var teller = new Teller(bank, earlier, clock, reconciliation, progress::note);
-            long nanos;
-            try {
-                nanos = serveAll(file, teller, progress);
-                earlier.checkEnd();
-            } finally {
-                progress.end();
-            }
-            log.wake();
-            if (teller.late() > 0) {
-                err.println("late rows: " + teller.late()
-                        + "; each counts for its own day, but for --at from the day on which it came");
-            }
-            print(bank, teller, reconciliation, nanos);
+        long start = System.nanoTime();
+        var teller = serveAll(file, log, clock, reconciliation, progress);
+        if (teller.late() > 0) {
+            err.println("late rows: " + teller.late()
+                    + "; each counts for its own day, but for --at from the day on which it came");
+        }
+        try (var bank = Bank.open(log.store())) {
+            print(bank, teller, reconciliation, System.nanoTime() - start);
             return options.balance().map(wanted -> printBalance(bank, wanted)).orElse(OK);
         }
     }
 
-    /** Gives the time that reading the rows and carrying them out has taken. */
-    private static long serveAll(TransactionFile file, Teller teller, Progress progress)
+    /** Has the rows carried out that no earlier run has, and gives the teller, who has counted all. */
+    private static Teller serveAll(
+            TransactionFile file, BankLog log, SteppedClock clock, Reconciliation reconciliation, Progress progress)
             throws UnusableFileException, UnusableLogException {
-        long start = System.nanoTime();
-        for (var row = file.next(); row.isPresent(); row = file.next()) {
-            teller.serve(row.get());
-            progress.reached(file.consumed(), teller.accepted() + teller.rejected());
+        try (var bank = log.openForCommands();
+                var earlier = new EarlierRuns(log.store())) {
+            var teller = new Teller(bank, earlier, clock, reconciliation, progress::note);
+            for (var row = file.next(); row.isPresent(); row = file.next()) {
+                teller.serve(row.get());
+                progress.reached(file.consumed(), teller.accepted() + teller.rejected());
+            }
+            earlier.checkEnd();
+            return teller;
+        } finally {
+            progress.end();
         }
-        return System.nanoTime() - start;
     }
 
     private void print(InMemoryCqrs bank, Teller teller, Reconciliation reconciliation, long nanos) {

@@ -1,5 +1,6 @@
 package dev.cqrs.examples.bank;
 
+import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
@@ -11,7 +12,7 @@ import dev.cqrs.examples.bank.Row.Transaction;
 import java.util.Optional;
 
 /**
- * What the log held when this run began: the events of the file's first rows, if an earlier run was stopped half-way.
+ * What the log held when this run began: the events of the file's first rows, if an earlier run was stopped.
  *
  * <p>Every run takes the rows in the order of the file and begins none before the last is in the log. So the log and the
  * file can be compared side by side, in the memory of a page: where the log ends, this run begins, and a log of another
@@ -29,17 +30,18 @@ final class EarlierRuns implements AutoCloseable {
     }
 
     /**
-     * Says whether the payment of the file's next row is in the log. To be called for each row that makes sense, in order.
+     * Says whether the payment of the file's next row is in the log. To be called for each row in order, bad ones left
+     * out.
      *
      * @throws UnusableLogException if there is something else in its place
      */
     boolean carriedOut(Transaction row, String id) throws UnusableLogException {
-        if (!events.advance()) {
+        if (!advance()) {
             return false;
         }
         if (events.event() instanceof AccountOpened opened) {
             check(opened.equals(new AccountOpened(row.account(), row.date())), row);
-            if (!events.advance()) {
+            if (!advance()) {
                 return false;
             }
         }
@@ -53,8 +55,16 @@ final class EarlierRuns implements AutoCloseable {
      * @throws UnusableLogException if the log held more than the file
      */
     void checkEnd() throws UnusableLogException {
-        if (events.advance()) {
+        if (advance()) {
             throw ofAnotherFile("the file has no further row");
+        }
+    }
+
+    private boolean advance() throws UnusableLogException {
+        try {
+            return events.advance();
+        } catch (UnreadableEventException foreign) {
+            throw new UnusableLogException("the log is that of another program: " + foreign.getMessage(), foreign);
         }
     }
 

@@ -4,7 +4,6 @@ import dev.cqrs.decider.RejectedException;
 import dev.cqrs.examples.bank.BankCommand.Deposit;
 import dev.cqrs.examples.bank.BankCommand.OpenAccount;
 import dev.cqrs.examples.bank.BankCommand.Withdraw;
-import dev.cqrs.examples.bank.BankQuery.BalanceOf;
 import dev.cqrs.examples.bank.Row.Direction;
 import dev.cqrs.examples.bank.Row.Malformed;
 import dev.cqrs.examples.bank.Row.Transaction;
@@ -30,6 +29,7 @@ final class Teller {
     private final Reconciliation reconciliation;
     private final Consumer<String> notes;
     private final Set<String> ids = new HashSet<>();
+    private final Set<String> accounts = new HashSet<>();
     private long accepted;
     private long rejected;
     private long commands;
@@ -74,13 +74,14 @@ final class Teller {
         late += clock.hasPassed(row.date()) ? 1 : 0;
         clock.stepTo(row.date());
         var id = idOf(row);
+        boolean isFirst = accounts.add(row.account());
         if (earlier.carriedOut(row, id)) {
             accept(row);
             return;
         }
         // the bank's own number stays with the event, so that each can be traced to its row
         var metadata = Metadata.withId(id);
-        if (bank.ask(new BalanceOf(row.account())).isEmpty()) {
+        if (isFirst) {
             var opening = Metadata.withId("open " + row.account()).causedBy(metadata);
             bank.dispatch(new OpenAccount(row.account(), row.date()), opening);
         }

@@ -1,6 +1,6 @@
 package dev.cqrs.examples.bank;
 
-/** A log cannot be worked on: its database fails, or it is that of another file; the message is one line for the user. */
+/** A log cannot be worked on: its database fails, or it is another file's; the message is one line for the user. */
 final class UnusableLogException extends Exception {
 
     private static final long serialVersionUID = 1L;

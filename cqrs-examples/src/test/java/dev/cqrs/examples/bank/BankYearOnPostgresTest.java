@@ -234,6 +234,17 @@ class BankYearOnPostgresTest {
         assertEachRowIsThereOnce(300, 20);
     }
 
+    @Test
+    void a_log_that_has_an_account_and_no_payment_yet_is_told_from_that_of_another_file() throws Exception {
+        var one = write("1;576;930105;PRIJEM;;100.00;100.00;;;");
+        killInTheMiddleOfTheAppendAt(3, one);
+
+        assertIsOfAnotherFile(
+                write("1;577;930105;PRIJEM;;100.00;100.00;;;"),
+                "at position 1 it has open 576, AccountOpened[account=576, on=1993-01-05], but line 2 of the file is 1,"
+                        + " Deposited[account=577, amount=100.00, on=1993-01-05]");
+    }
+
     // ---- what cannot be
 
     @Test
@@ -308,12 +319,9 @@ class BankYearOnPostgresTest {
 
     @Test
     void a_url_that_makes_no_sense_is_one_clear_line_without_its_password_and_status_2() {
-        var run = run("--jdbc", "jdbc:postgresql://localhost:port/bank?user=postgres&password=secret");
-
-        assertThat(run.status()).isEqualTo(2);
-        assertThat(run.result()).isEmpty();
-        assertThat(run.errors()).singleElement().asString().startsWith("the database cannot be used: ");
-        assertThat(run.errors().get(0)).doesNotContain("secret");
+        assertUnusable(
+                "jdbc:postgresql://localhost:port/bank?user=postgres&password=secret",
+                "the URL means nothing to the driver; expected one such as jdbc:postgresql://localhost:5432/bank?user=me");
     }
 
     private static void assertUnusable(String url, String line) {

@@ -109,8 +109,8 @@ final class BankLog implements AutoCloseable {
     }
 
     /**
-     * The bank, to be told what to do. On a log that stays behind, a command whose id is there is not carried out again;
-     * a log that ends with its run meets each row once.
+     * The bank, to be told what to do. On a log that stays behind, a command whose id is there is not carried out
+     * again; a log that ends with its run meets each row once.
      */
     InMemoryCqrs openForCommands() {
         var commands = Bank.commands(store);

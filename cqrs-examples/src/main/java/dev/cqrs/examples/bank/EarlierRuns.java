@@ -14,10 +14,10 @@ import java.util.Optional;
 /**
  * What the log held when this run began: the events of the file's first rows, if an earlier run was stopped.
  *
- * <p>Every run takes the rows in the order of the file and begins none before the last is in the log. So the log and the
- * file can be compared side by side, in the memory of a page: where the log ends, this run begins, and a log of another
- * file is found out before anything is written to it. It is a short cut, no safeguard: that no row counts twice follows
- * from the ids of the commands.
+ * <p>Every run takes the rows in the order of the file and begins none before the last is in the log. So the log and
+ * the file can be compared side by side, in the memory of a page: where the log ends, this run begins, and a log of
+ * another file is found out before anything is written to it. It is a short cut, no safeguard: that no row counts twice
+ * follows from the ids of the commands.
  *
  * <p><b>Threads:</b> not thread-safe.
  */

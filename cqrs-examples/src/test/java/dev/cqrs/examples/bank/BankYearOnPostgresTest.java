@@ -256,16 +256,16 @@ class BankYearOnPostgresTest {
 
         assertIsOfAnotherFile(
                 write(first, "2;576;930106;PRIJEM;;1.10;101.10;;;"),
-                "at position 5 it has 2, Deposited[account=576, amount=1.00, on=1993-01-06], but line 3 of the file is 2,"
-                        + " Deposited[account=576, amount=1.10, on=1993-01-06]");
+                "at position 5 it has 2, Deposited[account=576, amount=1.00, on=1993-01-06], but line 3 of the file is"
+                        + " 2, Deposited[account=576, amount=1.10, on=1993-01-06]");
         assertIsOfAnotherFile(
                 write("2;577;930106;PRIJEM;;1.00;1.00;;;"),
                 "at position 1 it has open 576, AccountOpened[account=576, on=1993-01-05], but line 2 of the file is 2,"
                         + " Deposited[account=577, amount=1.00, on=1993-01-06]");
         assertIsOfAnotherFile(
                 write(first),
-                "at position 5 it has 2, Deposited[account=576, amount=1.00, on=1993-01-06], but the file has no further"
-                        + " row");
+                "at position 5 it has 2, Deposited[account=576, amount=1.00, on=1993-01-06], but the file has no"
+                        + " further row");
         assertIsOfAnotherFile(
                 write("nonsense"),
                 "at position 1 it has open 576, AccountOpened[account=576, on=1993-01-05], but the file has no further"
@@ -282,6 +282,18 @@ class BankYearOnPostgresTest {
                 .last()
                 .isEqualTo("the log is that of another file: " + difference
                         + "; nothing was written; give the file it began with, or another database");
+    }
+
+    @Test
+    void a_log_of_another_program_is_one_clear_line_and_status_2() throws Exception {
+        onPostgres();
+        execute("update bank_event set json = '{\"cents\": 5}' where position = 3");
+
+        var run = onPostgres();
+
+        assertThat(run.status()).isEqualTo(2);
+        assertThat(run.result()).isEmpty();
+        assertThat(run.errors()).last().asString().startsWith("the log is that of another program: ");
     }
 
     @Test
@@ -321,7 +333,8 @@ class BankYearOnPostgresTest {
     void a_url_that_makes_no_sense_is_one_clear_line_without_its_password_and_status_2() {
         assertUnusable(
                 "jdbc:postgresql://localhost:port/bank?user=postgres&password=secret",
-                "the URL means nothing to the driver; expected one such as jdbc:postgresql://localhost:5432/bank?user=me");
+                "the URL means nothing to the driver; expected one such as"
+                        + " jdbc:postgresql://localhost:5432/bank?user=me");
     }
 
     private static void assertUnusable(String url, String line) {
@@ -371,8 +384,8 @@ class BankYearOnPostgresTest {
     }
 
     /**
-     * Runs the program in a JVM of its own and kills that while it waits for the answer to an append. The database does not
-     * hear of it until it has answered; so the append is written after its writer has died.
+     * Runs the program in a JVM of its own and kills that while it waits for the answer to an append. The database does
+     * not hear of it until it has answered; so the append is written after its writer has died.
      */
     private void killInTheMiddleOfTheAppendAt(int position, String file) throws Exception {
         JdbcSchema.of(BankLog.PREFIX).apply(server.getDatabase("postgres", url.replaceAll(".*/|\\?.*", "")));

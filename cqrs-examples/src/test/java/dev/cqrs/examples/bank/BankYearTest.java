@@ -295,7 +295,7 @@ class BankYearTest {
                 "--balance 576 --at|--at needs a value",
                 "--balance 576 --balance 577|--balance is given twice",
                 "--jdbc|--jdbc needs a value",
-                "--jdbc jdbc:mysql://localhost/bank?password=secret|--jdbc needs a URL that begins with jdbc:postgresql:",
+                "--jdbc jdbc:mysql://localhost/bank?password=x|--jdbc needs a URL that begins with jdbc:postgresql:",
                 "--balance 576 --at 930101|--at 930101 is no date; expected yyyy-MM-dd",
                 "--balance 576 --at 1993-02-30|--at 1993-02-30 is no date; expected yyyy-MM-dd",
             })

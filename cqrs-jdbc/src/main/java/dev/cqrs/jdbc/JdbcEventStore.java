@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
@@ -127,7 +128,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
 
     @Override
     public Position head() {
-        return onOwnConnection("Reading the head of the log", pages::head);
+        return onOwnConnection(() -> "Reading the head of the log", pages::head);
     }
 
     @Override
@@ -269,16 +270,16 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         T with(Connection connection) throws SQLException;
     }
 
-    /** Has work done on some connection. */
+    /** Has work done on some connection; what it is, a long text for a long query, is asked for where it fails. */
     private interface Connected {
-        <T> T run(String what, Work<T> work);
+        <T> T run(Supplier<String> what, Work<T> work);
     }
 
-    private <T> T onOwnConnection(String what, Work<T> work) {
+    private <T> T onOwnConnection(Supplier<String> what, Work<T> work) {
         try {
             return Transaction.read(dataSource, work::with);
         } catch (SQLException failed) {
-            throw new DatabaseException(what, failed);
+            throw new DatabaseException(what.get(), failed);
         }
     }
 
@@ -286,12 +287,14 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         var selection = selections.of(query);
         int most = (int) Math.min(options.limit(), pageSize);
         var range = new Range(options.after().value(), options.until().value(), options.isBackwards(), most);
-        Page first = connected.run("Reading " + query, connection -> pages.first(connection, selection, range));
+        Page first = connected.run(() -> "Reading " + query, connection -> pages.first(connection, selection, range));
         return new JdbcEventStream(
                 new Decoding(query, selection, connected), query, options, first.head(), first.rows(), most);
     }
 
     private final class Decoding implements Source {
+
+        private static final int FEW = 8;
 
         private final EventQuery query;
         private final Selection selection;
@@ -307,7 +310,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
 
         @Override
         public List<Row> page(Range range) {
-            return connected.run("Reading " + query, connection -> pages.next(connection, selection, range));
+            return connected.run(() -> "Reading " + query, connection -> pages.next(connection, selection, range));
         }
 
         @Override
@@ -333,6 +336,11 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         @Override
         public int pageSize() {
             return pageSize;
+        }
+
+        @Override
+        public boolean hasManyItems() {
+            return selection.items().size() > FEW;
         }
     }
 
@@ -361,11 +369,11 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
             }
         }
 
-        private <T> T run(String what, Work<T> work) {
+        private <T> T run(Supplier<String> what, Work<T> work) {
             try {
                 return work.with(connection);
             } catch (SQLException failed) {
-                throw new DatabaseException(what, failed);
+                throw new DatabaseException(what.get(), failed);
             }
         }
 
@@ -376,7 +384,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
 
         @Override
         public Position head() {
-            return run("Reading the head of the log", pages::head);
+            return run(() -> "Reading the head of the log", pages::head);
         }
 
         @Override

@@ -24,12 +24,16 @@ import org.jspecify.annotations.Nullable;
  */
 final class JdbcEventStream implements EventStream {
 
+    private static final int WIDER = 4;
+
     private final Source source;
     private final EventQuery query;
     private final ReadOptions options;
     private final long head;
     private List<Row> page;
     private boolean lastPage;
+    private long reached;
+    private long window;
     private int next;
     private @Nullable Row row;
     private List<Object> events = List.of();
@@ -49,6 +53,8 @@ final class JdbcEventStream implements EventStream {
         String nameOf(Object event);
 
         int pageSize();
+
+        boolean hasManyItems();
     }
 
     JdbcEventStream(Source source, EventQuery query, ReadOptions options, long head, List<Row> first, int asked) {
@@ -58,6 +64,10 @@ final class JdbcEventStream implements EventStream {
         this.head = head;
         this.page = first;
         this.lastPage = first.size() < asked;
+        if (!first.isEmpty()) {
+            this.reached = behind(first);
+            this.window = windowBehind(first);
+        }
         this.left = options.limit();
     }
 
@@ -93,14 +103,42 @@ final class JdbcEventStream implements EventStream {
     }
 
     private void turnPage() {
-        long last = page.get(page.size() - 1).position();
         int most = source.pageSize(); // also under a limit: nobody knows how many of them are events today
-        page = source.page(
-                options.isBackwards()
-                        ? new Range(options.after().value(), last - 1, true, most)
-                        : new Range(last, Math.min(options.until().value(), head), false, most));
+        boolean backwards = options.isBackwards();
+        long end =
+                backwards ? options.after().value() : Math.min(options.until().value(), head);
+        long left = Math.abs(end - reached);
+        long step = Math.min(window, left);
+        long edge = backwards ? reached - step : reached + step;
+        page = source.page(backwards ? new Range(edge, reached, true, most) : new Range(reached, edge, false, most));
         next = 0;
-        lastPage = page.size() < most;
+        if (page.size() == most) {
+            window = windowBehind(page);
+            reached = behind(page);
+        } else {
+            window = window > Long.MAX_VALUE / WIDER ? Long.MAX_VALUE : window * WIDER;
+            reached = edge;
+            lastPage = step == left;
+        }
+    }
+
+    /** Where the next page begins: forwards it is of the events behind that position, backwards of those up to it. */
+    private long behind(List<Row> rows) {
+        long last = rows.get(rows.size() - 1).position();
+        return options.isBackwards() ? last - 1 : last;
+    }
+
+    /**
+     * Of many items each is looked up as far as the page might reach if it were the only one: nearly all that is found is
+     * then left out. So the next page looks no further than it will probably have to, as the last has shown.
+     */
+    private long windowBehind(List<Row> rows) {
+        return source.hasManyItems()
+                ? WIDER
+                        * (1
+                                + Math.abs(rows.get(rows.size() - 1).position()
+                                        - rows.get(0).position()))
+                : Long.MAX_VALUE;
     }
 
     @Override

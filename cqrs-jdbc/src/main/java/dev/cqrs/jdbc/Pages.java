@@ -12,8 +12,11 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +27,8 @@ import org.jspecify.annotations.Nullable;
  * up to the head of the first are of the snapshot of the first.
  *
  * <p>The items of a query are looked up one by one in the indexes, each no further than a page reaches, and united; so a
- * page costs what is in it, not what is in the log.
+ * page costs what is in it, not what is in the log. However many items there are, the statement is one of a few, and has
+ * few parameters.
  *
  * <p><b>Threads:</b> immutable.
  */
@@ -127,73 +131,110 @@ final class Pages {
                 json != null ? json.getBytes(UTF_8) : found.getBytes(before + 8));
     }
 
-    // ---- the text of the statements, which depends on the kinds of the items alone
+    // ---- the text of the statements, which depends on how items are looked up, not on how many they are
+
+    /** How an item is looked up. All items of a kind are one branch of the statement, with six parameters. */
+    private enum Kind {
+        TAG,
+        NAMES,
+        TAG_AND_NAMES,
+        TAGS;
+
+        static Kind of(Selection.Item item) {
+            if (item.tagCount() > 1) {
+                return TAGS;
+            }
+            if (item.names() == null) {
+                return TAG;
+            }
+            return item.tagCount() == 0 ? NAMES : TAG_AND_NAMES;
+        }
+    }
+
+    private static boolean isOfAll(Selection selection) {
+        for (var item : selection.items()) {
+            if (item.tags() == null && item.names() == null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static Map<Kind, List<Selection.Item>> branches(Selection selection) {
+        var branches = new EnumMap<Kind, List<Selection.Item>>(Kind.class);
+        for (var item : selection.items()) {
+            branches.computeIfAbsent(Kind.of(item), kind -> new ArrayList<>()).add(item);
+        }
+        return branches;
+    }
 
     private String sql(Selection selection, boolean backwards) {
         var order = " order by position" + (backwards ? " desc" : "");
-        var items = selection.items();
-        for (var item : items) {
-            if (item.tags() == null && item.names() == null) {
-                return "select " + COLUMNS + " from " + prefix + "_event e where e.position > ? and e.position <= ?"
-                        + order + " limit ?";
-            }
+        if (isOfAll(selection)) {
+            return "select " + COLUMNS + " from " + prefix + "_event e where e.position > ? and e.position <= ?" + order
+                    + " limit ?";
         }
-        var positions = items.stream()
-                .map(item -> "(" + positions(item, backwards) + order + " limit ?)")
+        var branches = branches(selection);
+        var positions = branches.entrySet().stream()
+                .map(branch ->
+                        "(" + positions(branch.getKey(), branch.getValue().size() == 1, order) + " limit ?)")
                 .collect(Collectors.joining(" union "));
         return "select " + COLUMNS + " from (" + positions + ") p join " + prefix
                 + "_event e on e.position = p.position" + order.replace("position", "p.position")
-                + (items.size() > 1 ? " limit ?" : "");
+                + (branches.size() > 1 ? " limit ?" : "");
     }
 
-    private String positions(Selection.Item item, boolean backwards) {
-        var range = ".position > ? and %s.position <= ?";
-        if (item.tagCount() > 1) {
-            return "select position from " + prefix + "_common(?::uuid[], ?::text[], ?, ?, " + backwards
-                    + ", ?) as position";
-        }
-        if (item.names() == null) {
-            return "select t.position from " + prefix + "_tag t where t.tag = (?::uuid[])[1] and t"
-                    + range.formatted("t");
-        }
-        // one look for each name, so that each is in the order of the index
-        return "select f.position from unnest(?::text[]) as n (name) cross join lateral (select x.position from "
-                + prefix + (item.tagCount() == 0 ? "_event x where " : "_tag x where x.tag = (?::uuid[])[1] and ")
-                + "x.name = n.name and x" + range.formatted("x") + " order by x.position"
-                + (backwards ? " desc" : "") + " limit ?) f";
+    private String positions(Kind kind, boolean isOne, String order) {
+        return (isOne
+                        ? "select f.position from (select ?::uuid[] as tags, ?::text[] as names) k"
+                        // an event may be found by several, and counts once towards the limit
+                        : "select distinct f.position from (select u.tags::uuid[] as tags, u.names::text[] as names"
+                                + " from unnest(?::text[], ?::text[]) as u (tags, names)) k")
+                + " cross join lateral "
+                + switch (kind) {
+                    case TAG -> look("_tag x where x.tag = k.tags[1]", order);
+                    // one look for each name, so that each is in the order of the index
+                    case NAMES ->
+                        "unnest(k.names) as n (name) cross join lateral "
+                                + look("_event x where x.name = n.name", order);
+                    case TAG_AND_NAMES ->
+                        "unnest(k.names) as n (name) cross join lateral "
+                                + look("_tag x where x.tag = k.tags[1] and x.name = n.name", order);
+                    case TAGS ->
+                        prefix + "_common(k.tags, k.names, ?, ?, " + order.endsWith("desc") + ", ?) as f (position)";
+                }
+                + order;
+    }
+
+    private String look(String where, String order) {
+        return "(select x.position from " + prefix + where + " and x.position > ? and x.position <= ?" + order
+                + " limit ?) f";
     }
 
     private static void bind(PreparedStatement statement, Selection selection, Range range) throws SQLException {
         int i = 0;
-        for (var item : selection.items()) {
-            if (item.tags() == null && item.names() == null) {
-                statement.setLong(1, range.after());
-                statement.setLong(2, range.until());
-                statement.setInt(3, range.most());
-                return;
-            }
-        }
-        for (var item : selection.items()) {
-            if (item.tagCount() > 1) {
-                statement.setString(++i, item.tags());
-                statement.setString(++i, item.names());
-            } else {
-                if (item.names() != null) {
-                    statement.setString(++i, item.names());
-                }
-                if (item.tags() != null) {
-                    statement.setString(++i, item.tags());
-                }
-            }
+        if (isOfAll(selection)) {
             statement.setLong(++i, range.after());
             statement.setLong(++i, range.until());
             statement.setInt(++i, range.most());
-            if (item.tagCount() > 1 || item.names() != null) {
-                statement.setInt(++i, range.most());
-            }
+            return;
         }
-        if (selection.items().size() > 1) {
+        var branches = branches(selection);
+        for (var items : branches.values()) {
+            boolean isOne = items.size() == 1;
+            statement.setString(++i, isOne ? items.get(0).tags() : written(items, Selection.Item::tags));
+            statement.setString(++i, isOne ? items.get(0).names() : written(items, Selection.Item::names));
+            statement.setLong(++i, range.after());
+            statement.setLong(++i, range.until());
+            statement.setInt(++i, range.most());
             statement.setInt(++i, range.most());
         }
+        if (branches.size() > 1) {
+            statement.setInt(++i, range.most());
+        }
+    }
+
+    private static String written(List<Selection.Item> items, Function<Selection.Item, @Nullable String> part) {
+        return Texts.array(items.stream().map(part));
     }
 }

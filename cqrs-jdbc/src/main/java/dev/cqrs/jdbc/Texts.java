@@ -10,6 +10,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Collection;
 import java.util.UUID;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What PostgreSQL can keep of Java's texts, and how.
@@ -97,8 +98,7 @@ final class Texts {
         return unit;
     }
 
-    private static IllegalArgumentException refused(
-            String name, String why, @org.jspecify.annotations.Nullable Exception cause) {
+    private static IllegalArgumentException refused(String name, String why, @Nullable Exception cause) {
         return new IllegalArgumentException(
                 "The payload of an event \"" + name + "\" " + why
                         + ", which PostgreSQL cannot keep as jsonb. Keep such events out, or build the store with"
@@ -106,11 +106,16 @@ final class Texts {
                 cause);
     }
 
-    /** Gives the written form of an array of texts. */
-    static String array(Stream<String> texts) {
+    /** Gives the written form of an array of texts, some of which may be {@code null}. */
+    static String array(Stream<? extends @Nullable String> texts) {
         var literal = new StringBuilder("{");
         texts.forEach(text -> {
-            literal.append(literal.length() == 1 ? "\"" : ",\"");
+            literal.append(literal.length() == 1 ? "" : ",");
+            if (text == null) {
+                literal.append("null");
+                return;
+            }
+            literal.append('"');
             for (int i = 0; i < text.length(); i++) {
                 char c = text.charAt(i);
                 if (c == '"' || c == '\\') {

@@ -27,8 +27,12 @@ import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -278,9 +282,56 @@ class JdbcEventStoreTest {
         }
     }
 
+    /** Where they lie close together and then far apart, so that pages look too far, and not far enough. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 7, 50, 1000})
+    void pages_of_many_items_leave_nothing_out(int size) {
+        var many = EventQuery.of(IntStream.range(0, 30)
+                .mapToObj(i -> new EventQuery.Item(Set.of(), Set.of(account("" + i))))
+                .toList());
+        var log = new ArrayList<Object>();
+        var expected = new ArrayList<Object>();
+        for (int apart : new int[] {1, 1, 300, 1, 7, 700}) {
+            for (int i = 0; i < 30; i++) {
+                expected.add(new Deposited("" + i, apart));
+                log.add(new Deposited("" + i, apart));
+                for (int other = 1; other < (i % 10 == 0 ? apart : 1); other++) {
+                    log.add(new Opened("other"));
+                }
+            }
+        }
+        store.append(log, AppendCondition.none());
+        var paged = on(NOON).pageSize(size).build();
+
+        try (var events = paged.read(many)) {
+            assertThat(remaining(events)).isEqualTo(expected);
+        }
+        try (var events = paged.read(many, ReadOptions.backwards())) {
+            assertThat(remaining(events)).isEqualTo(reversed(expected));
+        }
+        var part = ReadOptions.forwards().after(Position.of(10)).until(Position.of(log.size() - 1_000));
+        for (var options :
+                List.of(part, ReadOptions.backwards().after(part.after()).until(part.until()))) {
+            try (var events = paged.read(many, options)) {
+                var positions = new ArrayList<Long>();
+                while (events.advance()) {
+                    positions.add(events.position().value());
+                }
+                var wanted = LongStream.rangeClosed(11, log.size() - 1_000)
+                        .boxed()
+                        .filter(position -> log.get((int) (position - 1)) instanceof Deposited)
+                        .collect(Collectors.toCollection(ArrayList::new));
+                if (options.isBackwards()) {
+                    Collections.reverse(wanted);
+                }
+                assertThat(positions).isEqualTo(wanted);
+            }
+        }
+    }
+
     private static List<Object> reversed(List<Object> list) {
         var reversed = new ArrayList<>(list);
-        java.util.Collections.reverse(reversed);
+        Collections.reverse(reversed);
         return reversed;
     }
 
@@ -294,6 +345,77 @@ class JdbcEventStoreTest {
 
             assertThat(remaining(events)).containsExactly(new Deposited("a", 2));
         }
+    }
+
+    private enum Asked {
+        TAG,
+        TAG_AND_TYPE,
+        TAGS,
+        TAGS_AND_TYPE,
+        ALL_OF_THESE
+    }
+
+    /** More than a statement can have parameters, were each item to bring its own. */
+    @ParameterizedTest
+    @EnumSource(Asked.class)
+    void a_query_may_have_twenty_thousand_items(Asked asked) {
+        int accounts = 20_000;
+        var log = new ArrayList<Object>();
+        for (int i = 0; i < accounts; i++) {
+            log.add(i % 3 == 0 ? new Opened("" + i) : new Deposited("" + i, i));
+        }
+        for (int i = 0; i < accounts; i += 10) {
+            log.add(new Moved("" + i, "" + (i + 1), i)); // which two items may find
+            log.add(new Deposited("other", i));
+        }
+        store.append(log, AppendCondition.none());
+        var items = new ArrayList<EventQuery.Item>();
+        for (int i = 0; i < accounts; i++) {
+            var both = Set.of(account("" + i), account("" + (i + 1)));
+            switch (asked == Asked.ALL_OF_THESE ? Asked.values()[i % 4] : asked) {
+                case TAG -> items.add(new EventQuery.Item(Set.of(), Set.of(account("" + i))));
+                case TAG_AND_TYPE ->
+                    items.add(new EventQuery.Item(Set.of(Opened.class, Moved.class), Set.of(account("" + i))));
+                case TAGS -> items.add(new EventQuery.Item(Set.of(), both));
+                case TAGS_AND_TYPE, ALL_OF_THESE -> items.add(new EventQuery.Item(Set.of(Moved.class), both));
+            }
+        }
+        var query = EventQuery.of(items);
+        var expected = expected(log, query);
+        assertThat(expected).hasSizeBetween(1_000, 22_000);
+        var paged = on(NOON).pageSize(5_000).build();
+
+        try (var events = paged.read(query)) {
+            assertThat(remaining(events)).isEqualTo(expected);
+        }
+        try (var events = paged.read(query, ReadOptions.backwards())) {
+            assertThat(remaining(events)).isEqualTo(reversed(expected));
+        }
+        assertThatExceptionOfType(AppendConflictException.class)
+                .isThrownBy(() -> paged.append(List.of(new Opened("new")), AppendCondition.absent(query)));
+        paged.append(List.of(new Opened("new")), AppendCondition.unchanged(query, paged.head()));
+    }
+
+    /** By hand, as asking each of the items for each event would take long. */
+    private static List<Object> expected(List<Object> log, EventQuery query) {
+        var items = Set.copyOf(query.items());
+        return log.stream()
+                .filter(event -> {
+                    var tags = List.copyOf(Ledger.CATALOG.tagsOf(event));
+                    for (Set<Class<?>> types :
+                            List.<Set<Class<?>>>of(Set.of(), Set.of(Moved.class), Set.of(Opened.class, Moved.class))) {
+                        if (!types.isEmpty() && !types.contains(event.getClass())) {
+                            continue;
+                        }
+                        if (items.contains(new EventQuery.Item(types, Set.copyOf(tags)))
+                                || tags.stream()
+                                        .anyMatch(tag -> items.contains(new EventQuery.Item(types, Set.of(tag))))) {
+                            return true;
+                        }
+                    }
+                    return false;
+                })
+                .toList();
     }
 
     @Test
@@ -440,6 +562,11 @@ class JdbcEventStoreTest {
                 EventQuery.types(Opened.class),
                 EventQuery.tagged(hub, account("nobody")),
                 EventQuery.tagged(hub, rare, account("x8")),
+                EventQuery.tagged(rare).or(EventQuery.tagged(account("x8"))),
+                EventQuery.types(Moved.class)
+                        .withTags(rare)
+                        .or(EventQuery.types(Moved.class, Opened.class).withTags(account("x8"))),
+                EventQuery.tagged(hub, rare).or(EventQuery.tagged(hub, account("x8"))),
                 EventQuery.tagged(hub, rare).or(EventQuery.types(Opened.class)));
         try (var connection = plain.getConnection()) {
             connection.setAutoCommit(false);

@@ -3,6 +3,7 @@ package dev.cqrs.jdbc;
 import dev.cqrs.event.Position;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.SQLFeatureNotSupportedException;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.Executor;
@@ -25,6 +26,11 @@ final class Follower {
      * The lock guards `closed` and `connection`, so that close() either finds the connection and cuts it, which ends the
      * wait for messages, or comes before it is taken, and the task sees that it is closed.
      */
+
+    /** So long the database may take for an answer. */
+    private static final int ANSWER_MILLIS = 5_000;
+
+    private static final int AS_IT_WAS = -1;
 
     private final DataSource dataSource;
     private final String prefix;
@@ -73,6 +79,7 @@ final class Follower {
         while (!isClosed()) {
             try (var own = dataSource.getConnection()) {
                 boolean autoCommit = own.getAutoCommit();
+                int timeout = boundAnswers(own);
                 try {
                     if (keep(own)) {
                         own.setAutoCommit(true);
@@ -80,7 +87,7 @@ final class Follower {
                     }
                 } finally {
                     keep(null); // before it goes back to the pool, and to somebody else
-                    restore(own, autoCommit);
+                    restore(own, autoCommit, timeout);
                 }
             } catch (Throwable failed) {
                 if (!isClosed()) {
@@ -118,11 +125,34 @@ final class Follower {
         }
     }
 
-    private void restore(Connection own, boolean autoCommit) {
+    /**
+     * Has the connection fail where the database does not answer in time: one whose other end has vanished without a word
+     * would otherwise keep the look waiting that is to find what was not told. The wait for messages has a limit of its
+     * own, and so is not meant.
+     *
+     * @return what the limit was; {@link #AS_IT_WAS} if the driver sets none, or the one there is is as strict
+     */
+    private static int boundAnswers(Connection own) throws SQLException {
+        try {
+            int before = own.getNetworkTimeout();
+            if (before > 0 && before <= ANSWER_MILLIS) {
+                return AS_IT_WAS;
+            }
+            own.setNetworkTimeout(Runnable::run, ANSWER_MILLIS);
+            return before;
+        } catch (SQLFeatureNotSupportedException | UnsupportedOperationException | AbstractMethodError notOffered) {
+            return AS_IT_WAS;
+        }
+    }
+
+    private void restore(Connection own, boolean autoCommit, int timeout) {
         try {
             if (!isClosed()) {
                 execute(own, "unlisten \"" + prefix + "\"");
                 own.setAutoCommit(autoCommit);
+                if (timeout != AS_IT_WAS) {
+                    own.setNetworkTimeout(Runnable::run, timeout);
+                }
             }
         } catch (SQLException ignored) { // a dead connection, which has nothing to be restored
         }

@@ -476,7 +476,8 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
          *
          * <p>The database wakes the store at each commit; as a message may be lost with a connection, the store also looks
          * by itself now and then. It keeps one connection of the data source for this, and takes a new one whenever that
-         * fails.
+         * fails, or gives no answer to such a look within five seconds: it may be dead without anybody having said so. A
+         * driver that knows no {@link Connection#setNetworkTimeout} waits as long as it does otherwise.
          *
          * @param executor runs one task until the store is closed, which so takes one of its threads; it is where the
          *     signals are told

@@ -4,20 +4,31 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventStore.Signal;
 import dev.cqrs.jdbc.StartingProcess.Started;
+import java.lang.reflect.Proxy;
+import java.net.SocketTimeoutException;
+import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.SQLFeatureNotSupportedException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import javax.sql.DataSource;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /** Appends of other processes become known, also where the database's word is lost with its connection. */
@@ -42,7 +53,11 @@ class ListeningTest {
     }
 
     private JdbcEventStore following(Duration poll) {
-        var store = JdbcEventStore.builder(database, StartingProcess.CATALOG, Clock.systemUTC())
+        return following(database, poll);
+    }
+
+    private JdbcEventStore following(DataSource source, Duration poll) {
+        var store = JdbcEventStore.builder(source, StartingProcess.CATALOG, Clock.systemUTC())
                 .follow(threads, poll, failures::add)
                 .build();
         store.onAppend(told::add);
@@ -92,6 +107,82 @@ class ListeningTest {
             assertThat(store.head()).isEqualTo(Position.of(20));
         }
         assertThat(failures).hasSizeGreaterThanOrEqualTo(10);
+    }
+
+    @Test
+    void a_connection_that_is_dead_without_a_word_is_found_out_by_the_look_and_replaced() throws Exception {
+        try (var proxy = new WireProxy(database.getPortNumbers()[0]);
+                var store = following(proxy.through(database), Duration.ofMillis(200))) {
+            awaitTold(append(other()));
+
+            proxy.freeze();
+
+            awaitTold(append(other()));
+            assertThat(failures.poll())
+                    .isInstanceOf(SQLException.class)
+                    .hasRootCauseInstanceOf(SocketTimeoutException.class);
+            assertThat(store.head()).isEqualTo(Position.of(2));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 5000", "60000, 5000", "1234, 1234"})
+    void a_connection_that_follows_answers_within_a_limit_and_goes_back_with_the_one_it_had(int had, int has)
+            throws Exception {
+        append(other());
+        try (var connection = database.getConnection()) {
+            connection.setNetworkTimeout(Runnable::run, had);
+            var limit = new CompletableFuture<Integer>();
+            Signal stop = last -> {
+                limit.complete(limitOf(connection));
+                Thread.currentThread().interrupt();
+            };
+
+            followAnd(OneConnection.source(connection), stop);
+
+            assertThat(failures.poll(30, TimeUnit.SECONDS)).isInstanceOf(InterruptedException.class);
+            assertThat(limit.get()).isEqualTo(has);
+            assertThat(connection.getNetworkTimeout()).isEqualTo(had);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(classes = {SQLFeatureNotSupportedException.class, AbstractMethodError.class})
+    void a_driver_that_sets_no_limit_will_do(Class<? extends Throwable> refusal) throws Exception {
+        append(other());
+        try (var connection = database.getConnection()) {
+            var refusing = (Connection) Proxy.newProxyInstance(
+                    getClass().getClassLoader(), new Class<?>[] {Connection.class}, (proxy, method, arguments) -> {
+                        if (method.getName().endsWith("NetworkTimeout")) {
+                            throw refusal.getConstructor().newInstance();
+                        }
+                        return method.invoke(connection, arguments);
+                    });
+
+            followAnd(
+                    OneConnection.source(refusing),
+                    last -> Thread.currentThread().interrupt());
+
+            assertThat(failures.poll(30, TimeUnit.SECONDS)).isInstanceOf(InterruptedException.class);
+        }
+    }
+
+    /** The signal is there before the log is looked at, as the thread is given only then. */
+    private void followAnd(DataSource source, Signal signal) {
+        var task = new ArrayBlockingQueue<Runnable>(1);
+        JdbcEventStore.builder(source, StartingProcess.CATALOG, Clock.systemUTC())
+                .follow(task::add, Duration.ofMillis(50), failures::add)
+                .build()
+                .onAppend(signal);
+        threads.execute(task.remove());
+    }
+
+    private static int limitOf(Connection connection) {
+        try {
+            return connection.getNetworkTimeout();
+        } catch (SQLException failed) {
+            throw new IllegalStateException(failed);
+        }
     }
 
     @Test

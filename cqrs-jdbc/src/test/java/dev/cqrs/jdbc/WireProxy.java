@@ -15,7 +15,7 @@ import org.postgresql.ds.PGSimpleDataSource;
 
 /**
  * Stands between a client and PostgreSQL, tells their messages from each other, and cuts the connection before or after one
- * of them.
+ * of them, or leaves it open and carries nothing more.
  *
  * <p><b>Threads:</b> thread-safe.
  */
@@ -31,6 +31,8 @@ final class WireProxy implements AutoCloseable {
     private int cutAt = -1;
     private boolean before;
     private boolean hasCut;
+    private int connections;
+    private int frozen;
 
     WireProxy(int server) {
         this.server = server;
@@ -74,6 +76,19 @@ final class WireProxy implements AutoCloseable {
         return hasCut;
     }
 
+    /** Carries nothing more on the connections that there are, without closing them, as when a cable is pulled. */
+    synchronized void freeze() {
+        frozen = connections;
+    }
+
+    private synchronized int connected() {
+        return ++connections;
+    }
+
+    private synchronized boolean isFrozen(int connection) {
+        return connection <= frozen;
+    }
+
     private enum Verdict {
         PASS,
         CUT,
@@ -100,15 +115,16 @@ final class WireProxy implements AutoCloseable {
                 var upstream = new Socket(InetAddress.getLoopbackAddress(), server);
                 client.setTcpNoDelay(true);
                 upstream.setTcpNoDelay(true);
-                threads.execute(() -> carry(client, upstream, true));
-                threads.execute(() -> carry(upstream, client, false));
+                int connection = connected();
+                threads.execute(() -> carry(connection, client, upstream, true));
+                threads.execute(() -> carry(connection, upstream, client, false));
             }
         } catch (IOException closed) {
             // the end of the test
         }
     }
 
-    private void carry(Socket from, Socket to, boolean fromClient) {
+    private void carry(int connection, Socket from, Socket to, boolean fromClient) {
         try (from;
                 to) {
             var in = new DataInputStream(new java.io.BufferedInputStream(from.getInputStream()));
@@ -124,6 +140,9 @@ final class WireProxy implements AutoCloseable {
                 }
                 int length = in.readInt();
                 var body = in.readNBytes(length - 4);
+                if (isFrozen(connection)) {
+                    continue;
+                }
                 var verdict = judge((fromClient ? "> " : "< ") + (char) type);
                 if (verdict != Verdict.CUT) {
                     pass(out, type, length, body);

@@ -248,7 +248,8 @@ public final class Catalog {
      * Gives the names and revisions whose events may be read as an event of {@code type}, or below it.
      *
      * <p>The current revision of a class is always read as that class. An earlier one that is split <em>may</em> give an
-     * event of it: a store that looks events up by name and revision asks the query again about what it has decoded.
+     * event of it. A store need not know: it looks events up by {@linkplain #storedNames name}, whatever their revision,
+     * and asks the query again about what it has decoded.
      *
      * @param type an event class, or an interface or class above some
      * @return an unmodifiable set, sorted by name and number, not empty

@@ -42,9 +42,13 @@ import org.jspecify.annotations.Nullable;
  * append at the same time is committed together, each under its own condition.
  *
  * <p><b>Cost:</b> an append is one statement, which is its own transaction, and one flush of the database's journal. A
- * clause on one tag, with or without types, or on types costs a look into an index for each stored name, whatever the
- * size of the log; one on several tags joined by AND at most the events behind its position that have the rarest of them.
- * A read takes one statement for each page, and between two pages holds neither connection nor transaction.
+ * clause on one tag costs a look into an index, whatever the size of the log; one on types, with a tag or without, a look
+ * for each name under which they are stored; one on several tags joined by AND at most the events behind its position that
+ * have the rarest of them. Events are found by their names, whatever their revision: if a clause seems to be broken by one
+ * of an earlier revision, or whose name stands for several classes, a read finds out what it is today, and the append is
+ * sent again if it is none that matters. A read takes one statement for each page, which looks as often into an index for
+ * each item of the query, and between two pages holds neither connection nor transaction. What is found by its name and is
+ * nothing today that the query asks for has been transferred all the same.
  *
  * <p><b>Outcomes:</b> an append returns, or throws {@link AppendConflictException} or {@link DatabaseException}, and then
  * nothing was written, or {@link dev.cqrs.eventstore.AppendOutcomeUnknownException} where the connection was lost before

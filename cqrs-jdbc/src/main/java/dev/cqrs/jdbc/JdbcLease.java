@@ -7,9 +7,11 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
@@ -314,7 +316,8 @@ public final class JdbcLease implements AutoCloseable {
      * it has it, it opens {@code work}; when it loses it, or cannot renew it, it closes that. What the work has in hand at
      * that moment it may still finish: guard what it writes ({@link #guard(Connection, long)},
      * {@link JdbcCheckpointStore#guardedBy}). Work that has lost its lease is closed before the lease is taken again. Work
-     * that ends by itself keeps the lease all the same; let what watches it close this.
+     * that ends by itself keeps the lease all the same, unless it {@linkplain #whileHeld(Executor, Function, Consumer)
+     * says so}.
      *
      * <pre>{@code
      * var running = lease.whileHeld(executor, () -> ProjectionEngine.builder(store, listener)
@@ -330,10 +333,38 @@ public final class JdbcLease implements AutoCloseable {
      */
     public Running whileHeld(
             Executor executor, Supplier<? extends AutoCloseable> work, Consumer<? super Throwable> listener) {
+        Objects.requireNonNull(work, "work");
+        return whileHeld(executor, ended -> work.get(), listener);
+    }
+
+    /**
+     * As {@link #whileHeld(Executor, Supplier, Consumer)}, for work that may end by itself, well or badly, and says so.
+     *
+     * <p>It is then closed, while the lease is still held, so that what it writes in closing counts; then the lease is given
+     * up. So another process can try what has failed in this one. This one stands by with the others, and opens the work
+     * anew when it gets the lease again, a second later if nobody else wants it.
+     *
+     * <pre>{@code
+     * var running = lease.whileHeld(executor, ended -> ProjectionEngine.builder(store, failure -> ended.run())
+     *         .checkpoints(checkpoints.guardedBy(lease))
+     *         .background(TURNOVER, pool)
+     *         .build(), System.err::println);
+     * }</pre>
+     *
+     * @param executor has a thread to spare for as long as this lasts
+     * @param work opened on that thread each time the lease is taken, and closed there. What it is given is to be run when it
+     *     has ended: by any thread, its own above all, since that does not wait for the closing. It counts for this opening
+     *     alone; run twice, or after the work was closed, it does nothing
+     * @param listener told what goes wrong in taking the lease, opening and closing, each of which is tried again
+     * @return ends it when closed: closes the work and gives the lease up
+     */
+    public Running whileHeld(
+            Executor executor,
+            Function<? super Runnable, ? extends AutoCloseable> work,
+            Consumer<? super Throwable> listener) {
         var keeper = new Keeper(Objects.requireNonNull(work, "work"), Objects.requireNonNull(listener, "listener"));
-        var loop = new Loop(keeper);
-        loop.start(executor);
-        return () -> loop.close("What runs under the lease \"" + name + "\"");
+        keeper.loop.start(executor);
+        return () -> keeper.loop.close("What runs under the lease \"" + name + "\"");
     }
 
     /** What is closed to end what {@link #whileHeld} has begun. */
@@ -357,12 +388,17 @@ public final class JdbcLease implements AutoCloseable {
 
     private final class Keeper implements Loop.Body {
 
-        private final Supplier<? extends AutoCloseable> work;
+        private final Function<? super Runnable, ? extends AutoCloseable> work;
         private final Consumer<? super Throwable> listener;
+        private final Loop loop = new Loop(this);
+
+        /** Set by what the work of this opening is given; each opening has its own. */
+        private AtomicBoolean ended = new AtomicBoolean();
+
         private @Nullable AutoCloseable open;
         private Ownership openedUnder = Ownership.NONE;
 
-        Keeper(Supplier<? extends AutoCloseable> work, Consumer<? super Throwable> listener) {
+        Keeper(Function<? super Runnable, ? extends AutoCloseable> work, Consumer<? super Throwable> listener) {
             this.work = work;
             this.listener = listener;
         }
@@ -370,21 +406,31 @@ public final class JdbcLease implements AutoCloseable {
         @Override
         public Loop.Rest step(boolean woken) {
             if (open != null) {
-                if (!attempt(() -> renew(openedUnder))) {
-                    // before the lease is taken again: what the work writes in closing must find it lost
+                if (ended.get() || !attempt(() -> renew(openedUnder))) {
+                    // before the lease is taken again: what the work writes in closing must find it lost, if it is
                     closeWork();
                     giveUp();
                 }
             } else if (attempt(JdbcLease.this::acquire)) {
                 try {
                     openedUnder = ownership;
-                    open = Objects.requireNonNull(work.get(), "what work opens");
+                    open = Objects.requireNonNull(work.apply(endOfNext()), "what work opens");
                 } catch (Throwable failed) {
                     tell(failed);
                     giveUp();
                 }
             }
             return open != null ? new Loop.Rest(beat(), true) : standby();
+        }
+
+        private Runnable endOfNext() {
+            var mine = new AtomicBoolean();
+            ended = mine;
+            return () -> {
+                if (!mine.getAndSet(true)) {
+                    loop.wake();
+                }
+            };
         }
 
         private boolean attempt(BooleanSupplier step) {

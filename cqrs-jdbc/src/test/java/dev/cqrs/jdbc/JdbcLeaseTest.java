@@ -381,6 +381,78 @@ class JdbcLeaseTest {
     }
 
     @Test
+    void work_that_says_that_it_has_ended_is_closed_under_its_lease_and_another_gets_it() throws Exception {
+        var pool = Executors.newFixedThreadPool(2);
+        BlockingQueue<Runnable> ends = new LinkedBlockingQueue<>(10);
+        BlockingQueue<String> happened = new LinkedBlockingQueue<>(10);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(10);
+        var store = checkpoints();
+        var lease = lease("one", LONG); // longer than the test: it is not renewed, nor does it run out
+        try (var one = lease.whileHeld(
+                pool,
+                ended -> {
+                    var guarded = store.guardedBy(lease);
+                    ends.add(ended);
+                    return () -> {
+                        guarded.save("balances", new Checkpoint(1, Position.of(5), "in closing"));
+                        happened.add("closed");
+                    };
+                },
+                errors::add)) {
+            var ended = ends.poll(30, TimeUnit.SECONDS);
+            assertThat(ended).isNotNull();
+            try (var other = lease("other", LONG)) {
+                assertThat(other.acquire()).isFalse();
+
+                ended.run();
+
+                assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("closed");
+                assertThat(store.load("balances")).contains(new Checkpoint(1, Position.of(5), "in closing"));
+                acquireSoon(other);
+            }
+            // then it is the turn of the first again, for which the end of the earlier opening means nothing
+            var again = ends.poll(30, TimeUnit.SECONDS);
+            assertThat(again).isNotNull();
+            ended.run();
+            assertThat(happened.poll(500, TimeUnit.MILLISECONDS)).isNull();
+            again.run();
+            assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("closed");
+            assertThat(one).isNotNull();
+        } finally {
+            pool.shutdownNow();
+        }
+        assertThat(errors).isEmpty();
+    }
+
+    @Test
+    void work_may_have_ended_before_it_is_open_and_on_the_keepers_own_thread() throws Exception {
+        var pool = Executors.newSingleThreadExecutor();
+        BlockingQueue<String> happened = new LinkedBlockingQueue<>(1_000);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(10);
+        try (var running = lease("one", LONG)
+                .whileHeld(
+                        pool,
+                        ended -> {
+                            happened.add("opened");
+                            ended.run();
+                            return () -> {
+                                ended.run();
+                                happened.add("closed");
+                            };
+                        },
+                        errors::add)) {
+            for (int i = 0; i < 2; i++) {
+                assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("opened");
+                assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("closed");
+            }
+            assertThat(running).isNotNull();
+        } finally {
+            pool.shutdownNow();
+        }
+        assertThat(errors).isEmpty();
+    }
+
+    @Test
     void a_task_that_the_executor_never_ran_can_be_closed() {
         lease("one", SHORT).whileHeld(task -> {}, () -> () -> {}, error -> {}).close();
     }

@@ -17,14 +17,18 @@ import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -411,6 +415,95 @@ class FeedNeverSkipsTest {
         assertThat(read(store, 0)).containsExactly("1:1", "2:2");
     }
 
+    /** The middle event of three comes into its table late, when the first is there, and others want to append. */
+    @Test
+    void an_event_that_is_late_in_the_middle_of_an_append_is_not_passed_by() throws Exception {
+        JdbcSchema.of("cqrs").apply(database);
+        update(database.getConnection(), """
+                create function late() returns trigger language plpgsql as $$
+                begin
+                    if (new.json ->> 'number')::int = 2 then
+                        perform pg_advisory_xact_lock(42);
+                    end if;
+                    return new;
+                end $$;
+                create trigger late before insert on cqrs_event for each row execute function late();
+                """);
+        var store = JdbcEventStore.builder(database, CATALOG, Clock.systemUTC()).build();
+        append(store, 0);
+        var told = new LinkedBlockingQueue<Position>(10);
+        try (var following = following(told);
+                var gate = transaction()) {
+            assertThat(told.poll(30, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
+            ask(gate, "select pg_advisory_xact_lock(42)");
+            var late = threads.submit(() -> store.append(
+                    List.of(new Entered(1, 1), new Entered(1, 2), new Entered(1, 3)), AppendCondition.none()));
+            awaitBlocked(1);
+            var ofAnother =
+                    JdbcEventStore.builder(database, CATALOG, Clock.systemUTC()).build();
+            var next = threads.submit(() -> append(ofAnother, 4));
+            awaitBlocked(2);
+
+            for (long after = 0; after <= 1; after++) {
+                assertThat(read(store, after)).isEqualTo(after == 0 ? List.of("1:0") : List.of());
+            }
+            assertThat(following.head()).isEqualTo(Position.of(1));
+            assertThat(told).isEmpty();
+            assertThat(late.isDone() || next.isDone()).isFalse();
+
+            gate.commit();
+            late.get(30, TimeUnit.SECONDS);
+            next.get(30, TimeUnit.SECONDS);
+            for (var last = Position.START; !last.equals(Position.of(5)); ) {
+                var later = told.poll(30, TimeUnit.SECONDS);
+                assertThat(later).isIn(Position.of(4), Position.of(5));
+                last = later;
+            }
+        }
+        assertThat(read(store, 0)).containsExactly("1:0", "2:1", "3:2", "4:3", "5:4");
+    }
+
+    /** However long: nothing here waits for a time. */
+    @Test
+    void a_transaction_that_is_held_is_told_to_nobody_and_then_to_all_before_what_came_behind_it() throws Exception {
+        JdbcSchema.of("cqrs").apply(database);
+        var store = JdbcEventStore.builder(database, CATALOG, Clock.systemUTC()).build();
+        append(store, 0);
+        var told = new LinkedBlockingQueue<Position>(10);
+        try (var following = following(told);
+                var slow = transaction()) {
+            assertThat(told.poll(30, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
+            append(store.within(slow), 1);
+            var next = threads.submit(() -> append(store, 2));
+            awaitBlocked(1);
+            following.wake(); // as a slow poll would: the head is what it was
+            assertThat(told.poll(30, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
+            assertThat(read(following, 1)).isEmpty();
+            assertThat(told).isEmpty();
+
+            slow.commit();
+
+            next.get(30, TimeUnit.SECONDS);
+            var seen = new ArrayList<String>();
+            while (seen.size() < 2) {
+                assertThat(told.poll(30, TimeUnit.SECONDS)).isNotNull();
+                seen.addAll(read(following, 1 + seen.size())); // as a projection does: behind what it has
+            }
+            assertThat(seen).containsExactly("2:1", "3:2");
+        }
+    }
+
+    /** The signal is there before the log is looked at, as the thread is given only then. */
+    private JdbcEventStore following(BlockingQueue<Position> told) {
+        var task = new ArrayBlockingQueue<Runnable>(1);
+        var following = JdbcEventStore.builder(database, CATALOG, Clock.systemUTC())
+                .follow(task::add, Duration.ofHours(1), Throwable::printStackTrace)
+                .build();
+        following.onAppend(told::add);
+        threads.execute(task.remove());
+        return following;
+    }
+
     @Test
     void an_append_that_is_rolled_back_leaves_no_gap() throws Exception {
         JdbcSchema.of("cqrs").apply(database);
@@ -438,11 +531,15 @@ class FeedNeverSkipsTest {
         }
     }
 
-    /** There is no signal that another backend waits for a lock. */
     private void awaitBlocked() throws Exception {
+        awaitBlocked(1);
+    }
+
+    /** There is no signal that another backend waits for a lock. */
+    private void awaitBlocked(int backends) throws Exception {
         for (int looks = 0;
-                ask("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
-                        .equals("0");
+                Integer.parseInt(ask("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"))
+                        < backends;
                 looks++) {
             assertThat(looks).isLessThan(3_000);
             TimeUnit.MILLISECONDS.sleep(5);

@@ -16,12 +16,17 @@ final class Transaction {
         T on(Connection connection) throws SQLException, X;
     }
 
-    /** Commits if {@code work} returns, otherwise rolls back and throws on what it threw. */
+    /**
+     * Commits if {@code work} returns, otherwise rolls back and throws on what it threw. A connection that is in the middle of
+     * a transaction that has written is refused, and that transaction, which is somebody else's, left alone.
+     */
     static <T, X extends Exception> T run(DataSource dataSource, Work<T, X> work) throws SQLException, X {
         try (var connection = dataSource.getConnection()) {
             boolean autoCommit = connection.getAutoCommit();
             if (autoCommit) {
                 connection.setAutoCommit(false);
+            } else {
+                checkFree(connection);
             }
             try {
                 T result = work.on(connection);
@@ -59,6 +64,18 @@ final class Transaction {
             }
             return result;
         }
+    }
+
+    /** Ends what a read may have begun: under repeatable read it would go on seeing the database of that time. */
+    private static void checkFree(Connection connection) throws SQLException {
+        if (hasWritten(connection)) {
+            throw new SQLException(
+                    "The connection is in the middle of a transaction that has written; expected one that the data source"
+                            + " gives for this alone. Give a data source that takes no part in the application's"
+                            + " transactions.",
+                    "25001");
+        }
+        connection.rollback();
     }
 
     private static boolean hasWritten(Connection connection) throws SQLException {

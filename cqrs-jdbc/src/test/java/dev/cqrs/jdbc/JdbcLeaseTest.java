@@ -20,6 +20,8 @@ import javax.sql.DataSource;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(60)
 class JdbcLeaseTest {
@@ -455,6 +457,75 @@ class JdbcLeaseTest {
     @Test
     void a_task_that_the_executor_never_ran_can_be_closed() {
         lease("one", SHORT).whileHeld(task -> {}, () -> () -> {}, error -> {}).close();
+    }
+
+    // ---- a pool that rolls nothing back, and whose connections do not commit by themselves
+
+    @ParameterizedTest
+    @ValueSource(ints = {Connection.TRANSACTION_READ_COMMITTED, Connection.TRANSACTION_REPEATABLE_READ})
+    void a_careless_pool_will_do_and_no_transaction_stays_open(int isolation) throws Exception {
+        try (var connection = transaction()) {
+            connection.setTransactionIsolation(isolation);
+            var source = OneConnection.source(connection);
+            var careless = JdbcLease.of(source, "cqrs", "balances", "careless", LONG);
+            var other = lease("other", LONG);
+            var store = JdbcCheckpointStore.builder(source, unreadable -> {})
+                    .states("", String.class)
+                    .build();
+            for (int i = 1; i <= 3; i++) {
+                ask(connection, "select count(*) from cqrs_lease"); // whoever had it before, and has not ended it
+                assertThat(careless.acquire()).isTrue();
+                assertThat(careless.acquire()).isTrue();
+                assertThat(other.acquire()).isFalse();
+                var checkpoint = new Checkpoint(1, Position.of(i), "state " + i);
+                store.guardedBy(careless).save("balances", checkpoint);
+                assertThat(checkpoints().load("balances")).contains(checkpoint);
+                assertThat(store.load("balances")).contains(checkpoint);
+                assertNothingIsOpen();
+                careless.close();
+                assertThat(other.acquire()).isTrue();
+                assertThat(careless.acquire()).isFalse();
+                other.close();
+                assertNothingIsOpen();
+            }
+        }
+    }
+
+    @Test
+    void a_data_source_that_gives_the_connection_of_a_transaction_is_refused_and_the_transaction_left_alone()
+            throws Exception {
+        try (var connection = transaction();
+                var rows = connection.createStatement()) {
+            rows.execute("create table rows_of_my_own (i int)");
+            connection.commit();
+            rows.execute("insert into rows_of_my_own values (1)");
+            var source = OneConnection.source(connection);
+
+            assertThatThrownBy(JdbcLease.of(source, "cqrs", "balances", "wrong", LONG)::acquire)
+                    .isInstanceOf(DatabaseException.class)
+                    .hasMessageContaining("in the middle of a transaction");
+            assertThatThrownBy(() -> JdbcCheckpointStore.builder(source, unreadable -> {})
+                            .states("", String.class)
+                            .build()
+                            .save("balances", new Checkpoint(1, Position.of(1), "wrong")))
+                    .isInstanceOf(DatabaseException.class)
+                    .hasMessageContaining("in the middle of a transaction");
+
+            assertThat(ask(connection, "select count(*) from rows_of_my_own")).isEqualTo("1");
+            connection.rollback();
+            assertThat(ask(connection, "select count(*) from rows_of_my_own")).isEqualTo("0");
+        }
+        assertThat(lease("one", LONG).acquire()).isTrue();
+    }
+
+    private void assertNothingIsOpen() throws SQLException {
+        try (var connection = database.getConnection()) {
+            assertThat(ask(
+                            connection,
+                            "select count(*) from pg_stat_activity where datname = current_database()"
+                                    + " and state like 'idle in transaction%'"))
+                    .isEqualTo("0");
+        }
     }
 
     @Test

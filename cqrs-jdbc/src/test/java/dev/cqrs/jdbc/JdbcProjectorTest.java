@@ -39,6 +39,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The projector over a log in memory, so that these tests are of the projector alone; its view is in PostgreSQL. */
 @Timeout(120)
@@ -129,6 +131,54 @@ class JdbcProjectorTest {
             assertThat(balance("a")).isEqualTo("15 in 5");
         }
         assertThat(failures).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Connection.TRANSACTION_READ_COMMITTED, Connection.TRANSACTION_REPEATABLE_READ})
+    void a_pool_that_rolls_nothing_back_and_whose_connections_do_not_commit_will_do(int isolation) throws Exception {
+        pay("a", 1, 2, 3);
+        try (var connection = database.getConnection()) {
+            connection.setAutoCommit(false);
+            connection.setTransactionIsolation(isolation);
+            ask(connection, "select count(*) from balance"); // whoever had it before, and has not ended it
+            var careless = JdbcProjector.builder(log, OneConnection.pool(connection))
+                    .batch(2)
+                    .lease(Duration.ofHours(1));
+            for (int i = 1; i <= 3; i++) { // one after the other, as each gives its lease up
+                try (var projector = careless.start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+                    projector.awaitApplied(log.head(), SOON);
+                    projector.awaitApplied(pay("a", 4), SOON);
+                    assertThat(balance("a")).isEqualTo((6 + 4 * i) + " in " + (3 + i));
+                }
+                assertThat(text("select count(*) from pg_stat_activity where datname = current_database()"
+                                + " and state like 'idle in transaction%'"))
+                        .isEqualTo("0");
+            }
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_data_source_that_gives_the_connection_of_a_transaction_stops_it_and_the_transaction_is_left_alone()
+            throws Exception {
+        pay("a", 1);
+        try (var connection = database.getConnection()) {
+            connection.setAutoCommit(false);
+            try (var statement = connection.createStatement()) {
+                statement.execute("insert into balance values ('mine', 5, 5)");
+            }
+            try (var projector = JdbcProjector.builder(log, OneConnection.source(connection))
+                    .start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+                var failure = failures.poll(30, TimeUnit.SECONDS);
+                assertThat(failure).isNotNull();
+                assertThat(failure.cause()).hasMessageContaining("in the middle of a transaction");
+                assertThat(projector.status().state()).isEqualTo(State.STOPPED);
+            }
+            assertThat(ask(connection, "select cents from balance where account = 'mine'"))
+                    .isEqualTo("5");
+            connection.rollback();
+        }
+        assertThat(text("select count(*) from balance")).isEqualTo("0");
     }
 
     @Test

@@ -25,6 +25,12 @@ class PostgresTest {
     }
 
     @Test
+    void the_server_is_of_the_version_that_the_build_says() throws SQLException {
+        assertThat(ask(Postgres.database(), "show server_version") + ".0")
+                .startsWith(System.getProperty("dev.cqrs.jdbc.server", ""));
+    }
+
+    @Test
     void a_durable_server_waits_for_the_disk() throws Exception {
         try (var server = Postgres.start(true)) {
             var source = Postgres.source(server, "postgres");

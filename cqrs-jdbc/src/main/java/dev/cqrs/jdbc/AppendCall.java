@@ -14,18 +14,22 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The call of the function that appends: one statement for any number of appends, its text always the same.
+ * The call of the function that appends: one statement for any number of appends, its text always the same; and of the
+ * shorter one for the most frequent kind of append.
  *
  * <p><b>Threads:</b> immutable.
  */
 final class AppendCall {
 
-    private final String sql;
+    private final String many;
+    private final String one;
 
     AppendCall(String prefix) {
-        this.sql = "select * from " + prefix + "_append(" + String.join(", ", Collections.nCopies(17, "?")) + ")";
+        many = "select * from " + prefix + "_append(" + String.join(", ", Collections.nCopies(15, "?")) + ")";
+        one = "select * from " + prefix + "_append_one(" + String.join(", ", Collections.nCopies(11, "?")) + ")";
     }
 
     /**
@@ -34,9 +38,14 @@ final class AppendCall {
      * @param own whether the statement has to be the whole transaction
      */
     PreparedStatement prepare(Connection connection, List<Pending> members, boolean own) throws SQLException {
-        var statement = connection.prepareStatement(sql);
+        boolean single = own && members.size() == 1 && isSingle(members.get(0));
+        var statement = connection.prepareStatement(single ? one : many);
         try {
-            bind(statement, members, own);
+            if (single) {
+                bind(statement, members.get(0));
+            } else {
+                bind(statement, members, own);
+            }
             return statement;
         } catch (Throwable thrown) {
             statement.close();
@@ -44,52 +53,67 @@ final class AppendCall {
         }
     }
 
+    /** One event, and a condition that speaks of one tag at most. */
+    private static boolean isSingle(Pending append) {
+        return append.events.size() == 1
+                && (append.items.isEmpty()
+                        || (append.items.size() == 1
+                                && append.items.get(0).item().tagCount() == 1));
+    }
+
+    private static void bind(PreparedStatement statement, Pending append) throws SQLException {
+        var out = new Parameters(statement);
+        var event = append.events.get(0);
+        out.add(append.now.atOffset(ZoneOffset.UTC));
+        out.text(append.metadata);
+        out.text(event.name());
+        out.add(event.revision());
+        out.text(event.tags());
+        out.text(event.tagIds());
+        out.text(event.json());
+        out.bytes(event.bytes());
+        var item = append.items.isEmpty() ? null : append.items.get(0);
+        out.text(item == null ? null : item.item().tags());
+        out.text(item == null ? null : item.item().names());
+        out.add(item == null ? 0L : item.after());
+    }
+
     private static void bind(PreparedStatement statement, List<Pending> members, boolean own) throws SQLException {
-        var sizes = new Integer[members.size()];
+        var events = new ArrayList<Event>();
+        var items = new ArrayList<Item>();
+        var eventCounts = new Integer[members.size()];
+        var itemCounts = new Integer[members.size()];
         var metadata = new String[members.size()];
         var now = Instant.MIN;
-        var eventMembers = new ArrayList<Integer>();
-        var offsets = new ArrayList<Integer>();
-        var events = new ArrayList<Event>();
-        var itemMembers = new ArrayList<Integer>();
-        var items = new ArrayList<Item>();
         for (int i = 0; i < members.size(); i++) {
             var member = members.get(i);
-            sizes[i] = member.events.size();
+            events.addAll(member.events);
+            items.addAll(member.items);
+            eventCounts[i] = member.events.size();
+            itemCounts[i] = member.items.size();
             metadata[i] = member.metadata;
             now = member.now.isAfter(now) ? member.now : now;
-            for (int offset = 0; offset < member.events.size(); offset++) {
-                eventMembers.add(i + 1);
-                offsets.add(offset);
-            }
-            events.addAll(member.events);
-            itemMembers.addAll(Collections.nCopies(member.items.size(), i + 1));
-            items.addAll(member.items);
         }
         var out = new Parameters(statement);
         out.add(own);
         out.add(now.atOffset(ZoneOffset.UTC));
-        out.array("int4", sizes);
+        out.array("int4", eventCounts);
+        out.array("int4", itemCounts);
         out.array("text", metadata);
-        out.array("int4", eventMembers.toArray());
-        out.array("int4", offsets.toArray());
-        out.array("text", column(events, Event::name));
-        out.array("int4", column(events, Event::revision));
-        out.array(
-                "text",
-                column(events, event -> Texts.array(event.tags().stream().map(Object::toString))));
-        out.array("text", column(events, event -> Texts.ids(event.tags())));
-        out.array("text", column(events, Event::json));
+        out.array("text", texts(events, Event::name));
+        out.array("int4", events.stream().map(Event::revision).toArray());
+        out.array("text", texts(events, Event::tags));
+        out.array("text", texts(events, Event::tagIds));
+        out.array("text", texts(events, Event::json));
         out.array("bytea", events.stream().map(Event::bytes).toArray(byte[][]::new));
-        out.array("int4", itemMembers.toArray());
-        out.array("int4", column(items, Item::clause));
-        out.array("int8", column(items, Item::after));
-        out.array("text", column(items, item -> item.item().tags()));
-        out.array("text", column(items, item -> item.item().names()));
+        out.array("int4", items.stream().map(Item::clause).toArray());
+        out.array("int8", items.stream().map(Item::after).toArray());
+        out.array("text", texts(items, item -> item.item().tags()));
+        out.array("text", texts(items, item -> item.item().names()));
     }
 
-    private static <T> Object[] column(List<T> rows, Function<T, ?> column) {
-        return rows.stream().map(column).toArray();
+    private static <T> String[] texts(List<T> rows, Function<T, @Nullable String> column) {
+        return rows.stream().map(column).toArray(String[]::new);
     }
 
     private static final class Parameters {
@@ -103,6 +127,14 @@ final class AppendCall {
 
         void add(Object value) throws SQLException {
             statement.setObject(++index, value);
+        }
+
+        void text(@Nullable String value) throws SQLException {
+            statement.setString(++index, value);
+        }
+
+        void bytes(byte @Nullable [] value) throws SQLException {
+            statement.setBytes(++index, value);
         }
 
         void array(String type, Object[] values) throws SQLException {

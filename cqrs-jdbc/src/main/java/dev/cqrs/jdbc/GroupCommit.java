@@ -5,7 +5,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -160,27 +159,20 @@ final class GroupCommit {
         }
     }
 
-    /** Moves from the queue to the group: the first, and those of the others that need not see one before them. */
+    /** Moves from the queue to the group, in the order of coming. */
     private void take(List<Seat> group, int most, boolean all) {
         lock.lock();
         try {
             int events = 0;
             long characters = 0;
-            for (Iterator<Seat> seats = waiting.iterator(); seats.hasNext() && most > 0; most--) {
-                var seat = seats.next();
-                if (!all && !group.isEmpty()) {
-                    if (events + seat.append.events.size() > MAX_EVENTS
-                            || characters + seat.append.characters > MAX_CHARACTERS) {
-                        return;
-                    }
-                    if (group.stream().anyMatch(earlier -> seat.append.mayDependOn(earlier.append))) {
-                        continue;
-                    }
+            for (; !waiting.isEmpty() && most > 0; most--) {
+                var append = waiting.element().append;
+                events += append.events.size();
+                characters += append.characters;
+                if (!all && !group.isEmpty() && (events > MAX_EVENTS || characters > MAX_CHARACTERS)) {
+                    return;
                 }
-                events += seat.append.events.size();
-                characters += seat.append.characters;
-                group.add(seat);
-                seats.remove();
+                group.add(waiting.remove());
             }
         } finally {
             lock.unlock();

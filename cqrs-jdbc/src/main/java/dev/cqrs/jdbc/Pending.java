@@ -4,13 +4,11 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
-import dev.cqrs.eventstore.AppendCondition.Clause;
 import dev.cqrs.message.Metadata;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,10 +33,10 @@ final class Pending {
     /** An event as it is sent: either {@code json} or {@code bytes} is there. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     record Event(
-            Class<?> type,
-            Set<Tag> tags,
             String name,
             int revision,
+            String tags,
+            String tagIds,
             @Nullable String json,
             byte @Nullable [] bytes) {
 
@@ -94,15 +92,13 @@ final class Pending {
         private Event encode(Object event) {
             var tags = catalog.tagsOf(event);
             var stored = catalog.encode(event, codec);
-            return asBytes
-                    ? new Event(event.getClass(), tags, stored.name(), stored.revision(), null, stored.payload())
-                    : new Event(
-                            event.getClass(),
-                            tags,
-                            stored.name(),
-                            stored.revision(),
-                            Texts.json(stored.name(), stored.payload()),
-                            null);
+            return new Event(
+                    stored.name(),
+                    stored.revision(),
+                    Texts.array(tags.stream().map(Tag::toString)),
+                    Texts.ids(tags),
+                    asBytes ? null : Texts.json(stored.name(), stored.payload()),
+                    asBytes ? stored.payload() : null);
         }
 
         private List<Item> items(AppendCondition condition) {
@@ -128,18 +124,6 @@ final class Pending {
                 items.stream()
                         .map(item -> item.clause() == clause ? new Item(clause, holdsUntil, item.item()) : item)
                         .toList());
-    }
-
-    /** Whether a clause may speak of an event of another append, which therefore has to be visible first. */
-    boolean mayDependOn(Pending earlier) {
-        for (Clause clause : condition.clauses()) {
-            for (var event : earlier.events) {
-                if (clause.query().matches(event.type(), event.tags())) {
-                    return true;
-                }
-            }
-        }
-        return false;
     }
 
     String what() {

@@ -19,8 +19,7 @@ create table ${prefix}_event (
     tags        text[]             not null,
     metadata    jsonb,
     json        jsonb,
-    bytes       bytea,
-    check ((json is null) <> (bytes is null))
+    bytes       bytea
 );
 create index ${prefix}_event_name on ${prefix}_event (name, position);
 comment on table ${prefix}_event is 'The events, without a gap: only appended, never changed.';
@@ -86,44 +85,52 @@ begin
 end
 $$;
 
--- Appends what several callers ("members", numbered from 1) want appended, each under the items of its own condition:
--- all events of a member, or none of them.
+-- Says why an append that has to be a transaction of its own cannot be: a snapshot from before the lock proves nothing.
+create function ${prefix}_refuse() returns void
+language plpgsql stable
+as $$
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'the isolation is %, expected read committed', current_setting('transaction_isolation')
+            using errcode = 'CQ001';
+    end if;
+    raise exception 'the connection is in the middle of a transaction that has written' using errcode = 'CQ002';
+end
+$$;
+
+-- Appends what several callers ("members") want appended, one after the other, each under the items of its own condition:
+-- all events of a member, or none of them. The events and the items of all stand in rows of arrays; the counts say how
+-- many of them are whose.
 --
--- The lock comes first. Each statement after it sees all that was committed before, as the isolation is read committed
--- and the function volatile: that is what makes the checks true and positions ascend in the order of the commits.
--- Called as a statement of its own it is the whole transaction, so that nobody holds the lock while a network is waited
--- for.
+-- The lock comes first. Each statement after it sees all that was committed before, and what this call has written, as
+-- the isolation is read committed and the function volatile: that is what makes the checks true and positions ascend in
+-- the order of the commits. Called as a statement of its own it is the whole transaction, so that nobody holds the lock
+-- while a network is waited for.
 --
 -- Gives a row for each member, in order: the first of its positions; or the log's head, the clause that does not hold,
 -- and a position that it forbids (with name and revision), or null if the clause speaks of a position behind the head.
 create function ${prefix}_append(
     own boolean, now_at timestamptz,
-    member_sizes integer[], member_metadata text[],
-    event_members integer[], event_offsets integer[], event_names text[], event_revisions integer[],
-    event_tags text[], event_tag_ids text[], event_json text[], event_bytes bytea[],
-    item_members integer[], item_clauses integer[], item_afters bigint[],
-    item_tags text[], item_names text[])
+    event_counts integer[], item_counts integer[], metadata text[],
+    event_names text[], event_revisions integer[], event_tags text[], event_tag_ids text[],
+    event_json text[], event_bytes bytea[],
+    item_clauses integer[], item_afters bigint[], item_tags text[], item_names text[])
 returns table (at_position bigint, failed_clause integer, against bigint, against_name text, against_revision integer)
 language plpgsql volatile
 as $$
 declare
     head     bigint;
-    last     bigint;
     recorded timestamptz;
-    item     record;
-    match    bigint;
-    firsts   bigint[];
-    failed   integer[];
-    matches  bigint[];
+    appended bigint := 0;
+    events   integer := 0;
+    items    integer := 0;
+    after    bigint;
+    tags     uuid[];
+    names    text[];
 begin
-    if own then
-        if current_setting('transaction_isolation') <> 'read committed' then
-            raise exception 'the isolation is %, expected read committed', current_setting('transaction_isolation')
-                using errcode = 'CQ001';
-        end if;
-        if pg_current_xact_id_if_assigned() is not null then
-            raise exception 'the connection is in the middle of a transaction that has written' using errcode = 'CQ002';
-        end if;
+    if own and (current_setting('transaction_isolation') <> 'read committed'
+            or pg_current_xact_id_if_assigned() is not null) then
+        perform ${prefix}_refuse();
     end if;
 
     lock table ${prefix}_log in exclusive mode;
@@ -132,80 +139,134 @@ begin
     head := coalesce(head, 0);
     recorded := greatest(recorded, now_at);
 
-    for item in
-        select i.member, i.clause, i.after, i.tags::uuid[] as tags, i.names::text[] as names
-        from unnest(item_members, item_clauses, item_afters, item_tags, item_names)
-            as i (member, clause, after, tags, names)
-    loop
-        continue when item.after = head or failed[item.member] is not null;
-        match := null;
-        if item.after > head then
-            failed[item.member] := item.clause;
-        elsif item.tags is null and item.names is null then
-            match := head;
-        elsif item.tags is null then
-            select max(found.position) into match
-            from unnest(item.names) as n (name) cross join lateral (
-                select e.position from ${prefix}_event e
-                where e.name = n.name and e.position > item.after
-                order by e.position desc limit 1) found;
-        elsif cardinality(item.tags) > 1 then
-            select c into match
-            from ${prefix}_common(item.tags, item.names, item.after, head, true, 1) c;
-        elsif item.names is null then
-            select t.position into match from ${prefix}_tag t
-            where t.tag = item.tags[1] and t.position > item.after
-            order by t.position desc limit 1;
-        else
-            select max(found.position) into match
-            from unnest(item.names) as n (name) cross join lateral (
-                select t.position from ${prefix}_tag t
-                where t.tag = item.tags[1] and t.name = n.name and t.position > item.after
-                order by t.position desc limit 1) found;
-        end if;
-        if match is not null then
-            failed[item.member] := item.clause;
-            matches[item.member] := match;
-        end if;
-    end loop;
+    for member in 1 .. cardinality(event_counts) loop
+        failed_clause := null;
+        against := null;
+        for i in items + 1 .. items + item_counts[member] loop
+            after := item_afters[i];
+            continue when after = head;
+            if after < head then
+                tags := item_tags[i];
+                names := item_names[i];
+                if names is null and cardinality(tags) = 1 then
+                    select t.position into against from ${prefix}_tag t
+                    where t.tag = tags[1] and t.position > after
+                    order by t.position desc limit 1;
+                elsif cardinality(tags) = 1 then
+                    select max(found.position) into against
+                    from unnest(names) as n (name) cross join lateral (
+                        select t.position from ${prefix}_tag t
+                        where t.tag = tags[1] and t.name = n.name and t.position > after
+                        order by t.position desc limit 1) found;
+                elsif tags is not null then
+                    select c into against from ${prefix}_common(tags, names, after, head, true, 1) c;
+                elsif names is not null then
+                    select max(found.position) into against
+                    from unnest(names) as n (name) cross join lateral (
+                        select e.position from ${prefix}_event e
+                        where e.name = n.name and e.position > after
+                        order by e.position desc limit 1) found;
+                else
+                    against := head;
+                end if;
+                continue when against is null;
+            end if;
+            failed_clause := item_clauses[i];
+            exit;
+        end loop;
 
-    last := head;
-    for member in 1 .. cardinality(member_sizes) loop
-        if failed[member] is null then
-            firsts[member] := last + 1;
-            last := last + member_sizes[member];
-        end if;
-    end loop;
-
-    if last > head then
-        with e as materialized (
-            select firsts[u.member] + u.ordinal as position, u.*
-            from unnest(event_members, event_offsets, event_names, event_revisions, event_tags, event_tag_ids,
-                event_json, event_bytes) as u (member, ordinal, name, revision, tags, tag_ids, json, bytes)
-            where firsts[u.member] is not null),
-        events as (
-            insert into ${prefix}_event (position, recorded_at, name, revision, tags, metadata, json, bytes)
-            select e.position, recorded, e.name, e.revision, e.tags::text[], member_metadata[e.member]::jsonb,
-                e.json::jsonb, e.bytes
-            from e)
-        insert into ${prefix}_tag (tag, position, name)
-        select t, e.position, e.name from e cross join unnest(e.tag_ids::uuid[]) t;
-
-        perform pg_notify('${prefix}', last::text);
-    end if;
-
-    for member in 1 .. cardinality(member_sizes) loop
-        at_position := coalesce(firsts[member], head);
-        failed_clause := failed[member];
-        against := matches[member];
-        against_name := null;
-        against_revision := null;
-        if against is not null then
+        if failed_clause is not null then
+            at_position := head;
             select e.name, e.revision into against_name, against_revision
             from ${prefix}_event e where e.position = against;
+        else
+            at_position := head + 1;
+            against_name := null;
+            against_revision := null;
+            for i in events + 1 .. events + event_counts[member] loop
+                head := head + 1;
+                insert into ${prefix}_event (position, recorded_at, name, revision, tags, metadata, json, bytes)
+                values (head, recorded, event_names[i], event_revisions[i], event_tags[i]::text[],
+                    metadata[member]::jsonb, event_json[i]::jsonb, event_bytes[i]);
+                insert into ${prefix}_tag (tag, position, name)
+                select t, head, event_names[i] from unnest(event_tag_ids[i]::uuid[]) t;
+            end loop;
+            appended := head;
         end if;
         return next;
+        events := events + event_counts[member];
+        items := items + item_counts[member];
     end loop;
+
+    if appended > 0 then
+        perform pg_notify('${prefix}', appended::text);
+    end if;
+end
+$$;
+
+-- Appends one event as a transaction of its own, as ${prefix}_append does, on condition that no event behind "after" has the
+-- tag (an array of one) and, if any are given, one of the names; without a tag on no condition. Most appends are such, and
+-- without arrays of arrays and loops they are faster.
+create function ${prefix}_append_one(
+    now_at timestamptz, event_metadata text, event_name text, event_revision integer,
+    event_tags text, event_tag_ids text, event_json text, event_bytes bytea,
+    condition_tag text, condition_names text, after bigint,
+    out at_position bigint, out failed_clause integer,
+    out against bigint, out against_name text, out against_revision integer)
+language plpgsql volatile
+as $$
+declare
+    recorded timestamptz;
+    only_tag uuid := (condition_tag::uuid[])[1];
+    names    text[];
+begin
+    if current_setting('transaction_isolation') <> 'read committed'
+            or pg_current_xact_id_if_assigned() is not null then
+        perform ${prefix}_refuse();
+    end if;
+
+    lock table ${prefix}_log in exclusive mode;
+
+    select e.position, greatest(e.recorded_at, now_at) into at_position, recorded
+    from ${prefix}_event e order by e.position desc limit 1;
+    if at_position is null then
+        at_position := 0;
+        recorded := now_at;
+    end if;
+
+    if only_tag is not null and after <> at_position then
+        if after > at_position then
+            failed_clause := 0;
+            return;
+        end if;
+        names := condition_names;
+        if names is null then
+            select t.position into against from ${prefix}_tag t
+            where t.tag = only_tag and t.position > after
+            order by t.position desc limit 1;
+        else
+            select max(found.position) into against
+            from unnest(names) as n (name) cross join lateral (
+                select t.position from ${prefix}_tag t
+                where t.tag = only_tag and t.name = n.name and t.position > after
+                order by t.position desc limit 1) found;
+        end if;
+        if against is not null then
+            failed_clause := 0;
+            select e.name, e.revision into against_name, against_revision
+            from ${prefix}_event e where e.position = against;
+            return;
+        end if;
+    end if;
+
+    at_position := at_position + 1;
+    insert into ${prefix}_event (position, recorded_at, name, revision, tags, metadata, json, bytes)
+    values (at_position, recorded, event_name, event_revision, event_tags::text[], event_metadata::jsonb,
+        event_json::jsonb, event_bytes);
+    insert into ${prefix}_tag (tag, position, name)
+    select t, at_position, event_name from unnest(event_tag_ids::uuid[]) t;
+
+    perform pg_notify('${prefix}', at_position::text);
 end
 $$;
 

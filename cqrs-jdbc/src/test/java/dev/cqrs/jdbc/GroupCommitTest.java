@@ -157,6 +157,7 @@ class GroupCommitTest {
             }
         }
         assertThat(stored).isEqualTo(1);
+        assertThat(transactions()).isEqualTo(2);
     }
 
     @Test

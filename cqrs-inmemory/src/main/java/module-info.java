@@ -4,6 +4,7 @@ module dev.cqrs.inmemory {
     requires static org.jspecify;
 
     exports dev.cqrs.gather;
+    exports dev.cqrs.imports;
     exports dev.cqrs.inmemory;
     exports dev.cqrs.runtime;
 }

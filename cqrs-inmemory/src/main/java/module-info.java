@@ -3,6 +3,8 @@ module dev.cqrs.inmemory {
     requires transitive dev.cqrs.core;
     requires static org.jspecify;
 
+    exports dev.cqrs.gather;
+    exports dev.cqrs.imports;
     exports dev.cqrs.inmemory;
     exports dev.cqrs.runtime;
 }

@@ -51,6 +51,7 @@ public final class Gates {
         for (var kind : List.of("Command", "Query")) {
             dispatch(results, kind);
         }
+        publishing(results);
         most(
                 "cold start: 100 handlers, three interceptors, first command, ms",
                 25,
@@ -172,6 +173,16 @@ public final class Gates {
                 2.5,
                 results.cell(benchmark + "cqrsCatchUp"),
                 c -> c.nanos() / 1e3);
+    }
+
+    private void publishing(Results results) {
+        var three = new String[] {"subscribers", "3"};
+        var ours = results.cell("EventPublishBenchmark.cqrs", three);
+        slower("publish to 3, of floor", 1.6, 1.2, ours, results.cell("EventPublishBenchmark.floor", three));
+        nothingAllocated("publish to 3, B", ours);
+        faster("publish to 3, times Guava", 6, 10, ours, results.cell("EventPublishBenchmark.guava", three));
+        faster("publish to 3, times Spring", 6, 10, ours, results.cell("EventPublishBenchmark.spring", three));
+        faster("publish to 3, times Axon 4", 15, 25, ours, results.cell("EventPublishBenchmark.axon4", three));
     }
 
     private void dispatch(Results results, String kind) {

@@ -34,7 +34,8 @@ command, 16 types of 100, all                                  8     18-40      
 command, 1 and 100 types of 100, floor and ours                8        18      2.4
 query, 16 types of 100, all                                    8     18-40      3.9
 query, 1 type of 100, floor and ours                           4        18      1.2
-publish to 1, 3 and 10 subscribers, all                       24     18-40      8.6
+publish to 3 subscribers, all                                  8     25-45      4.2
+publish to 1 and 10 subscribers, floor, ours, Guava            6        25      2.5
 cold start (20 forks)                                          4        20      1.3
 append of one event, 0 events, all, one thread and two         6     20-45      2.7
 append of one event, 10,000 events, all                        4     20-45      1.7
@@ -48,7 +49,7 @@ contention, one thread and eight                               3        25      
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 PostgreSQL: append, read, catch-up (own server a fork)         9    60-120      9.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            55.4
+all                                                                            53.5
 TABLE
 }
 
@@ -75,7 +76,7 @@ build() {
 
 report() {
     local files=()
-    for name in command command-types query query-types publish cold append append-filled append-large append-ten read \
+    for name in command command-types query query-types publish publish-others cold append append-filled append-large append-ten read \
         read-long replay footprint decider decider-snapshot decider-axon4 contention large-log jdbc; do
         [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
     done
@@ -126,7 +127,8 @@ jmh command 'CommandDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
 jmh command-types 'CommandDispatchBenchmark.(floor|cqrs.*)$' -p types=1,100 -p handlers=100 "${short[@]}"
 jmh query 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
 jmh query-types 'QueryDispatchBenchmark.(floor|cqrs.*)$' -p types=1 -p handlers=100 "${short[@]}"
-jmh publish 'EventPublishBenchmark' "${short[@]}"
+jmh publish 'EventPublishBenchmark' -p subscribers=3 "${short[@]}"
+jmh publish-others 'EventPublishBenchmark.(floor|cqrs|guava)$' -p subscribers=1,10 "${short[@]}"
 jmh cold 'ColdStartBenchmark' "${single[@]}"
 jmh append 'AppendBenchmark.(floor|cqrs|axon4|occurrent|floorTwoThreads|cqrsTwoThreads)$' -p events=1 -p preloaded=0 "${single[@]}"
 jmh append-filled 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=10000 "${single[@]}"

@@ -33,23 +33,45 @@ public final class InMemoryEventBus implements EventBus {
 
     /*
      * `routes` is immutable and replaced as a whole: with `lock` held, by who subscribes, leaves, or publishes a class not
-     * met before. A publisher reads it once; that is the snapshot of its event. Who leaves first takes the subscriber out
-     * of its receiver, which every snapshot shares: so nobody finds it any more, and no old snapshot keeps it alive.
+     * met before. A publisher reads it once; that is the snapshot of its event. Who leaves takes the subscriber out of its
+     * receiver, which every snapshot shares, and then replaces `routes`: a publisher that calls subscribers past their
+     * receivers looks before each call whether that has happened.
      */
 
     private final List<Interceptor> interceptors;
     private final ReentrantLock lock = new ReentrantLock();
-    private volatile Routes routes = new Routes(List.of(), new Route[1]);
+    private volatile Routes routes = new Routes(List.of(), new Route[1], null);
 
-    /** One subscription. */
+    /** One subscription, of a subscriber without metadata or of one with them. */
     private final class Receiver implements Subscription {
 
         private volatile @Nullable Class<?> type;
+        private volatile Subscriber.@Nullable Plain<Object> plain;
         private volatile @Nullable Subscriber<Object> subscriber;
 
-        Receiver(Class<?> type, Subscriber<Object> subscriber) {
+        Receiver(Class<?> type, Subscriber.@Nullable Plain<Object> plain, @Nullable Subscriber<Object> subscriber) {
             this.type = type;
+            this.plain = plain;
             this.subscriber = subscriber;
+        }
+
+        /** Gives whether there was somebody to call: not where it has left. */
+        boolean call(Object event, Metadata metadata) throws Exception {
+            var first = plain;
+            if (first != null) {
+                first.on(event);
+                return true;
+            }
+            var other = subscriber;
+            if (other != null) {
+                other.on(event, metadata);
+                return true;
+            }
+            return false;
+        }
+
+        boolean hasLeft() {
+            return plain == null && subscriber == null;
         }
 
         boolean hears(Class<?> eventType) {
@@ -59,25 +81,18 @@ public final class InMemoryEventBus implements EventBus {
 
         @Override
         public void close() {
+            plain = null;
             subscriber = null;
             type = null;
             lock.lock();
             try {
                 var left = new ArrayList<>(routes.receivers);
                 if (left.remove(this)) {
-                    routes = new Routes(List.copyOf(left), new Route[1]);
+                    routes = new Routes(List.copyOf(left), new Route[1], null);
                 }
             } finally {
                 lock.unlock();
             }
-        }
-    }
-
-    /** A subscriber without metadata. A class, so that where all are such, the call on it is known to the compiler. */
-    private record OfPlain(Subscriber.Plain<Object> plain) implements Subscriber<Object> {
-        @Override
-        public void on(Object event, Metadata metadata) throws Exception {
-            plain.on(event);
         }
     }
 
@@ -96,8 +111,7 @@ public final class InMemoryEventBus implements EventBus {
             Objects.requireNonNull(message, "message");
             Objects.requireNonNull(metadata, "metadata");
             var wanted = receiver.type;
-            var subscriber = receiver.subscriber;
-            if (wanted == null || subscriber == null) {
+            if (wanted == null) {
                 return Done.DONE; // it has left meanwhile
             }
             if (!wanted.isInstance(message)) {
@@ -105,7 +119,7 @@ public final class InMemoryEventBus implements EventBus {
                         + message.getClass().getName() + " to a subscriber of " + wanted.getName()
                         + ", who was not called; expected an event of that type.");
             }
-            subscriber.on(message, metadata);
+            receiver.call(message, metadata);
             return Done.DONE;
         }
     }
@@ -118,13 +132,21 @@ public final class InMemoryEventBus implements EventBus {
         final int hash;
         final Receiver[] receivers;
 
-        /** One for each receiver, or empty where no interceptor applies. */
-        final Way[] ways;
+        /** The subscribers themselves where none wants metadata and no interceptor applies: a step less a call. */
+        final Subscriber.Plain<Object> @Nullable [] plains;
 
-        Route(Class<?> type, Receiver[] receivers, Way[] ways) {
+        /** One for each receiver, or {@code null} where no interceptor applies. */
+        final Way @Nullable [] ways;
+
+        Route(
+                Class<?> type,
+                Receiver[] receivers,
+                Subscriber.Plain<Object> @Nullable [] plains,
+                Way @Nullable [] ways) {
             super(type);
             this.hash = type.hashCode();
             this.receivers = receivers;
+            this.plains = plains;
             this.ways = ways;
         }
     }
@@ -135,13 +157,21 @@ public final class InMemoryEventBus implements EventBus {
         final List<Receiver> receivers;
         private final Route[] table;
 
-        Routes(List<Receiver> receivers, Route[] table) {
+        /** The one added last: a bus that mostly publishes one class saves the look-up. */
+        private final @Nullable Route first;
+
+        Routes(List<Receiver> receivers, Route[] table, @Nullable Route first) {
             this.receivers = receivers;
             this.table = table;
+            this.first = first;
         }
 
         @Nullable
         Route find(Class<?> type) {
+            var likely = first;
+            if (likely != null && likely.refersTo(type)) {
+                return likely;
+            }
             int mask = table.length - 1;
             for (int i = type.hashCode() & mask; ; i = (i + 1) & mask) {
                 var found = table[i];
@@ -168,7 +198,7 @@ public final class InMemoryEventBus implements EventBus {
                 }
                 more[i] = route;
             }
-            return new Routes(receivers, more);
+            return new Routes(receivers, more, first != null && !first.refersTo(null) ? first : added);
         }
     }
 
@@ -189,39 +219,64 @@ public final class InMemoryEventBus implements EventBus {
     public int publish(Object event, Metadata metadata) {
         Objects.requireNonNull(event, "event");
         Objects.requireNonNull(metadata, "metadata");
-        var route = routes.find(event.getClass());
+        var seen = routes;
+        var route = seen.find(event.getClass());
         if (route == null) {
             route = resolve(event.getClass());
         }
-        return route.ways.length == 0 ? call(route.receivers, event, metadata) : call(route, event, metadata);
+        var plains = route.plains;
+        if (plains != null) {
+            return call(seen, plains, route.receivers, event, metadata);
+        }
+        var ways = route.ways;
+        return ways == null
+                ? callRest(route.receivers, 0, null, event, metadata)
+                : call(route.receivers, ways, event, metadata);
     }
 
-    private static int call(Receiver[] receivers, Object event, Metadata metadata) {
-        int called = 0;
-        Throwable failure = null;
-        for (var receiver : receivers) {
-            var subscriber = receiver.subscriber;
-            if (subscriber != null) {
-                called++;
-                try {
-                    subscriber.on(event, metadata);
-                } catch (Throwable thrown) {
-                    failure = joined(failure, thrown, event);
+    /** The ordinary way, which keeps nothing in mind: whoever has left or thrown ends it, and the rest goes on. */
+    private int call(
+            Routes seen, Subscriber.Plain<Object>[] plains, Receiver[] receivers, Object event, Metadata metadata) {
+        for (int i = 0; i < plains.length; i++) {
+            if (routes != seen) { // somebody may have left
+                return callRest(receivers, i, null, event, metadata);
+            }
+            try {
+                plains[i].on(event);
+            } catch (Throwable thrown) {
+                return callRest(receivers, i + 1, joined(null, thrown, event), event, metadata);
+            }
+        }
+        return plains.length;
+    }
+
+    /** Goes on with those at {@code from}; all before were called. */
+    private static int callRest(
+            Receiver[] receivers, int from, @Nullable Throwable first, Object event, Metadata metadata) {
+        int called = from;
+        var failure = first;
+        for (int i = from; i < receivers.length; i++) {
+            try {
+                if (receivers[i].call(event, metadata)) {
+                    called++;
                 }
+            } catch (Throwable thrown) {
+                called++;
+                failure = joined(failure, thrown, event);
             }
         }
         throwIfAny(failure);
         return called;
     }
 
-    private static int call(Route route, Object event, Metadata metadata) {
+    private static int call(Receiver[] receivers, Way[] ways, Object event, Metadata metadata) {
         int called = 0;
         Throwable failure = null;
-        for (int i = 0; i < route.ways.length; i++) {
-            if (route.receivers[i].subscriber != null) {
+        for (int i = 0; i < ways.length; i++) {
+            if (!receivers[i].hasLeft()) {
                 called++;
                 try {
-                    route.ways[i].proceed(event, metadata);
+                    ways[i].proceed(event, metadata);
                 } catch (Throwable thrown) {
                     failure = joined(failure, thrown, event);
                 }
@@ -279,38 +334,53 @@ public final class InMemoryEventBus implements EventBus {
         var applicable = interceptors.stream()
                 .filter(interceptor -> interceptor.appliesTo(type))
                 .toList();
-        var ways = new Way[applicable.isEmpty() ? 0 : receivers.length];
+        if (applicable.isEmpty()) {
+            return new Route(type, receivers, plains(receivers), null);
+        }
+        var ways = new Way[receivers.length];
         for (int i = 0; i < ways.length; i++) {
             ways[i] = Chain.of(Object.class, applicable, new End(receivers[i]));
         }
-        return new Route(type, receivers, ways);
+        return new Route(type, receivers, null, ways);
+    }
+
+    @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type cannot be made otherwise
+    private static Subscriber.Plain<Object> @Nullable [] plains(Receiver[] receivers) {
+        var plains = new Subscriber.Plain[receivers.length];
+        for (int i = 0; i < plains.length; i++) {
+            var plain = receivers[i].plain;
+            if (plain == null) {
+                return null;
+            }
+            plains[i] = plain;
+        }
+        return plains;
     }
 
     @Override
     @SuppressWarnings("unchecked") // it is called with events of its type only
     public <E> Subscription subscribe(Class<E> type, Subscriber<E> subscriber) {
         Objects.requireNonNull(subscriber, "subscriber");
-        return subscribeAny(type, (Subscriber<Object>) subscriber);
+        return add(new Receiver(type, null, (Subscriber<Object>) subscriber), type);
     }
 
     @Override
     @SuppressWarnings("unchecked") // it is called with events of its type only
     public <E> Subscription subscribe(Class<E> type, Subscriber.Plain<E> subscriber) {
         Objects.requireNonNull(subscriber, "subscriber");
-        return subscribeAny(type, new OfPlain((Subscriber.Plain<Object>) subscriber));
+        return add(new Receiver(type, (Subscriber.Plain<Object>) subscriber, null), type);
     }
 
-    private Subscription subscribeAny(Class<?> type, Subscriber<Object> subscriber) {
+    private Subscription add(Receiver receiver, Class<?> type) {
         if (type.isPrimitive()) {
             throw new IllegalArgumentException("Events of type " + type.getName()
                     + " were asked for, and there are none: it is primitive. Subscribe to the class around it.");
         }
-        var receiver = new Receiver(type, subscriber);
         lock.lock();
         try {
             var more = new ArrayList<>(routes.receivers);
             more.add(receiver);
-            routes = new Routes(List.copyOf(more), new Route[1]);
+            routes = new Routes(List.copyOf(more), new Route[1], null);
         } finally {
             lock.unlock();
         }

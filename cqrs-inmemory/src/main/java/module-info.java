@@ -6,5 +6,6 @@ module dev.cqrs.inmemory {
     exports dev.cqrs.gather;
     exports dev.cqrs.imports;
     exports dev.cqrs.inmemory;
+    exports dev.cqrs.live;
     exports dev.cqrs.runtime;
 }

@@ -12,6 +12,8 @@ import dev.cqrs.event.Catalog.CommandId;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.live.Backlog;
+import dev.cqrs.live.LiveQuery;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
@@ -28,10 +30,12 @@ import dev.cqrs.runtime.ProjectionView;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.BiFunction;
@@ -53,13 +57,20 @@ public final class InMemoryCqrs implements AutoCloseable {
     private final CommandBus commands;
     private final QueryBus queries;
     private final ProjectionEngine projections;
+    private final Function<Class<?>, Optional<ProjectionView<?>>> viewOfQuery;
     private volatile boolean closed;
 
-    private InMemoryCqrs(EventStore store, CommandBus commands, QueryBus queries, ProjectionEngine projections) {
+    private InMemoryCqrs(
+            EventStore store,
+            CommandBus commands,
+            QueryBus queries,
+            ProjectionEngine projections,
+            Function<Class<?>, Optional<ProjectionView<?>>> viewOfQuery) {
         this.store = store;
         this.commands = commands;
         this.queries = queries;
         this.projections = projections;
+        this.viewOfQuery = viewOfQuery;
     }
 
     /**
@@ -132,6 +143,30 @@ public final class InMemoryCqrs implements AutoCloseable {
     public <R> R ask(Query<R> query, Metadata metadata) {
         checkOpen();
         return queries.ask(query, metadata);
+    }
+
+    /**
+     * Keeps {@code query} open: each subscriber gets its answer of now, and then each new one.
+     *
+     * <p>Each answer is asked of the query bus, through its interceptors, without metadata. For metadata, or for a query
+     * with a handler of its own, use {@link LiveQuery#of} with the view that it reads.
+     *
+     * @param <R> the type of the answer
+     * @param query one that is answered from the view of a projection
+     * @param backlog what becomes of answers that a subscriber has not asked for yet
+     * @param executor calls the subscribers; stays open on close, which completes them
+     * @return never {@code null}; nothing happens before somebody subscribes
+     * @throws IllegalArgumentException if the query is not answered from the view of a projection
+     */
+    public <R> LiveQuery<R> live(Query<R> query, Backlog backlog, Executor executor) {
+        Objects.requireNonNull(query, "query");
+        var view = viewOfQuery
+                .apply(query.getClass())
+                .orElseThrow(() -> new IllegalArgumentException("The query "
+                        + query.getClass().getName() + " is not answered from the view of a projection, so nobody knows"
+                        + " when its answer changes; expected one registered by query(Class, Projection, ...). Or use"
+                        + " LiveQuery.of(view, ...) with the view that its handler reads."));
+        return LiveQuery.of(view, () -> queries.ask(query), backlog, executor);
     }
 
     /**
@@ -212,6 +247,7 @@ public final class InMemoryCqrs implements AutoCloseable {
         private final Registry queries = new Registry("query");
         private final Map<Class<?>, Consumer<EventStore>> decisions = new LinkedHashMap<>();
         private final List<Consumer<ProjectionEngine>> viewQueries = new ArrayList<>();
+        private final Map<Class<?>, ProjectionView<?>> views = new HashMap<>();
         private final Map<String, Planned> projections = new LinkedHashMap<>();
         private final List<String> faults = new ArrayList<>();
         private @Nullable Consumer<? super ProjectionFailure> listener;
@@ -488,7 +524,10 @@ public final class InMemoryCqrs implements AutoCloseable {
             var late = new Late<ProjectionView<V>>();
             QueryHandler.Plain<Q, R> reader = query -> late.get().<R>read(view -> answer.apply(query, view));
             queries.handle(new Target.OfPlainQuery(type, reader));
-            viewQueries.add(engine -> late.value = engine.view(projection));
+            viewQueries.add(engine -> {
+                late.value = engine.view(projection);
+                views.put(type, late.get());
+            });
             return this;
         }
 
@@ -618,7 +657,11 @@ public final class InMemoryCqrs implements AutoCloseable {
             viewQueries.forEach(query -> query.accept(running));
             built = true;
             return new InMemoryCqrs(
-                    store, new InMemoryCommandBus(commandDispatcher), new InMemoryQueryBus(queryDispatcher), running);
+                    store,
+                    new InMemoryCommandBus(commandDispatcher),
+                    new InMemoryQueryBus(queryDispatcher),
+                    running,
+                    this::viewOfQuery);
         }
 
         /** Before projections begin to follow the store, as nobody could end them where a decision is refused. */
@@ -645,6 +688,11 @@ public final class InMemoryCqrs implements AutoCloseable {
                     return; // all others would say the same
                 }
             }
+        }
+
+        private Optional<ProjectionView<?>> viewOfQuery(Class<?> type) {
+            var fitting = queries.mostSpecific(type);
+            return fitting.size() == 1 ? Optional.ofNullable(views.get(fitting.get(0))) : Optional.empty();
         }
 
         private EventStore store() {

@@ -127,7 +127,8 @@ final class Registry {
         }
     }
 
-    private List<Class<?>> mostSpecific(Class<?> type) {
+    /** The types registered that fit a class best: one, or none; or, of an unknown class, several that fit equally well. */
+    List<Class<?>> mostSpecific(Class<?> type) {
         return registrations.containsKey(type)
                 ? List.of(type)
                 : Dispatcher.mostSpecific(

@@ -11,8 +11,10 @@ import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
@@ -56,6 +58,7 @@ public final class ProjectionView<V> {
     private volatile @Nullable ProjectionFailure failure;
     private volatile boolean closed;
 
+    private final List<Consumer<? super ProjectionStatus.State>> watchers = new CopyOnWriteArrayList<>();
     private final AtomicInteger waiters = new AtomicInteger();
     private final ReentrantLock waiting = new ReentrantLock();
     private final Condition moved = waiting.newCondition();
@@ -217,6 +220,25 @@ public final class ProjectionView<V> {
     }
 
     /**
+     * Has {@code watcher} told at once how the projection stands, and again whenever the view may have changed, has
+     * stopped, or is about to be closed.
+     *
+     * <p>It is told on the thread that has brought that about, with no lock held, so what it does delays that thread:
+     * where the projection is inline, an append. By several threads at once it is told of the same change more than
+     * once. It may read the view, except when it is told that it is closed. What it throws goes to that thread's handler
+     * of uncaught exceptions.
+     *
+     * @param watcher told once more, that the view is closed, if it is already
+     * @return ends it when closed; one that is under way may end afterwards
+     */
+    public EventStore.Subscription watch(Consumer<? super ProjectionStatus.State> watcher) {
+        Consumer<ProjectionStatus.State> own = watcher::accept; // who watches twice is told twice, and leaves once
+        watchers.add(own);
+        tell(own, state());
+        return () -> watchers.remove(own);
+    }
+
+    /**
      * Tells how the projection stands.
      *
      * @return a value; later changes do not reach it
@@ -224,22 +246,21 @@ public final class ProjectionView<V> {
     public ProjectionStatus status() {
         var why = failure;
         var reached = position;
-        boolean stopped = why != null && !why.retried();
         return new ProjectionStatus(
-                projection.name(),
-                projection.version(),
-                stopped
-                        ? ProjectionStatus.State.STOPPED
-                        : closed ? ProjectionStatus.State.CLOSED : ProjectionStatus.State.RUNNING,
-                reached,
-                store.head(),
-                Optional.ofNullable(why));
+                projection.name(), projection.version(), state(), reached, store.head(), Optional.ofNullable(why));
     }
 
     // ---- the engine's side
 
     boolean isRunning() {
         return stopped() == null && !closed;
+    }
+
+    private ProjectionStatus.State state() {
+        if (stopped() != null) {
+            return ProjectionStatus.State.STOPPED;
+        }
+        return closed ? ProjectionStatus.State.CLOSED : ProjectionStatus.State.RUNNING;
     }
 
     private @Nullable ProjectionFailure stopped() {
@@ -262,6 +283,7 @@ public final class ProjectionView<V> {
             lock.writeLock().unlock();
         }
         wake();
+        tellWatchers(state());
         tell(failed);
     }
 
@@ -317,6 +339,9 @@ public final class ProjectionView<V> {
             lock.readLock().unlock();
         }
         wake();
+        if (failed != null) {
+            tellWatchers(state());
+        }
         tell(failed);
     }
 
@@ -343,6 +368,7 @@ public final class ProjectionView<V> {
     void storeFailed(Throwable thrown) {
         var why = note(position, thrown, mayPass(thrown));
         wake();
+        tellWatchers(state());
         tell(why);
     }
 
@@ -350,6 +376,7 @@ public final class ProjectionView<V> {
     void stop(Position at, Throwable cause) {
         var why = note(at, cause, false);
         wake();
+        tellWatchers(state());
         tell(why);
     }
 
@@ -377,6 +404,7 @@ public final class ProjectionView<V> {
         if (closed) {
             return;
         }
+        tellWatchers(ProjectionStatus.State.CLOSED); // before: what fails from now on, fails for that reason
         closed = true; // ends a fold that is under way, whose result is dropped
         boolean fromItsFold = lock.isWriteLockedByCurrentThread();
         ProjectionFailure failed = null;
@@ -408,6 +436,21 @@ public final class ProjectionView<V> {
         if (lock.getReadHoldCount() > 0) {
             throw new IllegalStateException("A reader of view \"" + projection.name() + "\" tried to " + what
                     + ", which would wait for itself; nothing was done. Leave read(...) first.");
+        }
+    }
+
+    private void tellWatchers(ProjectionStatus.State state) {
+        for (var watcher : watchers) {
+            tell(watcher, state);
+        }
+    }
+
+    private static void tell(Consumer<? super ProjectionStatus.State> watcher, ProjectionStatus.State state) {
+        try {
+            watcher.accept(state);
+        } catch (Throwable thrown) {
+            var thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
         }
     }
 

@@ -43,13 +43,15 @@ append of one event, 1,000,000 events, floor and ours          2        75      
 append of ten events, 0 events, all                            4     20-45      1.8
 read of 10, all; of 1,000, floor and ours                      6        35      3.5
 replay                                                         3        30      1.5
+projection, floor, ours, append alone and inline               4        30      2.0
+hand-over, floor and ours                                      2        15      0.5
 memory footprint (9 JVMs)                                      3        10      0.5
 deciding, floor, ours, with snapshots, Axon 4                  7        50      5.8
 contention, one thread and eight                               3        25      1.3
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 PostgreSQL: append, read, catch-up (own server a fork)         9    60-120      9.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            53.5
+all                                                                            56.0
 TABLE
 }
 
@@ -77,7 +79,7 @@ build() {
 report() {
     local files=()
     for name in command command-types query query-types publish publish-others cold append append-filled append-large append-ten read \
-        read-long replay footprint decider decider-snapshot decider-axon4 contention large-log jdbc; do
+        read-long replay projection hand-over footprint decider decider-snapshot decider-axon4 contention large-log jdbc; do
         [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
     done
     local axon5=()
@@ -137,6 +139,8 @@ jmh append-ten 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=10 -p p
 jmh read 'ReadBenchmark' -p history=10 "${short[@]}"
 jmh read-long 'ReadBenchmark.(floor|cqrs)$' -p history=1000 "${short[@]}"
 jmh replay 'ReplayBenchmark' "${short[@]}"
+jmh projection 'ProjectionBenchmark' "${short[@]}"
+jmh hand-over 'HandOverBenchmark' "${short[@]}"
 tool MemoryFootprint "$results/footprint.json"
 jmh decider 'DeciderBenchmark.(floor|cqrs)$' -p history=10,1000 "${single[@]}"
 jmh decider-snapshot 'DeciderBenchmark.cqrsSnapshot$' -p history=100000 "${single[@]}"

@@ -127,8 +127,7 @@ final class Registry {
         }
     }
 
-    /** The types registered that fit a class best: one, or none; or, of an unknown class, several that fit equally well. */
-    List<Class<?>> mostSpecific(Class<?> type) {
+    private List<Class<?>> mostSpecific(Class<?> type) {
         return registrations.containsKey(type)
                 ? List.of(type)
                 : Dispatcher.mostSpecific(

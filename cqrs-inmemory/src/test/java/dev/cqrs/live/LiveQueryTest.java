@@ -169,6 +169,23 @@ class LiveQueryTest {
     }
 
     @Test
+    void a_version_that_takes_over_is_asked_like_any_other_change() {
+        var twice = Projection.of("sum", 2, Fold.from(0).on(Added.class, (sum, e) -> sum + 2 * e.number()));
+        for (var backlog : List.of(Backlog.latest(), Backlog.newest(1), Backlog.failing(1))) {
+            try (var app = app(DIRECT, false)) {
+                add(app, 5);
+                var told = new Told<Integer>(Long.MAX_VALUE);
+                app.live(new Sum(), backlog, DIRECT).subscribe(told);
+
+                app.projections().rebuild(SUM, twice, DIRECT, progress -> {});
+                add(app, 1);
+
+                assertThat(told.all).containsExactly(5, 10, 12);
+            }
+        }
+    }
+
+    @Test
     void a_query_that_no_view_answers_is_refused_and_can_be_live_by_hand() {
         assertThatThrownBy(() -> app.live(new Handmade(), Backlog.latest(), DIRECT))
                 .isInstanceOf(IllegalArgumentException.class)

@@ -19,10 +19,12 @@ import dev.cqrs.imports.ImportMark;
 import dev.cqrs.imports.ImportStatus;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.runtime.ProjectionStatus;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 
@@ -87,23 +89,23 @@ final class StatementBank implements AutoCloseable {
 
     /** Takes in all that the files hold, the transactions day by day. */
     void takeIn(BankFiles files) {
-        services.recordAllButTransactions(files);
-        var day = new ArrayList<Transaction>();
-        for (var next : files.transactions()) {
-            if (!day.isEmpty() && !day.get(0).date().equals(next.date())) {
-                takeIn(day);
-                day.clear();
-            }
-            day.add(next);
-        }
-        takeIn(day);
+        takeInAllButTransactions(files).forEach(this::takeIn);
     }
 
-    private void takeIn(List<Transaction> ofOneDay) {
-        if (!ofOneDay.isEmpty()) {
-            clock.set(ofOneDay.get(0).date());
-            services.transactions().record(ofOneDay);
+    /** Takes in the rest, and gives the transactions of each day, to be taken in one after the other. */
+    List<List<Transaction>> takeInAllButTransactions(BankFiles files) {
+        services.recordAllButTransactions(files);
+        var days = new TreeMap<LocalDate, List<Transaction>>();
+        for (var next : files.transactions()) {
+            days.computeIfAbsent(next.date(), none -> new ArrayList<>()).add(next);
         }
+        return List.copyOf(days.values());
+    }
+
+    /** Takes in transactions of one day, later than those before. */
+    void takeIn(List<Transaction> ofOneDay) {
+        clock.set(ofOneDay.get(0).date());
+        services.transactions().record(ofOneDay);
     }
 
     /** What is asked, and the view with its past. */
@@ -114,6 +116,20 @@ final class StatementBank implements AutoCloseable {
     /** The view as it was at the end of a day, folded anew. */
     Ledger at(LocalDate day) {
         return app.view(Ledger.PROJECTION).timeline().at(DayClock.endOf(day));
+    }
+
+    /** How the view stands. */
+    ProjectionStatus status() {
+        return app.view(Ledger.PROJECTION).status();
+    }
+
+    /**
+     * Folds the view anew beside the one that is read, and puts it in its place.
+     *
+     * @throws IllegalStateException if that is being done already
+     */
+    void rebuild(Executor worker) {
+        app.projections().rebuild(Ledger.PROJECTION, Ledger.PROJECTION, worker, progress -> {});
     }
 
     /** How each import stands. */

@@ -2,7 +2,7 @@ package dev.cqrs.examples.statement;
 
 import java.time.LocalDate;
 
-/** A row of one of the bank's files; also the event by which its service tells of it. Money is in hellers, a hundredth. */
+/** A row of one of the bank's files, and the event by which its service tells of it. Money is in hellers, hundredths. */
 sealed interface BankRecord {
 
     /** Opened at a branch, which stands in a district. */

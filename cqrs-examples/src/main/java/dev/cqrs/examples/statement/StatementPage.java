@@ -367,7 +367,8 @@ final class StatementPage implements AutoCloseable {
         headers.set("Content-Type", type + "; charset=utf-8");
         headers.set("Cache-Control", "no-store");
         headers.set("X-Content-Type-Options", "nosniff");
-        headers.set("Content-Security-Policy", "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'");
+        headers.set(
+                "Content-Security-Policy", "default-src 'self' 'unsafe-inline'; img-src data:; frame-ancestors 'none'");
     }
 
     private static void send(HttpExchange exchange, int status, String type, String text) throws IOException {

@@ -8,8 +8,8 @@ import java.util.concurrent.Executors;
 /**
  * Plays the bank's year, day by day, and shows it on a web page of this machine.
  *
- * <p>The address goes to standard output, errors go to standard error. The exit status is 2 if the arguments or the files
- * are of no use. It ends when it is stopped.
+ * <p>The address goes to standard output, errors go to standard error. The exit status is 2 if the arguments or the
+ * files are of no use. It ends when it is stopped.
  */
 public final class StatementServer {
 
@@ -21,8 +21,8 @@ public final class StatementServer {
     /**
      * Runs the program.
      *
-     * @param args a directory with the eight files in the PKDD'99 format, or none for the sample; {@code --port} (any that
-     *     is free); {@code --pause} after each day (100)
+     * @param args a directory with the eight files in the PKDD'99 format, or none for the sample; {@code --port}
+     *     (any that is free); {@code --pause} after each day (100)
      * @throws IOException if the port cannot be had
      * @throws InterruptedException if it is ended by an interrupt
      */
@@ -33,7 +33,8 @@ public final class StatementServer {
         }
     }
 
-    private static int run(String[] args, PrintStream out, PrintStream err) throws IOException, InterruptedException {
+    /** Does it all and gives the exit status. */
+    static int run(String[] args, PrintStream out, PrintStream err) throws IOException, InterruptedException {
         var directory = "";
         int port = 0;
         int pause = 100;
@@ -43,7 +44,12 @@ public final class StatementServer {
                 switch (args[i]) {
                     case "--port" -> port = number(args, ++i, 65_535);
                     case "--pause" -> pause = number(args, ++i, 60_000);
-                    default -> directory = args[i];
+                    default -> {
+                        if (args[i].startsWith("-") || !directory.isEmpty()) {
+                            throw new IllegalArgumentException("unknown argument " + args[i]);
+                        }
+                        directory = args[i];
+                    }
                 }
             }
             files = directory.isEmpty() ? BankFiles.sample() : BankFiles.in(Path.of(directory));

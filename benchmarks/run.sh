@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures everything that the results and README's chart need, beside the peers, and writes it to benchmarks/results/.
 #
-#   benchmarks/run.sh            all of it: three quarters of an hour on two cores; leave the machine alone meanwhile
+#   benchmarks/run.sh            all of it: an hour on two cores; leave the machine alone meanwhile
 #   benchmarks/run.sh --budget   only says how long each part takes
 #   benchmarks/run.sh --smoke    one short fork of each, to see that everything runs; keeps no results
 #   benchmarks/run.sh --report   only gates and chart, from the results that are there
@@ -34,6 +34,8 @@ command, 16 types of 100, all                                  8     18-40      
 command, 1 and 100 types of 100, floor and ours                8        18      2.4
 query, 16 types of 100, all                                    8     18-40      3.9
 query, 1 type of 100, floor and ours                           4        18      1.2
+publish to 3 subscribers, all                                  8     25-45      4.2
+publish to 1 and 10 subscribers, floor, ours, Guava            6        25      2.5
 cold start (20 forks)                                          4        20      1.3
 append of one event, 0 events, all, one thread and two         6     20-45      2.7
 append of one event, 10,000 events, all                        4     20-45      1.7
@@ -41,13 +43,15 @@ append of one event, 1,000,000 events, floor and ours          2        75      
 append of ten events, 0 events, all                            4     20-45      1.8
 read of 10, all; of 1,000, floor and ours                      6        35      3.5
 replay                                                         3        30      1.5
+projection, floor, ours, append alone and inline               4        30      2.0
+hand-over, floor and ours                                      2        15      0.5
 memory footprint (9 JVMs)                                      3        10      0.5
 deciding, floor, ours, with snapshots, Axon 4                  7        50      5.8
 contention, one thread and eight                               3        25      1.3
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 PostgreSQL: append, read, catch-up (own server a fork)         9    60-120      9.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            46.8
+all                                                                            56.0
 TABLE
 }
 
@@ -74,8 +78,8 @@ build() {
 
 report() {
     local files=()
-    for name in command command-types query query-types cold append append-filled append-large append-ten read \
-        read-long replay footprint decider decider-snapshot decider-axon4 contention large-log jdbc; do
+    for name in command command-types query query-types publish publish-others cold append append-filled append-large append-ten read \
+        read-long replay projection hand-over footprint decider decider-snapshot decider-axon4 contention large-log jdbc; do
         [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
     done
     local axon5=()
@@ -125,6 +129,8 @@ jmh command 'CommandDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
 jmh command-types 'CommandDispatchBenchmark.(floor|cqrs.*)$' -p types=1,100 -p handlers=100 "${short[@]}"
 jmh query 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
 jmh query-types 'QueryDispatchBenchmark.(floor|cqrs.*)$' -p types=1 -p handlers=100 "${short[@]}"
+jmh publish 'EventPublishBenchmark' -p subscribers=3 "${short[@]}"
+jmh publish-others 'EventPublishBenchmark.(floor|cqrs|guava)$' -p subscribers=1,10 "${short[@]}"
 jmh cold 'ColdStartBenchmark' "${single[@]}"
 jmh append 'AppendBenchmark.(floor|cqrs|axon4|occurrent|floorTwoThreads|cqrsTwoThreads)$' -p events=1 -p preloaded=0 "${single[@]}"
 jmh append-filled 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=10000 "${single[@]}"
@@ -133,6 +139,8 @@ jmh append-ten 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=10 -p p
 jmh read 'ReadBenchmark' -p history=10 "${short[@]}"
 jmh read-long 'ReadBenchmark.(floor|cqrs)$' -p history=1000 "${short[@]}"
 jmh replay 'ReplayBenchmark' "${short[@]}"
+jmh projection 'ProjectionBenchmark' "${short[@]}"
+jmh hand-over 'HandOverBenchmark' "${short[@]}"
 tool MemoryFootprint "$results/footprint.json"
 jmh decider 'DeciderBenchmark.(floor|cqrs)$' -p history=10,1000 "${single[@]}"
 jmh decider-snapshot 'DeciderBenchmark.cqrsSnapshot$' -p history=100000 "${single[@]}"

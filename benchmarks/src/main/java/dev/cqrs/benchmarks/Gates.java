@@ -51,6 +51,7 @@ public final class Gates {
         for (var kind : List.of("Command", "Query")) {
             dispatch(results, kind);
         }
+        publishing(results);
         most(
                 "cold start: 100 handlers, three interceptors, first command, ms",
                 25,
@@ -103,6 +104,7 @@ public final class Gates {
                 1.4,
                 results.cell("ReplayBenchmark.cqrs"),
                 results.cell("ReplayBenchmark.floor"));
+        projections(results);
         faster(
                 "throughput of two threads on one store, of one thread's",
                 0.6,
@@ -117,6 +119,26 @@ public final class Gates {
                 2048,
                 results.cell("LargeLog.held", "events", "10000000", "history", "10"),
                 Cell::median);
+    }
+
+    private void projections(Results results) {
+        slower(
+                "catch-up of a projection, of floor",
+                1.5,
+                1.2,
+                results.cell("ProjectionBenchmark.cqrs"),
+                results.cell("ProjectionBenchmark.floor"));
+        bytesAbove(
+                "inline projection, B allocated above the append's",
+                0,
+                results.cell("ProjectionBenchmark.cqrsInline"),
+                results.cell("ProjectionBenchmark.appendAlone"));
+        slower(
+                "from append to a background view, median, of a bare hand-over",
+                2,
+                1.5,
+                results.cell("HandOverBenchmark.cqrs"),
+                results.cell("HandOverBenchmark.floor"));
     }
 
     private void decisions(Results results) {
@@ -172,6 +194,16 @@ public final class Gates {
                 2.5,
                 results.cell(benchmark + "cqrsCatchUp"),
                 c -> c.nanos() / 1e3);
+    }
+
+    private void publishing(Results results) {
+        var three = new String[] {"subscribers", "3"};
+        var ours = results.cell("EventPublishBenchmark.cqrs", three);
+        slower("publish to 3, of floor", 1.6, 1.2, ours, results.cell("EventPublishBenchmark.floor", three));
+        nothingAllocated("publish to 3, B", ours);
+        faster("publish to 3, times Guava", 6, 10, ours, results.cell("EventPublishBenchmark.guava", three));
+        faster("publish to 3, times Spring", 6, 10, ours, results.cell("EventPublishBenchmark.spring", three));
+        faster("publish to 3, times Axon 4", 15, 25, ours, results.cell("EventPublishBenchmark.axon4", three));
     }
 
     private void dispatch(Results results, String kind) {
@@ -250,7 +282,7 @@ public final class Gates {
             missing(what, true, gate, gate);
             return;
         }
-        double above = bytes.get() - by.get();
+        double above = Math.round((bytes.get() - by.get()) * 10) / 10.0; // the rest is the profiler's own share
         row(what, true, gate, gate, above, number(above));
     }
 

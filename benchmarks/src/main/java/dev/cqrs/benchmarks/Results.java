@@ -71,9 +71,15 @@ final class Results {
     private void add(JsonNode entry) {
         var metric = entry.required("primaryMetric");
         var forks = new ArrayList<Double>();
-        for (var fork : metric.required("rawData")) {
+        for (var fork : metric.path("rawData")) {
             var iterations = new ArrayList<Double>();
             fork.forEach(iteration -> iterations.add(iteration.asDouble()));
+            forks.add(median(sorted(iterations)));
+        }
+        for (var fork :
+                metric.path("rawDataHistogram")) { // of single times, value and count, each iteration's ascending
+            var iterations = new ArrayList<Double>();
+            fork.forEach(iteration -> iterations.add(middle(iteration)));
             forks.add(median(sorted(iterations)));
         }
         var bytes = entry.path("secondaryMetrics").path("gc.alloc.rate.norm").path("score");
@@ -109,6 +115,21 @@ final class Results {
 
     private static double[] sorted(List<Double> values) {
         return values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+    }
+
+    private static double middle(JsonNode histogram) {
+        long left = 0;
+        for (var entry : histogram) {
+            left += entry.get(1).asLong();
+        }
+        left = (left + 1) / 2;
+        for (var entry : histogram) {
+            left -= entry.get(1).asLong();
+            if (left <= 0) {
+                return entry.get(0).asDouble();
+            }
+        }
+        throw new IllegalStateException("an iteration without a single time; expected at least one");
     }
 
     private static double median(double[] ascending) {

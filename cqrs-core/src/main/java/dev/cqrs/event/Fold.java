@@ -1,5 +1,6 @@
 package dev.cqrs.event;
 
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -118,12 +119,18 @@ public final class Fold<S> {
             throw new IllegalStateException("change(" + type.getSimpleName() + ".class, ...) would change the initial"
                     + " state that all runs of this fold share. Begin with Fold.fresh(supplier) instead of Fold.from.");
         }
-        return with(type, true, (state, event) -> {
-            @SuppressWarnings("unchecked") // a step is found by the event's class
-            E typed = (E) event;
-            step.accept(state, typed);
+        @SuppressWarnings("unchecked") // a step is found by the event's class, and given the state of this fold
+        var any = (BiConsumer<Object, Object>) (BiConsumer<?, ?>) step;
+        return with(type, true, new Change<S>(any));
+    }
+
+    /** A step that changes the state in place, of which a {@link Run} calls the inner part. */
+    private record Change<S>(BiConsumer<Object, Object> body) implements Step<S> {
+        @Override
+        public S apply(S state, Object event) {
+            body.accept(state, event);
             return state;
-        });
+        }
     }
 
     /**
@@ -176,6 +183,147 @@ public final class Fold<S> {
      */
     public boolean changesInPlace() {
         return inPlace;
+    }
+
+    /**
+     * Gives something to fold many events with.
+     *
+     * @param state where it begins, such as {@link #initial()}
+     * @return a new run
+     */
+    public Run<S> run(S state) {
+        return new Run<>(this, Objects.requireNonNull(state, "state"));
+    }
+
+    /**
+     * A state into which events are folded, many at a time: faster than one by one, and it is known which one failed.
+     *
+     * <p><b>Threads:</b> used by one thread at a time, but for {@link #stop()}.
+     *
+     * @param <S> the state
+     */
+    public static final class Run<S> {
+
+        /*
+         * The processor guesses a call by where it stands. So the classes that come first have a call of their own each,
+         * behind comparisons that are guessed as well as those of code written by hand. What is found while folding is
+         * used by the next call of take, whose loop then has it at hand.
+         */
+
+        private static final int NEAR = 8;
+
+        private final Fold<S> fold;
+        private final Class<?>[] types = new Class<?>[NEAR];
+        private final BiConsumer<Object, Object>[] changes = changes();
+        private int known;
+        private S state;
+        private int taken;
+        private volatile boolean stopped;
+
+        private Run(Fold<S> fold, S state) {
+            this.fold = fold;
+            this.state = state;
+            Arrays.fill(types, Void.class);
+        }
+
+        @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type
+        private static BiConsumer<Object, Object>[] changes() {
+            BiConsumer<Object, Object>[] none = new BiConsumer[NEAR];
+            return none;
+        }
+
+        /**
+         * Goes on from a state.
+         *
+         * @param state never {@code null}
+         */
+        public void from(S state) {
+            this.state = Objects.requireNonNull(state, "state");
+        }
+
+        /**
+         * Gives the state, with the events that were taken.
+         *
+         * @return never {@code null}
+         */
+        public S state() {
+            return state;
+        }
+
+        /**
+         * Takes the steps for events, one after the other, until one throws, which is thrown on.
+         *
+         * @param events holds them
+         * @param from the index of the first
+         * @param to the index behind the last
+         * @return how many were taken: all, unless {@link #stop()} was called
+         */
+        public int take(Object[] events, int from, int to) {
+            var t0 = types[0];
+            var t1 = types[1];
+            var t2 = types[2];
+            var t3 = types[3];
+            var t4 = types[4];
+            var t5 = types[5];
+            var t6 = types[6];
+            var t7 = types[7];
+            var near = changes;
+            int i = from;
+            try {
+                for (; i < to && !stopped; i++) {
+                    var event = events[i];
+                    var type = event.getClass();
+                    if (type == t0) {
+                        near[0].accept(state, event);
+                    } else if (type == t1) {
+                        near[1].accept(state, event);
+                    } else if (type == t2) {
+                        near[2].accept(state, event);
+                    } else if (type == t3) {
+                        near[3].accept(state, event);
+                    } else if (type == t4) {
+                        near[4].accept(state, event);
+                    } else if (type == t5) {
+                        near[5].accept(state, event);
+                    } else if (type == t6) {
+                        near[6].accept(state, event);
+                    } else if (type == t7) {
+                        near[7].accept(state, event);
+                    } else {
+                        state = far(event, type);
+                    }
+                }
+            } finally {
+                taken = i - from;
+            }
+            return taken;
+        }
+
+        /** A step that computes the next state, or one of a class that is new, or none of the first. */
+        private S far(Object event, Class<?> type) {
+            var step = fold.stepFor(type);
+            if (known < NEAR
+                    && step instanceof Change<S> change
+                    && !Arrays.asList(types).contains(type)) {
+                changes[known] = change.body();
+                types[known++] = type;
+            }
+            return step.apply(state, event);
+        }
+
+        /**
+         * Gives how many steps the last {@link #take} took, before one threw where one did.
+         *
+         * @return zero or more
+         */
+        public int taken() {
+            return taken;
+        }
+
+        /** Ends {@link #take} before the next event, now and from now on; from any thread. */
+        public void stop() {
+            stopped = true;
+        }
     }
 
     private Fold<S> with(Class<?> type, boolean inPlace, Step<S> step) {

@@ -4,6 +4,8 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.message.Metadata;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
 
 /**
  * The log: an ordered, growing sequence of events with one primitive, the conditional append of the DCB specification
@@ -92,6 +94,41 @@ public interface EventStore {
      * @return ends the calls when closed; a call that is under way may still end afterwards
      */
     Subscription onAppend(Signal signal);
+
+    /**
+     * Gives something that reads the events of a query again and again, a few at a time, if this store can do so more cheaply
+     * than by a stream for each time.
+     *
+     * <p>For those who follow the log; whoever gets none reads streams.
+     *
+     * @param query which events
+     * @return empty unless a store says otherwise
+     * @throws dev.cqrs.event.UnknownEventException if the catalog does not know a type in the query
+     */
+    default Optional<Feed> feed(EventQuery query) {
+        Objects.requireNonNull(query, "query");
+        return Optional.empty();
+    }
+
+    /**
+     * Reads the events of a query, a few at a time, from wherever the caller is.
+     *
+     * <p><b>Threads:</b> used by one thread at a time.
+     */
+    @FunctionalInterface
+    interface Feed {
+
+        /**
+         * Reads the next events, oldest first, as many as there are and the arrays hold.
+         *
+         * @param after the position behind which to begin
+         * @param until the last position to read; not behind the log's head
+         * @param events takes the events, from index 0 on
+         * @param positions takes the values of their positions, as many as there is room for events
+         * @return how many events; less than there is room for if there are no more
+         */
+        int read(Position after, Position until, Object[] events, long[] positions);
+    }
 
     /** Who wants to know of appends. */
     @FunctionalInterface

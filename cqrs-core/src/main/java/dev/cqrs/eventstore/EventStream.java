@@ -100,6 +100,26 @@ public interface EventStream extends AutoCloseable {
     void close();
 
     /**
+     * Moves over the next events, as many as there are and the arrays hold, and gives them with their places; the last of
+     * them is the current one.
+     *
+     * <p>For those who fold many events and mean to know which one they failed at.
+     *
+     * @param events takes the events, from index 0 on
+     * @param positions takes the values of their positions, as many as there is room for events
+     * @return how many events; less than there is room for if there are no more
+     */
+    default int advance(Object[] events, long[] positions) {
+        int moved = 0;
+        while (moved < events.length && advance()) {
+            events[moved] = event();
+            positions[moved] = position().value();
+            moved++;
+        }
+        return moved;
+    }
+
+    /**
      * Gives the current event as a value that may be kept.
      *
      * @return never {@code null}

@@ -1,12 +1,15 @@
 package dev.cqrs.message;
 
 /**
- * Code that runs around the handling of a message: the one contract for commands and queries alike.
+ * Code that runs around the handling of a message: the one contract for commands, queries and subscribers of events alike.
  *
  * <p>An interceptor may change the metadata, replace the message or the result, refuse by throwing, or call
  * {@link Next#proceed} again, which is how retry works. The message handed to {@code proceed} chooses the handler. A
  * message without a handler passes the interceptors too; the exception that says so comes out of {@code proceed}. Which
  * interceptors run is decided by the class of the message that was sent, also where one of them replaces it.
+ *
+ * <p>On an event bus it runs around each subscriber by itself, whose result is {@link Done}; {@code proceed} reaches that
+ * subscriber, whatever the event handed on.
  *
  * <p><b>Order:</b> lower order numbers run further out; equal ones in the order in which they were registered.
  *
@@ -21,7 +24,7 @@ public interface Interceptor {
     /**
      * Handles {@code message}, usually by handing it on to {@code next}.
      *
-     * @param message the command or query, never {@code null}
+     * @param message the command, query or event, never {@code null}
      * @param metadata what travels with it, never {@code null}
      * @param next the rest of the way to the handler; may be called never, once or several times, during this call only
      * @return the result for the caller, never {@code null}
@@ -34,7 +37,7 @@ public interface Interceptor {
      * Says whether this interceptor runs around messages of {@code messageType}.
      *
      * <p>Asked once for each class of message: when the bus is built, or at the first send of a class the bus has not
-     * known. Must give the same answer whenever it is asked.
+     * known; an event bus may ask again after subscribers have come or gone. Must give the same answer whenever it is asked.
      *
      * @param messageType the concrete class of a message, never {@code null}
      * @return {@code true}, unless overridden

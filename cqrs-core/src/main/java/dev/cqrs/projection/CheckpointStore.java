@@ -1,6 +1,7 @@
 package dev.cqrs.projection;
 
 import dev.cqrs.event.Position;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 
@@ -22,6 +23,16 @@ public interface CheckpointStore {
     Optional<Checkpoint> load(String name);
 
     /**
+     * Gives how far what was last saved under {@code name} has come, also where its state cannot be read any more.
+     *
+     * @param name the projection's name
+     * @return empty if nothing was saved, or it was deleted
+     */
+    default Optional<Position> position(String name) {
+        return load(name).map(Checkpoint::position);
+    }
+
+    /**
      * Replaces what is saved under {@code name}.
      *
      * @param name the projection's name
@@ -40,22 +51,64 @@ public interface CheckpointStore {
      * How far a projection has come.
      *
      * @param version the version of the projection
-     * @param position the last position of the log that is in the state
+     * @param position the last position of the log that is in the state, but for what was put aside
      * @param state the state; never changed by anybody once it is saved
+     * @param parked the events up to there that were put aside and are not in the state, in the order of the log
      */
-    record Checkpoint(int version, Position position, Object state) {
+    record Checkpoint(int version, Position position, Object state, List<Parked> parked) {
 
         /**
-         * Checks for nulls.
+         * Checks for nulls and copies the list.
+         *
+         * @param version the version of the projection
+         * @param position the last position of the log that is in the state, but for what was put aside
+         * @param state the state; never changed by anybody once it is saved
+         * @param parked the events up to there that were put aside and are not in the state, in the order of the log
+         * @throws NullPointerException if a part is {@code null}
+         */
+        public Checkpoint {
+            Objects.requireNonNull(position, "position");
+            Objects.requireNonNull(state, "state");
+            parked = List.copyOf(Objects.requireNonNull(parked, "parked"));
+        }
+
+        /**
+         * Makes a checkpoint without events that were put aside.
          *
          * @param version the version of the projection
          * @param position the last position of the log that is in the state
          * @param state the state; never changed by anybody once it is saved
          * @throws NullPointerException if a part is {@code null}
          */
-        public Checkpoint {
+        public Checkpoint(int version, Position position, Object state) {
+            this(version, position, state, List.of());
+        }
+
+        @Override
+        public String toString() {
+            return "Checkpoint[version=" + version + ", position=" + position + ", state=" + state
+                    + (parked.isEmpty() ? "" : ", parked=" + parked) + "]";
+        }
+    }
+
+    /**
+     * An event that was put aside. It is kept by its place: the log has the event.
+     *
+     * @param position its place in the log
+     * @param reason why, in words; empty if only because an earlier event of its key was
+     */
+    record Parked(Position position, String reason) {
+
+        /**
+         * Checks for nulls.
+         *
+         * @param position its place in the log
+         * @param reason why, in words; empty if only because an earlier event of its key was
+         * @throws NullPointerException if a part is {@code null}
+         */
+        public Parked {
             Objects.requireNonNull(position, "position");
-            Objects.requireNonNull(state, "state");
+            Objects.requireNonNull(reason, "reason");
         }
     }
 }

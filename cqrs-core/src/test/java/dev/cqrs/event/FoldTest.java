@@ -399,4 +399,52 @@ class FoldTest {
             pool.shutdownNow();
         }
     }
+
+    // ---- many events at a time
+
+    record Numbered(int number) {}
+
+    interface Sign {}
+
+    record Plus() implements Sign {}
+
+    record Minus() implements Sign {}
+
+    @Test
+    void a_run_folds_as_single_steps_do_whatever_the_classes_and_tells_which_event_failed() {
+        var inPlace = Fold.<List<Object>>fresh(ArrayList::new)
+                .change(Integer.class, (list, e) -> list.add(e + 1))
+                .change(String.class, (list, e) -> list.add(e + "!"))
+                .change(Sign.class, (list, e) -> list.add(e))
+                .change(Plus.class, (list, e) -> list.add("plus"))
+                .change(Numbered.class, (list, e) -> {
+                    if (e.number() < 0) {
+                        throw new IllegalArgumentException("less than nothing");
+                    }
+                });
+        var values = Fold.from("").on(String.class, (text, e) -> text + e).on(Integer.class, (text, e) -> text + e);
+        Object[] events = {1, "a", new Plus(), new Minus(), 2.5, 'c', 7L, 1f, (short) 2, (byte) 3, new Numbered(1), "b"
+        };
+        var run = inPlace.run(inPlace.initial());
+        var text = values.run("from here ");
+        var expected = inPlace.initial();
+        for (int round = 0; round < 3; round++) {
+            assertThat(run.take(events, 0, events.length)).isEqualTo(events.length);
+            assertThat(text.take(events, 1, events.length)).isEqualTo(events.length - 1);
+            for (var event : events) {
+                expected = inPlace.apply(expected, event);
+            }
+        }
+        assertThat(run.state()).isEqualTo(expected).contains("plus", new Minus());
+        assertThat(text.state()).isEqualTo("from here ababab");
+
+        events[3] = new Numbered(-1);
+        assertThatThrownBy(() -> run.take(events, 2, 8)).hasMessage("less than nothing");
+        assertThat(run.taken()).isEqualTo(1);
+        run.from(new ArrayList<>());
+        assertThat(run.take(events, 0, 2)).isEqualTo(2);
+        assertThat(run.state()).containsExactly(2, "a!");
+        run.stop();
+        assertThat(run.take(events, 0, 2)).isZero();
+    }
 }

@@ -30,6 +30,38 @@ abstract sealed class Cursor {
             return filters.isEmpty() && step == 1;
         }
 
+        boolean isAscending() {
+            return step == 1;
+        }
+
+        /** Takes the next events, ascending, by column; gives how many. */
+        int take(Object[] events, long[] positions, int room) {
+            int count = 0;
+            while (left > 0 && count < room) {
+                var chunk = log.chunk(position + 1);
+                int slot = Log.slot(position + 1);
+                int end = slot + Math.min(left, chunk.events.length - slot);
+                for (; slot < end && count < room; slot++) {
+                    position++;
+                    left--;
+                    if (isMeant(chunk, slot)) {
+                        events[count] = chunk.events[slot];
+                        positions[count++] = position;
+                    }
+                }
+            }
+            return count;
+        }
+
+        private boolean isMeant(Log.Chunk chunk, int slot) {
+            for (int i = 0; i < filters.size(); i++) {
+                if (Log.matches(chunk, slot, filters.get(i))) {
+                    return true;
+                }
+            }
+            return filters.isEmpty();
+        }
+
         int position() {
             return position;
         }

@@ -9,9 +9,12 @@ import dev.cqrs.decider.DecisionHandler;
 import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Catalog.CommandId;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.live.Backlog;
+import dev.cqrs.live.LiveQuery;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
@@ -21,6 +24,7 @@ import dev.cqrs.projection.Projection;
 import dev.cqrs.query.Query;
 import dev.cqrs.query.QueryBus;
 import dev.cqrs.query.QueryHandler;
+import dev.cqrs.runtime.Delivery;
 import dev.cqrs.runtime.ProjectionEngine;
 import dev.cqrs.runtime.ProjectionFailure;
 import dev.cqrs.runtime.ProjectionStoppedException;
@@ -28,10 +32,12 @@ import dev.cqrs.runtime.ProjectionView;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.BiFunction;
@@ -53,13 +59,23 @@ public final class InMemoryCqrs implements AutoCloseable {
     private final CommandBus commands;
     private final QueryBus queries;
     private final ProjectionEngine projections;
+
+    /** By the class of a query, the view that it is answered from. */
+    private final Map<Class<?>, ProjectionView<?>> viewsOfQueries;
+
     private volatile boolean closed;
 
-    private InMemoryCqrs(EventStore store, CommandBus commands, QueryBus queries, ProjectionEngine projections) {
+    private InMemoryCqrs(
+            EventStore store,
+            CommandBus commands,
+            QueryBus queries,
+            ProjectionEngine projections,
+            Map<Class<?>, ProjectionView<?>> viewsOfQueries) {
         this.store = store;
         this.commands = commands;
         this.queries = queries;
         this.projections = projections;
+        this.viewsOfQueries = viewsOfQueries;
     }
 
     /**
@@ -132,6 +148,61 @@ public final class InMemoryCqrs implements AutoCloseable {
     public <R> R ask(Query<R> query, Metadata metadata) {
         checkOpen();
         return queries.ask(query, metadata);
+    }
+
+    /**
+     * Keeps {@code query} open: each subscriber gets its answer of now, and then each new one.
+     *
+     * <p>Each answer is asked of the query bus, through its interceptors, without metadata. For metadata, or for a query
+     * with a handler of its own, use {@link LiveQuery#of} with the view that it reads.
+     *
+     * @param <R> the type of the answer
+     * @param query one that is answered from the view of a projection
+     * @param backlog what becomes of answers that a subscriber has not asked for yet
+     * @param executor calls the subscribers; stays open on close, which completes them
+     * @return never {@code null}; nothing happens before somebody subscribes
+     * @throws IllegalArgumentException if the query is not answered from the view of a projection
+     */
+    public <R> LiveQuery<R> live(Query<R> query, Backlog backlog, Executor executor) {
+        Objects.requireNonNull(query, "query");
+        var view = viewsOfQueries.get(query.getClass());
+        if (view == null) {
+            throw new IllegalArgumentException("The query " + query.getClass().getName()
+                    + " is not answered from the view of a projection, so nobody knows when its answer changes; expected"
+                    + " one registered by query(Class, Projection, ...). Or use LiveQuery.of(view, ...) with the view"
+                    + " that its handler reads.");
+        }
+        return LiveQuery.of(view, () -> queries.ask(query), backlog, executor);
+    }
+
+    /**
+     * Asks a query that is answered from a view, as soon as the view takes a position into account: that of the caller's own
+     * write, for instance, which the answer then tells of.
+     *
+     * @param <R> the type of the answer
+     * @param query of a class that was registered with a projection
+     * @param atLeast the position, such as {@code store().head()} after a dispatch
+     * @param timeout how long to wait at most; zero to ask only
+     * @return the handler's answer
+     * @throws dev.cqrs.runtime.ProjectionTimeoutException if the view has not come so far in time
+     * @throws ProjectionStoppedException if the projection has stopped before
+     * @throws InterruptedException if the thread was interrupted while it waited
+     * @throws IllegalArgumentException if the query was registered with a handler of its own, which need not have a view
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public <R> R ask(Query<R> query, Position atLeast, Duration timeout) throws InterruptedException {
+        Objects.requireNonNull(atLeast, "atLeast");
+        Objects.requireNonNull(timeout, "timeout");
+        checkOpen();
+        var view = viewsOfQueries.get(query.getClass());
+        if (view == null) {
+            throw new IllegalArgumentException(
+                    "Query " + query.getClass().getName() + " is not answered from a view that"
+                            + " could be waited for; expected one registered by query(type, projection, answer). Known are "
+                            + viewsOfQueries.keySet() + ".");
+        }
+        view.awaitApplied(atLeast, timeout);
+        return ask(query);
     }
 
     /**
@@ -211,8 +282,8 @@ public final class InMemoryCqrs implements AutoCloseable {
         private final Registry commands = new Registry("command");
         private final Registry queries = new Registry("query");
         private final Map<Class<?>, Consumer<EventStore>> decisions = new LinkedHashMap<>();
-        private final List<Consumer<ProjectionEngine>> viewQueries = new ArrayList<>();
-        private final Map<String, Planned> projections = new LinkedHashMap<>();
+        private final Map<Class<?>, Function<ProjectionEngine, ProjectionView<?>>> viewQueries = new LinkedHashMap<>();
+        private final Map<String, Planned<?>> projections = new LinkedHashMap<>();
         private final List<String> faults = new ArrayList<>();
         private @Nullable Consumer<? super ProjectionFailure> listener;
         private @Nullable CheckpointStore checkpoints;
@@ -222,8 +293,31 @@ public final class InMemoryCqrs implements AutoCloseable {
         private boolean catalogued;
         private boolean built;
 
-        private record Planned(
-                Projection<?> projection, @Nullable Executor executor, boolean explicit) {}
+        private record Planned<V>(
+                Projection<V> projection, Delivery delivery, boolean explicit, Optional<Replaced<V>> before) {
+
+            Planned(Projection<V> projection, Delivery delivery, boolean explicit) {
+                this(
+                        Objects.requireNonNull(projection, "projection"),
+                        Objects.requireNonNull(delivery, "delivery"),
+                        explicit,
+                        Optional.empty());
+            }
+
+            void addTo(ProjectionEngine.Builder engine) {
+                if (before.isPresent()) {
+                    engine.replace(
+                            before.get().projection(),
+                            projection,
+                            delivery,
+                            before.get().executor());
+                } else {
+                    engine.run(projection, delivery);
+                }
+            }
+        }
+
+        private record Replaced<V>(Projection<V> projection, Executor executor) {}
 
         private record Remembering(Duration duration, Clock clock) {}
 
@@ -484,11 +578,15 @@ public final class InMemoryCqrs implements AutoCloseable {
         public <Q extends Query<R>, V, R> Builder query(
                 Class<Q> type, Projection<V> projection, BiFunction<? super Q, ? super V, ? extends R> answer) {
             Objects.requireNonNull(answer, "answer");
-            add(new Planned(Objects.requireNonNull(projection, "projection"), null, false));
+            add(new Planned<>(projection, Delivery.inline(), false));
             var late = new Late<ProjectionView<V>>();
             QueryHandler.Plain<Q, R> reader = query -> late.get().<R>read(view -> answer.apply(query, view));
             queries.handle(new Target.OfPlainQuery(type, reader));
-            viewQueries.add(engine -> late.value = engine.view(projection));
+            viewQueries.put(type, engine -> {
+                var view = engine.view(projection);
+                late.value = view;
+                return view;
+            });
             return this;
         }
 
@@ -499,8 +597,7 @@ public final class InMemoryCqrs implements AutoCloseable {
          * @return this builder
          */
         public Builder projection(Projection<?> projection) {
-            add(new Planned(Objects.requireNonNull(projection, "projection"), null, true));
-            return this;
+            return run(projection, Delivery.inline());
         }
 
         /**
@@ -512,10 +609,42 @@ public final class InMemoryCqrs implements AutoCloseable {
          * @return this builder
          */
         public Builder background(Projection<?> projection, Executor executor) {
-            add(new Planned(
+            Objects.requireNonNull(projection, "projection");
+            return run(projection, Delivery.background(executor));
+        }
+
+        /**
+         * Adds a projection, as {@link ProjectionEngine.Builder#run}; needs {@link #onError} unless it is inline.
+         *
+         * @param projection with a name of its own
+         * @param delivery where it runs, and what is done when an event fails
+         * @return this builder
+         */
+        public Builder run(Projection<?> projection, Delivery delivery) {
+            add(new Planned<>(projection, delivery, true));
+            inBackground |= !delivery.isInline();
+            return this;
+        }
+
+        /**
+         * Adds a projection in a new version, and the version before, as {@link ProjectionEngine.Builder#replace}; needs
+         * {@link #onError}.
+         *
+         * @param <V> the view, the same for both
+         * @param before the version before, with its fold as it was
+         * @param projection the new version, with which queries are registered
+         * @param delivery how either runs
+         * @param executor builds the new version; stays open on close
+         * @return this builder
+         */
+        public <V> Builder replace(
+                Projection<V> before, Projection<V> projection, Delivery delivery, Executor executor) {
+            add(new Planned<>(
                     Objects.requireNonNull(projection, "projection"),
-                    Objects.requireNonNull(executor, "executor"),
-                    true));
+                    Objects.requireNonNull(delivery, "delivery"),
+                    true,
+                    Optional.of(new Replaced<>(
+                            Objects.requireNonNull(before, "before"), Objects.requireNonNull(executor, "executor")))));
             inBackground = true;
             return this;
         }
@@ -607,18 +736,23 @@ public final class InMemoryCqrs implements AutoCloseable {
             if (checkpoints != null) {
                 engine.checkpoints(checkpoints);
             }
-            for (var plan : projections.values()) {
-                if (plan.executor() == null) {
-                    engine.inline(plan.projection());
-                } else {
-                    engine.background(plan.projection(), plan.executor());
-                }
+            if (clock != null) {
+                engine.clock(clock);
             }
+            projections.values().forEach(plan -> plan.addTo(engine));
             var running = engine.build();
-            viewQueries.forEach(query -> query.accept(running));
+            var views = new HashMap<Class<?>, ProjectionView<?>>();
+            viewQueries.forEach((type, view) -> {
+                var found = view.apply(running);
+                queries.servedBy(type).forEach(served -> views.put(served, found));
+            });
             built = true;
             return new InMemoryCqrs(
-                    store, new InMemoryCommandBus(commandDispatcher), new InMemoryQueryBus(queryDispatcher), running);
+                    store,
+                    new InMemoryCommandBus(commandDispatcher),
+                    new InMemoryQueryBus(queryDispatcher),
+                    running,
+                    Map.copyOf(views));
         }
 
         /** Before projections begin to follow the store, as nobody could end them where a decision is refused. */
@@ -652,7 +786,7 @@ public final class InMemoryCqrs implements AutoCloseable {
         }
 
         /** What a query implies gives way to what is said of the same projection outright. */
-        private void add(Planned planned) {
+        private void add(Planned<?> planned) {
             var earlier = projections.putIfAbsent(planned.projection().name(), planned);
             if (earlier == null) {
                 return;

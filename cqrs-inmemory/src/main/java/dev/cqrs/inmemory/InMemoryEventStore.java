@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -137,6 +138,67 @@ public final class InMemoryEventStore implements EventStore {
         int until = (int) Math.min(options.until().value(), snapshot);
         return new InMemoryEventStream(
                 log, types, cursor(query, after, until, options.isBackwards()), query, options, snapshot);
+    }
+
+    @Override
+    public Optional<Feed> feed(EventQuery query) {
+        return Optional.of(new Tail(query));
+    }
+
+    /** Walks over the newest events, of which there are few, and asks of each whether it is meant. */
+    private final class Tail implements Feed {
+        private final EventQuery query;
+        private List<Cursor.Filter> filters;
+        private boolean complete;
+
+        Tail(EventQuery query) {
+            this.query = query;
+            this.filters = List.of();
+            resolve();
+        }
+
+        /** Gives the filters; an item with a tag that no event has had is left out for the time being. */
+        private void resolve() {
+            complete = true;
+            var found = new ArrayList<Cursor.Filter>();
+            for (var item : query.items()) {
+                var mask = item.types().isEmpty() ? null : types.mask(item.types());
+                var all = indexed(item.tags());
+                if (all == null) {
+                    complete = false;
+                } else {
+                    found.add(new Cursor.Filter(mask, all));
+                }
+            }
+            filters = List.copyOf(found);
+        }
+
+        @Override
+        public int read(Position after, Position until, Object[] events, long[] positions) {
+            int last = (int) Math.min(until.value(), head.get());
+            if (!complete) {
+                resolve();
+            }
+            int count = 0;
+            for (int position = (int) Math.min(after.value(), last) + 1;
+                    position <= last && count < events.length;
+                    position++) {
+                if (isMeant(position)) {
+                    events[count] = log.chunk(position).events[Log.slot(position)];
+                    positions[count++] = position;
+                }
+            }
+            return count;
+        }
+
+        private boolean isMeant(int position) {
+            for (int i = 0; i < filters.size(); i++) {
+                if (log.matches(position, filters.get(i))) {
+                    return true;
+                }
+            }
+            return false;
+        }
     }
 
     @Override

@@ -52,6 +52,24 @@ final class InMemoryEventStream implements EventStream {
     }
 
     @Override
+    public int advance(Object[] events, long[] positions) {
+        checkOpen();
+        int room = (int) Math.min(events.length, left);
+        int moved = 0;
+        if (cursor instanceof Cursor.Range range && range.isAscending()) {
+            moved = range.take(events, positions, room);
+        } else {
+            for (int next = room == 0 ? 0 : cursor.next(); next != 0; next = moved < room ? cursor.next() : 0) {
+                events[moved] = log.chunk(next).events[Log.slot(next)];
+                positions[moved++] = next;
+            }
+        }
+        left -= moved;
+        position = moved == 0 ? 0 : (int) positions[moved - 1];
+        return moved;
+    }
+
+    @Override
     public Object event() {
         int current = current();
         return log.chunk(current).events[Log.slot(current)];

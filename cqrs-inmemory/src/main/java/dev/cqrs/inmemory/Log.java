@@ -66,8 +66,10 @@ final class Log {
     }
 
     boolean matches(int position, Cursor.Filter filter) {
-        var chunk = chunk(position);
-        int slot = slot(position);
+        return matches(chunk(position), slot(position), filter);
+    }
+
+    static boolean matches(Chunk chunk, int slot, Cursor.Filter filter) {
         var types = filter.types;
         if (types != null && !types[chunk.types[slot]]) {
             return false;

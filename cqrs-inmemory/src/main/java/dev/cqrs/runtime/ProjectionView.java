@@ -1,23 +1,24 @@
 package dev.cqrs.runtime;
 
-import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
-import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventStore;
-import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.eventstore.Timeline;
 import dev.cqrs.projection.CheckpointStore;
-import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -25,8 +26,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The view that an engine keeps for one projection.
  *
- * <p><b>Threads:</b> thread-safe. A view made of immutable values is read without a lock. Folding and reading exclude
- * each other where the fold changes the view in place: a read waits while the view catches up.
+ * <p><b>Threads:</b> thread-safe. A view made of immutable values, or with a state for each key, is read without a lock.
+ * Folding and reading exclude each other where the fold changes the view in place: a read waits while a batch is folded.
  *
  * <p><b>Errors:</b> after the engine was closed, its methods throw {@link IllegalStateException}, except
  * {@link #status()}.
@@ -36,26 +37,28 @@ import org.jspecify.annotations.Nullable;
 public final class ProjectionView<V> {
 
     /*
-     * `lock` guards `state` and is held while events are folded into it, up to the end of an append; `position` and
-     * `published` are written then, so that nobody sees part of one. Waiters count themselves in before they look at `position`, and
-     * a folder looks for waiters after it has written it, so one of the two sees the other.
+     * What is read is `current`, one version of the projection as its follower keeps it. A rebuild fills another follower and
+     * then puts it in `current`, while both stand still: so the position that readers see never goes back, and an appender
+     * that finds itself waiting for a version which has been replaced looks again.
      *
-     * A failure is noted under the lock and told after it was given back: the listener is the user's code, and may close
-     * the engine, append, or wait for another thread that does.
+     * Waiters count themselves in before they look at the position, and who folds looks for waiters after it has written it,
+     * so one of the two sees the other.
      */
 
-    private final EventStore store;
-    private final Projection<V> projection;
-    private final @Nullable CheckpointStore checkpoints;
-    private final Consumer<? super ProjectionFailure> listener;
+    private final Follower.Surroundings around;
+    private final Delivery delivery;
+    private final String name;
 
-    private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
-    private V state;
-    private volatile V published;
-    private volatile Position position;
-    private volatile @Nullable ProjectionFailure failure;
+    /** All versions by which this view may be asked for. */
+    private final Set<Projection<V>> known = ConcurrentHashMap.newKeySet();
+
+    private volatile Follower<V> current;
+    private volatile @Nullable Follower<V> next;
+    private volatile @Nullable Rebuild rebuild;
     private volatile boolean closed;
+    private EventStore.@Nullable Subscription subscription;
 
+    private final List<Consumer<? super ProjectionStatus.State>> watchers = new CopyOnWriteArrayList<>();
     private final AtomicInteger waiters = new AtomicInteger();
     private final ReentrantLock waiting = new ReentrantLock();
     private final Condition moved = waiting.newCondition();
@@ -63,30 +66,29 @@ public final class ProjectionView<V> {
     ProjectionView(
             EventStore store,
             Projection<V> projection,
+            Delivery delivery,
             @Nullable CheckpointStore checkpoints,
-            Consumer<? super ProjectionFailure> listener) {
-        this.store = store;
-        this.projection = projection;
-        this.checkpoints = projection.fold().changesInPlace() ? null : checkpoints;
-        this.listener = listener;
-        var checkpoint = usableCheckpoint();
-        this.state = checkpoint.map(this::stateOf).orElseGet(projection.fold()::initial);
-        this.position = checkpoint.map(Checkpoint::position).orElse(Position.START);
-        this.published = state;
+            Consumer<? super ProjectionFailure> listener,
+            @Nullable Clock clock) {
+        this.around = new Follower.Surroundings(store, checkpoints, listener, clock, this::wake);
+        this.delivery = delivery;
+        this.name = projection.name();
+        this.known.add(projection);
+        this.current = Follower.started(around, projection, delivery);
     }
 
     /**
      * Gives the projection that this is the view of.
      *
-     * @return never {@code null}
+     * @return never {@code null}; after a rebuild, its new version
      */
     public Projection<V> projection() {
-        return projection;
+        return current.projection();
     }
 
     /**
-     * Reads from the view, in a state that takes whole appends into account; a view that is changed in place may be in the
-     * middle of one while its store fails ({@link #status()} tells).
+     * Reads from the view, in a state that takes whole appends into account; while an event is tried again or put aside, or
+     * the store fails under a view that is changed in place, it may be in the middle of one ({@link #status()} tells).
      *
      * @param <T> what is read
      * @param reader reads; it must neither change the view nor hand it out, nor append
@@ -96,21 +98,11 @@ public final class ProjectionView<V> {
      */
     public <T> T read(Function<? super V, ? extends T> reader) {
         Objects.requireNonNull(reader, "reader");
-        T result;
-        if (projection.fold().changesInPlace()) {
-            lock.readLock().lock();
-            try {
-                checkUsable();
-                result = reader.apply(state);
-            } finally {
-                lock.readLock().unlock();
-            }
-        } else {
-            checkUsable();
-            result = reader.apply(published);
-        }
+        checkUsable();
+        @SuppressWarnings("unchecked") // what the reader gives
+        var result = (T) current.read(reader);
         if (result == null) {
-            throw new NullPointerException("The reader of view \"" + projection.name()
+            throw new NullPointerException("The reader of view \"" + name
                     + "\" returned null; expected a value. Return an Optional where there may be none.");
         }
         return result;
@@ -159,7 +151,8 @@ public final class ProjectionView<V> {
      */
     public Timeline<V> timeline() {
         checkOpen();
-        return Timeline.of(store, projection.query(), projection.fold());
+        var projection = projection();
+        return Timeline.of(around.store(), projection.query(), projection.fold());
     }
 
     /**
@@ -169,7 +162,7 @@ public final class ProjectionView<V> {
      * @return never {@code null}
      */
     public Position position() {
-        return position;
+        return current.position();
     }
 
     /**
@@ -185,12 +178,12 @@ public final class ProjectionView<V> {
     public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
         Objects.requireNonNull(timeout, "timeout");
         checkOpen();
-        if (!wanted.isAfter(position)) {
+        if (!wanted.isAfter(position())) {
             return;
         }
-        if (lock.isWriteLockedByCurrentThread() || lock.getReadHoldCount() > 0) {
+        if (current.isHeldByThisThread()) {
             throw new IllegalStateException("awaitApplied was called from within a fold or a read of projection \""
-                    + projection.name() + "\", which would wait for itself. Call it outside.");
+                    + name + "\", which would wait for itself. Call it outside.");
         }
         waiters.incrementAndGet();
         try {
@@ -203,11 +196,11 @@ public final class ProjectionView<V> {
     private void await(Position wanted, Duration timeout) throws InterruptedException {
         waiting.lockInterruptibly();
         try {
-            long left = nanos(timeout);
-            while (wanted.isAfter(position)) {
+            long left = Waiting.nanos(timeout);
+            while (wanted.isAfter(position())) {
                 checkUsable();
                 if (left <= 0) {
-                    throw new ProjectionTimeoutException(projection.name(), wanted, position, timeout);
+                    throw new ProjectionTimeoutException(name, wanted, position(), timeout);
                 }
                 left = moved.awaitNanos(left);
             }
@@ -217,198 +210,232 @@ public final class ProjectionView<V> {
     }
 
     /**
+     * Has {@code watcher} told at once whether the view is read, and again whenever it may have changed, be it by events or
+     * by a rebuilt version in its place, has stopped, or is about to be closed.
+     *
+     * <p>It is told on the thread that has brought that about, with no lock held, so what it does delays that thread:
+     * where the projection is inline, an append. It may be told more often than there are changes, and by several threads
+     * at once. It may read the view, except when it is told that it is closed. What it throws goes to that thread's handler
+     * of uncaught exceptions.
+     *
+     * @param watcher told that the view is closed, if it is already; hears nothing of what is tried again
+     * @return ends it when closed; one that is under way may end afterwards
+     */
+    public EventStore.Subscription watch(Consumer<? super ProjectionStatus.State> watcher) {
+        Consumer<ProjectionStatus.State> own = watcher::accept; // who watches twice is told twice, and leaves once
+        watchers.add(own);
+        Listeners.tell(own, state());
+        return () -> watchers.remove(own);
+    }
+
+    /**
      * Tells how the projection stands.
      *
      * @return a value; later changes do not reach it
      */
     public ProjectionStatus status() {
-        var why = failure;
-        var reached = position;
-        boolean stopped = why != null && !why.retried();
-        return new ProjectionStatus(
-                projection.name(),
-                projection.version(),
-                stopped
-                        ? ProjectionStatus.State.STOPPED
-                        : closed ? ProjectionStatus.State.CLOSED : ProjectionStatus.State.RUNNING,
-                reached,
-                store.head(),
-                Optional.ofNullable(why));
+        return current.status(closed, Optional.ofNullable(rebuild).map(Rebuild::progress));
+    }
+
+    // ---- what stopped, and what was put aside
+
+    /**
+     * Has the projection go on after it has stopped: the event that failed is tried again.
+     *
+     * @return whether it had stopped
+     * @throws IllegalStateException if its view is changed in place and an event failed, which may have been folded by
+     *     half: {@linkplain ProjectionEngine#rebuild rebuild} it instead; or if called from within the reading of it
+     */
+    public boolean resume() {
+        checkOpen();
+        return current.resume();
+    }
+
+    /**
+     * Gives the events that are put aside.
+     *
+     * @return an unmodifiable list in the order of the log
+     */
+    public List<Parked> parked() {
+        return current.parking().items().stream().map(Parking.Item::shown).toList();
+    }
+
+    /**
+     * Tries the events of a key that were put aside again, in order, on the calling thread, up to the first that fails. Those
+     * that do not fail are in the view then, as the latest of their key, and have had their effects.
+     *
+     * @param key as {@link Parked#key()} gives it
+     * @return whether none of them is left
+     * @throws IllegalStateException if called from within the projection's fold, effect or reading
+     */
+    public boolean retryParked(Object key) {
+        checkOpen();
+        return current.retryParked(Objects.requireNonNull(key, "key"));
+    }
+
+    /**
+     * Drops an event that was put aside: it will never be in the view, nor have an effect. Those that follow it stay put
+     * aside until {@link #retryParked}.
+     *
+     * @param position its place
+     * @return whether there was such an event
+     * @throws IllegalStateException if called from within the projection's fold, effect or reading
+     */
+    public boolean discardParked(Position position) {
+        checkOpen();
+        return current.discardParked(Objects.requireNonNull(position, "position"));
+    }
+
+    /**
+     * An event that was put aside, because it failed or because it follows one of its key that did. The event itself is in
+     * the log, at its position.
+     *
+     * @param position its place in the log
+     * @param key its key
+     * @param reason why it failed, in words; empty if it only follows another
+     */
+    public record Parked(Position position, Object key, Optional<String> reason) {
+
+        /**
+         * Checks for nulls.
+         *
+         * @param position its place in the log
+         * @param key its key
+         * @param reason why it failed, in words; empty if it only follows another
+         * @throws NullPointerException if a part is {@code null}
+         */
+        public Parked {
+            Objects.requireNonNull(position, "position");
+            Objects.requireNonNull(key, "key");
+            Objects.requireNonNull(reason, "reason");
+        }
     }
 
     // ---- the engine's side
 
-    boolean isRunning() {
-        return stopped() == null && !closed;
-    }
+    /** What the store tells is told to the version that is read. */
+    private final class Feed implements EventStore.Signal {
 
-    private @Nullable ProjectionFailure stopped() {
-        var why = failure;
-        return why == null || why.retried() ? null : why;
-    }
-
-    /** Folds what is in the log up to {@code until}, on the calling thread; readers see all of it or nothing. */
-    void catchUp(Position until) {
-        if (!isRunning() || !until.isAfter(position)) {
-            return;
-        }
-        ProjectionFailure failed = null;
-        lock.writeLock().lock();
-        try {
-            if (isRunning() && until.isAfter(position)) {
-                failed = foldUntil(until);
+        @Override
+        public void beforeAppend() {
+            current.checkMayAppend();
+            var filled = next;
+            if (filled != null) {
+                filled.checkMayAppend();
             }
-        } finally {
-            lock.writeLock().unlock();
         }
-        wake();
-        tell(failed);
+
+        @Override
+        public void appended(Position last) {
+            Follower<V> told;
+            do {
+                told = current;
+                told.appended(last);
+            } while (told != current);
+        }
     }
 
-    /** Gives the failure to tell the listener of: also that of a fold which closed the engine, when saving failed. */
-    private @Nullable ProjectionFailure foldUntil(Position until) {
-        var reached = position;
-        var folded = state;
-        try (var events = store.read(
-                projection.query(), ReadOptions.forwards().after(position).until(until))) {
-            while (events.advance()) {
-                if (closed) {
-                    return stopped();
-                }
-                var at = events.position();
-                try {
-                    folded = projection.fold().apply(folded, events.event());
-                } catch (Throwable thrown) {
-                    publish(folded, reached);
-                    return note(at, thrown, false);
-                }
-                reached = at;
+    /** Follows first and looks at the log then, so that no append falls between the two. */
+    void start() {
+        var feed = new Feed();
+        subscription = around.store().onAppend(feed);
+        feed.appended(around.store().head());
+    }
+
+    Delivery delivery() {
+        return delivery;
+    }
+
+    boolean isOf(Projection<?> projection) {
+        return known.contains(projection);
+    }
+
+    synchronized Rebuild rebuild(
+            Projection<V> to, Executor executor, Consumer<? super Rebuild.Progress> progressListener) {
+        checkOpen();
+        current.checkMayChange("rebuild");
+        var running = rebuild;
+        if (running != null && running.progress().state() == Rebuild.State.RUNNING) {
+            throw new IllegalStateException("Projection \"" + name
+                    + "\" is being rebuilt; expected one rebuild at a time. Wait for it, or cancel it.");
+        }
+        var from = projection();
+        if (!to.name().equals(name) || to.version() < from.version()) {
+            throw new IllegalArgumentException("Projection \"" + name + "\" in version " + from.version()
+                    + " cannot be rebuilt as \"" + to.name() + "\" in version " + to.version()
+                    + "; expected the same name, and the same version or a later one.");
+        }
+        known.add(to);
+        var filled = Follower.filling(around, to, delivery);
+        next = filled;
+        var started = new Rebuild(from, to, new Swap(filled), executor, progressListener, around.clock());
+        rebuild = started;
+        started.start();
+        return started;
+    }
+
+    /** The work of a rebuild. */
+    private final class Swap implements Rebuild.Work {
+
+        private final Follower<V> filled;
+
+        Swap(Follower<V> filled) {
+            this.filled = filled;
+        }
+
+        @Override
+        public boolean step(BooleanSupplier maySwap) {
+            var from = current;
+            filled.fill(from.position());
+            if (filled.takeOver(from, () -> !closed && maySwap.getAsBoolean(), () -> current = filled)) {
+                next = null;
+                Flight.swapped(from.projection(), filled.projection(), filled.position());
+                filled.goOn();
+                return true;
             }
-            publish(folded, until.isAfter(events.head()) ? events.head() : until);
-            var why = stopped();
-            failure = why; // what was to be tried again has been
-            return why;
-        } catch (Throwable thrown) { // the store's, in reading
-            if (projection.fold().changesInPlace()) { // what is in the view must not be folded again
-                publish(folded, reached);
-            }
-            return note(reached, thrown, mayPass(thrown));
+            return !closed && filled.isRunning();
+        }
+
+        @Override
+        public Position done() {
+            return filled.position();
+        }
+
+        @Override
+        public Position total() {
+            return current.position();
+        }
+
+        @Override
+        public void abandon(@Nullable Throwable cause) {
+            filled.giveUp(cause);
+            next = null;
         }
     }
 
-    private void publish(V folded, Position reached) {
-        state = folded;
-        published = folded;
-        position = reached;
-    }
-
-    /** Saves how far the view has come, unless the engine was closed meanwhile, which has saved it. */
-    void saveCheckpoint() {
-        if (checkpoints == null) {
-            return;
-        }
-        ProjectionFailure failed = null;
-        lock.readLock().lock();
-        try {
-            if (!closed && failure == null) { // after a failed read there is nothing new
-                failed = save(checkpoints);
-            }
-        } finally {
-            lock.readLock().unlock();
-        }
-        wake();
-        tell(failed);
-    }
-
-    private @Nullable ProjectionFailure save(CheckpointStore checkpoints) {
-        if (stopped() != null) {
-            return null;
-        }
-        try {
-            checkpoints.save(projection.name(), new Checkpoint(projection.version(), position, published));
-            return null;
-        } catch (Throwable thrown) {
-            return note(position, thrown, !closed && mayPass(thrown));
-        }
-    }
-
-    /** Whether a store that threw this may do better next time: not where the log holds what cannot be read. */
-    private static boolean mayPass(Throwable thrown) {
-        return thrown instanceof Exception
-                && !(thrown instanceof UnknownEventException)
-                && !(thrown instanceof EventCodec.UnreadableEventException);
-    }
-
-    /** Notes what the store threw outside {@link #catchUp}; not to be called with the lock held. */
-    void storeFailed(Throwable thrown) {
-        var why = note(position, thrown, mayPass(thrown));
-        wake();
-        tell(why);
-    }
-
-    /** Stops the projection, for a reason outside its fold; not to be called with the lock held. */
-    void stop(Position at, Throwable cause) {
-        var why = note(at, cause, false);
-        wake();
-        tell(why);
-    }
-
-    private ProjectionFailure note(Position at, Throwable cause, boolean retried) {
-        var why = new ProjectionFailure(projection.name(), at, cause, retried);
-        failure = why;
-        return why;
-    }
-
-    private void tell(@Nullable ProjectionFailure why) {
-        if (why == null) {
-            return;
-        }
-        try {
-            listener.accept(why);
-        } catch (Throwable thrown) {
-            thrown.addSuppressed(why.cause());
-            var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
-        }
+    void checkNotReading(String what) {
+        current.checkNotReading(what);
     }
 
     /** Waits until nothing is being folded, and keeps what was last published. */
     void close() {
-        if (closed) {
-            return;
+        if (!closed) {
+            tellWatchers(ProjectionStatus.State.CLOSED); // before: what fails from now on, fails for that reason
         }
-        closed = true; // ends a fold that is under way, whose result is dropped
-        boolean fromItsFold = lock.isWriteLockedByCurrentThread();
-        ProjectionFailure failed = null;
-        lock.writeLock().lock();
-        try {
-            if (checkpoints != null) {
-                failed = save(checkpoints);
+        closed = true;
+        if (subscription != null) {
+            subscription.close();
+        }
+        Follower<V> ended;
+        do {
+            var running = rebuild;
+            if (running != null) {
+                running.cancel();
             }
-        } finally {
-            lock.writeLock().unlock();
-        }
+            ended = current;
+            ended.close();
+        } while (ended != current);
         wake();
-        if (!fromItsFold) {
-            tell(failed);
-        }
-    }
-
-    /** Refuses what would make a projection wait for itself, or fold events out of order. */
-    void checkMayAppend() {
-        if (lock.isWriteLockedByCurrentThread()) {
-            throw new IllegalStateException("A fold of projection \"" + projection.name()
-                    + "\" tried to append; nothing was written. Folds run again whenever a view is built, so they"
-                    + " must not. Append from a command handler.");
-        }
-        checkNotReading("append");
-    }
-
-    void checkNotReading(String what) {
-        if (lock.getReadHoldCount() > 0) {
-            throw new IllegalStateException("A reader of view \"" + projection.name() + "\" tried to " + what
-                    + ", which would wait for itself; nothing was done. Leave read(...) first.");
-        }
     }
 
     private void wake() {
@@ -420,42 +447,33 @@ public final class ProjectionView<V> {
                 waiting.unlock();
             }
         }
+        if (!watchers.isEmpty()) {
+            tellWatchers(state());
+        }
+    }
+
+    private ProjectionStatus.State state() {
+        if (closed) {
+            return ProjectionStatus.State.CLOSED;
+        }
+        return current.isRunning() ? ProjectionStatus.State.RUNNING : ProjectionStatus.State.STOPPED;
+    }
+
+    private void tellWatchers(ProjectionStatus.State state) {
+        for (var watcher : watchers) {
+            Listeners.tell(watcher, state);
+        }
     }
 
     private void checkUsable() {
         checkOpen();
-        var why = stopped();
-        if (why != null) {
-            throw new ProjectionStoppedException(why);
-        }
+        current.checkNotStopped();
     }
 
     private void checkOpen() {
         if (closed) {
-            throw new IllegalStateException("The engine of projection \"" + projection.name()
-                    + "\" is closed; its views can no longer be read.");
-        }
-    }
-
-    private Optional<Checkpoint> usableCheckpoint() {
-        return checkpoints == null
-                ? Optional.empty()
-                : checkpoints
-                        .load(projection.name())
-                        .filter(checkpoint -> checkpoint.version() == projection.version()
-                                && !checkpoint.position().isAfter(store.head()));
-    }
-
-    @SuppressWarnings("unchecked") // name and version were those of this projection when it was saved
-    private V stateOf(Checkpoint checkpoint) {
-        return (V) checkpoint.state();
-    }
-
-    private static long nanos(Duration timeout) {
-        try {
-            return timeout.toNanos();
-        } catch (ArithmeticException longerThanEver) {
-            return timeout.isNegative() ? 0 : TimeUnit.DAYS.toNanos(100_000);
+            throw new IllegalStateException(
+                    "The engine of projection \"" + name + "\" is closed; its views can no longer be read.");
         }
     }
 }

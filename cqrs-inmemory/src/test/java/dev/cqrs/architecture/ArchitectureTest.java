@@ -107,8 +107,23 @@ class ArchitectureTest {
     @Test
     void nothing_but_the_jdk_is_used() {
         classes()
+                .that(describe(
+                        "tell the flight recorder nothing",
+                        (JavaClass c) -> !c.getName().contains(".Flight")))
                 .should()
                 .onlyDependOnClassesThat(resideInAnyPackage("java..", "dev.cqrs..", "org.jspecify.annotations"))
+                .check(ALL);
+    }
+
+    /** What is not there does no harm while one class alone names it, which asks first. */
+    @Test
+    void the_flight_recorder_is_known_to_one_class() {
+        noClasses()
+                .that(describe(
+                        "are not Flight and what is in it",
+                        (JavaClass c) -> !c.getName().contains(".Flight")))
+                .should()
+                .dependOnClassesThat(resideInAPackage("jdk.."))
                 .check(ALL);
     }
 

@@ -7,6 +7,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -66,18 +67,27 @@ public final class JdbcCheckpointStore implements CheckpointStore {
     }
 
     /** The texts, with the prefix put in. */
-    private record Statements(String load, String save, String delete) {
+    private record Statements(String load, String position, String save, String delete) {
 
         static Statements of(String prefix) {
             var table = prefix + "_checkpoint";
             return new Statements(
-                    "select version, position, state from " + table + " where name = ?",
-                    "insert into " + table + " (name, version, position, state) values (?, ?, ?, ?)"
+                    "select name, version, position, state from " + table
+                            + " where name in (?, ?) order by length(name)",
+                    "select position from " + table + " where name = ?",
+                    "with gone as (delete from " + table + " where name = ?) insert into " + table
+                            + " (name, version, position, state) values (?, ?, ?, ?)"
                             + " on conflict (name) do update set version = excluded.version,"
                             + " position = excluded.position, state = excluded.state",
                     "delete from " + table + " where name = ?");
         }
     }
+
+    /**
+     * What follows a checkpoint's name in that of the row with the events that were put aside: no name that is meant to be
+     * read holds it. The row is there while there are such events, and is written in one transaction with the state.
+     */
+    private static final String PARKED = "\u0001parked";
 
     /** Which class a state has, by its checkpoint's name. */
     private record States(Map<String, Class<?>> byName, TreeMap<String, Class<?>> byBeginning) {
@@ -161,7 +171,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
         try {
             var state = codec.decode(row.state, type);
             if (type.isInstance(state)) {
-                return Optional.of(new Checkpoint(row.version, row.position, state));
+                return Optional.of(new Checkpoint(row.version, row.position, state, row.parked));
             }
             throw new IllegalStateException("The codec " + codec.getClass().getName() + " decoded "
                     + (state == null ? "null" : state.getClass().getName()) + "; expected " + type.getName() + ".");
@@ -176,20 +186,46 @@ public final class JdbcCheckpointStore implements CheckpointStore {
         final int version;
         final Position position;
         final byte[] state;
+        List<Parked> parked = List.of();
 
         Row(ResultSet row) throws SQLException {
-            version = row.getInt(1);
-            position = Position.of(row.getLong(2));
-            state = row.getBytes(3);
+            version = row.getInt(2);
+            position = Position.of(row.getLong(3));
+            state = row.getBytes(4);
         }
     }
 
     private Optional<Row> row(Connection connection, String name) throws SQLException {
         try (var load = connection.prepareStatement(sql.load())) {
             load.setString(1, name);
-            try (var row = load.executeQuery()) {
-                return row.next() ? Optional.of(new Row(row)) : Optional.empty();
+            load.setString(2, name + PARKED);
+            try (var rows = load.executeQuery()) {
+                if (!rows.next() || !rows.getString(1).equals(name)) {
+                    return Optional.empty();
+                }
+                var found = new Row(rows);
+                if (rows.next()) {
+                    found.parked = ParkedText.read(rows.getBytes(4));
+                }
+                return Optional.of(found);
             }
+        }
+    }
+
+    @Override
+    public Optional<Position> position(String name) {
+        Texts.check("The name of a checkpoint", name);
+        try {
+            return Transaction.run(dataSource, connection -> {
+                try (var position = connection.prepareStatement(sql.position())) {
+                    position.setString(1, name);
+                    try (var row = position.executeQuery()) {
+                        return row.next() ? Optional.of(Position.of(row.getLong(1))) : Optional.<Position>empty();
+                    }
+                }
+            });
+        } catch (SQLException failed) {
+            throw new DatabaseException("Loading the position of the checkpoint \"" + name + "\"", failed);
         }
     }
 
@@ -204,33 +240,55 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                             + ", as which it would be read. Correct the builder's class.");
         }
         var bytes = codec.encode(state);
+        var parked = checkpoint.parked();
         write("Saving", name, connection -> {
-            try (var save = connection.prepareStatement(sql.save())) {
-                save.setString(1, name);
-                save.setInt(2, checkpoint.version());
-                save.setLong(3, checkpoint.position().value());
-                save.setBytes(4, bytes);
-                return save.executeUpdate();
+            save(connection, name, checkpoint, bytes, name + PARKED);
+            if (!parked.isEmpty()) {
+                save(connection, name + PARKED, checkpoint, ParkedText.write(parked), "");
             }
         });
+    }
+
+    private void save(Connection connection, String name, Checkpoint checkpoint, byte[] state, String gone)
+            throws SQLException {
+        try (var save = connection.prepareStatement(sql.save())) {
+            save.setString(1, gone);
+            save.setString(2, name);
+            save.setInt(3, checkpoint.version());
+            save.setLong(4, checkpoint.position().value());
+            save.setBytes(5, state);
+            save.executeUpdate();
+        }
     }
 
     @Override
     public void delete(String name) {
         Texts.check("The name of a checkpoint", name);
         write("Deleting", name, connection -> {
-            try (var delete = connection.prepareStatement(sql.delete())) {
-                delete.setString(1, name);
-                return delete.executeUpdate();
-            }
+            delete(connection, name);
+            delete(connection, name + PARKED);
         });
     }
 
-    private void write(String what, String name, Transaction.Work<Integer, RuntimeException> work) {
+    private void delete(Connection connection, String name) throws SQLException {
+        try (var delete = connection.prepareStatement(sql.delete())) {
+            delete.setString(1, name);
+            delete.executeUpdate();
+        }
+    }
+
+    /** What is written in a transaction. */
+    @FunctionalInterface
+    private interface Writing {
+        void on(Connection connection) throws SQLException;
+    }
+
+    private void write(String what, String name, Writing work) {
         try {
             Transaction.run(dataSource, connection -> {
                 guard.accept(connection);
-                return work.on(connection);
+                work.on(connection);
+                return true;
             });
         } catch (SQLException failed) {
             throw DatabaseException.ofRepeatable(what + " the checkpoint \"" + name + "\"", failed);

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import dev.cqrs.event.Position;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.projection.CheckpointStore.Parked;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -132,6 +133,40 @@ public abstract class CheckpointStoreContract {
         for (int i = 0; i < names.size(); i++) {
             assertEquals(Optional.of(new Checkpoint(1, Position.of(i), names.get(i))), store.load(names.get(i)));
         }
+    }
+
+    @Test
+    void events_that_were_put_aside_are_kept_with_the_state_until_a_save_without_them() {
+        var parked = List.of(
+                new Parked(
+                        Position.of(3), "java.lang.IllegalStateException: \"x\" \\ 'y'\r\nin two lines \uD83D\uDE00"),
+                new Parked(Position.of(5), ""),
+                new Parked(Position.of(Long.MAX_VALUE), " "));
+        var with = new Checkpoint(1, Position.of(7), "seven", parked);
+
+        store.save("balances", with);
+        store.save("turnover", EARLY);
+        assertEquals(Optional.of(with), store.load("balances"));
+        assertEquals(Optional.of(EARLY), store.load("turnover"));
+
+        store.save("balances", LATE);
+        assertEquals(Optional.of(LATE), store.load("balances"));
+
+        store.save("balances", with);
+        store.delete("balances");
+        assertEquals(Optional.empty(), store.load("balances"));
+        store.save("balances", LATE);
+        assertEquals(Optional.of(LATE), store.load("balances"));
+    }
+
+    @Test
+    void the_position_is_that_of_the_last_save() {
+        assertEquals(Optional.empty(), store.position("balances"));
+        store.save("balances", LATE);
+        store.save("balances", EARLY);
+        assertEquals(Optional.of(EARLY.position()), store.position("balances"));
+        store.delete("balances");
+        assertEquals(Optional.empty(), store.position("balances"));
     }
 
     @Test

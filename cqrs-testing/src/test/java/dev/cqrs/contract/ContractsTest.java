@@ -33,6 +33,8 @@ class ContractsTest {
         "NullCommandSuite, 50",
         "QuerySuite, 50",
         "NullQuerySuite, 50",
+        "EventBusSuite, 28",
+        "NullEventBusSuite, 28",
         "EventStoreSuite, 85",
         "NullEventStoreSuite, 85",
         "CheckpointSuite, 12",
@@ -105,6 +107,30 @@ class ContractsTest {
     }
 
     @Test
+    void a_correct_event_bus_passes_every_test() {
+        FaultyEventBus.faultOfSuite = FaultyEventBus.Fault.NONE;
+
+        var events = run(FaultyEventBus.Suite.class);
+
+        assertThat(names(events.failed()))
+                .as("tests that fail on a correct bus")
+                .isEmpty();
+        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(28);
+    }
+
+    @ParameterizedTest
+    @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
+    void each_fault_of_an_event_bus_is_found(FaultyEventBus.Fault fault) {
+        FaultyEventBus.faultOfSuite = fault;
+        try {
+            assertThat(names(run(FaultyEventBus.Suite.class, fault.foundBy).failed()))
+                    .containsExactly(fault.foundBy);
+        } finally {
+            FaultyEventBus.faultOfSuite = FaultyEventBus.Fault.NONE;
+        }
+    }
+
+    @Test
     void no_suite_can_skip_a_test_or_swallow_its_failure() {
         var classes = contracts();
         var wrong = new TreeSet<String>();
@@ -127,6 +153,7 @@ class ContractsTest {
     @ValueSource(
             classes = {
                 BusContract.class,
+                EventBusContract.class,
                 EventStoreContract.class,
                 CheckpointStoreContract.class,
                 EventCodecContract.class

@@ -5,6 +5,7 @@ import static dev.cqrs.contract.Nulls.nullOf;
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.EventBus;
 import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
@@ -94,6 +95,30 @@ final class DoNothing {
         }
     }
 
+    static class EventBusSuite extends EventBusContract {
+        @Override
+        protected EventBus busOf(List<Interceptor> interceptors) {
+            return new EventBus() {
+                @Override
+                public int publish(Object event, Metadata metadata) {
+                    return 0;
+                }
+
+                @Override
+                public <E> EventBus.Subscription subscribe(Class<E> type, Subscriber<E> subscriber) {
+                    return () -> {};
+                }
+            };
+        }
+    }
+
+    static class NullEventBusSuite extends EventBusContract {
+        @Override
+        protected EventBus busOf(List<Interceptor> interceptors) {
+            return gone(EventBus.class);
+        }
+    }
+
     static class EventStoreSuite extends EventStoreContract {
         @Override
         protected EventStore emptyStore(Catalog catalog, Clock clock) {
@@ -176,7 +201,7 @@ final class DoNothing {
         }
 
         @Override
-        public Subscription onAppend(Signal signal) {
+        public EventStore.Subscription onAppend(Signal signal) {
             return () -> {};
         }
     }

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.statement;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,1117 @@
+package dev.cqrs.runtime;
+
+import dev.cqrs.event.EventCodec;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.projection.Projection.Trigger;
+import dev.cqrs.runtime.Parking.Item;
+import dev.cqrs.runtime.ProjectionFailure.Outcome;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One version of a projection, followed along the log: its state, how far it has come, and what to do when it fails.
+ *
+ * @param <V> the view
+ */
+final class Follower<V> {
+
+    /*
+     * `lock` guards the draft and, for writing, all that readers see. It is held from the first event of a batch to its
+     * last, so that nobody sees part of one; `published` and `position` are written then, and read without the lock.
+     * A checkpoint is saved under its read half: nothing is folded meanwhile, and values are read all the same.
+     *
+     * What is the user's to run (the listener, the timer) is collected under the lock and run after it was given back:
+     * it may close the engine, append, fold at once, or wait for another thread that does. Folds, keys and effects do run
+     * under the lock; they belong to the batch.
+     *
+     * In the background one task at a time is given to the executor: `scheduled` is set from then until the task has
+     * looked at the log for the last time.
+     */
+
+    /** How many events are taken from the store at once, and by many workers. */
+    private static final int FEW = 256;
+
+    private static final int MANY = 4_096;
+
+    /** How many events are looked at one after the other for a change of time. */
+    private static final int NEAR = 64;
+
+    /** How many batches a task folds before it goes to the end of the executor's queue. */
+    private static final int BATCHES_A_TASK = 16;
+
+    private static final long NEVER = Long.MAX_VALUE;
+
+    private final EventStore store;
+    private final Projection<V> projection;
+    private final Delivery delivery;
+    private final @Nullable Executor executor;
+    private final @Nullable CheckpointStore checkpoints;
+    private final Consumer<? super ProjectionFailure> listener;
+    private final Runnable moved;
+    private final Meter meter;
+
+    private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+    private final Workers.Fence fence = new Workers.Fence();
+    private final Draft<V> draft;
+    private final EventStore.@Nullable Feed feed;
+    private final boolean withEffects;
+    private final Object[] events;
+    private final long[] positions;
+    private final List<ProjectionFailure> untold = new ArrayList<>();
+    private @Nullable Duration pause;
+    private long failedAt;
+    private int attempts;
+    private int storeAttempts;
+    private boolean performing;
+
+    /** The events put aside, with those of the batch that is being folded. */
+    private Parking batchParking = Parking.NONE;
+
+    /** Whether the thread was found interrupted while it folded, which it is to be again when it is done. */
+    private boolean interrupted;
+
+    private long folded;
+
+    private volatile V published;
+    private volatile Position position;
+    private volatile Parking parking = Parking.NONE;
+    private volatile @Nullable ProjectionFailure failure;
+    private volatile @Nullable ProjectionFailure lastError;
+    private volatile Position seenHead = Position.START;
+    private volatile boolean closed;
+    private volatile boolean filling;
+    private volatile boolean givenUp;
+    private volatile boolean pausing;
+    private volatile boolean unsaved;
+
+    /** Up to where effects have been performed before, and before which no checkpoint replaces the one that says so. */
+    private volatile long effectsAfter;
+
+    private final AtomicBoolean scheduled = new AtomicBoolean();
+    private volatile @Nullable Turn turn;
+
+    /** A task while it runs; one that its executor runs within itself only asks it to go on. */
+    private static final class Turn {
+        private final Thread thread = Thread.currentThread();
+        private boolean again;
+    }
+
+    /** What all followers of a view have in common. */
+    record Surroundings(
+            EventStore store,
+            @Nullable CheckpointStore checkpoints,
+            Consumer<? super ProjectionFailure> listener,
+            @Nullable Clock clock,
+            Runnable moved) {}
+
+    private Follower(
+            Surroundings around, Projection<V> projection, Delivery delivery, @Nullable CheckpointStore checkpoints) {
+        this.store = around.store();
+        this.listener = around.listener();
+        this.moved = around.moved();
+        this.meter = new Meter(around.clock());
+        this.projection = projection;
+        this.delivery = delivery;
+        this.executor = delivery.executor().orElse(null);
+        this.checkpoints = projection.fold().changesInPlace()
+                        && projection.each().isEmpty()
+                        && projection.saved().isEmpty()
+                ? null
+                : checkpoints;
+        this.draft = Draft.of(projection, delivery.workers());
+        this.withEffects = projection.hasEffects();
+        this.feed = withEffects
+                ? null
+                : store.feed(projection.query()).orElse(null); // with them more is read of each event
+        int room = withEffects ? 1 : draft.hasWorkers() ? MANY : FEW;
+        this.events = new Object[room];
+        this.positions = new long[room];
+        this.published = draft.initial();
+        this.position = Position.START;
+    }
+
+    /** One that goes on from its checkpoint, if there is one it can use. */
+    static <V> Follower<V> started(Surroundings around, Projection<V> projection, Delivery delivery) {
+        var follower = new Follower<>(around, projection, delivery, around.checkpoints());
+        var saved = follower.checkpoints;
+        if (saved != null) {
+            follower.goOnFrom(saved);
+        }
+        return follower;
+    }
+
+    /** One that begins at zero, beside another, and performs no effect and saves nothing until it is in its place. */
+    static <V> Follower<V> filling(Surroundings around, Projection<V> projection, Delivery delivery) {
+        var follower = new Follower<>(around, projection, delivery, around.checkpoints());
+        follower.filling = true;
+        follower.effectsAfter = NEVER;
+        return follower;
+    }
+
+    private void goOnFrom(CheckpointStore saved) {
+        var head = store.head();
+        var checkpoint = usable(saved, projection, head);
+        if (checkpoint.isPresent()) {
+            var from = checkpoint.get();
+            published = draft.restored(loaded(projection, from.state()));
+            position = from.position();
+            parking = Parking.of(from.parked().stream().map(this::item).toList());
+        } else if (projection.hasEffects()) { // those of an earlier version, or of a state that cannot be read
+            effectsAfter = saved.position(projection.name())
+                    .map(Position::value)
+                    .filter(at -> at <= head.value())
+                    .orElse(0L);
+        }
+    }
+
+    static Optional<Checkpoint> usable(CheckpointStore saved, Projection<?> projection, Position head) {
+        return saved.load(projection.name())
+                .filter(checkpoint -> checkpoint.version() == projection.version()
+                        && !checkpoint.position().isAfter(head));
+    }
+
+    @SuppressWarnings("unchecked") // name and version were those of this projection when it was saved
+    private static <V> V loaded(Projection<V> projection, Object state) {
+        return projection.saved().isPresent() ? load(projection.saved().get(), state) : (V) state;
+    }
+
+    private static <V, T> V load(Projection.Saved<V, T> saved, Object state) {
+        return saved.load().apply(saved.type().cast(state));
+    }
+
+    private Item item(CheckpointStore.Parked parked) {
+        long at = parked.position().value();
+        var keys = projection
+                .keys()
+                .orElseThrow(() -> new IllegalStateException("The checkpoint of projection \"" + projection.name()
+                        + "\" has events that were put aside with those of their key, but the projection has no keys any"
+                        + " more. Give it by(...), or raise its version."));
+        return new Item(at, keys.of(eventAt(at).event()), parked.reason());
+    }
+
+    private dev.cqrs.event.RecordedEvent eventAt(long at) {
+        try (var found = store.read(
+                EventQuery.all(),
+                ReadOptions.forwards().after(Position.of(at - 1)).until(Position.of(at)))) {
+            if (!found.advance()) {
+                throw new IllegalStateException("The log has no event at position " + at + ", which projection \""
+                        + projection.name() + "\" has put aside. Is it the log that the checkpoint is of?");
+            }
+            return found.recorded();
+        }
+    }
+
+    // ---- what is seen of it
+
+    Projection<V> projection() {
+        return projection;
+    }
+
+    Position position() {
+        return position;
+    }
+
+    Parking parking() {
+        return parking;
+    }
+
+    boolean isRunning() {
+        return stopped() == null && !isOver();
+    }
+
+    private boolean isOver() {
+        return closed || (filling && givenUp);
+    }
+
+    @Nullable
+    ProjectionFailure stopped() {
+        var why = failure;
+        return why == null || why.retried() ? null : why;
+    }
+
+    @Nullable
+    Object read(Function<? super V, ?> reader) {
+        if (!projection.fold().changesInPlace() || projection.each().isPresent()) {
+            return reader.apply(published);
+        }
+        lock.readLock().lock();
+        try {
+            checkNotStopped();
+            return reader.apply(published);
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    void checkNotStopped() {
+        var why = stopped();
+        if (why != null) {
+            throw new ProjectionStoppedException(why);
+        }
+    }
+
+    ProjectionStatus status(boolean viewClosed, Optional<Rebuild.Progress> rebuild) {
+        var why = failure;
+        var reached = position;
+        return new ProjectionStatus(
+                projection.name(),
+                projection.version(),
+                why != null && !why.retried()
+                        ? ProjectionStatus.State.STOPPED
+                        : viewClosed
+                                ? ProjectionStatus.State.CLOSED
+                                : why != null ? ProjectionStatus.State.RETRYING : ProjectionStatus.State.RUNNING,
+                reached,
+                head(reached),
+                meter.rate(),
+                parking.items().size(),
+                Optional.ofNullable(why),
+                Optional.ofNullable(lastError),
+                rebuild);
+    }
+
+    /** Status is told also while the store cannot tell where its head is. */
+    private Position head(Position atLeast) {
+        try {
+            seenHead = store.head();
+        } catch (RuntimeException unknown) {
+            return atLeast.isAfter(seenHead) ? atLeast : seenHead;
+        }
+        return seenHead;
+    }
+
+    boolean isHeldByThisThread() {
+        return lock.isWriteLockedByCurrentThread()
+                || lock.getReadHoldCount() > 0
+                || fence.holds(Thread.currentThread());
+    }
+
+    /** Refuses what would make a projection wait for itself, or fold events out of order. */
+    void checkMayAppend() {
+        if ((lock.isWriteLockedByCurrentThread() && !performing) || fence.holds(Thread.currentThread())) {
+            throw new IllegalStateException("A fold of projection \"" + projection.name()
+                    + "\" tried to append; nothing was written. Folds run again whenever a view is built, so they"
+                    + " must not. Append from a command handler.");
+        }
+        checkNotReading("append");
+    }
+
+    void checkNotReading(String what) {
+        if (lock.getReadHoldCount() > 0) {
+            throw new IllegalStateException("A reader of view \"" + projection.name() + "\" tried to " + what
+                    + ", which would wait for itself; nothing was done. Leave read(...) first.");
+        }
+    }
+
+    // ---- following
+
+    /** Tells that the log has grown, or that it should be looked at again. */
+    void appended(Position last) {
+        if (executor == null) {
+            if (!pausing) {
+                catchUp(last);
+                pauseAsAsked();
+            }
+        } else if (isRunning() && !pausing && last.isAfter(position) && scheduled.compareAndSet(false, true)) {
+            schedule(executor);
+        }
+    }
+
+    private void schedule(Executor executor) {
+        try {
+            executor.execute(this::run);
+        } catch (Throwable refused) { // also an error: no thread could be had, for instance
+            scheduled.set(false);
+            failed(refused, delivery.timer().isPresent());
+            pauseAsAsked();
+        }
+    }
+
+    /** A task. */
+    private void run() {
+        var outer = turn;
+        if (outer != null && outer.thread == Thread.currentThread()) {
+            outer.again = true;
+            return;
+        }
+        var own = new Turn();
+        turn = own;
+        do {
+            own.again = false;
+            runOnce();
+        } while (own.again);
+        if (interrupted) { // a task at a time, so that it is this one's
+            interrupted = false;
+            Thread.currentThread().interrupt();
+        }
+        if (turn == own) {
+            turn = null;
+        }
+    }
+
+    private void runOnce() {
+        if (!isRunning()) {
+            scheduled.set(false);
+            return;
+        }
+        var tried = position;
+        try {
+            tried = store.head();
+            seenHead = tried;
+            for (int i = 0; i < BATCHES_A_TASK && catchUpOnce(tried) && saveCheckpoint(); i++) {
+                Thread.onSpinWait();
+            }
+            saveCheckpoint();
+        } catch (Throwable thrown) {
+            failed(thrown, mayPass(thrown));
+        }
+        boolean failing = failure != null;
+        scheduled.set(false);
+        lookAgain(failing ? tried : position);
+        pauseAsAsked();
+    }
+
+    /** An append that came meanwhile found a task already scheduled. What has failed is not tried again without one. */
+    private void lookAgain(Position tried) {
+        if (!isRunning() || pausing) {
+            return;
+        }
+        Position head;
+        try {
+            head = store.head();
+        } catch (Throwable thrown) {
+            failed(thrown, mayPass(thrown));
+            return;
+        }
+        if (head.isAfter(tried)) {
+            appended(head);
+        }
+    }
+
+    /** Folds what is in the log up to {@code until}, on the calling thread, a batch after the other. */
+    void catchUp(Position until) {
+        while (!pausing && catchUpOnce(until)) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Folds a batch; readers see all of it or nothing. Gives whether another is left. */
+    private boolean catchUpOnce(Position until) {
+        if (!isRunning() || !until.isAfter(position)) {
+            return false;
+        }
+        boolean more = false;
+        lock.writeLock().lock();
+        try {
+            if (isRunning() && until.isAfter(position)) {
+                more = foldBatch(until) && until.isAfter(position);
+            }
+        } finally {
+            interruptAgain();
+            lock.writeLock().unlock();
+        }
+        afterwards();
+        return more;
+    }
+
+    /** With the lock held; a task does it at its end, so that its checkpoint can be saved first. */
+    private void interruptAgain() {
+        var running = turn;
+        if (interrupted && (running == null || running.thread != Thread.currentThread())) {
+            interrupted = false;
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** What was put off until the lock was given back. */
+    private void afterwards() {
+        moved.run();
+        if (!untold.isEmpty()) { // a look without the lock: who has added to it comes here as well
+            tell();
+        }
+    }
+
+    private void tell() {
+        List<ProjectionFailure> all;
+        lock.writeLock().lock();
+        try {
+            all = List.copyOf(untold);
+            untold.clear();
+        } finally {
+            lock.writeLock().unlock();
+        }
+        for (var why : all) {
+            Listeners.tell(listener, why, why.cause());
+        }
+    }
+
+    /** Gives whether all went well; with the lock held. */
+    private boolean foldBatch(Position until) {
+        try {
+            var end = batchEnd(until);
+            var flight = Flight.begin(projection);
+            var from = position;
+            long before = folded;
+            boolean well = foldUntil(end);
+            interrupted |= Thread.interrupted(); // a handler's, which is not to disturb the store
+            meter.add(folded - before);
+            Flight.batch(flight, projection, from, position, folded - before);
+            return well;
+        } catch (Throwable thrown) { // the store's, in looking for the batch's end
+            note(position, thrown, mayPass(thrown));
+            return false;
+        }
+    }
+
+    /**
+     * Where a batch ends: between two events that were not recorded at the same time, and so not in one append either; at
+     * the end if there is no such place. Times never go back, so that what lies between two equal ones is equal too.
+     */
+    private Position batchEnd(Position until) {
+        long atLeast = position.value() + delivery.batch();
+        if (atLeast >= until.value()) {
+            return until;
+        }
+        Instant time;
+        Position same;
+        try (var times = store.read(
+                EventQuery.all(),
+                ReadOptions.forwards()
+                        .after(Position.of(atLeast - 1))
+                        .until(until)
+                        .limit(NEAR))) {
+            if (!times.advance()) {
+                return until;
+            }
+            time = times.recordedAt();
+            same = times.position();
+            while (times.advance()) {
+                if (!times.recordedAt().equals(time)) {
+                    return same;
+                }
+                same = times.position();
+            }
+        }
+        return isRecordedAt(time, until, until) ? until : lastRecordedAt(time, same.value(), until);
+    }
+
+    /** The last position of a time, at or behind {@code low}, which has it, and before {@code until}, which has not. */
+    private Position lastRecordedAt(Instant time, long low, Position until) {
+        long high = until.value();
+        for (long step = NEAR; low + step < high; step *= 2) {
+            if (!isRecordedAt(time, Position.of(low + step), until)) {
+                high = low + step;
+                break;
+            }
+            low += step;
+        }
+        while (high - low > 1) {
+            long middle = low + (high - low) / 2;
+            if (isRecordedAt(time, Position.of(middle), until)) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        return Position.of(low);
+    }
+
+    /** Whether the event at a position, or the next after it, was recorded at a time. */
+    private boolean isRecordedAt(Instant time, Position at, Position until) {
+        try (var one = store.read(
+                EventQuery.all(),
+                ReadOptions.forwards()
+                        .after(Position.of(at.value() - 1))
+                        .until(until)
+                        .limit(1))) {
+            return one.advance() && one.recordedAt().equals(time);
+        }
+    }
+
+    private boolean foldUntil(Position end) {
+        if (draft.hasWorkers()) {
+            var well = foldTogether(end);
+            if (well != null) {
+                return well;
+            }
+        }
+        return foldOneByOne(end);
+    }
+
+    private boolean foldOneByOne(Position end) {
+        long reached = position.value();
+        draft.begin(published);
+        batchParking = parking;
+        if (feed != null && end.value() - reached <= events.length) {
+            return foldFew(feed, end, reached);
+        }
+        try (var stream = read(end)) {
+            for (int count = stream.advance(events, positions); count > 0; count = stream.advance(events, positions)) {
+                if (!foldTaken(count, stream, reached)) {
+                    return false;
+                }
+                reached = positions[count - 1];
+                if (count < events.length) {
+                    break;
+                }
+            }
+            publish(draft.end(), end.isAfter(stream.head()) ? stream.head() : end, batchParking);
+            recovered();
+            return true;
+        } catch (Throwable thrown) { // the store's, in reading
+            if (isShownInPart()) {
+                publish(draft.end(), Position.of(reached), batchParking);
+            }
+            note(position, thrown, mayPass(thrown));
+            return false;
+        } finally {
+            Arrays.fill(events, null);
+        }
+    }
+
+    /** The same for what has just been appended, for which no stream is opened. */
+    private boolean foldFew(EventStore.Feed feed, Position end, long reached) {
+        int count = 0;
+        try {
+            count = feed.read(position, end, events, positions);
+            if (!foldTaken(count, null, reached)) {
+                return false;
+            }
+            publish(draft.end(), end, batchParking);
+            recovered();
+            return true;
+        } catch (Throwable thrown) {
+            note(position, thrown, mayPass(thrown));
+            return false;
+        } finally {
+            Arrays.fill(events, 0, count, null);
+        }
+    }
+
+    /**
+     * What must not be folded again, because an effect or a view in place has it already, is shown as far as it has come
+     * when a batch breaks off; otherwise readers go on seeing whole appends.
+     */
+    private boolean isShownInPart() {
+        return withEffects || isChangedInPlace();
+    }
+
+    /** Folds what was taken from the store; gives whether to go on. */
+    private boolean foldTaken(int count, @Nullable EventStream stream, long before) {
+        for (int i = 0; i < count; ) {
+            if (isOver()) {
+                if (isShownInPart()) {
+                    publish(draft.end(), Position.of(i == 0 ? before : positions[i - 1]), batchParking);
+                }
+                return false;
+            }
+            Parking parked;
+            if (!withEffects && batchParking.isEmpty()) {
+                int from = i;
+                try {
+                    i += draft.applyAll(events, i, count);
+                    continue;
+                } catch (Throwable thrown) {
+                    i = from + draft.taken();
+                    parked = failedAt(events[i], positions[i], thrown, batchParking);
+                }
+            } else {
+                parked = handle(events[i], positions[i], stream, batchParking);
+            }
+            if (parked == null) {
+                publish(draft.end(), Position.of(Math.max(before, positions[i] - 1)), batchParking);
+                return false;
+            }
+            batchParking = parked;
+            i++;
+        }
+        folded += count;
+        return true;
+    }
+
+    /** Gives the events that are put aside then, and {@code null} if this event was not to be had. */
+    private @Nullable Parking handle(Object event, long at, @Nullable EventStream stream, Parking parked) {
+        try {
+            if (!parked.isEmpty()) {
+                var key = projection.keys().orElseThrow().of(event);
+                if (parked.holds(key)) {
+                    return park(new Item(at, key, ""), parked);
+                }
+            }
+            if (withEffects && at > effectsAfter) {
+                applyWithEffect(event, Objects.requireNonNull(stream));
+            } else {
+                draft.apply(event);
+            }
+            return parked;
+        } catch (Throwable thrown) {
+            return failedAt(event, at, thrown, parked);
+        }
+    }
+
+    private void applyWithEffect(Object event, EventStream stream) throws Exception {
+        var effect = projection.effectOf(event);
+        if (effect.isEmpty()) {
+            draft.apply(event);
+            return;
+        }
+        perform(effect.get(), event, new Trigger(projection.name(), stream.recorded()));
+    }
+
+    private void perform(Projection.Effect<Object> effect, Object event, Trigger trigger) throws Exception {
+        var before = draft.end();
+        draft.begin(before);
+        draft.apply(event);
+        performing = true;
+        try {
+            effect.perform(event, trigger);
+        } catch (Throwable thrown) {
+            draft.begin(before);
+            throw thrown;
+        } finally {
+            performing = false;
+        }
+    }
+
+    private @Nullable Parking park(Item item, Parking parked) {
+        if (parked.items().size() >= delivery.mostParked()) {
+            var full = new IllegalStateException("Projection \"" + projection.name() + "\" has put aside "
+                    + parked.items().size() + " events, as many as it may; the event at position " + item.position()
+                    + " would be one more. Repair or discard some, and let it go on with resume().");
+            stopAt(item.position(), full, Outcome.STOPPED);
+            return null;
+        }
+        return parked.with(item);
+    }
+
+    /** What becomes of an event whose fold, key or effect has thrown. */
+    private @Nullable Parking failedAt(Object event, long at, Throwable thrown, Parking parked) {
+        interrupted |= Thread.interrupted(); // so that the next event is not made to fail by it as well
+        if (at != failedAt) {
+            failedAt = at;
+            attempts = 0;
+        }
+        var delays = delivery.delays();
+        if (!filling && attempts < delays.size()) {
+            pause = delays.get(attempts++);
+            pausing = true;
+            stopAt(at, thrown, Outcome.RETRIED);
+            return null;
+        }
+        if (delivery.mostParked() > 0) {
+            var more = parkFailed(event, at, thrown, parked);
+            if (more != null) {
+                return more;
+            }
+        }
+        stopAt(at, thrown, filling ? Outcome.REBUILD_ENDED : Outcome.STOPPED);
+        return null;
+    }
+
+    private @Nullable Parking parkFailed(Object event, long at, Throwable thrown, Parking parked) {
+        if (parked.items().size() >= delivery.mostParked()) {
+            return null;
+        }
+        Object key;
+        try {
+            key = projection.keys().orElseThrow().of(event);
+        } catch (Throwable withoutKey) { // nobody knows what to put aside with it
+            return null;
+        }
+        var why = new ProjectionFailure(projection.name(), Position.of(at), thrown, Outcome.PARKED);
+        lastError = why;
+        untold.add(why);
+        Flight.failed(why, projection);
+        return parked.with(new Item(at, key, reason(thrown)));
+    }
+
+    static String reason(Throwable thrown) {
+        try {
+            return thrown.toString();
+        } catch (Throwable unspeakable) { // the exception's own words have thrown
+            return thrown.getClass().getName();
+        }
+    }
+
+    /** Tries many workers; gives {@code null} if an event failed, which one by one shows and is then dealt with. */
+    private @Nullable Boolean foldTogether(Position end) {
+        var parked = parking;
+        draft.begin(published);
+        long before = folded;
+        try (var stream = read(end)) {
+            for (int count = stream.advance(events, positions); count > 0; count = stream.advance(events, positions)) {
+                if (isOver()) {
+                    return false;
+                }
+                boolean last = count < events.length;
+                int left = count;
+                if (!parked.isEmpty()) {
+                    left = 0;
+                    for (int i = 0; i < count; i++) {
+                        var key = projection.keys().orElseThrow().of(events[i]);
+                        if (!parked.holds(key)) {
+                            events[left++] = events[i];
+                        } else if (parked.items().size() < delivery.mostParked()) {
+                            parked = parked.with(new Item(positions[i], key, ""));
+                        } else {
+                            return null;
+                        }
+                    }
+                }
+                try {
+                    draft.applyTogether(events, left, Objects.requireNonNull(executor), fence);
+                } catch (Throwable failing) {
+                    interrupted |= Thread.interrupted();
+                    folded = before;
+                    return null;
+                }
+                folded += count;
+                if (last) {
+                    break;
+                }
+            }
+            publish(draft.end(), end.isAfter(stream.head()) ? stream.head() : end, parked);
+            recovered();
+            return true;
+        } catch (Throwable thrown) {
+            note(position, thrown, mayPass(thrown));
+            return false;
+        } finally {
+            Arrays.fill(events, null);
+        }
+    }
+
+    private EventStream read(Position end) {
+        return store.read(
+                projection.query(), ReadOptions.forwards().after(position).until(end));
+    }
+
+    private boolean isChangedInPlace() {
+        return projection.fold().changesInPlace() && projection.each().isEmpty();
+    }
+
+    private void publish(V state, Position reached, Parking parked) {
+        unsaved = unsaved || reached.isAfter(position) || !parked.equals(parking);
+        published = state;
+        parking = parked;
+        position = reached;
+    }
+
+    /** What was to be tried again has been. */
+    private void recovered() {
+        var why = failure;
+        if (why != null && why.retried()) {
+            failure = null;
+        }
+        attempts = 0;
+        storeAttempts = 0;
+    }
+
+    // ---- checkpoints
+
+    /** Saves how far the view has come, unless the engine was closed meanwhile, which has saved it; says whether all is well. */
+    private boolean saveCheckpoint() {
+        if (checkpoints == null || !unsaved) {
+            return true;
+        }
+        lock.readLock().lock();
+        try {
+            if (!closed && unsaved) {
+                save(checkpoints);
+            }
+        } finally {
+            lock.readLock().unlock();
+        }
+        afterwards();
+        return failure == null;
+    }
+
+    private void save(CheckpointStore checkpoints) {
+        if (filling || position.value() < effectsAfter || (stopped() != null && isChangedInPlace())) {
+            return;
+        }
+        try {
+            checkpoints.save(
+                    projection.name(),
+                    new Checkpoint(projection.version(), position, saved(published), parking.saved()));
+            unsaved = false;
+        } catch (Throwable thrown) {
+            if (stopped() == null) {
+                note(position, thrown, !closed && mayPass(thrown));
+            }
+        }
+    }
+
+    private Object saved(V state) {
+        return projection.saved().isPresent()
+                ? projection.saved().get().save().apply(state)
+                : Objects.requireNonNull(state);
+    }
+
+    // ---- failing
+
+    /** Whether a store that threw this may do better next time: not where the log holds what cannot be read. */
+    private static boolean mayPass(Throwable thrown) {
+        return thrown instanceof Exception
+                && !(thrown instanceof UnknownEventException)
+                && !(thrown instanceof EventCodec.UnreadableEventException);
+    }
+
+    /** Notes what was thrown outside a batch; without the lock. */
+    private void failed(Throwable thrown, boolean mayPass) {
+        lock.writeLock().lock();
+        try {
+            note(position, thrown, mayPass);
+        } finally {
+            lock.writeLock().unlock();
+        }
+        afterwards();
+    }
+
+    /** Notes what is no event's fault. */
+    private void note(Position at, Throwable cause, boolean retried) {
+        if (filling) {
+            stopAt(at.value(), cause, Outcome.REBUILD_ENDED);
+            return;
+        }
+        if (retried && !delivery.delays().isEmpty()) {
+            pause = delivery.delays()
+                    .get(Math.min(storeAttempts, delivery.delays().size() - 1));
+            storeAttempts++;
+            pausing = true;
+        }
+        stopAt(at.value(), cause, retried ? Outcome.RETRIED : Outcome.STOPPED);
+    }
+
+    private void stopAt(long at, Throwable cause, Outcome outcome) {
+        var why = new ProjectionFailure(projection.name(), Position.of(at), cause, outcome);
+        failure = why;
+        lastError = why;
+        untold.add(why);
+        Flight.failed(why, projection);
+    }
+
+    /** Has the timer wait, if something is to be tried again; without the lock. */
+    private void pauseAsAsked() {
+        if (!pausing) {
+            return;
+        }
+        Duration delay;
+        lock.writeLock().lock();
+        try {
+            delay = pause;
+            pause = null;
+        } finally {
+            lock.writeLock().unlock();
+        }
+        if (delay == null) {
+            return;
+        }
+        try {
+            delivery.timer().orElseThrow().schedule(delay, this::goOn);
+        } catch (Throwable refused) {
+            pausing = false;
+            failed(refused, false);
+        }
+    }
+
+    /** When a delay is over, or somebody says that the cause is gone. */
+    void goOn() {
+        pausing = false;
+        if (!isRunning()) {
+            return;
+        }
+        try {
+            appended(store.head());
+        } catch (Throwable thrown) {
+            failed(thrown, mayPass(thrown));
+            pauseAsAsked();
+        }
+    }
+
+    // ---- what is told to do
+
+    /** Goes on after it has stopped; says whether it had. */
+    boolean resume() {
+        checkNotReading("resume");
+        lock.writeLock().lock();
+        try {
+            var why = stopped();
+            if (why == null || closed) {
+                return false;
+            }
+            if (isChangedInPlace() && why.position().isAfter(position)) {
+                throw new IllegalStateException(
+                        "Projection \"" + projection.name() + "\" changes its view in place, and"
+                                + " stopped at position " + why.position()
+                                + " with a change that may be half done. Rebuild it instead.");
+            }
+            failure = null;
+            attempts = 0;
+            storeAttempts = 0;
+        } finally {
+            lock.writeLock().unlock();
+        }
+        goOn();
+        return true;
+    }
+
+    /** Tries the events of a key that were put aside, in order, up to the first that fails; says whether none is left. */
+    boolean retryParked(Object key) {
+        checkMayChange("retry what was put aside");
+        boolean well = true;
+        lock.writeLock().lock();
+        try {
+            for (var item : parking.of(key)) {
+                var recorded = eventAt(item.position());
+                draft.begin(published);
+                try {
+                    var effect = item.position() > effectsAfter
+                            ? projection.effectOf(recorded.event())
+                            : Optional.<Projection.Effect<Object>>empty();
+                    if (effect.isPresent()) {
+                        perform(effect.get(), recorded.event(), new Trigger(projection.name(), recorded));
+                    } else {
+                        draft.apply(recorded.event());
+                    }
+                } catch (Throwable thrown) {
+                    var why = new ProjectionFailure(
+                            projection.name(), Position.of(item.position()), thrown, Outcome.PARKED);
+                    lastError = why;
+                    untold.add(why);
+                    parking = parking.because(item.position(), reason(thrown));
+                    unsaved = true;
+                    well = false;
+                    break;
+                }
+                publish(draft.end(), position, parking.without(item.position()));
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
+        saveCheckpoint();
+        afterwards();
+        return well;
+    }
+
+    /** Drops an event that was put aside; says whether there was one. */
+    boolean discardParked(Position at) {
+        checkMayChange("discard what was put aside");
+        lock.writeLock().lock();
+        try {
+            var less = parking.without(at.value());
+            if (less.items().size() == parking.items().size()) {
+                return false;
+            }
+            publish(published, position, less);
+        } finally {
+            lock.writeLock().unlock();
+        }
+        saveCheckpoint();
+        afterwards();
+        return true;
+    }
+
+    void checkMayChange(String what) {
+        checkNotReading(what);
+        if (lock.isWriteLockedByCurrentThread() || fence.holds(Thread.currentThread())) {
+            throw new IllegalStateException("A fold or effect of projection \"" + projection.name() + "\" tried to "
+                    + what + " what was put aside. Do it outside.");
+        }
+    }
+
+    // ---- taking another's place
+
+    /** Folds a batch, at most up to {@code until}; for one that is filled beside another. */
+    void fill(Position until) {
+        catchUpOnce(until);
+    }
+
+    /** Ends the filling, even in the middle of a batch; for a cause, which is told of, or because somebody wants so. */
+    void giveUp(@Nullable Throwable cause) {
+        givenUp = true;
+        if (filling) {
+            draft.stop();
+        }
+        if (cause != null) {
+            failed(cause, false);
+        }
+    }
+
+    /**
+     * Takes the place of another, if it has come as far; both stand still meanwhile. What is missing up to there, if it is no
+     * more than a batch, is folded here.
+     */
+    boolean takeOver(Follower<V> from, BooleanSupplier maySwap, Runnable swap) {
+        boolean taken = false;
+        from.lock.writeLock().lock();
+        lock.writeLock().lock();
+        try {
+            var mark = from.position;
+            if (mark.value() - position.value() <= delivery.batch() && isRunning()) {
+                while (mark.isAfter(position) && foldBatch(mark)) {
+                    Thread.onSpinWait();
+                }
+                if (isRunning() && !mark.isAfter(position) && maySwap.getAsBoolean()) {
+                    filling = false;
+                    unsaved = true;
+                    effectsAfter = mark.value();
+                    swap.run();
+                    from.closed = true;
+                    taken = true;
+                }
+            }
+        } finally {
+            interruptAgain();
+            lock.writeLock().unlock();
+            from.lock.writeLock().unlock();
+        }
+        afterwards();
+        saveCheckpoint();
+        return taken;
+    }
+
+    /** Waits until nothing is being folded, and keeps what was last published. */
+    void close() {
+        if (closed) {
+            return;
+        }
+        closed = true; // ends a fold that is under way, whose result is dropped
+        draft.stop();
+        boolean fromItsFold = lock.isWriteLockedByCurrentThread();
+        lock.writeLock().lock();
+        try {
+            if (checkpoints != null) {
+                save(checkpoints);
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
+        if (!fromItsFold) {
+            afterwards();
+        } else {
+            moved.run();
+        }
+    }
+}

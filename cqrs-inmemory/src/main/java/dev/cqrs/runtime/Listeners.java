@@ -1,0 +1,35 @@
+package dev.cqrs.runtime;
+
+import java.util.function.Consumer;
+
+/** Calls to what the user wants to be told by. */
+final class Listeners {
+
+    private Listeners() {}
+
+    /** Tells; what the listener throws goes to the thread's handler, and disturbs nobody. */
+    static <T> void tell(Consumer<? super T> listener, T news) {
+        try {
+            listener.accept(news);
+        } catch (Throwable thrown) {
+            var thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+        }
+    }
+
+    /** Tells of something that was thrown, which is kept with what the listener throws. */
+    static <T> void tell(Consumer<? super T> listener, T news, Throwable cause) {
+        tell(
+                told -> {
+                    try {
+                        listener.accept(told);
+                    } catch (Throwable thrown) {
+                        if (thrown != cause) {
+                            thrown.addSuppressed(cause);
+                        }
+                        throw thrown;
+                    }
+                },
+                news);
+    }
+}

@@ -1,0 +1,668 @@
+package dev.cqrs.imports;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.event.Tag;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.Appended;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.testing.CrashPoints;
+import dev.cqrs.testing.SeededScheduler;
+import dev.cqrs.testing.SimulatedCrash;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class EventImportTest {
+
+    /** Of the source. */
+    record Placed(int number) {}
+
+    /** Of the source, and never wanted. */
+    record Viewed(int number) {}
+
+    /** Of the local store: what an order placed elsewhere becomes. */
+    record Sold(int number, int part) {}
+
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Clock CLOCK = Clock.fixed(Instant.EPOCH, ZoneOffset.UTC);
+    private static final Executor DIRECT = Runnable::run;
+
+    private static final Catalog THEIRS = Catalog.builder()
+            .event("placed", Placed.class)
+            .event("viewed", Viewed.class)
+            .build();
+    private static final Catalog OURS = Catalog.builder()
+            .event("sold", Sold.class, e -> Set.of(Tag.of("order", "" + e.number())))
+            .event(ImportMark.NAME, ImportMark.class, ImportMark::tags)
+            .build();
+
+    private final EventStore source = new InMemoryEventStore(THEIRS, CLOCK);
+    private final EventStore local = new InMemoryEventStore(OURS, CLOCK);
+    private final List<ImportStatus.Failure> failures = new ArrayList<>();
+
+    /** An order becomes as many sales as its number's last decimal digit says, modulo 3. */
+    private static List<Sold> translate(RecordedEvent recorded) {
+        return recorded.event() instanceof Placed placed ? sales(placed.number()) : List.of();
+    }
+
+    private static List<Sold> sales(int number) {
+        return IntStream.range(0, number % 10 % 3)
+                .mapToObj(part -> new Sold(number, part))
+                .toList();
+    }
+
+    private static List<Sold> allSales(int upTo) {
+        return IntStream.rangeClosed(1, upTo)
+                .mapToObj(EventImportTest::sales)
+                .flatMap(List::stream)
+                .toList();
+    }
+
+    private static List<Sold> sold(EventStore local) {
+        try (var events = local.read(EventQuery.types(Sold.class))) {
+            return events.toList().stream()
+                    .map(recorded -> (Sold) recorded.event())
+                    .toList();
+        }
+    }
+
+    private static List<ImportMark> marks(EventStore local) {
+        try (var events = local.read(EventQuery.types(ImportMark.class))) {
+            return events.toList().stream()
+                    .map(recorded -> (ImportMark) recorded.event())
+                    .toList();
+        }
+    }
+
+    private void place(int from, int to) {
+        for (int i = from; i <= to; i++) {
+            source.append(List.of(new Placed(i)), AppendCondition.none());
+        }
+    }
+
+    private EventImport start(Executor executor) {
+        return EventImport.from("orders", source).into(local, EventImportTest::translate, executor, failures::add);
+    }
+
+    // ---- the ordinary way
+
+    @Test
+    void what_is_there_and_what_comes_is_imported_in_order_with_its_metadata() {
+        // given
+        source.append(List.of(new Placed(1), new Placed(2)), AppendCondition.none(), Metadata.withId("c-1"));
+
+        // when
+        try (var imported = start(DIRECT)) {
+            source.append(List.of(new Placed(3), new Placed(4)), AppendCondition.none(), Metadata.withId("c-2"));
+
+            // then
+            assertThat(sold(local)).isEqualTo(allSales(4)).hasSize(4);
+            assertThat(imported.status())
+                    .isEqualTo(new ImportStatus(
+                            "orders", ImportStatus.State.RUNNING, Position.of(4), Position.of(4), Optional.empty()));
+            assertThat(imported.status().lag()).isZero();
+        }
+        try (var events = local.read(EventQuery.all())) {
+            assertThat(events.toList())
+                    .extracting(recorded -> recorded.metadata().id().orElse("none"))
+                    .containsExactly("c-1", "c-1", "c-1", "c-1", "c-2", "c-2");
+        }
+        assertThat(marks(local)).containsExactly(new ImportMark("orders", 2), new ImportMark("orders", 4));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void only_what_is_chosen_is_translated() {
+        var seen = new ArrayList<Object>();
+        source.append(List.of(new Viewed(1), new Placed(1), new Viewed(2)), AppendCondition.none());
+
+        try (var imported = EventImport.from("orders", source)
+                .only(EventQuery.types(Placed.class))
+                .into(
+                        local,
+                        recorded -> {
+                            seen.add(recorded.event());
+                            return translate(recorded);
+                        },
+                        DIRECT,
+                        failures::add)) {
+            assertThat(imported.position()).isEqualTo(Position.of(3));
+        }
+
+        assertThat(seen).containsExactly(new Placed(1));
+        assertThat(sold(local)).isEqualTo(allSales(1));
+    }
+
+    @Test
+    void a_restart_goes_on_after_the_last_mark() {
+        place(1, 5);
+        start(DIRECT).close();
+        place(6, 9);
+        assertThat(sold(local)).isEqualTo(allSales(5));
+
+        start(DIRECT).close();
+
+        assertThat(sold(local)).isEqualTo(allSales(9));
+    }
+
+    @Test
+    void a_large_history_is_imported_in_appends_of_bounded_size() {
+        // given many events in one append of the source
+        source.append(IntStream.rangeClosed(1, 1_005).mapToObj(Placed::new).toList(), AppendCondition.none());
+
+        // when
+        start(DIRECT).close();
+
+        // then
+        assertThat(sold(local)).isEqualTo(allSales(1_005));
+        assertThat(marks(local)).hasSize(11);
+    }
+
+    @Test
+    void two_sources_are_told_apart() {
+        var other = new InMemoryEventStore(THEIRS, CLOCK);
+        other.append(List.of(new Placed(2)), AppendCondition.none());
+        place(1, 4);
+
+        start(DIRECT).close();
+        EventImport.from("others", other)
+                .into(local, EventImportTest::translate, DIRECT, failures::add)
+                .close();
+
+        assertThat(sold(local)).hasSize(allSales(4).size() + sales(2).size());
+        assertThat(marks(local)).contains(new ImportMark("orders", 4), new ImportMark("others", 1));
+    }
+
+    @Test
+    void events_that_become_nothing_leave_a_mark_now_and_then_so_that_a_restart_does_not_begin_at_the_start() {
+        // given
+        for (int i = 0; i < 30; i++) {
+            source.append(IntStream.rangeClosed(1, 100).mapToObj(Viewed::new).toList(), AppendCondition.none());
+        }
+        source.append(List.of(new Viewed(1)), AppendCondition.none());
+
+        // when
+        try (var imported = start(DIRECT)) {
+            assertThat(imported.position()).isEqualTo(Position.of(3_001));
+        }
+
+        // then
+        assertThat(marks(local))
+                .containsExactly(
+                        new ImportMark("orders", 1_000),
+                        new ImportMark("orders", 2_000),
+                        new ImportMark("orders", 3_000));
+        var again = new AtomicInteger();
+        EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            again.incrementAndGet();
+                            return List.of();
+                        },
+                        DIRECT,
+                        failures::add)
+                .close();
+        assertThat(again).hasValue(1);
+    }
+
+    // ---- waiting
+
+    @Test
+    void waiting_ends_when_the_position_is_imported() throws Exception {
+        ExecutorService pool = Executors.newSingleThreadExecutor();
+        try (var imported = start(pool)) {
+            for (int i = 1; i <= 200; i++) {
+                place(i, i);
+                imported.awaitImported(source.head(), PATIENCE);
+                assertThat(sold(local)).hasSize(allSales(i).size());
+            }
+        } finally {
+            pool.shutdown();
+            assertThat(pool.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        }
+    }
+
+    @Test
+    void waiting_in_vain_is_told_with_both_positions() {
+        place(1, 1);
+        try (var imported = start(task -> {})) {
+            assertThatThrownBy(() -> imported.awaitImported(Position.of(1), Duration.ZERO))
+                    .isInstanceOf(ImportTimeoutException.class)
+                    .hasMessageContaining("\"orders\" is at position 0")
+                    .hasMessageContaining("expected 1");
+            assertThat(imported.status().lag()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void waiting_from_within_the_translation_is_refused() {
+        place(1, 1);
+        var own = new ArrayList<EventImport>();
+        var queue = new ArrayList<Runnable>();
+        own.add(EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            try {
+                                own.get(0).awaitImported(Position.of(1), PATIENCE);
+                            } catch (InterruptedException impossible) {
+                                throw new IllegalStateException(impossible);
+                            }
+                            return List.of();
+                        },
+                        queue::add,
+                        failures::add));
+
+        queue.get(0).run();
+
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause())
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("wait for itself"));
+    }
+
+    // ---- failures
+
+    @Test
+    void a_translation_that_throws_stops_the_import_at_its_event_and_is_told_once() {
+        // given
+        place(1, 6);
+        var broken = new IllegalStateException("cannot translate");
+        var imported = EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            if (recorded.position().value() == 5) {
+                                throw broken;
+                            }
+                            return translate(recorded);
+                        },
+                        DIRECT,
+                        failures::add);
+        place(7, 8);
+
+        // then
+        assertThat(failures).containsExactly(new ImportStatus.Failure("orders", Position.of(5), broken));
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.STOPPED);
+        assertThat(imported.status().failure()).isPresent();
+        assertThatThrownBy(() -> imported.awaitImported(Position.of(8), PATIENCE))
+                .isInstanceOfSatisfying(ImportStoppedException.class, stopped -> {
+                    assertThat(stopped).hasCause(broken);
+                    assertThat(stopped.source()).isEqualTo("orders");
+                    assertThat(stopped.position()).isEqualTo(Position.of(5));
+                });
+        assertThat(sold(local)).isEqualTo(allSales(4));
+
+        // when it is mended and started anew
+        start(DIRECT).close();
+        assertThat(sold(local)).isEqualTo(allSales(8));
+    }
+
+    @Test
+    void an_event_that_the_local_catalog_does_not_know_stops_the_import() {
+        place(1, 1);
+        EventImport.from("orders", source).into(local, recorded -> List.of(recorded.event()), DIRECT, failures::add);
+
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).isInstanceOf(UnknownEventException.class));
+        assertThat(local.head()).isEqualTo(Position.START);
+    }
+
+    @Test
+    void a_null_translation_and_an_executor_that_refuses_stop_the_import() {
+        place(1, 1);
+        EventImport.from("orders", source).into(local, recorded -> nothing(), DIRECT, failures::add);
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).hasMessageContaining("returned null"));
+
+        failures.clear();
+        start(task -> {
+            throw new RejectedExecutionException("full");
+        });
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).hasMessage("full"));
+    }
+
+    @Test
+    void the_marks_of_a_source_that_itself_imports_are_refused_and_can_be_left_out() {
+        // given a source that has imported from a third store under the same name
+        var third = new InMemoryEventStore(THEIRS, CLOCK);
+        third.append(List.of(new Placed(2), new Placed(4)), AppendCondition.none());
+        var relay = new InMemoryEventStore(OURS, CLOCK);
+        EventImport.from("orders", third)
+                .into(relay, EventImportTest::translate, DIRECT, failures::add)
+                .close();
+        assertThat(marks(relay)).containsExactly(new ImportMark("orders", 2));
+
+        // when all of it is handed on as it is
+        EventImport.from("orders", relay).into(local, recorded -> List.of(recorded.event()), DIRECT, failures::add);
+
+        // then
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause())
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessageContaining("import mark"));
+        assertThat(marks(local))
+                .containsExactly(new ImportMark("orders", sold(relay).size()));
+
+        // when they are not asked for
+        EventImport.from("orders", relay)
+                .only(EventQuery.types(Sold.class))
+                .into(local, recorded -> List.of(recorded.event()), DIRECT, failures::add)
+                .close();
+
+        // then
+        assertThat(failures).hasSize(1);
+        assertThat(sold(local)).isEqualTo(sold(relay));
+    }
+
+    @Test
+    void a_source_that_is_not_the_one_that_was_imported_is_found_out() {
+        place(1, 4);
+        start(DIRECT).close();
+        var restored = new InMemoryEventStore(THEIRS, CLOCK);
+        restored.append(List.of(new Placed(7)), AppendCondition.none());
+
+        EventImport.from("orders", restored).into(local, EventImportTest::translate, DIRECT, failures::add);
+
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause())
+                        .hasMessageContaining("ends at position 1")
+                        .hasMessageContaining("imported up to 4"));
+        assertThat(sold(local)).isEqualTo(allSales(4));
+    }
+
+    @Test
+    void what_cannot_work_is_refused_at_the_start() {
+        var unmarked = new InMemoryEventStore(
+                Catalog.builder().event("sold", Sold.class).build(), CLOCK);
+        var untagged = new InMemoryEventStore(
+                Catalog.builder().event(ImportMark.NAME, ImportMark.class).build(), CLOCK);
+
+        assertThatThrownBy(() -> EventImport.from("orders", source)
+                        .into(unmarked, EventImportTest::translate, DIRECT, failures::add))
+                .isInstanceOf(UnknownEventException.class);
+        assertThatThrownBy(() -> EventImport.from("orders", source)
+                        .into(untagged, EventImportTest::translate, DIRECT, failures::add))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("without their tag");
+        assertThatThrownBy(() -> EventImport.from("orders", local)
+                        .into(local, EventImportTest::translate, DIRECT, failures::add))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> EventImport.from(" ", source)).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void what_the_listener_throws_goes_to_the_handler_of_uncaught_exceptions() {
+        place(1, 1);
+        var uncaught = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((on, thrown) -> uncaught.add(thrown));
+        try {
+            EventImport.from("orders", source).into(local, recorded -> nothing(), DIRECT, failure -> {
+                throw new IllegalStateException("listener");
+            });
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        assertThat(uncaught).singleElement().satisfies(thrown -> {
+            assertThat(thrown).hasMessage("listener");
+            assertThat(thrown.getSuppressed()).hasSize(1);
+        });
+    }
+
+    // ---- closing
+
+    @Test
+    void closing_waits_for_the_append_under_way_and_nothing_is_imported_afterwards() throws Exception {
+        // given an import that is in the middle of an event
+        var inside = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        ExecutorService pool = Executors.newSingleThreadExecutor();
+        place(1, 3);
+        var imported = EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            inside.countDown();
+                            try {
+                                goOn.await();
+                            } catch (InterruptedException impossible) {
+                                throw new IllegalStateException(impossible);
+                            }
+                            return translate(recorded);
+                        },
+                        pool,
+                        failures::add);
+        assertThat(inside.await(30, TimeUnit.SECONDS)).isTrue();
+
+        // when
+        var closed = new CountDownLatch(1);
+        var closer = new Thread(() -> {
+            imported.close();
+            closed.countDown();
+        });
+        closer.start();
+        assertThat(closed.getCount()).isEqualTo(1);
+        goOn.countDown();
+        assertThat(closed.await(30, TimeUnit.SECONDS)).isTrue();
+        var then = local.head();
+        place(4, 5);
+        imported.close();
+
+        // then
+        pool.shutdown();
+        assertThat(pool.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(local.head()).isEqualTo(then);
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.CLOSED);
+        assertThatThrownBy(() -> imported.awaitImported(Position.of(5), PATIENCE))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+        assertThat(failures).isEmpty();
+        start(DIRECT).close();
+        assertThat(sold(local)).isEqualTo(allSales(5));
+    }
+
+    // ---- crashes, races, unknown outcomes
+
+    /** A store that at chosen appends does not know whether it wrote. */
+    private static final class Forgetful implements EventStore {
+        private final EventStore store;
+        private final IntPredicate unknown;
+        private final IntPredicate written;
+        private int appends;
+
+        Forgetful(EventStore store, IntPredicate unknown, IntPredicate written) {
+            this.store = store;
+            this.unknown = unknown;
+            this.written = written;
+        }
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            int number = ++appends;
+            if (!unknown.test(number)) {
+                return store.append(events, condition, metadata);
+            }
+            if (written.test(number)) {
+                store.append(events, condition, metadata);
+            }
+            throw new AppendOutcomeUnknownException("append " + number, new IllegalStateException("cut"));
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            return store.read(query, options);
+        }
+
+        @Override
+        public Position head() {
+            return store.head();
+        }
+
+        @Override
+        public Catalog catalog() {
+            return store.catalog();
+        }
+
+        @Override
+        public Subscription onAppend(Signal signal) {
+            return store.onAppend(signal);
+        }
+    }
+
+    @Test
+    void an_append_whose_outcome_is_unknown_is_neither_lost_nor_doubled() {
+        var forgetful = new Forgetful(local, number -> number % 3 != 1, number -> number % 2 == 0);
+        try (var imported =
+                EventImport.from("orders", source).into(forgetful, EventImportTest::translate, DIRECT, failures::add)) {
+            place(1, 60);
+            assertThat(imported.position()).isEqualTo(Position.of(60));
+        }
+        assertThat(failures).isEmpty();
+        assertThat(sold(local)).isEqualTo(allSales(60));
+    }
+
+    @Test
+    void a_store_that_never_knows_and_never_writes_stops_the_import() {
+        place(1, 1);
+        EventImport.from("orders", source)
+                .into(
+                        new Forgetful(local, number -> true, number -> false),
+                        EventImportTest::translate,
+                        DIRECT,
+                        failures::add);
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).isInstanceOf(AppendOutcomeUnknownException.class));
+        assertThat(local.head()).isEqualTo(Position.START);
+    }
+
+    @Test
+    void each_event_is_imported_once_and_in_order_whatever_crashes_in_every_order_of_tasks() {
+        CrashPoints.explore(60, 1, (scheduler, crashes) -> {
+            var run = new Run(scheduler, crashes);
+            while (run.liveAndCrash()) {
+                crashes.restart();
+            }
+            assertThat(sold(run.local)).isEqualTo(allSales(Run.EVENTS));
+            assertThat(run.source.head().value()).isEqualTo(Run.EVENTS);
+        });
+    }
+
+    /** What outlives a process, and the process: somebody who appends, and two imports of the same source. */
+    private static final class Run {
+        static final int EVENTS = 14;
+
+        final SeededScheduler scheduler;
+        final CrashPoints crashes;
+        final EventStore source;
+        final EventStore local;
+        final List<ImportStatus.Failure> failures = new ArrayList<>();
+
+        Run(SeededScheduler scheduler, CrashPoints crashes) {
+            this.scheduler = scheduler;
+            this.crashes = crashes;
+            this.source = new InMemoryEventStore(THEIRS, scheduler.clock());
+            this.local = new InMemoryEventStore(OURS, scheduler.clock());
+        }
+
+        boolean liveAndCrash() {
+            var theirs = crashes.around(source);
+            var ours = crashes.around(local);
+            var imports = new ArrayList<EventImport>();
+            for (var name : List.of("first", "second")) {
+                var executor = crashes.around(scheduler.named(name));
+                imports.add(EventImport.from("orders", theirs)
+                        .into(ours, EventImportTest::translate, executor, failures::add));
+            }
+            var appender = crashes.around(scheduler.named("appender"));
+            for (long i = source.head().value(); i < EVENTS; i++) {
+                appender.execute(() -> append(theirs));
+            }
+            while (scheduler.runOne()) {
+                var found = sold(local);
+                assertThat(found).isEqualTo(allSales(EVENTS).subList(0, found.size()));
+            }
+            if (!crashes.isCrashed()) {
+                assertThat(imports).allSatisfy(one -> {
+                    assertThat(one.position()).isEqualTo(source.head());
+                    assertThat(one.status().failure()).isEmpty();
+                });
+                imports.forEach(EventImport::close);
+            }
+            assertThat(failures)
+                    .allSatisfy(failure -> assertThat(failure.cause()).isInstanceOf(SimulatedCrash.class));
+            return crashes.isCrashed();
+        }
+
+        /** Appends up to three, each numbered by its place, under one of two metadata. */
+        private void append(EventStore theirs) {
+            int next = (int) theirs.head().value() + 1;
+            int last = Math.min(EVENTS, next + scheduler.choose(3));
+            if (next <= last) {
+                theirs.append(
+                        IntStream.rangeClosed(next, last).mapToObj(Placed::new).toList(),
+                        AppendCondition.none(),
+                        scheduler.choose(2) == 0 ? Metadata.none() : Metadata.withId("c"));
+            }
+        }
+    }
+
+    @Test
+    void two_imports_on_threads_of_their_own_race_and_do_no_harm() throws Exception {
+        int events = 3_000;
+        ExecutorService pool = Executors.newFixedThreadPool(2);
+        try (var first = start(pool);
+                var second = start(pool)) {
+            place(1, events);
+            first.awaitImported(source.head(), PATIENCE);
+            second.awaitImported(source.head(), PATIENCE);
+        } finally {
+            pool.shutdown();
+            assertThat(pool.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
+        assertThat(sold(local)).isEqualTo(allSales(events));
+    }
+
+    @SuppressWarnings("NullAway") // what must not be
+    private static List<Object> nothing() {
+        return null;
+    }
+}

@@ -1,0 +1,652 @@
+package dev.cqrs.live;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.inmemory.InMemoryCqrs;
+import dev.cqrs.message.Interceptor;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.query.Query;
+import dev.cqrs.runtime.ProjectionFailure;
+import dev.cqrs.runtime.ProjectionStoppedException;
+import dev.cqrs.testing.SeededScheduler;
+import java.lang.ref.WeakReference;
+import java.time.Clock;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Flow;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class LiveQueryTest {
+
+    record Added(int number) {}
+
+    /** Asks for the sum. */
+    record Sum() implements Query<Integer> {}
+
+    /** Asks about the list, by its family. */
+    sealed interface OfList extends Query<Integer> {}
+
+    record Size() implements OfList {}
+
+    record Handmade() implements Query<Integer> {}
+
+    private static final Projection<Integer> SUM =
+            Projection.of("sum", 1, Fold.from(0).on(Added.class, (sum, e) -> sum + e.number()));
+
+    /** Changed in place, and stops at a negative number. */
+    private static final Projection<List<Integer>> LIST =
+            Projection.of("list", 1, Fold.<List<Integer>>fresh(ArrayList::new).change(Added.class, (list, e) -> {
+                if (e.number() < 0) {
+                    throw new IllegalArgumentException("negative");
+                }
+                list.add(e.number());
+            }));
+
+    private static final Clock CLOCK = Clock.fixed(Instant.EPOCH, ZoneOffset.UTC);
+    private static final Executor DIRECT = Runnable::run;
+
+    private final List<ProjectionFailure> failures = new ArrayList<>();
+    private final InMemoryCqrs app = app(DIRECT, false);
+
+    private InMemoryCqrs app(Executor executor, boolean background) {
+        var builder = InMemoryCqrs.builder(CLOCK)
+                .event("added", Added.class)
+                .query(Sum.class, SUM, (query, sum) -> sum)
+                .query(OfList.class, LIST, (query, list) -> list.size())
+                .query(Handmade.class, query -> 1)
+                .onError(failures::add);
+        return (background ? builder.background(SUM, executor) : builder).build();
+    }
+
+    private static void add(InMemoryCqrs app, int number) {
+        app.store().append(List.of(new Added(number)), AppendCondition.none());
+    }
+
+    private static void addOnes(InMemoryCqrs app, int times) {
+        for (int i = 0; i < times; i++) {
+            add(app, 1);
+        }
+    }
+
+    /** Writes down all it is told. */
+    private static class Told<R> implements Flow.Subscriber<R> {
+        final List<Object> all = Collections.synchronizedList(new ArrayList<>());
+        final CountDownLatch ended = new CountDownLatch(1);
+        private final long first;
+        private final Consumer<? super R> next;
+        volatile Flow.Subscription subscription = new Flow.Subscription() {
+            @Override
+            public void request(long n) {}
+
+            @Override
+            public void cancel() {}
+        };
+
+        Told(long first, Consumer<? super R> next) {
+            this.first = first;
+            this.next = next;
+        }
+
+        Told(long first) {
+            this(first, answer -> {});
+        }
+
+        @Override
+        public void onSubscribe(Flow.Subscription subscription) {
+            this.subscription = subscription;
+            if (first > 0) {
+                subscription.request(first);
+            }
+        }
+
+        @Override
+        public void onNext(R answer) {
+            all.add(answer);
+            next.accept(answer);
+        }
+
+        @Override
+        public void onError(Throwable why) {
+            all.add(why);
+            ended.countDown();
+        }
+
+        @Override
+        public void onComplete() {
+            all.add("complete");
+            ended.countDown();
+        }
+    }
+
+    private static List<Integer> from(int first, int last) {
+        return IntStream.rangeClosed(first, last).boxed().toList();
+    }
+
+    // ---- the ordinary way
+
+    @Test
+    void a_subscriber_gets_the_answer_of_now_and_then_each_new_one() {
+        for (var backlog : List.of(Backlog.latest(), Backlog.newest(1), Backlog.failing(1))) {
+            try (var app = app(DIRECT, false)) {
+                add(app, 5);
+                var told = new Told<Integer>(Long.MAX_VALUE);
+
+                app.live(new Sum(), backlog, DIRECT).subscribe(told);
+                assertThat(told.all).containsExactly(5);
+                add(app, 1);
+                add(app, 0);
+                add(app, 2);
+
+                assertThat(told.all)
+                        .as("without the answer that stayed the same")
+                        .containsExactly(5, 6, 8);
+            }
+        }
+    }
+
+    @Test
+    void a_view_that_is_changed_in_place_and_a_family_of_queries_are_live_too() {
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        app.live(new Size(), Backlog.failing(1), DIRECT).subscribe(told);
+        addOnes(app, 3);
+        assertThat(told.all).containsExactly(0, 1, 2, 3);
+    }
+
+    @Test
+    void a_version_that_takes_over_is_asked_like_any_other_change() {
+        var twice = Projection.of("sum", 2, Fold.from(0).on(Added.class, (sum, e) -> sum + 2 * e.number()));
+        for (var backlog : List.of(Backlog.latest(), Backlog.newest(1), Backlog.failing(1))) {
+            try (var app = app(DIRECT, false)) {
+                add(app, 5);
+                var told = new Told<Integer>(Long.MAX_VALUE);
+                app.live(new Sum(), backlog, DIRECT).subscribe(told);
+
+                app.projections().rebuild(SUM, twice, DIRECT, progress -> {});
+                add(app, 1);
+
+                assertThat(told.all).containsExactly(5, 10, 12);
+            }
+        }
+    }
+
+    @Test
+    void a_query_that_no_view_answers_is_refused_and_can_be_live_by_hand() {
+        assertThatThrownBy(() -> app.live(new Handmade(), Backlog.latest(), DIRECT))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("Handmade")
+                .hasMessageContaining("LiveQuery.of");
+
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        var number = new AtomicInteger();
+        LiveQuery.of(app.view(SUM), () -> number.addAndGet(app.ask(new Handmade())), Backlog.latest(), DIRECT)
+                .subscribe(told);
+        add(app, 1);
+        assertThat(told.all).containsExactly(1, 2);
+    }
+
+    @Test
+    void interceptors_run_around_each_answer() {
+        var asked = new ArrayList<Object>();
+        Interceptor noting = (message, metadata, next) -> {
+            asked.add(message);
+            return next.proceed(message, metadata);
+        };
+        try (var app = InMemoryCqrs.builder(CLOCK)
+                .event("added", Added.class)
+                .query(Sum.class, SUM, (query, sum) -> sum)
+                .intercept(1, noting)
+                .build()) {
+            app.live(new Sum(), Backlog.newest(1), DIRECT).subscribe(new Told<>(Long.MAX_VALUE));
+            add(app, 1);
+        }
+        assertThat(asked).containsExactly(new Sum(), new Sum());
+    }
+
+    // ---- slow subscribers
+
+    @Test
+    void under_the_latest_a_slow_subscriber_gets_the_answer_of_the_time_it_asks() {
+        var asked = new AtomicInteger();
+        var told = new Told<Integer>(1);
+        var live = LiveQuery.of(
+                app.view(SUM),
+                () -> {
+                    asked.incrementAndGet();
+                    return app.ask(new Sum());
+                },
+                Backlog.latest(),
+                DIRECT);
+        live.subscribe(told);
+        addOnes(app, 100);
+        assertThat(told.all).containsExactly(0);
+        assertThat(asked).as("nothing is asked that nobody wants").hasValue(1);
+
+        told.subscription.request(2);
+        assertThat(told.all).containsExactly(0, 100);
+        addOnes(app, 100);
+
+        assertThat(told.all).containsExactly(0, 100, 101);
+        assertThat(asked).hasValue(3);
+        assertThat(live.dropped()).isZero();
+    }
+
+    @Test
+    void under_the_newest_the_oldest_are_dropped_and_counted() {
+        var told = new Told<Integer>(1);
+        var live = app.live(new Sum(), Backlog.newest(3), DIRECT);
+        live.subscribe(told);
+        addOnes(app, 10);
+
+        told.subscription.request(10);
+        addOnes(app, 1);
+
+        assertThat(told.all).containsExactly(0, 8, 9, 10, 11);
+        assertThat(live.dropped()).isEqualTo(7);
+    }
+
+    @Test
+    void under_failing_a_slow_subscriber_gets_what_waits_and_then_the_failure() {
+        var told = new Told<Integer>(1);
+        var live = app.live(new Sum(), Backlog.failing(3), DIRECT);
+        live.subscribe(told);
+        addOnes(app, 10);
+        assertThat(told.all).containsExactly(0);
+
+        told.subscription.request(2);
+        assertThat(told.all).containsExactly(0, 1, 2);
+        told.subscription.request(1);
+
+        assertThat(told.all.subList(0, 4)).containsExactly(0, 1, 2, 3);
+        assertThat(told.all.get(4))
+                .isInstanceOfSatisfying(
+                        SlowSubscriberException.class,
+                        slow -> assertThat(slow.backlog()).isEqualTo(3));
+        assertThat(told.all).hasSize(5);
+        var again = new Told<Integer>(1);
+        live.subscribe(again);
+        assertThat(again.all).containsExactly(10);
+    }
+
+    @Test
+    void ten_thousand_answers_wait_and_none_is_lost() throws Exception {
+        int changes = 10_000;
+        ExecutorService pool = Executors.newFixedThreadPool(2);
+        var told = new Told<Integer>(0);
+        app.live(new Sum(), Backlog.failing(changes + 1), pool).subscribe(told);
+        for (int i = 0; i < changes; i++) {
+            add(app, 1);
+            if (i == changes / 2) { // from here on it is taken while more comes
+                pool.execute(() -> told.subscription.request(Long.MAX_VALUE));
+            }
+        }
+        app.close();
+        assertThat(told.ended.await(30, TimeUnit.SECONDS)).isTrue();
+        pool.shutdown();
+        var expected = new ArrayList<Object>(from(0, changes));
+        expected.add("complete");
+        assertThat(told.all).isEqualTo(expected);
+    }
+
+    @Test
+    void a_backlog_of_none_is_refused() {
+        assertThatThrownBy(() -> Backlog.newest(0)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> Backlog.failing(-1)).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    // ---- orders of events
+
+    @Test
+    void nothing_is_lost_and_nothing_comes_twice_in_every_order_of_appends_requests_and_subscribing() {
+        SeededScheduler.explore(1_000, 1, scheduler -> {
+            // given a live query, of an inline or a background view
+            boolean background = scheduler.choose(2) == 0;
+            var app = app(scheduler.named("projection"), background);
+            var backlogs = List.of(Backlog.latest(), Backlog.newest(2), Backlog.failing(100));
+            var backlog = backlogs.get(scheduler.choose(3));
+            var live = app.live(new Sum(), backlog, scheduler.named("subscriber"));
+            var told = new Told<Integer>(0);
+            int changes = 10;
+
+            // when somebody subscribes between the appends, and asks for answers now and then
+            scheduler.named("subscribing").execute(() -> live.subscribe(told));
+            for (int i = 0; i < changes; i++) {
+                scheduler.named("appending").execute(() -> add(app, 1));
+                scheduler.named("requesting").execute(() -> told.subscription.request(1 + scheduler.choose(2)));
+            }
+            scheduler.runAll();
+            told.subscription.request(100);
+            scheduler.runAll();
+
+            // then each answer is newer than the one before, and the last is that of now
+            var answers = told.all.stream().map(Integer.class::cast).toList();
+            assertThat(answers).isSorted().doesNotHaveDuplicates().last().isEqualTo(changes);
+            if (backlog instanceof Backlog.Failing && !background) {
+                assertThat(answers).isEqualTo(from(answers.get(0), changes));
+            }
+            if (backlog instanceof Backlog.Newest && !background) {
+                assertThat(answers.size() + live.dropped()).isGreaterThanOrEqualTo(changes - answers.get(0));
+            }
+            app.close();
+            scheduler.runAll();
+            assertThat(told.all.get(answers.size())).isEqualTo("complete");
+            assertThat(told.all).hasSize(answers.size() + 1);
+        });
+    }
+
+    @Test
+    void whoever_subscribes_while_somebody_appends_misses_no_change() throws Exception {
+        ExecutorService pool = Executors.newFixedThreadPool(3);
+        for (int round = 0; round < 200; round++) {
+            try (var app = app(DIRECT, false)) {
+                var go = new CountDownLatch(1);
+                var appending = pool.submit(() -> {
+                    go.await();
+                    addOnes(app, 50);
+                    return true;
+                });
+                var told = new Told<Integer>(Long.MAX_VALUE);
+                var live = app.live(new Sum(), Backlog.failing(100), pool);
+                go.countDown();
+                live.subscribe(told);
+                assertThat(appending.get(30, TimeUnit.SECONDS)).isTrue();
+                app.projections().close();
+                assertThat(told.ended.await(30, TimeUnit.SECONDS)).isTrue();
+
+                var expected = new ArrayList<Object>(from((Integer) told.all.get(0), 50));
+                expected.add("complete");
+                assertThat(told.all).isEqualTo(expected);
+            }
+        }
+        pool.shutdown();
+    }
+
+    @Test
+    void several_threads_that_append_give_answers_in_order_up_to_the_last() throws Exception {
+        ExecutorService pool = Executors.newFixedThreadPool(5);
+        for (var backlog : List.of(Backlog.latest(), Backlog.newest(4), Backlog.failing(5_000))) {
+            try (var app = app(DIRECT, false)) {
+                var told = new Told<Integer>(0, answer -> {});
+                var last = new CountDownLatch(1);
+                var one =
+                        new Told<Integer>(1, answer -> {
+                            told.all.add(answer);
+                            if (answer == 4_000) {
+                                last.countDown();
+                            }
+                        }) {
+                            @Override
+                            public void onNext(Integer answer) {
+                                super.onNext(answer);
+                                subscription.request(1);
+                            }
+                        };
+                app.live(new Sum(), backlog, pool).subscribe(one);
+                for (int thread = 0; thread < 4; thread++) {
+                    pool.execute(() -> addOnes(app, 1_000));
+                }
+                assertThat(last.await(60, TimeUnit.SECONDS)).isTrue();
+                assertThat(told.all.stream().map(Integer.class::cast).toList())
+                        .isSorted()
+                        .doesNotHaveDuplicates();
+            }
+        }
+        pool.shutdown();
+    }
+
+    // ---- the subscriber's side
+
+    @Test
+    void a_subscriber_that_cancels_from_within_gets_nothing_more_and_nothing_is_asked_for_it() {
+        var asked = new AtomicInteger();
+        var told = new Told<Integer>(Long.MAX_VALUE) {
+            @Override
+            public void onNext(Integer answer) {
+                super.onNext(answer);
+                if (answer == 2) {
+                    subscription.cancel();
+                }
+            }
+        };
+        LiveQuery.of(
+                        app.view(SUM),
+                        () -> {
+                            asked.incrementAndGet();
+                            return app.ask(new Sum());
+                        },
+                        Backlog.newest(10),
+                        DIRECT)
+                .subscribe(told);
+        addOnes(app, 5);
+        told.subscription.request(1);
+        told.subscription.cancel();
+        app.close();
+
+        assertThat(told.all).containsExactly(0, 1, 2);
+        assertThat(asked).hasValue(3);
+    }
+
+    @Test
+    void a_subscriber_that_cancels_at_once_gets_nothing() {
+        var told = new Told<Integer>(0) {
+            @Override
+            public void onSubscribe(Flow.Subscription subscription) {
+                subscription.cancel();
+                subscription.request(1);
+            }
+        };
+        app.live(new Sum(), Backlog.latest(), DIRECT).subscribe(told);
+        add(app, 1);
+        assertThat(told.all).isEmpty();
+    }
+
+    @Test
+    void a_request_of_none_fails_the_subscriber_that_made_it() {
+        for (long wrong : List.of(0L, -1L, Long.MIN_VALUE)) {
+            var told = new Told<Integer>(0);
+            var other = new Told<Integer>(Long.MAX_VALUE);
+            var live = app.live(new Sum(), Backlog.failing(5), DIRECT);
+            live.subscribe(told);
+            live.subscribe(other);
+
+            told.subscription.request(wrong);
+            told.subscription.request(1);
+
+            assertThat(told.all)
+                    .singleElement()
+                    .satisfies(thrown -> assertThat((Throwable) thrown)
+                            .isInstanceOf(IllegalArgumentException.class)
+                            .hasMessageContaining("" + wrong));
+            assertThat(other.all).hasSize(1);
+        }
+    }
+
+    @Test
+    void requests_add_up_to_no_end_and_not_beyond() {
+        var told = new Told<Integer>(Long.MAX_VALUE, answer -> {});
+        app.live(new Sum(), Backlog.failing(5), DIRECT).subscribe(told);
+        told.subscription.request(Long.MAX_VALUE);
+        told.subscription.request(1);
+        addOnes(app, 20);
+        assertThat(told.all).isEqualTo(from(0, 20));
+    }
+
+    @Test
+    void what_a_subscriber_throws_ends_its_subscription_alone() {
+        var uncaught = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((on, thrown) -> uncaught.add(thrown));
+        try {
+            var broken = new Told<Integer>(Long.MAX_VALUE, answer -> {
+                throw new IllegalStateException("subscriber");
+            });
+            var other = new Told<Integer>(Long.MAX_VALUE);
+            var live = app.live(new Sum(), Backlog.newest(5), DIRECT);
+            live.subscribe(broken);
+            live.subscribe(other);
+            add(app, 1);
+
+            assertThat(broken.all).containsExactly(0);
+            assertThat(other.all).containsExactly(0, 1);
+            assertThat(uncaught)
+                    .singleElement()
+                    .satisfies(thrown -> assertThat(thrown).hasMessage("subscriber"));
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+    }
+
+    @Test
+    void a_subscriber_may_append_what_it_then_hears_of() {
+        var told = new Told<Integer>(Long.MAX_VALUE, answer -> {
+            if (answer < 5) {
+                add(app, 1);
+            }
+        });
+        app.live(new Sum(), Backlog.failing(5), DIRECT).subscribe(told);
+        assertThat(told.all).isEqualTo(from(0, 5));
+        assertThat(app.store().head()).isEqualTo(Position.of(5));
+    }
+
+    @Test
+    void after_cancel_neither_the_subscriber_nor_its_answers_are_held() throws Exception {
+        var kept = new ArrayList<Flow.Subscription>();
+        var seen = new ArrayList<WeakReference<?>>();
+        var live = LiveQuery.of(
+                app.view(SUM),
+                () -> {
+                    var answer = new Object();
+                    seen.add(new WeakReference<>(answer));
+                    return answer;
+                },
+                Backlog.newest(10),
+                DIRECT);
+        subscribeAndCancel(live, kept, seen);
+
+        for (int i = 0; i < 50 && seen.stream().anyMatch(one -> !one.refersTo(null)); i++) {
+            System.gc();
+            TimeUnit.MILLISECONDS.sleep(i); // the collector gives no signal
+        }
+        assertThat(seen)
+                .hasSize(5)
+                .allSatisfy(one -> assertThat(one.refersTo(null)).isTrue());
+        assertThat(kept).hasSize(1);
+    }
+
+    private <R> void subscribeAndCancel(LiveQuery<R> live, List<Flow.Subscription> kept, List<WeakReference<?>> seen) {
+        var told = new Told<R>(0);
+        live.subscribe(told);
+        addOnes(app, 3);
+        kept.add(told.subscription);
+        seen.add(new WeakReference<>(told));
+        told.subscription.cancel();
+    }
+
+    // ---- the end
+
+    @Test
+    void when_the_engine_is_closed_what_waits_is_given_and_the_subscriber_is_completed() {
+        var slow = new Told<Integer>(0);
+        var latest = new Told<Integer>(1);
+        app.live(new Sum(), Backlog.failing(5), DIRECT).subscribe(slow);
+        app.live(new Sum(), Backlog.latest(), DIRECT).subscribe(latest);
+        addOnes(app, 2);
+        app.close();
+        assertThat(latest.all).containsExactly(0, "complete");
+        assertThat(slow.all).isEmpty();
+
+        slow.subscription.request(2);
+        assertThat(slow.all).containsExactly(0, 1);
+        slow.subscription.request(1);
+        assertThat(slow.all).containsExactly(0, 1, 2, "complete");
+
+        var late = new Told<Integer>(1);
+        app.live(new Sum(), Backlog.latest(), DIRECT).subscribe(late);
+        assertThat(late.all).containsExactly("complete");
+    }
+
+    @Test
+    void when_the_projection_stops_what_waits_is_given_and_the_subscriber_fails() {
+        for (var backlog : List.of(Backlog.latest(), Backlog.failing(5))) {
+            try (var app = app(DIRECT, false)) {
+                var told = new Told<Integer>(Long.MAX_VALUE);
+                var live = app.live(new Size(), backlog, DIRECT);
+                live.subscribe(told);
+                add(app, 1);
+                add(app, -1);
+
+                assertThat(told.all.subList(0, 2)).containsExactly(0, 1);
+                assertThat(told.all.get(2)).isInstanceOf(ProjectionStoppedException.class);
+                assertThat(told.all).hasSize(3);
+                var late = new Told<Integer>(1);
+                live.subscribe(late);
+                assertThat(late.all).singleElement().isInstanceOf(ProjectionStoppedException.class);
+            }
+        }
+    }
+
+    @Test
+    void what_the_query_throws_or_a_null_fails_the_subscriber() {
+        var broken = new IllegalStateException("query");
+        var told = new Told<Integer>(1);
+        LiveQuery.<Integer>of(
+                        app.view(SUM),
+                        () -> {
+                            throw broken;
+                        },
+                        Backlog.latest(),
+                        DIRECT)
+                .subscribe(told);
+        assertThat(told.all).containsExactly(broken);
+
+        var nothing = new Told<Integer>(1);
+        LiveQuery.of(app.view(SUM), LiveQueryTest::nothing, Backlog.newest(1), DIRECT)
+                .subscribe(nothing);
+        assertThat(nothing.all).singleElement().isInstanceOf(NullPointerException.class);
+        add(app, 1);
+        assertThat(app.ask(new Sum())).isEqualTo(1);
+    }
+
+    @Test
+    void an_executor_that_refuses_fails_the_subscriber() {
+        var full = new RejectedExecutionException("full");
+        var open = new AtomicInteger(1);
+        Executor refusing = task -> {
+            if (open.getAndDecrement() <= 0) {
+                throw full;
+            }
+            task.run();
+        };
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        var live = app.live(new Sum(), Backlog.latest(), refusing);
+        live.subscribe(told);
+        addOnes(app, 3);
+        assertThat(told.all).containsExactly(0, full);
+
+        var late = new Told<Integer>(1);
+        live.subscribe(late);
+        assertThat(late.all).containsExactly(full);
+        assertThat(app.store().head()).isEqualTo(Position.of(3));
+    }
+
+    @SuppressWarnings("NullAway") // what must not be
+    private static Integer nothing() {
+        return null;
+    }
+}

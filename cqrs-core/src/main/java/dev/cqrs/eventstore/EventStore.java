@@ -122,7 +122,7 @@ public interface EventStore {
          * Reads the next events, oldest first, as many as there are and the arrays hold.
          *
          * @param after the position behind which to begin
-         * @param until the last position to read; not behind the log's head
+         * @param until the last position to read
          * @param events takes the events, from index 0 on
          * @param positions takes the values of their positions, as many as there is room for events
          * @return how many events; less than there is room for if there are no more

@@ -100,8 +100,30 @@ public interface EventStream extends AutoCloseable {
     void close();
 
     /**
-     * Moves over the next events, as many as there are and the arrays hold, and gives them with their places; the last of
-     * them is the current one.
+     * Has a run take the rest of the stream.
+     *
+     * <p>If a step throws, the current event is the one that it was given, and reading goes on behind it. If the run is
+     * stopped, it is not said where the stream stands.
+     *
+     * @param run folds
+     * @return how many events it took in this call
+     */
+    default long fold(Fold.Run<?> run) {
+        var one = new Object[1];
+        long taken = 0;
+        while (advance()) {
+            one[0] = event();
+            if (run.take(one, 0, 1) == 0) {
+                break;
+            }
+            taken++;
+        }
+        return taken;
+    }
+
+    /**
+     * Moves over the next events, as many as there are and the arrays hold, and gives them with their places. If the arrays
+     * are full, the last of them is the current one; otherwise the stream is at its end.
      *
      * <p>For those who fold many events and mean to know which one they failed at.
      *

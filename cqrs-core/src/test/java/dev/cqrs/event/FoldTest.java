@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import java.lang.reflect.Array;
 import java.util.ArrayList;
@@ -411,12 +412,13 @@ class FoldTest {
     record Minus() implements Sign {}
 
     @Test
-    void a_run_folds_as_single_steps_do_whatever_the_classes_and_tells_which_event_failed() {
+    void a_run_folds_as_single_steps_do_and_tells_which_event_failed() {
         var inPlace = Fold.<List<Object>>fresh(ArrayList::new)
                 .change(Integer.class, (list, e) -> list.add(e + 1))
                 .change(String.class, (list, e) -> list.add(e + "!"))
                 .change(Sign.class, (list, e) -> list.add(e))
                 .change(Plus.class, (list, e) -> list.add("plus"))
+                .change(Comparable.class, (list, e) -> list.add("comparable " + e))
                 .change(Numbered.class, (list, e) -> {
                     if (e.number() < 0) {
                         throw new IllegalArgumentException("less than nothing");
@@ -425,26 +427,51 @@ class FoldTest {
         var values = Fold.from("").on(String.class, (text, e) -> text + e).on(Integer.class, (text, e) -> text + e);
         Object[] events = {1, "a", new Plus(), new Minus(), 2.5, 'c', 7L, 1f, (short) 2, (byte) 3, new Numbered(1), "b"
         };
-        var run = inPlace.run(inPlace.initial());
-        var text = values.run("from here ");
-        var expected = inPlace.initial();
-        for (int round = 0; round < 3; round++) {
-            assertThat(run.take(events, 0, events.length)).isEqualTo(events.length);
-            assertThat(text.take(events, 1, events.length)).isEqualTo(events.length - 1);
-            for (var event : events) {
-                expected = inPlace.apply(expected, event);
-            }
+        Class<?>[] classes =
+                java.util.Arrays.stream(events).map(Object::getClass).distinct().toArray(Class<?>[]::new);
+        var kinds = new char[events.length];
+        for (int i = 0; i < kinds.length; i++) {
+            kinds[i] = (char) List.of(classes).indexOf(events[i].getClass());
         }
-        assertThat(run.state()).isEqualTo(expected).contains("plus", new Minus());
-        assertThat(text.state()).isEqualTo("from here ababab");
+        for (boolean numbered : List.of(true, false)) {
+            var run = inPlace.run(inPlace.initial());
+            var text = values.run("from here ");
+            var expected = inPlace.initial();
+            for (int round = 0; round < 3; round++) {
+                int taken = numbered
+                        ? run.take(events, kinds, classes, 0, events.length)
+                        : run.take(events, 0, events.length);
+                assertThat(taken).isEqualTo(events.length);
+                taken = numbered
+                        ? text.take(events, kinds, classes, 1, events.length)
+                        : text.take(events, 1, events.length);
+                assertThat(taken).isEqualTo(events.length - 1);
+                for (var event : events) {
+                    expected = inPlace.apply(expected, event);
+                }
+            }
+            assertThat(run.state()).isEqualTo(expected).contains("plus", new Minus());
+            assertThat(text.state()).isEqualTo("from here ababab");
 
-        events[3] = new Numbered(-1);
-        assertThatThrownBy(() -> run.take(events, 2, 8)).hasMessage("less than nothing");
-        assertThat(run.taken()).isEqualTo(1);
-        run.from(new ArrayList<>());
-        assertThat(run.take(events, 0, 2)).isEqualTo(2);
-        assertThat(run.state()).containsExactly(2, "a!");
-        run.stop();
-        assertThat(run.take(events, 0, 2)).isZero();
+            var failing = events.clone();
+            failing[10] = new Numbered(-1);
+            var thrown = catchThrowable(() -> {
+                if (numbered) {
+                    run.take(failing, kinds, classes, 3, 12);
+                } else {
+                    run.take(failing, 3, 12);
+                }
+            });
+            assertThat(thrown).hasMessage("less than nothing");
+            assertThat(run.taken()).isEqualTo(7);
+            assertThat(run.hasThrown(thrown)).isTrue();
+            assertThat(run.hasThrown(new IllegalArgumentException())).isFalse();
+            run.from(new ArrayList<>());
+            assertThat(run.take(events, 0, 2)).isEqualTo(2);
+            assertThat(run.state()).containsExactly(2, "a!");
+            run.stop();
+            assertThat(run.take(events, 0, 2)).isZero();
+            assertThat(run.take(events, kinds, classes, 0, 2)).isZero();
+        }
     }
 }

@@ -1,5 +1,6 @@
 package dev.cqrs.inmemory;
 
+import dev.cqrs.event.Fold;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +49,47 @@ abstract sealed class Cursor {
                         events[count] = chunk.events[slot];
                         positions[count++] = position;
                     }
+                }
+            }
+            return count;
+        }
+
+        /**
+         * Has a run take the next events, ascending, where they lie; gives how many. If a step throws, the cursor stands at
+         * its event.
+         */
+        long fold(Fold.Run<?> run, Class<?>[] classes) {
+            long count = 0;
+            while (left > 0) {
+                var chunk = log.chunk(position + 1);
+                int slot = Log.slot(position + 1);
+                int end = slot + Math.min(left, chunk.events.length - slot);
+                int from = slot;
+                while (from < end && !isMeant(chunk, from)) {
+                    from++;
+                }
+                position += from - slot;
+                left -= from - slot;
+                int to = filters.isEmpty() ? end : from;
+                while (to < end && isMeant(chunk, to)) {
+                    to++;
+                }
+                if (from == to) {
+                    continue;
+                }
+                int taken = to - from;
+                try {
+                    taken = run.take(chunk.events, chunk.types, classes, from, to);
+                } catch (Throwable thrown) {
+                    taken = run.taken() + 1;
+                    throw thrown;
+                } finally {
+                    position += taken;
+                    left -= taken;
+                }
+                count += taken;
+                if (taken < to - from) {
+                    break;
                 }
             }
             return count;

@@ -2,11 +2,13 @@ package dev.cqrs.inmemory;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Tag;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** The event classes of a catalog, numbered from 0, each with its posting. Immutable but for the postings. */
 final class EventTypes {
@@ -14,6 +16,7 @@ final class EventTypes {
     private final Catalog catalog;
     private final Map<Class<?>, EventType> byClass = new HashMap<>();
     private final EventType[] byNumber;
+    private final Class<?>[] classes;
     private final Map<Class<?>, int[]> below = new ConcurrentHashMap<>();
 
     record EventType(int number, Class<?> type, String name, Function<Object, Set<Tag>> tagging, Posting posting) {}
@@ -31,6 +34,7 @@ final class EventTypes {
                     new EventType(number, type, catalog.nameOf(type), catalog.tagging(type), Posting.ofType());
             byClass.put(type, byNumber[number]);
         }
+        this.classes = Arrays.stream(byNumber).map(EventType::type).toArray(Class<?>[]::new);
     }
 
     EventType of(Object event) {
@@ -44,6 +48,11 @@ final class EventTypes {
 
     EventType get(int number) {
         return byNumber[number];
+    }
+
+    /** By number; not to be changed. */
+    Class<?>[] classes() {
+        return classes;
     }
 
     int count() {
@@ -72,5 +81,16 @@ final class EventTypes {
             }
         }
         return mask;
+    }
+
+    /** As {@link #mask}, but {@code null} if every event is of one of them, so that none need be looked at. */
+    boolean @Nullable [] maskUnlessAll(Set<Class<?>> types) {
+        var mask = mask(types);
+        for (boolean meant : mask) {
+            if (!meant) {
+                return mask;
+            }
+        }
+        return null;
     }
 }

@@ -450,7 +450,7 @@ public final class InMemoryEventStore implements EventStore {
         var filters = new ArrayList<Cursor.Filter>();
         boolean everything = false;
         for (var item : query.items()) {
-            var mask = item.types().isEmpty() ? null : types.mask(item.types());
+            var mask = item.types().isEmpty() ? null : types.maskUnlessAll(item.types());
             var all = indexed(item.tags());
             if (all == null) {
                 continue; // a tag that no event has

@@ -52,6 +52,21 @@ final class InMemoryEventStream implements EventStream {
     }
 
     @Override
+    public long fold(Fold.Run<?> run) {
+        checkOpen();
+        if (left != Long.MAX_VALUE || !(cursor instanceof Cursor.Range range) || !range.isAscending()) {
+            return EventStream.super.fold(run);
+        }
+        position = 0;
+        try {
+            return range.fold(run, types.classes());
+        } catch (Throwable thrown) {
+            position = range.position();
+            throw thrown;
+        }
+    }
+
+    @Override
     public int advance(Object[] events, long[] positions) {
         checkOpen();
         int room = (int) Math.min(events.length, left);
@@ -65,7 +80,7 @@ final class InMemoryEventStream implements EventStream {
             }
         }
         left -= moved;
-        position = moved == 0 ? 0 : (int) positions[moved - 1];
+        position = moved == 0 || moved < events.length ? 0 : (int) positions[moved - 1];
         return moved;
     }
 

@@ -7,6 +7,7 @@ import dev.cqrs.projection.Projection.Keys;
 import java.util.Map;
 import java.util.concurrent.Executor;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A view's next state, while events are folded into it: one object for all the states that come one after the other.
@@ -45,6 +46,11 @@ abstract sealed class Draft<V> {
     abstract int applyAll(Object[] events, int from, int to);
 
     abstract int taken();
+
+    /** What a stream can fold with by itself, if there is such. */
+    Fold.@Nullable Run<V> run() {
+        return null;
+    }
 
     /** Ends {@link #applyAll} before the next event, for good. */
     abstract void stop();
@@ -90,6 +96,11 @@ abstract sealed class Draft<V> {
         @Override
         void apply(Object event) {
             run.from(fold.apply(run.state(), event));
+        }
+
+        @Override
+        Fold.Run<V> run() {
+            return run;
         }
 
         @Override

@@ -1,6 +1,7 @@
 package dev.cqrs.runtime;
 
 import dev.cqrs.event.EventCodec;
+import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventQuery;
@@ -271,7 +272,7 @@ final class Follower<V> {
         }
     }
 
-    ProjectionStatus status(boolean viewClosed, Optional<Rebuild.Progress> rebuild) {
+    ProjectionStatus status(Optional<Rebuild.Progress> rebuild) {
         var why = failure;
         var reached = position;
         return new ProjectionStatus(
@@ -279,7 +280,7 @@ final class Follower<V> {
                 projection.version(),
                 why != null && !why.retried()
                         ? ProjectionStatus.State.STOPPED
-                        : viewClosed
+                        : closed
                                 ? ProjectionStatus.State.CLOSED
                                 : why != null ? ProjectionStatus.State.RETRYING : ProjectionStatus.State.RUNNING,
                 reached,
@@ -567,6 +568,12 @@ final class Follower<V> {
             return foldFew(feed, end, reached);
         }
         try (var stream = read(end)) {
+            var run = draft.run();
+            if (feed != null && run != null && projection.saved().isEmpty() && batchParking.isEmpty()) {
+                if (!foldWhereTheyLie(stream, run)) {
+                    return false;
+                }
+            }
             for (int count = stream.advance(events, positions); count > 0; count = stream.advance(events, positions)) {
                 if (!foldTaken(count, stream, reached)) {
                     return false;
@@ -575,6 +582,9 @@ final class Follower<V> {
                 if (count < events.length) {
                     break;
                 }
+            }
+            if (isOver() && !isShownInPart()) {
+                return false;
             }
             publish(draft.end(), end.isAfter(stream.head()) ? stream.head() : end, batchParking);
             recovered();
@@ -590,12 +600,35 @@ final class Follower<V> {
         }
     }
 
+    /**
+     * Has a store in memory fold by itself, up to the first event that fails; gives whether to go on with what is left. When it
+     * is told to stop, how far it came is not known; so not for views in place that are saved on close.
+     */
+    private boolean foldWhereTheyLie(EventStream stream, Fold.Run<V> run) {
+        try {
+            folded += stream.fold(run);
+            return !isOver();
+        } catch (Throwable thrown) {
+            if (!run.hasThrown(thrown)) {
+                throw thrown;
+            }
+            long at = stream.position().value();
+            var parked = failedAt(stream.event(), at, thrown, batchParking);
+            if (parked == null) {
+                publish(draft.end(), Position.of(at - 1), batchParking);
+                return false;
+            }
+            batchParking = parked;
+            return true;
+        }
+    }
+
     /** The same for what has just been appended, for which no stream is opened. */
     private boolean foldFew(EventStore.Feed feed, Position end, long reached) {
         int count = 0;
         try {
             count = feed.read(position, end, events, positions);
-            if (!foldTaken(count, null, reached)) {
+            if (!foldTaken(count, null, reached) || (isOver() && !isShownInPart())) {
                 return false;
             }
             publish(draft.end(), end, batchParking);

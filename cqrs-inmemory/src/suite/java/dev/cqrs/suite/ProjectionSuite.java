@@ -28,6 +28,8 @@ import dev.cqrs.suite.Bank.Seen;
 import dev.cqrs.suite.Bank.Sum;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -389,6 +391,46 @@ public abstract class ProjectionSuite {
             assertThat(cents(view)).containsExactly(3);
             assertThat(view.parked()).extracting(Parked::position).containsExactly(Position.of(2), Position.of(3));
         }
+    }
+
+    @Test
+    void a_store_that_is_down_for_half_a_minute_is_tried_until_it_is_back_and_loses_nothing() {
+        var down = new AtomicBoolean();
+        var log = store;
+        var failing = (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, arguments) -> {
+                    if (down.get() && List.of("head", "read").contains(method.getName())) {
+                        throw new IllegalStateException("connection refused");
+                    }
+                    return method.isDefault()
+                            ? InvocationHandler.invokeDefault(proxy, method, arguments)
+                            : method.invoke(log, arguments);
+                });
+        var mailing = Bank.seen(1).effect(Moved.class, doing());
+        var delivery = background().retry(executor::schedule, Duration.ofSeconds(1), Duration.ofSeconds(5));
+        try (var engine = ProjectionEngine.builder(failing, failures::add)
+                .checkpoints(checkpoints)
+                .run(mailing, delivery)
+                .build()) {
+            move("a", 1);
+            executor.runAll();
+            down.set(true);
+            move("a", 2, 3);
+            executor.runFor(Duration.ofSeconds(30));
+            assertThat(engine.view(mailing).status().state()).isEqualTo(ProjectionStatus.State.RETRYING);
+            assertThat(engine.view(mailing).status().head().value())
+                    .as("the last that was seen")
+                    .isPositive();
+            assertThat(failures.size()).isBetween(5, 9);
+
+            down.set(false);
+            executor.runAll();
+
+            assertThat(cents(engine.view(mailing))).containsExactly(1, 2, 3);
+            assertThat(failures).allMatch(ProjectionFailure::retried);
+            assertThat(engine.health().isWell()).isTrue();
+        }
+        assertThat(done).containsExactly("seen/1 1", "seen/2 2", "seen/3 3");
     }
 
     @Test

@@ -12,6 +12,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.testing.CrashPoints;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.SimulatedCrash;
@@ -47,6 +48,17 @@ class ProjectionEngineCrashTest {
     private static final Projection<List<Long>> IN_PLACE = Projection.of(
             "in-place", 1, Fold.<List<Long>>fresh(ArrayList::new).change(Added.class, (l, e) -> l.add(e.number())));
     private static final Projection<List<Long>> INLINE = Projection.of("inline", 1, NUMBERS);
+
+    /** Even numbers from four on are put aside, as four cannot be folded. */
+    private static final Projection<List<Long>> PARKING = Projection.of(
+                    "parking", 1, Fold.from(List.<Long>of()).on(Added.class, (list, e) -> {
+                        if (e.number() == 4) {
+                            throw new IllegalArgumentException("four");
+                        }
+                        return NUMBERS.apply(list, e);
+                    }))
+            .by(Keys.by(Added.class, e -> e.number() % 2));
+
     private static final List<Projection<List<Long>>> ALL = List.of(SAVED, ODD, IN_PLACE, INLINE);
 
     @Test
@@ -62,6 +74,12 @@ class ProjectionEngineCrashTest {
                         .as(projection.name())
                         .isEqualTo(Position.of(EVENTS));
             }
+            assertThat(run.mailed.stream().distinct())
+                    .containsExactlyElementsOf(
+                            LongStream.rangeClosed(1, EVENTS).boxed().toList());
+            assertThat(run.saved.load("parking").orElseThrow().parked())
+                    .extracting(parked -> parked.position().value())
+                    .containsExactly(4L, 6L, 8L);
         });
     }
 
@@ -72,6 +90,15 @@ class ProjectionEngineCrashTest {
         final InMemoryEventStore log;
         final InMemoryCheckpointStore saved = new InMemoryCheckpointStore();
         final List<ProjectionFailure> failures = new ArrayList<>();
+
+        /** The world outside. */
+        final List<Long> mailed = new ArrayList<>();
+
+        final Projection<List<Long>> mails = Projection.of("mails", 1, NUMBERS)
+                .effect(
+                        Added.class,
+                        (event, trigger) ->
+                                mailed.add(trigger.event().position().value()));
 
         Run(SeededScheduler scheduler, CrashPoints crashes) {
             this.scheduler = scheduler;
@@ -87,6 +114,8 @@ class ProjectionEngineCrashTest {
                     .background(SAVED, named("saved"))
                     .background(ODD, named("odd"))
                     .background(IN_PLACE, named("in-place"))
+                    .background(mails, named("mails"))
+                    .run(PARKING, Delivery.background(named("parking")).batch(2).park())
                     .inline(INLINE)
                     .build();
             var appender = named("appender");
@@ -102,6 +131,7 @@ class ProjectionEngineCrashTest {
                 }
                 engine.close();
             }
+            failures.removeIf(failure -> failure.outcome() == ProjectionFailure.Outcome.PARKED);
             assertThat(failures)
                     .allSatisfy(failure -> assertThat(failure.cause()).isInstanceOf(SimulatedCrash.class));
             assertThat(failures.isEmpty() || crashes.passed() > 0).isTrue();
@@ -123,6 +153,20 @@ class ProjectionEngineCrashTest {
         }
 
         private void check(ProjectionEngine engine) {
+            saved.load("parking").ifPresent(checkpoint -> {
+                long position = checkpoint.position().value();
+                assertThat(checkpoint.state())
+                        .isEqualTo(LongStream.rangeClosed(1, position)
+                                .filter(number -> number < 4 || number % 2 == 1)
+                                .boxed()
+                                .toList());
+                assertThat(checkpoint.parked())
+                        .extracting(parked -> parked.position().value())
+                        .isEqualTo(LongStream.rangeClosed(4, position)
+                                .filter(number -> number % 2 == 0)
+                                .boxed()
+                                .toList());
+            });
             for (var projection : ALL) {
                 saved.load(projection.name())
                         .ifPresent(checkpoint -> assertThat(checkpoint.state())

@@ -242,6 +242,117 @@ public abstract class EventStoreContract {
                 log().stream().map(RecordedEvent::recordedAt).toList());
     }
 
+    /** What is read many at a time is what is read one by one, whichever way there is. */
+    @Test
+    void many_events_at_a_time_are_those_of_one_by_one_by_arrays_runs_and_feeds() {
+        // given
+        for (int batch = 0; batch < 40; batch++) {
+            int number = batch;
+            store.append(
+                    IntStream.range(0, batch % 9 + 1)
+                            .<CampusEvent>mapToObj(i ->
+                                    i % 3 == 0 ? new TermBegan(number) : new Subscribed("c" + i % 4, "s" + number % 5))
+                            .toList(),
+                    AppendCondition.none());
+        }
+        var head = store.head();
+        for (var query : List.of(
+                EventQuery.all(),
+                EventQuery.types(CampusEvent.class),
+                EventQuery.types(Subscribed.class),
+                EventQuery.tagged(course("c1")),
+                EventQuery.tagged(course("c2"), student("s3")).or(EventQuery.types(TermBegan.class)),
+                EventQuery.tagged(course("nobody")))) {
+            for (var bounds : new long[][] {{0, head.value()}, {7, 100}, {99, 101}, {head.value() - 1, head.value()}}) {
+                var options =
+                        ReadOptions.forwards().after(Position.of(bounds[0])).until(Position.of(bounds[1]));
+                List<RecordedEvent> expected;
+                try (var stream = store.read(query, options)) {
+                    expected = stream.toList();
+                }
+
+                // then
+                assertEquals(expected, inArrays(query, options), () -> "arrays of " + query + " " + options);
+                assertEquals(expected, byRuns(query, options), () -> "runs of " + query + " " + options);
+                store.feed(query)
+                        .ifPresent(feed -> assertEquals(
+                                expected.stream().map(RecordedEvent::event).toList(),
+                                fed(feed, options),
+                                () -> "feed of " + query + " " + options));
+            }
+        }
+        assertEquals(head, store.head());
+        assertTrue(head.value() > 150);
+    }
+
+    private List<RecordedEvent> inArrays(EventQuery query, ReadOptions options) {
+        var events = new Object[7];
+        var positions = new long[7];
+        var found = new ArrayList<RecordedEvent>();
+        try (var stream = store.read(query, options)) {
+            for (int count = stream.advance(events, positions); count > 0; count = stream.advance(events, positions)) {
+                if (count == events.length) {
+                    assertEquals(events[count - 1], stream.recorded().event());
+                    assertEquals(positions[count - 1], stream.position().value());
+                }
+                for (int i = 0; i < count; i++) {
+                    try (var one = store.read(
+                            EventQuery.all(),
+                            ReadOptions.forwards()
+                                    .after(Position.of(positions[i] - 1))
+                                    .until(Position.of(positions[i])))) {
+                        found.add(one.toList().get(0));
+                    }
+                    assertEquals(found.get(found.size() - 1).event(), events[i]);
+                }
+            }
+            assertFalse(stream.advance());
+        }
+        return found;
+    }
+
+    /** Each step throws once, so that every event shows where the stream stands then. */
+    private List<RecordedEvent> byRuns(EventQuery query, ReadOptions options) {
+        var found = new ArrayList<RecordedEvent>();
+        var failing = Fold.<List<Object>>fresh(ArrayList::new).change(CampusEvent.class, (list, event) -> {
+            throw new IllegalStateException("step");
+        });
+        try (var stream = store.read(query, options)) {
+            var run = failing.run(failing.initial());
+            while (true) {
+                try {
+                    assertEquals(0, stream.fold(run));
+                    break;
+                } catch (IllegalStateException thrown) {
+                    assertTrue(run.hasThrown(thrown));
+                    found.add(stream.recorded());
+                }
+            }
+        }
+        try (var stream = store.read(query, options)) {
+            var all = Fold.<List<Object>>fresh(ArrayList::new).change(CampusEvent.class, List::add);
+            var run = all.run(all.initial());
+            assertEquals(found.size(), stream.fold(run));
+            assertEquals(found.stream().map(RecordedEvent::event).toList(), run.state());
+        }
+        return found;
+    }
+
+    private static List<Object> fed(EventStore.Feed feed, ReadOptions options) {
+        var events = new Object[6];
+        var positions = new long[6];
+        var found = new ArrayList<Object>();
+        var after = options.after();
+        while (true) {
+            int count = feed.read(after, options.until(), events, positions);
+            found.addAll(Arrays.asList(events).subList(0, count));
+            if (count < events.length) {
+                return found;
+            }
+            after = Position.of(positions[count - 1]);
+        }
+    }
+
     @Test
     void a_long_log_is_read_whole_and_in_parts() {
         // given

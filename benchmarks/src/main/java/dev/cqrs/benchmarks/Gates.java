@@ -282,7 +282,7 @@ public final class Gates {
             missing(what, true, gate, gate);
             return;
         }
-        double above = Math.round((bytes.get() - by.get()) * 10) / 10.0; // the rest is the profiler's own share
+        double above = Math.round(bytes.get() - by.get()); // less is the profiler's own share, and the set-up's
         row(what, true, gate, gate, above, number(above));
     }
 

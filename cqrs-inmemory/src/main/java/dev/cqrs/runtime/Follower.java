@@ -180,8 +180,8 @@ final class Follower<V> {
             parking = Parking.of(from.parked().stream().map(this::item).toList());
         } else if (projection.hasEffects()) { // those of an earlier version, or of a state that cannot be read
             effectsAfter = saved.position(projection.name())
-                    .map(Position::value)
-                    .filter(at -> at <= head.value())
+                    .map(at -> Math.min(
+                            at.value(), head.value())) // of a log that was put back: its events have had theirs
                     .orElse(0L);
         }
     }
@@ -425,7 +425,9 @@ final class Follower<V> {
         boolean more = false;
         lock.writeLock().lock();
         try {
-            if (isRunning() && until.isAfter(position)) {
+            if (isRunning()
+                    && !pausing
+                    && until.isAfter(position)) { // another thread may have failed while this one waited
                 more = foldBatch(until) && until.isAfter(position);
             }
         } finally {
@@ -781,7 +783,8 @@ final class Follower<V> {
 
     static String reason(Throwable thrown) {
         try {
-            return thrown.toString();
+            var words = thrown.toString();
+            return words == null || words.isBlank() ? thrown.getClass().getName() : words;
         } catch (Throwable unspeakable) { // the exception's own words have thrown
             return thrown.getClass().getName();
         }
@@ -802,7 +805,13 @@ final class Follower<V> {
                 if (!parked.isEmpty()) {
                     left = 0;
                     for (int i = 0; i < count; i++) {
-                        var key = projection.keys().orElseThrow().of(events[i]);
+                        Object key;
+                        try {
+                            key = projection.keys().orElseThrow().of(events[i]);
+                        } catch (Throwable withoutKey) { // the event's own fault, as one by one shows
+                            folded = before;
+                            return null;
+                        }
                         if (!parked.holds(key)) {
                             events[left++] = events[i];
                         } else if (parked.items().size() < delivery.mostParked()) {
@@ -1045,6 +1054,7 @@ final class Follower<V> {
         }
         saveCheckpoint();
         afterwards();
+        pauseAsAsked();
         return well;
     }
 
@@ -1063,6 +1073,7 @@ final class Follower<V> {
         }
         saveCheckpoint();
         afterwards();
+        pauseAsAsked();
         return true;
     }
 

@@ -164,6 +164,9 @@ public final class Rebuild {
             decided.compareAndSet(State.RUNNING, State.FAILED);
         }
         var state = Objects.requireNonNull(decided.get());
+        if (state == State.FAILED) {
+            work.abandon(null);
+        }
         if (note(state) && state == State.RUNNING) {
             schedule();
         }

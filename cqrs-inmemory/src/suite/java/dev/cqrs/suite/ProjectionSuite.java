@@ -434,6 +434,66 @@ public abstract class ProjectionSuite {
     }
 
     @Test
+    void a_checkpoint_that_fails_once_while_a_parked_event_is_repaired_does_not_make_the_projection_stand_still() {
+        var full = new AtomicBoolean();
+        var once = new CheckpointStore() {
+            @Override
+            public Optional<Checkpoint> load(String name) {
+                return checkpoints.load(name);
+            }
+
+            @Override
+            public void save(String name, Checkpoint checkpoint) {
+                if (full.getAndSet(false)) {
+                    throw new IllegalStateException("no space left");
+                }
+                checkpoints.save(name, checkpoint);
+            }
+
+            @Override
+            public void delete(String name) {
+                checkpoints.delete(name);
+            }
+        };
+        var poison = new AtomicBoolean(true);
+        var poisoned = Bank.poisoned(1, poison::get);
+        var delivery =
+                background().retry(executor::schedule, Duration.ofSeconds(1)).park();
+        try (var engine = engine().checkpoints(once).run(poisoned, delivery).build()) {
+            move("a", 500, 1);
+            executor.runAll();
+            var view = engine.view(poisoned);
+            for (boolean discarding : List.of(true, false)) {
+                full.set(true);
+                poison.set(false);
+                assertThat(discarding ? view.discardParked(Position.of(1)) : view.retryParked("a"))
+                        .isTrue();
+                assertThat(full.get()).as("a save was tried").isFalse();
+                move("b", 2);
+                executor.runAll();
+                assertThat(view.position()).isEqualTo(store.head());
+            }
+            assertThat(cents(view)).containsExactly(2, 1, 2);
+            assertThat(engine.health().isWell()).isTrue();
+        }
+    }
+
+    @Test
+    void a_log_that_was_put_back_has_no_effects_performed_again() {
+        move("a", 1, 2);
+        checkpoints.save("seen", new Checkpoint(1, Position.of(99), new Seen(List.of())));
+        var mailing = Bank.seen(1).effect(Moved.class, doing());
+        try (var engine = engine().background(mailing, executor).build()) {
+            executor.runAll();
+            assertThat(cents(engine.view(mailing))).containsExactly(1, 2);
+            assertThat(done).isEmpty();
+            move("a", 3);
+            executor.runAll();
+        }
+        assertThat(done).containsExactly("seen/3 3");
+    }
+
+    @Test
     void a_view_changed_in_place_is_not_resumed_but_rebuilt() {
         var poison = new AtomicBoolean(true);
         var list = Projection.of(

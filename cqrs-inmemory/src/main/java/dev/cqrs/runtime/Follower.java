@@ -101,6 +101,7 @@ final class Follower<V> {
     private volatile @Nullable ProjectionFailure lastError;
     private volatile Position seenHead = Position.START;
     private volatile boolean closed;
+    private volatile boolean ended;
     private volatile boolean filling;
     private volatile boolean givenUp;
     private volatile boolean pausing;
@@ -174,15 +175,25 @@ final class Follower<V> {
         var head = store.head();
         var checkpoint = usable(saved, projection, head);
         if (checkpoint.isPresent()) {
-            var from = checkpoint.get();
-            published = draft.restored(loaded(projection, from.state()));
-            position = from.position();
-            parking = Parking.of(from.parked().stream().map(this::item).toList());
+            restore(checkpoint.get());
         } else if (projection.hasEffects()) { // those of an earlier version, or of a state that cannot be read
             effectsAfter = saved.position(projection.name())
                     .map(at -> Math.min(
                             at.value(), head.value())) // of a log that was put back: its events have had theirs
                     .orElse(0L);
+        }
+    }
+
+    /** Takes a checkpoint over; if that fails, this projection has stopped, and no other. */
+    private void restore(Checkpoint from) {
+        try {
+            var state = draft.restored(loaded(projection, from.state()));
+            parking = Parking.of(from.parked().stream().map(this::item).toList());
+            published = state;
+            position = from.position();
+        } catch (Throwable thrown) {
+            effectsAfter = from.position().value(); // where it is resumed it begins at zero, but for effects
+            note(position, thrown, false);
         }
     }
 
@@ -448,7 +459,8 @@ final class Follower<V> {
     }
 
     /** What was put off until the lock was given back. */
-    private void afterwards() {
+    /** Tells waiters and the listener what has happened; without the lock. */
+    void afterwards() {
         moved.run();
         if (!untold.isEmpty()) { // a look without the lock: who has added to it comes here as well
             tell();
@@ -488,22 +500,29 @@ final class Follower<V> {
     }
 
     /**
-     * Where a batch ends: between two events that were not recorded at the same time, and so not in one append either; at
-     * the end if there is no such place. Times never go back, so that what lies between two equal ones is equal too.
+     * Where a batch ends: between two events for this projection that were not recorded at the same time, and so not in one
+     * append either; at the end if there is no such place. Times never go back, so that what lies between two equal ones is
+     * equal too.
      */
     private Position batchEnd(Position until) {
-        long atLeast = position.value() + delivery.batch();
-        if (atLeast >= until.value()) {
+        var atLeast = Position.of(position.value() + delivery.batch());
+        if (!until.isAfter(atLeast)) {
             return until;
         }
+        try {
+            return betweenAppends(atLeast, until);
+        } catch (Throwable thrown) {
+            if (mayPass(thrown)) {
+                throw thrown;
+            }
+            return atLeast; // an event that cannot be read: the fold comes to it, and says so there
+        }
+    }
+
+    private Position betweenAppends(Position atLeast, Position until) {
         Instant time;
         Position same;
-        try (var times = store.read(
-                EventQuery.all(),
-                ReadOptions.forwards()
-                        .after(Position.of(atLeast - 1))
-                        .until(until)
-                        .limit(NEAR))) {
+        try (var times = read(atLeast, until, NEAR)) {
             if (!times.advance()) {
                 return until;
             }
@@ -542,14 +561,18 @@ final class Follower<V> {
 
     /** Whether the event at a position, or the next after it, was recorded at a time. */
     private boolean isRecordedAt(Instant time, Position at, Position until) {
-        try (var one = store.read(
-                EventQuery.all(),
-                ReadOptions.forwards()
-                        .after(Position.of(at.value() - 1))
-                        .until(until)
-                        .limit(1))) {
+        try (var one = read(at, until, 1)) {
             return one.advance() && one.recordedAt().equals(time);
         }
+    }
+
+    private EventStream read(Position from, Position until, int limit) {
+        return store.read(
+                projection.query(),
+                ReadOptions.forwards()
+                        .after(Position.of(from.value() - 1))
+                        .until(until)
+                        .limit(limit));
     }
 
     private boolean foldUntil(Position end) {
@@ -1136,13 +1159,19 @@ final class Follower<V> {
         return taken;
     }
 
+    /** Has a fold that is under way end at its next event; its result is dropped. Waits for nothing. */
+    void stop() {
+        closed = true;
+        draft.stop();
+    }
+
     /** Waits until nothing is being folded, and keeps what was last published. */
     void close() {
-        if (closed) {
+        if (ended) {
             return;
         }
-        closed = true; // ends a fold that is under way, whose result is dropped
-        draft.stop();
+        ended = true;
+        stop();
         boolean fromItsFold = lock.isWriteLockedByCurrentThread();
         lock.writeLock().lock();
         try {

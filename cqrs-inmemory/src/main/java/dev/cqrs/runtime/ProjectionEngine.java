@@ -189,14 +189,36 @@ public final class ProjectionEngine implements AutoCloseable {
 
     /**
      * Stops following: what is being folded ends at the next event and is dropped, to be folded again by the next
-     * engine; the last complete state is saved as a checkpoint. A second call does nothing. The store and executors stay open, as they are the caller's.
+     * engine; the last complete state is saved as a checkpoint. All projections are told to end before the first is waited
+     * for, so that one whose fold hangs holds up no other. A second call does nothing. The store and executors stay open,
+     * as they are the caller's.
      *
      * @throws IllegalStateException if called from within the reading of a view that is changed in place
      */
     @Override
     public void close() {
         views.values().forEach(view -> view.checkNotReading("close the engine"));
-        views.values().forEach(ProjectionView::close);
+        var thrown = new ArrayList<Throwable>();
+        forEachView(ProjectionView::stop, thrown); // of all before one is waited for, which may hang
+        forEachView(ProjectionView::close, thrown);
+        if (!thrown.isEmpty()) {
+            var first = thrown.get(0);
+            thrown.stream().skip(1).forEach(first::addSuppressed);
+            if (first instanceof Error error) {
+                throw error;
+            }
+            throw (RuntimeException) first;
+        }
+    }
+
+    private void forEachView(Consumer<ProjectionView<?>> action, List<Throwable> thrown) {
+        for (var view : views.values()) {
+            try {
+                action.accept(view);
+            } catch (RuntimeException | Error failed) {
+                thrown.add(failed);
+            }
+        }
     }
 
     /**

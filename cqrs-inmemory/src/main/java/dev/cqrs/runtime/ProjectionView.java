@@ -339,6 +339,7 @@ public final class ProjectionView<V> {
     void start() {
         var feed = new Feed();
         subscription = around.store().onAppend(feed);
+        current.afterwards(); // its checkpoint may have been of no use
         feed.appended(around.store().head());
     }
 
@@ -418,24 +419,30 @@ public final class ProjectionView<V> {
     }
 
     /** Waits until nothing is being folded, and keeps what was last published. */
-    void close() {
+    /** Ends what is under way, without waiting for it, and wakes those who wait. */
+    void stop() {
         if (!closed) {
             tellWatchers(ProjectionStatus.State.CLOSED); // before: what fails from now on, fails for that reason
         }
         closed = true;
+        var running = rebuild;
+        if (running != null) {
+            running.cancel();
+        }
+        current.stop();
+        wake();
         if (subscription != null) {
             subscription.close();
         }
+    }
+
+    /** Waits for what was under way, and saves. */
+    void close() {
         Follower<V> ended;
-        do {
-            var running = rebuild;
-            if (running != null) {
-                running.cancel();
-            }
+        do { // a swap may have been decided on before
             ended = current;
             ended.close();
         } while (ended != current);
-        wake();
     }
 
     private void wake() {

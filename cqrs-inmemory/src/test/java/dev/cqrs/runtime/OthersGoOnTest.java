@@ -1,0 +1,211 @@
+package dev.cqrs.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.Appended;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.inmemory.InMemoryCheckpointStore;
+import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.projection.Projection;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What becomes of one projection, or of an event that only others want, is not felt by the rest. */
+@Timeout(60)
+class OthersGoOnTest {
+
+    private static final Duration LONG = Duration.ofSeconds(20);
+
+    record Noted(int number) {}
+
+    record Other() {}
+
+    private static final Fold<Integer> COUNT = Fold.from(0).on(Noted.class, (count, e) -> count + 1);
+
+    private final InMemoryEventStore log = new InMemoryEventStore(
+            Catalog.builder()
+                    .event("noted", Noted.class)
+                    .event("other", Other.class)
+                    .build(),
+            Clock.systemUTC());
+    private final InMemoryCheckpointStore saved = new InMemoryCheckpointStore();
+    private final List<ProjectionFailure> failures = new CopyOnWriteArrayList<>();
+    private final ExecutorService threads = Executors.newCachedThreadPool();
+
+    @AfterEach
+    void end_the_threads() throws InterruptedException {
+        threads.shutdown();
+        assertThat(threads.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+    }
+
+    @Test
+    void an_event_that_cannot_be_read_stops_no_projection_that_does_not_want_it() {
+        // given a log of several batches, where whoever asks for all meets an event of a newer program
+        for (int i = 0; i < 3_500; i++) {
+            log.append(List.of(i % 2 == 0 ? new Noted(i) : new Other()), AppendCondition.none());
+        }
+        var count = Projection.of("count", 1, COUNT);
+
+        // when
+        try (var engine = ProjectionEngine.builder(new UnreadableForAll(log), failures::add)
+                .inline(count)
+                .build()) {
+
+            // then
+            assertThat(failures).isEmpty();
+            assertThat(engine.view(count).position()).isEqualTo(log.head());
+            assertThat(engine.view(count).<Integer>read(n -> n)).isEqualTo(1_750);
+        }
+    }
+
+    @Test
+    void a_fold_that_hangs_keeps_closing_from_no_other_projection() throws Exception {
+        // given
+        var hangs = new CountDownLatch(1);
+        var goesOn = new CountDownLatch(1);
+        var hanging = Projection.of("hanging", 1, Fold.from(0).on(Noted.class, (count, e) -> {
+            hangs.countDown();
+            awaitUninterruptibly(goesOn);
+            return count + 1;
+        }));
+        var other = Projection.of("other", 1, COUNT);
+        var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(saved)
+                .background(hanging, threads)
+                .background(other, threads)
+                .build();
+        log.append(List.of(new Noted(1)), AppendCondition.none());
+        assertThat(hangs.await(20, TimeUnit.SECONDS)).isTrue();
+        engine.view(other).awaitApplied(log.head(), LONG);
+        var waiting = threads.submit(() -> {
+            engine.view(other).awaitApplied(Position.of(99), LONG);
+            return null;
+        });
+
+        // when
+        var closing = threads.submit(engine::close);
+
+        // then
+        assertThatThrownBy(() -> waiting.get(20, TimeUnit.SECONDS))
+                .isInstanceOf(ExecutionException.class)
+                .hasCauseInstanceOf(IllegalStateException.class);
+        assertThat(closing.isDone()).isFalse();
+        log.append(List.of(new Noted(2)), AppendCondition.none());
+        assertThat(engine.view(other).position()).isEqualTo(Position.of(1));
+        goesOn.countDown();
+        closing.get(20, TimeUnit.SECONDS);
+        assertThat(saved.load("other")).contains(new Checkpoint(1, Position.of(1), 1));
+    }
+
+    @Test
+    void a_checkpoint_of_no_use_stops_its_projection_and_is_kept_while_the_others_run() {
+        // given
+        log.append(List.of(new Noted(1), new Noted(2)), AppendCondition.none());
+        var before = new Checkpoint(1, Position.of(1), "not a number");
+        saved.save("number", before);
+        var number = Projection.of("number", 1, COUNT).savedAs(Integer.class, n -> n, n -> n);
+        var other = Projection.of("other", 1, COUNT);
+
+        // when
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(saved)
+                .inline(number)
+                .inline(other)
+                .build()) {
+
+            // then
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.projection()).isEqualTo("number");
+                assertThat(failure.cause()).isInstanceOf(ClassCastException.class);
+            });
+            assertThat(engine.view(number).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+            assertThat(engine.view(other).<Integer>read(n -> n)).isEqualTo(2);
+        }
+        assertThat(saved.load("number")).contains(before);
+    }
+
+    @Test
+    void one_that_is_closed_twice_saves_once() {
+        var count = Projection.of("count", 1, COUNT);
+        var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(saved)
+                .inline(count)
+                .build();
+        log.append(List.of(new Noted(1)), AppendCondition.none());
+        engine.close();
+        saved.delete("count");
+
+        engine.close();
+
+        assertThat(saved.load("count")).isEmpty();
+    }
+
+    private static void awaitUninterruptibly(CountDownLatch latch) {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                latch.await();
+                break;
+            } catch (InterruptedException again) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** A log that holds, for whoever asks for all, an event that this program does not know. */
+    private record UnreadableForAll(EventStore log) implements EventStore {
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            return log.append(new ArrayList<>(events), condition, metadata);
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            if (query.equals(EventQuery.all())) {
+                throw new UnknownEventException("of tomorrow", "noted, other");
+            }
+            return log.read(query, options);
+        }
+
+        @Override
+        public Position head() {
+            return log.head();
+        }
+
+        @Override
+        public Catalog catalog() {
+            return log.catalog();
+        }
+
+        @Override
+        public Subscription onAppend(Signal signal) {
+            return log.onAppend(signal);
+        }
+    }
+}

@@ -47,7 +47,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The sources run on the executor, the merging on the asking thread, which waits meanwhile: no other thread keeps the
  * time. The deadline counts from when all tasks were handed to the executor. Where that queues without a bound, or asks
- * on its own threads until none is left for the sources, they are late: give it a bound, and not the threads that ask.
+ * on its own threads until none is left for the sources, they are late: give it a bound, and not the threads that ask. A
+ * source that it runs on the asking thread, as some do when they are full, has no deadline there; one that refuses is
+ * better.
  *
  * <p><b>Missing answers:</b> a source that is asked may be missing, and its {@linkplain Gathered#outcomes() outcome} says
  * why. When one that is required fails or is late, the others are cancelled at once and the asker gets a
@@ -108,7 +110,8 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
      * @param <R> the merged answer
      * @param queryType the class of the queries
      * @param executor runs the sources, of all queries; stays open
-     * @param timeout how long to wait for them at most, more than zero
+     * @param timeout how long each query waits for them at most, more than zero; a gather that is a source of another has
+     *     its own beside
      * @return a builder without sources
      * @throws IllegalArgumentException if {@code timeout} is zero or negative
      */
@@ -129,7 +132,8 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
      * @param metadata handed to each source
      * @return the merged answer, and what became of each source
      * @throws GatherFailedException if a required source gave no answer
-     * @throws InterruptedException if the asking thread was interrupted while it waited; the sources were cancelled
+     * @throws InterruptedException if the asking thread was interrupted while it waited, or while the executor ran a
+     *     source on it; the sources were cancelled
      * @throws NullPointerException if the merging gives {@code null}
      */
     @Override
@@ -412,11 +416,24 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
 
         void begin(UnaryOperator<Runnable> wrap) {
             try {
-                executor.execute(wrap.apply(this));
+                var wrapped = wrap.apply(this);
+                executor.execute(() -> run(wrapped));
             } catch (Throwable refused) { // also an error: no thread could be had, for instance
                 if (end(new Rejected(refused))) {
                     round.ended(planned, false);
                 }
+            }
+        }
+
+        /** The source is not to be late where its context has thrown before it. */
+        private void run(Runnable wrapped) {
+            try {
+                wrapped.run();
+            } catch (Throwable thrown) {
+                if (isDone()) {
+                    throw thrown;
+                }
+                setException(thrown);
             }
         }
 
@@ -442,6 +459,9 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
             super.setException(thrown);
             if (isCancelled()) {
                 droppedFailures.increment();
+            } else if (thrown instanceof InterruptedException) {
+                // not the cancel's: the asker's own, where the executor runs sources on its thread, or the pool's
+                Thread.currentThread().interrupt();
             }
         }
 
@@ -548,7 +568,8 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
          * Carries a context from the asking thread to the sources', such as that of a logger or of tracing.
          *
          * @param capture called once a query, on the asking thread; gives what wraps each source's task so that the
-         *     context is there while it runs, and only then
+         *     context is there while it runs, and only then; what it throws before the source began is that source's
+         *     failure
          * @return this builder
          */
         public Builder<Q, R> context(Supplier<UnaryOperator<Runnable>> capture) {

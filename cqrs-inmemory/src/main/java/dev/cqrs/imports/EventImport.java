@@ -1,7 +1,9 @@
 package dev.cqrs.imports;
 
+import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
@@ -9,6 +11,7 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.runtime.Delivery;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,6 +20,7 @@ import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -39,11 +43,13 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Metadata:</b> the events are appended with that of the source's event. {@code recordedAt} is the local store's;
  * the translation sees the source's, and can put it into the event.
  *
- * <p><b>Errors:</b> what the translation, a store or the executor throws stops the import, and the listener is told. An
- * append whose outcome is unknown is looked up and, if it did not happen, tried again.
+ * <p><b>Errors:</b> what the translation, a store or the executor throws stops the import, and the listener is told;
+ * {@link #resume()} has it go on. With {@link Builder#retry} what a store or the executor throws does not stop it. An
+ * append whose outcome is unknown is looked up and, if it did not happen, tried again at once, a few times.
  *
  * <p><b>Threads:</b> thread-safe. Starts none: the executor runs one task at a time for it, woken by the source's
- * appends.
+ * appends. With much to import a task hands over to another one now and then, so that others of the executor come in
+ * between.
  */
 public final class EventImport implements AutoCloseable {
 
@@ -54,11 +60,18 @@ public final class EventImport implements AutoCloseable {
     private static final int CHUNK = 100;
 
     /** How often an append may be refused or unknown without anybody having made progress. */
-    private static final int ATTEMPTS = 100;
+    private static final int ATTEMPTS = 10;
+
+    /** After how many times {@value #CHUNK} events a task lets others of the executor come in between. */
+    private static final int CHUNKS_A_TASK = 16;
 
     /*
-     * `working` is held while a task runs; it guards `lastMark` and `unmarked`. `position` is written then, volatile for
-     * those who look. Waiters look at it with `waiting` held, which is taken to wake them; no store is called with it.
+     * `working` is held while a task imports; it guards `lastMark` and `unmarked`. `position` is written then, volatile for
+     * those who look. Waiters look at it with `waiting` held, which is taken to wake them; no store is called with it. The
+     * listener and the timer are called with neither.
+     *
+     * Whoever has set `scheduled` is the task, or has its failure to tell; so `failure` and `trouble` are written by one at
+     * a time. Failures are noted before `scheduled` is given back.
      */
 
     private final String name;
@@ -68,19 +81,33 @@ public final class EventImport implements AutoCloseable {
     private final Function<? super RecordedEvent, ? extends List<?>> translation;
     private final Executor executor;
     private final Consumer<? super ImportStatus.Failure> listener;
+    private final Optional<Delivery.Timer> timer;
+    private final List<Duration> delays;
     private final EventQuery marks;
 
     private final ReentrantLock working = new ReentrantLock();
     private Position lastMark = Position.START;
     private int unmarked;
     private volatile Position position = Position.START;
+    private volatile Position seenHead = Position.START;
 
     private final AtomicBoolean scheduled = new AtomicBoolean();
+    private volatile @Nullable Turn turn;
+    private final AtomicBoolean paused = new AtomicBoolean();
+    private final AtomicInteger pauses = new AtomicInteger();
     private final ReentrantLock waiting = new ReentrantLock();
     private final Condition moved = waiting.newCondition();
     private final AtomicReference<ImportStatus.@Nullable Failure> failure = new AtomicReference<>();
+    private volatile ImportStatus.@Nullable Failure trouble;
     private volatile boolean closed;
     private volatile EventStore.@Nullable Subscription subscription;
+
+    /** A task that asks for another one; an executor that runs that one within tells it only to go on. */
+    private static final class Turn {
+        private final Thread thread = Thread.currentThread();
+        private boolean open = true;
+        private boolean within;
+    }
 
     private EventImport(
             Builder builder,
@@ -95,6 +122,8 @@ public final class EventImport implements AutoCloseable {
         this.translation = translation;
         this.executor = executor;
         this.listener = listener;
+        this.timer = builder.timer;
+        this.delays = builder.delays;
         this.marks = EventQuery.types(ImportMark.class).withTags(ImportMark.tag(name));
     }
 
@@ -160,15 +189,47 @@ public final class EventImport implements AutoCloseable {
      */
     public ImportStatus status() {
         var why = failure.get();
+        var again = trouble;
         var reached = position;
+        var head = head();
+        var state = why != null
+                ? ImportStatus.State.STOPPED
+                : closed
+                        ? ImportStatus.State.CLOSED
+                        : again != null ? ImportStatus.State.RETRYING : ImportStatus.State.RUNNING;
         return new ImportStatus(
                 name,
-                why != null
-                        ? ImportStatus.State.STOPPED
-                        : closed ? ImportStatus.State.CLOSED : ImportStatus.State.RUNNING,
+                state,
                 reached,
-                source.head(),
-                Optional.ofNullable(why));
+                head.isAfter(reached) ? head : reached,
+                Optional.ofNullable(state == ImportStatus.State.RETRYING ? again : why));
+    }
+
+    /** The source's head, or the last one seen if it cannot be asked: that is when somebody wants to know. */
+    private Position head() {
+        try {
+            seenHead = source.head();
+        } catch (RuntimeException down) {
+            // the import itself meets it too, and tells
+        }
+        return seenHead;
+    }
+
+    /**
+     * Has the import go on after it has stopped: what failed is tried again.
+     *
+     * @return whether it had stopped
+     * @throws IllegalStateException if the import is closed
+     */
+    public boolean resume() {
+        if (closed) {
+            throw closedAlready();
+        }
+        if (failure.getAndSet(null) == null) {
+            return false;
+        }
+        schedule();
+        return true;
     }
 
     /**
@@ -193,46 +254,74 @@ public final class EventImport implements AutoCloseable {
     private void start() {
         subscription = source.onAppend(last -> schedule());
         schedule();
-        if (!isRunning()) {
-            unfollow(); // it has stopped while there was no subscription to end
-        }
     }
 
     private void schedule() {
         if (isRunning() && scheduled.compareAndSet(false, true)) {
-            try {
-                executor.execute(this::run);
-            } catch (Throwable refused) { // also an error: no thread could be had, for instance
-                stop(position, refused);
-            }
+            execute();
+        }
+    }
+
+    /** With `scheduled` set. */
+    private void execute() {
+        try {
+            executor.execute(this::run);
+        } catch (Throwable refused) { // also an error: no thread could be had, for instance
+            failed(refused, true);
         }
     }
 
     private void run() {
+        var outer = turn;
+        if (outer != null && outer.thread == Thread.currentThread() && outer.open) {
+            outer.within = true;
+            return;
+        }
+        Turn own;
+        do {
+            if (!importSome()) {
+                return;
+            }
+            own = new Turn();
+            turn = own;
+            execute();
+            own.open = false;
+        } while (own.within);
+    }
+
+    /** Gives whether another task is needed, with `scheduled` set; otherwise it is given back. */
+    private boolean importSome() {
+        boolean more = true;
+        Throwable thrown = null;
         working.lock();
         try {
             if (isRunning()) {
-                resume();
+                findMark();
             }
-            while (isRunning() && importChunk()) {
-                // goes on
+            for (int i = 0; more && i < CHUNKS_A_TASK; i++) {
+                more = isRunning() && importChunk();
             }
-        } catch (Throwable thrown) {
-            stop(position, thrown);
+            trouble = null;
+            pauses.set(0);
+        } catch (Throwable any) {
+            thrown = any;
         } finally {
             working.unlock();
         }
-        scheduled.set(false);
-        if (isRunning() && isBehind()) {
-            schedule(); // an append that came meanwhile found a task already scheduled
+        if (thrown != null) {
+            failed(thrown, mayPass(thrown));
+            return false;
         }
-    }
-
-    private boolean isBehind() {
-        try {
-            return source.head().isAfter(position);
-        } catch (Throwable thrown) { // the source's: without this the import would stand still and seem to run
-            stop(position, thrown);
+        if (more) {
+            return true;
+        }
+        scheduled.set(false);
+        try { // an append that came meanwhile found a task already scheduled
+            return isRunning() && source.head().isAfter(position) && scheduled.compareAndSet(false, true);
+        } catch (Throwable unseen) { // without this the import would stand still and seem to run
+            if (scheduled.compareAndSet(false, true)) {
+                failed(unseen, mayPass(unseen));
+            }
             return false;
         }
     }
@@ -244,7 +333,7 @@ public final class EventImport implements AutoCloseable {
     // ---- importing, with `working` held
 
     /** Goes to the last mark, if another one than this import's last has been appended. */
-    private void resume() {
+    private void findMark() {
         try (var found =
                 local.read(marks, ReadOptions.backwards().after(lastMark).limit(1))) {
             if (!found.advance()) {
@@ -253,10 +342,11 @@ public final class EventImport implements AutoCloseable {
             var mark = (ImportMark) found.event();
             var imported = Position.of(mark.position());
             if (imported.isAfter(source.head())) {
-                throw new IllegalStateException("The source \"" + name + "\" ends at position " + source.head()
+                var another = new IllegalStateException("The source \"" + name + "\" ends at position " + source.head()
                         + ", but the local store's position " + found.position() + " tells that it was imported up to "
                         + imported + "; nothing was appended. Is it another store, or an older state of it? Give"
                         + " another store another name.");
+                throw new Hopeless(position, another);
             }
             lastMark = found.position();
             unmarked = 0;
@@ -269,8 +359,10 @@ public final class EventImport implements AutoCloseable {
         var chunk = new ArrayList<RecordedEvent>();
         Position end;
         boolean more = false;
-        try (var events = source.read(query, ReadOptions.forwards().after(position))) {
+        try (var events =
+                source.read(query, ReadOptions.forwards().after(position).limit(CHUNK + 1))) {
             end = events.head();
+            seenHead = end;
             while (!more && events.advance()) {
                 // an event may be read as several of one position, which belong together
                 if (chunk.size() >= CHUNK && events.position().isAfter(last(chunk))) {
@@ -282,6 +374,8 @@ public final class EventImport implements AutoCloseable {
             }
         }
         var pending = new ArrayList<Object>();
+        int whole = 0; // how much of it comes of events before the current position
+        int before = -1; // the last of those events
         for (int i = 0; i < chunk.size(); i++) {
             var event = chunk.get(i);
             if (!isRunning()) {
@@ -293,13 +387,19 @@ public final class EventImport implements AutoCloseable {
                 }
                 pending.clear();
             }
+            if (i == 0 || event.position().isAfter(chunk.get(i - 1).position())) {
+                whole = pending.size();
+                before = i - 1;
+            }
             try {
                 pending.addAll(translate(event));
-            } catch (Untranslated untranslated) {
-                if (!pending.isEmpty() && !append(pending, chunk.get(i - 1))) {
+            } catch (Hopeless untranslated) {
+                // all before it is imported, but no part of its own position, which a mark would say is done
+                var rest = pending.subList(0, whole);
+                if (!rest.isEmpty() && !append(rest, chunk.get(before))) {
                     return true;
                 }
-                throw untranslated; // with all before it imported
+                throw untranslated;
             }
             unmarked++;
         }
@@ -333,7 +433,7 @@ public final class EventImport implements AutoCloseable {
                         + " store has imported, not how far its source has: leave them out.");
             }
         } catch (Throwable thrown) {
-            throw new Untranslated(event.position(), thrown);
+            throw new Hopeless(event.position(), thrown);
         }
         return translated;
     }
@@ -355,7 +455,7 @@ public final class EventImport implements AutoCloseable {
                 reach(upTo);
                 return true;
             } catch (AppendConflictException | AppendOutcomeUnknownException refused) {
-                resume();
+                findMark();
                 if (lastMark.isAfter(before)) {
                     return false;
                 }
@@ -382,34 +482,76 @@ public final class EventImport implements AutoCloseable {
 
     // ---- failing
 
-    /** Carries where a translation failed to where the import is stopped. */
-    private static final class Untranslated extends RuntimeException {
+    /** Carries what trying again does not mend, and where, to where the import is stopped. */
+    private static final class Hopeless extends RuntimeException {
         private static final long serialVersionUID = 1L;
         private final transient Position position;
         private final Throwable thrown;
 
-        Untranslated(Position position, Throwable thrown) {
+        Hopeless(Position position, Throwable thrown) {
             super(null, thrown, false, false);
             this.position = position;
             this.thrown = thrown;
         }
     }
 
-    private void stop(Position at, Throwable thrown) {
-        var why = thrown instanceof Untranslated untranslated
-                ? new ImportStatus.Failure(name, untranslated.position, untranslated.thrown)
-                : new ImportStatus.Failure(name, at, thrown);
-        if (!failure.compareAndSet(null, why)) {
-            return; // it has stopped for another reason, which was told
+    /** Whether a store that threw this may do better next time: not where it was asked wrongly, or holds the unreadable. */
+    private static boolean mayPass(Throwable thrown) {
+        return thrown instanceof Exception
+                && !(thrown instanceof Hopeless)
+                && !(thrown instanceof UnknownEventException)
+                && !(thrown instanceof EventCodec.UnreadableEventException)
+                && !(thrown instanceof IllegalArgumentException)
+                && !(thrown instanceof NullPointerException);
+    }
+
+    /** Ends a task, with `scheduled` set: has it tried again later, or stops. */
+    private void failed(Throwable thrown, boolean mayPass) {
+        boolean again = mayPass && timer.isPresent();
+        var why = thrown instanceof Hopeless hopeless
+                ? new ImportStatus.Failure(name, hopeless.position, hopeless.thrown)
+                : new ImportStatus.Failure(name, position, thrown);
+        if (again) {
+            trouble = why;
+        } else {
+            failure.set(why);
         }
-        unfollow();
         wake();
+        scheduled.set(false);
+        tell(why);
+        if (again) {
+            pause();
+        } else if (!why.equals(failure.get())) {
+            schedule(); // it was resumed when this task still counted
+        }
+    }
+
+    private void tell(ImportStatus.Failure why) {
         try {
             listener.accept(why);
         } catch (Throwable further) {
             further.addSuppressed(why.cause());
             var thread = Thread.currentThread();
             thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+        }
+    }
+
+    /** Has the timer wait, unless it does already. */
+    private void pause() {
+        if (!paused.compareAndSet(false, true)) {
+            return;
+        }
+        var delay = delays.get(Math.min(pauses.getAndIncrement(), delays.size() - 1));
+        try {
+            timer.orElseThrow().schedule(delay, () -> {
+                paused.set(false);
+                schedule();
+            });
+        } catch (Throwable refused) {
+            paused.set(false);
+            if (scheduled.compareAndSet(false, true)) {
+                failed(refused, false);
+            }
         }
     }
 
@@ -426,9 +568,13 @@ public final class EventImport implements AutoCloseable {
             throw new ImportStoppedException(why);
         }
         if (closed) {
-            throw new IllegalStateException(
-                    "The import from \"" + name + "\" is closed at position " + position + "; start another.");
+            throw closedAlready();
         }
+    }
+
+    private IllegalStateException closedAlready() {
+        return new IllegalStateException(
+                "The import from \"" + name + "\" is closed at position " + position + "; start another.");
     }
 
     private static long nanos(Duration timeout) {
@@ -449,6 +595,8 @@ public final class EventImport implements AutoCloseable {
         private final String name;
         private final EventStore source;
         private EventQuery query = EventQuery.all();
+        private Optional<Delivery.Timer> timer = Optional.empty();
+        private List<Duration> delays = List.of();
 
         private Builder(String name, EventStore source) {
             this.name = name;
@@ -467,14 +615,41 @@ public final class EventImport implements AutoCloseable {
         }
 
         /**
+         * Has what a store or the executor throws tried again as often as it takes: after each delay in turn, then after the
+         * last each time, and with each append of the source. What the translation throws stops the import all the same,
+         * and so does what trying again cannot mend, such as an event that nobody can read.
+         *
+         * @param timer waits; its tasks hand over to the executor
+         * @param first the first delay, zero or more
+         * @param further the delays after that
+         * @return this builder
+         * @throws IllegalArgumentException if a delay is negative
+         */
+        public Builder retry(Delivery.Timer timer, Duration first, Duration... further) {
+            Objects.requireNonNull(timer, "timer");
+            var all = new ArrayList<Duration>();
+            all.add(Objects.requireNonNull(first, "first"));
+            all.addAll(List.of(further));
+            for (var delay : all) {
+                if (delay.isNegative()) {
+                    throw new IllegalArgumentException("A delay is " + delay + "; expected zero or more.");
+                }
+            }
+            this.timer = Optional.of(timer);
+            this.delays = List.copyOf(all);
+            return this;
+        }
+
+        /**
          * Starts the import.
          *
-         * @param local the store to append to, whose catalog holds {@link ImportMark} and what the translation gives
+         * @param local the store to append to, whose catalog holds {@link ImportMark} and what the translation gives; not
+         *     the source, nor another object for the same log, which would import itself without end
          * @param translation gives the local events that an event of the source becomes, possibly none; pure, as an
          *     event may be translated again
          * @param executor runs the import; stays open when it is closed
-         * @param listener told if the import stops, on the thread on which it did; what it throws goes to that thread's
-         *     handler of uncaught exceptions
+         * @param listener told if the import stops, and each time that something is to be tried again, on the thread on
+         *     which it failed, with no lock held; what it throws goes to that thread's handler of uncaught exceptions
          * @return never {@code null}; close it
          * @throws IllegalStateException if the catalog of {@code local} does not give marks their tag
          * @throws dev.cqrs.event.UnknownEventException if the catalog of {@code local} does not know marks

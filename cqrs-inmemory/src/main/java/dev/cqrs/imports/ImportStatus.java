@@ -12,8 +12,8 @@ import java.util.Optional;
  * @param source the name of the source
  * @param state whether it still follows the source
  * @param position the last position of the source's log that is dealt with: imported, or not wanted
- * @param head the last position of the source's log
- * @param failure why it stopped, if it did
+ * @param head the last position of the source's log; while the source cannot be asked, the last one known
+ * @param failure why it stopped, or what is tried again, if it is one of these
  */
 public record ImportStatus(String source, State state, Position position, Position head, Optional<Failure> failure) {
 
@@ -21,14 +21,16 @@ public record ImportStatus(String source, State state, Position position, Positi
     public enum State {
         /** It follows the source. */
         RUNNING,
-        /** It failed. */
+        /** It follows the source, but a store or the executor has failed and is tried again. */
+        RETRYING,
+        /** It failed, and is not tried again. */
         STOPPED,
         /** It was closed. */
         CLOSED
     }
 
     /**
-     * Why an import stopped.
+     * Why an import stopped, or what it tries again.
      *
      * <p><b>Threads:</b> immutable.
      *
@@ -61,8 +63,8 @@ public record ImportStatus(String source, State state, Position position, Positi
      * @param source the name of the source
      * @param state whether it still follows the source
      * @param position the last position of the source's log that is dealt with: imported, or not wanted
-     * @param head the last position of the source's log
-     * @param failure why it stopped, if it did
+     * @param head the last position of the source's log; while the source cannot be asked, the last one known
+     * @param failure why it stopped, or what is tried again, if it is one of these
      * @throws NullPointerException if a part is {@code null}
      */
     public ImportStatus {

@@ -25,7 +25,8 @@ public final class ImportStoppedException extends CqrsException {
     public ImportStoppedException(ImportStatus.Failure failure) {
         super(
                 "The import from \"" + failure.source() + "\" stopped at its position " + failure.position() + ": "
-                        + failure.cause() + ". Mend the cause and start it anew; it goes on where it stopped.",
+                        + failure.cause()
+                        + ". Mend the cause and call resume(), or start it anew; it goes on where it stopped.",
                 failure.cause());
         this.source = failure.source();
         this.position = failure.position().value();

@@ -230,7 +230,7 @@ public final class InMemoryEventBus implements EventBus {
         }
         var ways = route.ways;
         return ways == null
-                ? callRest(route.receivers, 0, null, event, metadata)
+                ? callRest(route.receivers, 0, null, false, event, metadata)
                 : call(route.receivers, ways, event, metadata);
     }
 
@@ -239,12 +239,18 @@ public final class InMemoryEventBus implements EventBus {
             Routes seen, Subscriber.Plain<Object>[] plains, Receiver[] receivers, Object event, Metadata metadata) {
         for (int i = 0; i < plains.length; i++) {
             if (routes != seen) { // somebody may have left
-                return callRest(receivers, i, null, event, metadata);
+                return callRest(receivers, i, null, false, event, metadata);
             }
             try {
                 plains[i].on(event);
             } catch (Throwable thrown) {
-                return callRest(receivers, i + 1, joined(null, thrown, event), event, metadata);
+                return callRest(
+                        receivers,
+                        i + 1,
+                        joined(null, thrown, event),
+                        thrown instanceof InterruptedException,
+                        event,
+                        metadata);
             }
         }
         return plains.length;
@@ -252,9 +258,15 @@ public final class InMemoryEventBus implements EventBus {
 
     /** Goes on with those at {@code from}; all before were called. */
     private static int callRest(
-            Receiver[] receivers, int from, @Nullable Throwable first, Object event, Metadata metadata) {
+            Receiver[] receivers,
+            int from,
+            @Nullable Throwable first,
+            boolean interruptedBefore,
+            Object event,
+            Metadata metadata) {
         int called = from;
         var failure = first;
+        boolean interrupted = interruptedBefore;
         for (int i = from; i < receivers.length; i++) {
             try {
                 if (receivers[i].call(event, metadata)) {
@@ -263,15 +275,17 @@ public final class InMemoryEventBus implements EventBus {
             } catch (Throwable thrown) {
                 called++;
                 failure = joined(failure, thrown, event);
+                interrupted |= thrown instanceof InterruptedException;
             }
         }
-        throwIfAny(failure);
+        throwIfAny(failure, interrupted);
         return called;
     }
 
     private static int call(Receiver[] receivers, Way[] ways, Object event, Metadata metadata) {
         int called = 0;
         Throwable failure = null;
+        boolean interrupted = false;
         for (int i = 0; i < ways.length; i++) {
             if (!receivers[i].hasLeft()) {
                 called++;
@@ -279,10 +293,11 @@ public final class InMemoryEventBus implements EventBus {
                     ways[i].proceed(event, metadata);
                 } catch (Throwable thrown) {
                     failure = joined(failure, thrown, event);
+                    interrupted |= thrown instanceof InterruptedException;
                 }
             }
         }
-        throwIfAny(failure);
+        throwIfAny(failure, interrupted);
         return called;
     }
 
@@ -290,9 +305,6 @@ public final class InMemoryEventBus implements EventBus {
     private static Throwable joined(@Nullable Throwable first, Throwable thrown, Object event) {
         var next = thrown;
         if (!(thrown instanceof RuntimeException || thrown instanceof Error)) {
-            if (thrown instanceof InterruptedException) {
-                Thread.currentThread().interrupt();
-            }
             next = new HandlerFailedException(event.getClass(), thrown);
         }
         if (first == null || first == next) {
@@ -306,7 +318,11 @@ public final class InMemoryEventBus implements EventBus {
         return first;
     }
 
-    private static void throwIfAny(@Nullable Throwable failure) {
+    /** The flag is restored when all were called: none of the others is to be interrupted for it. */
+    private static void throwIfAny(@Nullable Throwable failure, boolean interrupted) {
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
         if (failure instanceof RuntimeException exception) {
             throw exception;
         }
@@ -315,18 +331,20 @@ public final class InMemoryEventBus implements EventBus {
         }
     }
 
+    /** Asks the interceptors without the lock, as they may subscribe, or wait for somebody who does. */
     private Route resolve(Class<?> type) {
+        var receivers = routes.receivers;
+        var route = route(type, receivers);
         lock.lock();
         try {
-            var found = routes.find(type);
-            if (found == null) {
-                found = route(type, routes.receivers);
-                routes = routes.with(found);
+            // otherwise it is the snapshot of this event alone
+            if (routes.receivers == receivers && routes.find(type) == null) {
+                routes = routes.with(route);
             }
-            return found;
         } finally {
             lock.unlock();
         }
+        return route;
     }
 
     private Route route(Class<?> type, List<Receiver> all) {

@@ -22,7 +22,8 @@ public sealed interface Backlog {
     /**
      * Keeps the newest, and drops the oldest of them when one more comes; {@link LiveQuery#dropped()} counts.
      *
-     * <p>The query is asked after each change of the view, on the thread that has changed it.
+     * <p>The query is asked after each change of the view, on the thread that has changed it; while another thread asks, it
+     * is that one that asks once more.
      *
      * @param answers how many at most, 1 or more
      * @return never {@code null}
@@ -36,7 +37,8 @@ public sealed interface Backlog {
      * Keeps all, and fails the subscriber when one more comes: it gets those that wait, then
      * {@link SlowSubscriberException}.
      *
-     * <p>The query is asked after each change of the view, on the thread that has changed it.
+     * <p>The query is asked after each change of the view, on the thread that has changed it; while another thread asks, it
+     * is that one that asks once more.
      *
      * @param answers how many at most, 1 or more
      * @return never {@code null}

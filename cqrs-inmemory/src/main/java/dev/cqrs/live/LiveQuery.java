@@ -26,17 +26,18 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Answers:</b> the query is asked when somebody subscribes and after each batch of events that the view has taken
  * in, be it an append or, in the background, several. An answer that {@linkplain Object#equals equals} the subscriber's
  * last is left out. Nothing between the first answer and the next change is lost: the view is watched before it is
- * asked. Batches of several threads at once may be seen as one. How many answers wait for a slow subscriber, and what
- * becomes of more, is the {@link Backlog}'s choice.
+ * asked. Changes that come while a thread is asking are seen as one: it asks once more, and no other waits for it. How
+ * many answers wait for a slow subscriber, and what becomes of more, is the {@link Backlog}'s choice.
  *
  * <p><b>Order:</b> that of the changes; a subscriber never gets an older answer after a newer one.
  *
- * <p><b>End:</b> when the view's engine is closed, the subscriber gets what waits, and is completed. What the query
- * throws fails it: also {@link dev.cqrs.runtime.ProjectionStoppedException}, when the projection has stopped. To cancel
+ * <p><b>End:</b> when the view's engine is closed, the subscriber gets what waits, and is completed; what the view had
+ * taken in and was not asked for yet is left out. What the query throws fails it: also {@link dev.cqrs.runtime.ProjectionStoppedException}, when the projection has stopped. To cancel
  * lets go of the subscriber and of all that waits for it.
  *
  * <p><b>Threads:</b> thread-safe. Starts none: the executor runs one task at a time for each subscriber, which calls
- * all its methods; one that refuses fails the subscriber, on the thread that it refused. To carry a context across,
+ * all its methods; one that refuses fails the subscriber, on the thread that it refused. A task with much to deliver hands
+ * over to another one now and then, so that others of the executor come in between. To carry a context across,
  * wrap the tasks in the executor. What a subscriber throws cancels it, and goes to that thread's handler of uncaught
  * exceptions.
  *
@@ -45,6 +46,12 @@ import org.jspecify.annotations.Nullable;
  * @param <R> the answer
  */
 public final class LiveQuery<R> implements Flow.Publisher<R> {
+
+    /** After how many answers a task lets others of the executor come in between. */
+    private static final int ANSWERS_A_TASK = 64;
+
+    /** How often a thread asks again for changes of others before it leaves that to the executor. */
+    private static final int QUERIES_A_CHANGE = 16;
 
     private final ProjectionView<?> view;
     private final Supplier<? extends R> query;
@@ -110,12 +117,14 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
     private final class Receiver implements Flow.Subscription, Runnable {
 
         /*
-         * `asking` is held while the query is asked and its answer put behind the others; that gives the order, and
-         * guards `waiting`, `last` and `failure`. No method of the subscriber is called with it. Those are called in
-         * `run` alone, by whoever has moved `work` from IDLE; it is moved back when nothing was added meanwhile.
+         * The query is asked by whoever has moved `asking` from IDLE, which gives the order; who comes meanwhile leaves a
+         * mark, has it asked again, and waits for nobody. The asking thread may hold locks, of another view for instance.
          *
-         * `subscriber` is gone once the subscription has ended. Whoever ends it clears the rest if `asking` is free; if
-         * not, its holder does after giving it back, so that cancel waits for no query.
+         * The subscriber is called in `run` alone, by whoever has moved `work` from IDLE; it is moved back when nothing was
+         * added meanwhile.
+         *
+         * `lock` guards `waiting`, `last`, `given` and `failure`; nothing of a user's is called with it. `subscriber` is
+         * gone once the subscription has ended, and nothing is put there any more.
          */
 
         private static final int IDLE = 0;
@@ -123,18 +132,21 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         private static final int AGAIN = 2;
 
         private final AtomicInteger work = new AtomicInteger(IDLE);
+        private final AtomicInteger asking = new AtomicInteger(IDLE);
         private final AtomicLong demand = new AtomicLong();
         private volatile Flow.@Nullable Subscriber<? super R> subscriber;
         private volatile @Nullable IllegalArgumentException wrongRequest;
         private volatile EventStore.@Nullable Subscription watch;
         private volatile boolean changed;
         private volatile boolean closed;
+        private volatile @Nullable Turn turn;
         private boolean begun; // the running thread's
 
-        private final ReentrantLock asking = new ReentrantLock();
+        private final ReentrantLock lock = new ReentrantLock();
         private final Queue<R> waiting = new ArrayDeque<>();
-        private @Nullable R last;
-        private @Nullable Throwable failure;
+        private @Nullable R last; // put behind the others
+        private @Nullable R given; // to the subscriber
+        private volatile @Nullable Throwable failure;
 
         Receiver(Flow.Subscriber<? super R> subscriber) {
             this.subscriber = subscriber;
@@ -167,40 +179,82 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         }
 
         private void ask() {
-            asking.lock();
+            if (asking.getAndUpdate(n -> n == IDLE ? RUNNING : AGAIN) != IDLE) {
+                return;
+            }
+            for (int i = 0; i < QUERIES_A_CHANGE; i++) {
+                asking.set(RUNNING);
+                askOnce();
+                if (asking.compareAndSet(RUNNING, IDLE)) {
+                    return;
+                }
+            }
+            asking.set(IDLE);
+            changed = true;
+            schedule();
+        }
+
+        private void askOnce() {
             try {
-                if (failure == null && subscriber != null) {
+                if (subscriber != null && failure == null) {
                     add(Objects.requireNonNull(
                             query.get(),
                             "The query of a live query returned null; expected an answer."
                                     + " Return an Optional where there may be none."));
                 }
             } catch (Throwable thrown) {
-                if (!closed) { // otherwise that is why
-                    failure = thrown;
+                if (closed || view.status().state() == State.CLOSED) {
+                    closed = true; // that is why
+                } else {
+                    failWhenGiven(thrown);
                 }
-            } finally {
-                asking.unlock();
-            }
-            if (subscriber == null) {
-                clear();
             }
         }
 
         private void add(R answer) {
-            if (answer.equals(last)) {
+            if (answer.equals(lastOne())) {
                 return;
             }
-            if (waiting.size() == bound) {
-                if (failing) {
-                    failure = new SlowSubscriberException(bound);
+            lock.lock();
+            try {
+                if (subscriber == null || failure != null) {
                     return;
                 }
-                waiting.remove();
-                dropped.increment();
+                if (waiting.size() == bound) {
+                    if (failing) {
+                        failure = new SlowSubscriberException(bound);
+                        return;
+                    }
+                    waiting.remove();
+                    if (!latest) {
+                        dropped.increment();
+                    }
+                }
+                last = answer;
+                waiting.add(answer);
+            } finally {
+                lock.unlock();
             }
-            last = answer;
-            waiting.add(answer);
+        }
+
+        private @Nullable R lastOne() {
+            lock.lock();
+            try {
+                return last;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private void failWhenGiven(Throwable thrown) {
+            lock.lock();
+            try {
+                if (subscriber != null && failure == null) {
+                    failure = thrown;
+                }
+            } finally {
+                lock.unlock();
+            }
         }
 
         @Override
@@ -221,63 +275,87 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
 
         private void schedule() {
             if (subscriber != null && work.getAndUpdate(n -> n == IDLE ? RUNNING : AGAIN) == IDLE) {
-                try {
-                    executor.execute(this);
-                } catch (Throwable refused) { // also an error: no thread could be had, for instance
-                    begin(subscriber);
-                    fail(refused); // and `work` stays as it is: nobody runs any more
-                }
+                execute();
+            }
+        }
+
+        private void execute() {
+            try {
+                executor.execute(this);
+            } catch (Throwable refused) { // also an error: no thread could be had, for instance
+                begin(subscriber);
+                fail(refused); // and `work` stays as it is: nobody runs any more
             }
         }
 
         @Override
         public void run() {
+            var outer = turn;
+            if (outer != null && outer.thread == Thread.currentThread() && outer.open) {
+                outer.within = true;
+                return;
+            }
+            Turn own;
             do {
-                work.set(RUNNING);
-                deliver();
-            } while (!work.compareAndSet(RUNNING, IDLE));
+                if (!deliverSome()) {
+                    return;
+                }
+                own = new Turn();
+                turn = own;
+                execute();
+                own.open = false;
+            } while (own.within);
         }
 
-        private void deliver() {
-            begin(subscriber);
-            for (var to = subscriber; to != null; to = subscriber) {
-                var wrong = wrongRequest;
-                if (wrong != null) {
-                    fail(wrong);
-                    return;
-                }
-                boolean wanted = demand.get() > 0;
-                if (wanted && changed) {
-                    changed = false;
-                    ask();
-                }
-                if (!deliverOne(to, wanted)) {
-                    return;
+        /** Gives whether another task is needed. */
+        private boolean deliverSome() {
+            for (int i = 0; i < ANSWERS_A_TASK; i++) {
+                work.set(RUNNING);
+                if (!deliverOne() && work.compareAndSet(RUNNING, IDLE)) {
+                    return false;
                 }
             }
+            return true;
         }
 
         /** Gives whether there may be more to deliver. */
-        private boolean deliverOne(Flow.Subscriber<? super R> to, boolean wanted) {
+        private boolean deliverOne() {
+            begin(subscriber);
+            var to = subscriber;
+            if (to == null) {
+                return false;
+            }
+            var wrong = wrongRequest;
+            if (wrong != null) {
+                fail(wrong);
+                return false;
+            }
+            boolean wanted = demand.get() > 0;
+            if (changed && (wanted || !latest)) {
+                changed = false;
+                ask();
+            }
             boolean over = closed; // looked at first: what came before that is waiting
             R answer = null;
+            R before = null;
             Throwable why = null;
-            asking.lock();
+            lock.lock();
             try {
+                before = given;
                 if (wanted) {
                     answer = waiting.poll();
                 }
                 if (answer == null) {
                     over &= waiting.isEmpty();
                     why = waiting.isEmpty() ? failure : null;
+                } else {
+                    given = answer;
                 }
             } finally {
-                asking.unlock();
+                lock.unlock();
             }
             if (answer != null) {
-                demand.updateAndGet(n -> n == Long.MAX_VALUE ? n : n - 1);
-                R next = answer;
-                tell(() -> to.onNext(next));
+                give(answer, before, to);
                 return true;
             }
             if (why != null) {
@@ -286,6 +364,19 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
                 tell(to::onComplete);
             }
             return false;
+        }
+
+        private void give(R answer, @Nullable R before, Flow.Subscriber<? super R> to) {
+            try {
+                if (answer.equals(before)) {
+                    return; // those between the two were dropped
+                }
+            } catch (Throwable unequal) {
+                fail(unequal);
+                return;
+            }
+            demand.updateAndGet(n -> n == Long.MAX_VALUE ? n : n - 1);
+            tell(() -> to.onNext(answer));
         }
 
         private void begin(Flow.@Nullable Subscriber<? super R> to) {
@@ -330,15 +421,22 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         }
 
         private void clear() {
-            if (asking.tryLock()) {
-                try {
-                    waiting.clear();
-                    last = null;
-                    failure = null;
-                } finally {
-                    asking.unlock();
-                }
+            lock.lock();
+            try {
+                waiting.clear();
+                last = null;
+                given = null;
+                failure = null;
+            } finally {
+                lock.unlock();
             }
         }
+    }
+
+    /** A task that asks for another one; an executor that runs that one within tells it only to go on. */
+    private static final class Turn {
+        private final Thread thread = Thread.currentThread();
+        private boolean open = true;
+        private boolean within;
     }
 }

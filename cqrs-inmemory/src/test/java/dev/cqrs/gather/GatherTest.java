@@ -479,6 +479,43 @@ class GatherTest {
     }
 
     @Test
+    void an_interrupt_that_reaches_a_source_on_the_askers_thread_is_the_askers_all_the_same() {
+        // given an executor that runs what it has no room for on the asking thread
+        var later = new AtomicBoolean();
+        var gather = Gather.builder(StatementOf.class, DIRECT, LONG)
+                .ask(Source.<StatementOf, String>of("slow", query -> {
+                    throw new InterruptedException("the asker's"); // which has taken the flag
+                }))
+                .merge((query, answers) -> {
+                    later.set(true);
+                    return "as if nothing had been";
+                });
+
+        // when
+        assertThatThrownBy(() -> gather.handle(QUERY, Metadata.none())).isInstanceOf(InterruptedException.class);
+
+        // then
+        assertThat(later).isFalse();
+        assertThat(Thread.currentThread().isInterrupted()).isFalse();
+    }
+
+    @Test
+    void a_context_that_throws_on_the_sources_thread_is_the_sources_failure_at_once() throws Exception {
+        var gather = Gather.builder(StatementOf.class, pool, LONG)
+                .context(() -> task -> () -> {
+                    throw new IllegalStateException("context");
+                })
+                .ask(OWNER)
+                .merge((query, answers) -> answers.find(OWNER).orElse("nobody"));
+
+        var gathered = gather.handle(QUERY, Metadata.none());
+
+        assertThat(gathered.outcomes().get("owner"))
+                .isInstanceOfSatisfying(
+                        Failed.class, failed -> assertThat(failed.cause()).hasMessage("context"));
+    }
+
+    @Test
     void a_context_that_cannot_be_captured_fails_the_query() {
         var gather = Gather.builder(StatementOf.class, DIRECT, LONG)
                 .ask(OWNER)

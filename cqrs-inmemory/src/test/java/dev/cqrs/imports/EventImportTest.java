@@ -24,6 +24,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -500,29 +501,17 @@ class EventImportTest {
 
     // ---- crashes, races, unknown outcomes
 
-    /** A store that at chosen appends does not know whether it wrote. */
-    private static final class Forgetful implements EventStore {
-        private final EventStore store;
-        private final IntPredicate unknown;
-        private final IntPredicate written;
-        private int appends;
+    /** A store in front of another. */
+    private static class Fronted implements EventStore {
+        final EventStore store;
 
-        Forgetful(EventStore store, IntPredicate unknown, IntPredicate written) {
+        Fronted(EventStore store) {
             this.store = store;
-            this.unknown = unknown;
-            this.written = written;
         }
 
         @Override
         public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-            int number = ++appends;
-            if (!unknown.test(number)) {
-                return store.append(events, condition, metadata);
-            }
-            if (written.test(number)) {
-                store.append(events, condition, metadata);
-            }
-            throw new AppendOutcomeUnknownException("append " + number, new IllegalStateException("cut"));
+            return store.append(events, condition, metadata);
         }
 
         @Override
@@ -544,6 +533,353 @@ class EventImportTest {
         public Subscription onAppend(Signal signal) {
             return store.onAppend(signal);
         }
+    }
+
+    /** A store that at chosen appends does not know whether it wrote. */
+    private static final class Forgetful extends Fronted {
+        private final IntPredicate unknown;
+        private final IntPredicate written;
+        private int appends;
+
+        Forgetful(EventStore store, IntPredicate unknown, IntPredicate written) {
+            super(store);
+            this.unknown = unknown;
+            this.written = written;
+        }
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            int number = ++appends;
+            if (!unknown.test(number)) {
+                return store.append(events, condition, metadata);
+            }
+            if (written.test(number)) {
+                store.append(events, condition, metadata);
+            }
+            throw new AppendOutcomeUnknownException("append " + number, new IllegalStateException("cut"));
+        }
+    }
+
+    /** A store that another process keeps, and that is not always there. */
+    private static final class Remote extends Fronted {
+        final IllegalStateException cut = new IllegalStateException("no connection");
+        volatile boolean down;
+        final AtomicInteger reads = new AtomicInteger();
+        final List<Long> limits = new ArrayList<>();
+
+        Remote(EventStore store) {
+            super(store);
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            reads.incrementAndGet();
+            limits.add(options.limit());
+            check();
+            return super.read(query, options);
+        }
+
+        @Override
+        public Position head() {
+            check();
+            return super.head();
+        }
+
+        private void check() {
+            if (down) {
+                throw cut;
+            }
+        }
+    }
+
+    /** A store that reads each event as two, at one position, as an upcaster may have it. */
+    private static final class Splitting extends Fronted {
+
+        Splitting(EventStore store) {
+            super(store);
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            var whole = super.read(query, options);
+            return new EventStream() {
+                private boolean second = true;
+
+                @Override
+                public boolean advance() {
+                    second = !second;
+                    return second || whole.advance();
+                }
+
+                @Override
+                public Object event() {
+                    return second ? new Viewed(((Placed) whole.event()).number()) : whole.event();
+                }
+
+                @Override
+                public Position position() {
+                    return whole.position();
+                }
+
+                @Override
+                public String name() {
+                    return second ? "viewed" : whole.name();
+                }
+
+                @Override
+                public Set<Tag> tags() {
+                    return whole.tags();
+                }
+
+                @Override
+                public Metadata metadata() {
+                    return whole.metadata();
+                }
+
+                @Override
+                public Instant recordedAt() {
+                    return whole.recordedAt();
+                }
+
+                @Override
+                public Position head() {
+                    return whole.head();
+                }
+
+                @Override
+                public AppendCondition unchanged() {
+                    return whole.unchanged();
+                }
+
+                @Override
+                public void close() {
+                    whole.close();
+                }
+            };
+        }
+    }
+
+    // ---- a source that is not always there
+
+    @Test
+    void of_an_event_that_is_read_as_two_both_are_imported_or_none() {
+        // given a translation that fails at the second part of an event
+        place(1, 3);
+        var broken = new AtomicInteger(3);
+        var imported = EventImport.from("orders", new Splitting(source))
+                .into(
+                        local,
+                        recorded -> {
+                            if (recorded.event() instanceof Placed placed) {
+                                return List.of(new Sold(placed.number(), 1));
+                            }
+                            int number = ((Viewed) recorded.event()).number();
+                            if (number == broken.get()) {
+                                throw new IllegalStateException("cannot translate");
+                            }
+                            return List.of(new Sold(number, 2));
+                        },
+                        DIRECT,
+                        failures::add);
+        var before = List.of(new Sold(1, 1), new Sold(1, 2), new Sold(2, 1), new Sold(2, 2));
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.position()).isEqualTo(Position.of(3)));
+        assertThat(sold(local)).isEqualTo(before);
+        assertThat(imported.position()).isEqualTo(Position.of(2));
+
+        // when it is mended
+        broken.set(0);
+        assertThat(imported.resume()).isTrue();
+
+        // then
+        var all = new ArrayList<>(before);
+        all.addAll(List.of(new Sold(3, 1), new Sold(3, 2)));
+        assertThat(sold(local)).isEqualTo(all);
+        assertThat(failures).hasSize(1);
+        imported.close();
+    }
+
+    @Test
+    void a_source_that_is_down_stops_the_import_which_shows_it_and_goes_on_when_resumed() {
+        // given
+        var remote = new Remote(source);
+        var imported =
+                EventImport.from("orders", remote).into(local, EventImportTest::translate, DIRECT, failures::add);
+        place(1, 2);
+        assertThat(imported.resume()).as("it has not stopped").isFalse();
+
+        // when
+        remote.down = true;
+        place(3, 4);
+
+        // then
+        var why = new ImportStatus.Failure("orders", Position.of(2), remote.cut);
+        assertThat(failures).containsExactly(why);
+        assertThat(imported.status())
+                .isEqualTo(new ImportStatus(
+                        "orders", ImportStatus.State.STOPPED, Position.of(2), Position.of(2), Optional.of(why)));
+
+        // when it is there again
+        remote.down = false;
+        assertThat(imported.resume()).isTrue();
+
+        // then
+        assertThat(sold(local)).isEqualTo(allSales(4));
+        place(5, 5);
+        assertThat(sold(local)).isEqualTo(allSales(5));
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RUNNING);
+        imported.close();
+        assertThatThrownBy(imported::resume).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
+    void with_retry_a_source_that_is_down_is_asked_again_after_each_delay_and_at_each_append() throws Exception {
+        // given
+        var remote = new Remote(source);
+        var delays = new ArrayList<Duration>();
+        var later = new ArrayList<Runnable>();
+        place(1, 2);
+        remote.down = true;
+        var imported = EventImport.from("orders", remote)
+                .retry(
+                        (delay, task) -> {
+                            delays.add(delay);
+                            later.add(task);
+                        },
+                        Duration.ofMillis(10),
+                        Duration.ofMillis(50))
+                .into(local, EventImportTest::translate, DIRECT, failures::add);
+
+        // when it stays down
+        later.get(0).run();
+        later.get(1).run();
+        place(3, 3);
+
+        // then one delay runs at a time, and each failure is told
+        assertThat(delays).containsExactly(Duration.ofMillis(10), Duration.ofMillis(50), Duration.ofMillis(50));
+        assertThat(failures)
+                .hasSize(4)
+                .allSatisfy(failure -> assertThat(failure.cause()).isSameAs(remote.cut));
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RETRYING);
+        assertThat(imported.status().failure()).contains(failures.get(3));
+        assertThatThrownBy(() -> imported.awaitImported(Position.of(3), Duration.ZERO))
+                .isInstanceOf(ImportTimeoutException.class);
+
+        // when it is there again
+        remote.down = false;
+        later.get(2).run();
+
+        // then
+        imported.awaitImported(Position.of(3), Duration.ZERO);
+        assertThat(sold(local)).isEqualTo(allSales(3));
+        assertThat(imported.status())
+                .isEqualTo(new ImportStatus(
+                        "orders", ImportStatus.State.RUNNING, Position.of(3), Position.of(3), Optional.empty()));
+        remote.down = true;
+        place(4, 4);
+        assertThat(delays).as("from the first one again").hasSize(4).last().isEqualTo(Duration.ofMillis(10));
+        imported.close();
+        later.get(3).run();
+        assertThat(failures).hasSize(5);
+    }
+
+    @Test
+    void with_retry_what_the_translation_throws_stops_the_import_all_the_same() {
+        place(1, 2);
+        var later = new ArrayList<Runnable>();
+        var imported = EventImport.from("orders", source)
+                .retry((delay, task) -> later.add(task), Duration.ZERO)
+                .into(
+                        local,
+                        recorded -> {
+                            throw new IllegalStateException("cannot translate");
+                        },
+                        DIRECT,
+                        failures::add);
+        assertThat(later).isEmpty();
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.STOPPED);
+        assertThatThrownBy(() -> EventImport.from("orders", source)
+                        .retry((delay, task) -> later.add(task), Duration.ofMillis(-1)))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void the_listener_is_told_with_no_lock_held() throws Exception {
+        place(1, 1);
+        ExecutorService other = Executors.newSingleThreadExecutor();
+        var queue = new ArrayList<Runnable>();
+        var own = new ArrayList<EventImport>();
+        var closedInside = new ArrayList<Boolean>();
+        own.add(EventImport.from("orders", source).into(local, recorded -> nothing(), queue::add, failure -> {
+            try { // waits for another thread that closes the import, which would wait for a task that holds the lock
+                other.submit(() -> own.get(0).close()).get(10, TimeUnit.SECONDS);
+                closedInside.add(true);
+            } catch (Exception late) {
+                throw new IllegalStateException(late);
+            }
+        }));
+
+        queue.get(0).run();
+
+        assertThat(closedInside).containsExactly(true);
+        other.shutdown();
+        assertThat(other.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+    }
+
+    @Test
+    void a_long_history_lets_other_tasks_of_the_executor_come_in_between_and_reads_no_more_than_it_uses() {
+        // given a history of forty chunks
+        source.append(IntStream.rangeClosed(1, 4_000).mapToObj(Placed::new).toList(), AppendCondition.none());
+        var remote = new Remote(source);
+        var queue = new ArrayDeque<Runnable>();
+        EventImport.from("orders", remote).into(local, EventImportTest::translate, queue::add, failures::add);
+
+        // when
+        int tasks = 0;
+        while (!queue.isEmpty()) {
+            queue.remove().run();
+            tasks++;
+        }
+
+        // then
+        assertThat(tasks).isEqualTo(3);
+        assertThat(sold(local)).isEqualTo(allSales(4_000));
+        assertThat(remote.limits).hasSize(40).containsOnly(101L);
+    }
+
+    @Test
+    void an_executor_that_runs_at_once_imports_a_long_history_without_a_deep_stack() {
+        // given a source to which somebody appends whenever it is read to its end
+        var depths = new ArrayList<Long>();
+        var growing = new Fronted(source) {
+            private int looks;
+
+            @Override
+            public Subscription onAppend(Signal signal) {
+                return () -> {}; // another thread's appends find a task that is running
+            }
+
+            @Override
+            public Position head() {
+                depths.add(StackWalker.getInstance().walk(frames -> frames.count()));
+                if (++looks <= 3_000) {
+                    store.append(List.of(new Placed(looks)), AppendCondition.none());
+                }
+                return super.head();
+            }
+        };
+
+        // when
+        EventImport.from("orders", growing)
+                .into(local, EventImportTest::translate, DIRECT, failures::add)
+                .close();
+
+        // then
+        assertThat(failures).isEmpty();
+        assertThat(sold(local)).isEqualTo(allSales(3_000));
+        var least = depths.stream().mapToLong(one -> one).min().orElseThrow();
+        assertThat(depths).allSatisfy(depth -> assertThat(depth).isLessThan(least + 50));
     }
 
     @Test

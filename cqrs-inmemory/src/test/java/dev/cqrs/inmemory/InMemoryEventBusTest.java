@@ -238,4 +238,61 @@ class InMemoryEventBusTest {
         assertThat(seen).containsExactly("4711 is Anna after c-1");
         assertThat(names.committed).containsExactly(Map.entry("4711", "Anna"));
     }
+
+    // ---- what one does to the others
+
+    @Test
+    void an_interrupt_that_one_subscriber_throws_is_restored_after_the_others_were_called() {
+        for (var bus : List.of(
+                InMemoryEventBus.builder().build(),
+                InMemoryEventBus.builder()
+                        .intercept(1, (message, metadata, next) -> next.proceed(message, metadata))
+                        .build())) {
+            var interrupted = new ArrayList<Boolean>();
+            bus.subscribe(Happened.class, e -> {
+                throw new InterruptedException();
+            });
+            bus.subscribe(
+                    Happened.class, e -> interrupted.add(Thread.currentThread().isInterrupted()));
+
+            assertThatThrownBy(() -> bus.publish(new Happened(1))).isInstanceOf(HandlerFailedException.class);
+
+            assertThat(interrupted).containsExactly(false);
+            assertThat(Thread.interrupted()).isTrue();
+        }
+    }
+
+    @Test
+    void an_interceptor_that_subscribes_when_it_is_asked_whether_it_applies_hides_nobody() {
+        // given
+        var heard = new ArrayList<Integer>();
+        var own = new ArrayList<EventBus>();
+        var bus = InMemoryEventBus.builder()
+                .intercept(1, new Interceptor() {
+                    private boolean asked;
+
+                    @Override
+                    public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                        return next.proceed(message, metadata);
+                    }
+
+                    @Override
+                    public boolean appliesTo(Class<?> type) {
+                        if (!asked) {
+                            asked = true;
+                            own.get(0).subscribe(Happened.class, e -> heard.add(e.number()));
+                        }
+                        return true;
+                    }
+                })
+                .build();
+        own.add(bus);
+
+        // when
+        bus.publish(new Happened(1));
+        bus.publish(new Happened(2));
+
+        // then
+        assertThat(heard).containsExactly(2);
+    }
 }

@@ -8,6 +8,7 @@ import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.runtime.ProjectionEngine;
+import java.lang.reflect.Method;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +28,7 @@ import org.testng.ITestResult;
 import org.testng.TestListenerAdapter;
 import org.testng.TestNG;
 import org.testng.annotations.AfterClass;
+import org.testng.annotations.Test;
 
 /** The tests that Reactive Streams has for publishers, by its own rules' numbers, for each backlog. */
 class ReactiveStreamsTest {
@@ -147,18 +149,16 @@ class ReactiveStreamsTest {
             if (elements == 0) {
                 feed.engine.close();
             }
+            var live = LiveQuery.of(
+                    feed.engine.view(TICKS), () -> feed.engine.view(TICKS).read(count -> count), backlog(), executor);
             var begun = new AtomicBoolean();
-            return LiveQuery.of(
-                    feed.engine.view(TICKS),
-                    () -> {
-                        long answer = feed.engine.view(TICKS).read(count -> count);
-                        if (begun.compareAndSet(false, true)) {
-                            feeder.execute(() -> feed(feed, elements));
-                        }
-                        return answer;
-                    },
-                    backlog(),
-                    executor);
+            return subscriber -> {
+                live.subscribe(subscriber);
+                // not before the first answer waits: what changes while a thread asks is seen as one
+                if (begun.compareAndSet(false, true)) {
+                    feeder.execute(() -> feed(feed, elements));
+                }
+            };
         }
 
         /** The first answer is that of no event; a test that wants more than fit has enough of the first. */
@@ -226,10 +226,13 @@ class ReactiveStreamsTest {
         }
         tests.add(DynamicTest.dynamicTest("all that must pass has been run", () -> {
             assertThat(heard.getConfigurationFailures()).isEmpty();
-            assertThat(heard.getPassedTests())
-                    .extracting(ITestResult::getName)
-                    .filteredOn(name -> name.startsWith("required_"))
-                    .hasSizeGreaterThanOrEqualTo(20);
+            var required = Stream.of(verification.getMethods())
+                    .filter(method -> method.isAnnotationPresent(Test.class))
+                    .map(Method::getName)
+                    .filter(name -> name.startsWith("required_") && !LEFT_OUT.containsKey(name))
+                    .toList();
+            assertThat(required).hasSizeGreaterThanOrEqualTo(20);
+            assertThat(heard.getPassedTests()).extracting(ITestResult::getName).containsAll(required);
         }));
         return tests.stream();
     }

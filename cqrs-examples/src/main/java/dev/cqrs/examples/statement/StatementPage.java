@@ -1,5 +1,8 @@
 package dev.cqrs.examples.statement;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import dev.cqrs.examples.statement.StatementQuery.AccountNumbers;
@@ -15,7 +18,6 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.time.format.DateTimeParseException;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -46,6 +48,7 @@ final class StatementPage implements AutoCloseable {
     static final int WATCHERS = 8;
 
     private static final int LONGEST_BODY = 0;
+    private static final ObjectMapper JSON = new ObjectMapper();
     private static final Pattern ACCOUNT = Pattern.compile("\\d{1,15}");
     private static final LocalDate FIRST = LocalDate.of(1993, 1, 1);
     private static final LocalDate LAST = LocalDate.of(1993, 12, 31);
@@ -210,18 +213,15 @@ final class StatementPage implements AutoCloseable {
             throw new Refused(400, "An account begins with digits; write some, or nothing for all.");
         }
         var day = day(asked);
-        var rows = new ArrayList<String>();
+        var answer = JSON.createObjectNode().put("day", day.toString());
+        var rows = answer.putArray("accounts");
         var then = bank.at(day);
         for (var number : bank.app().ask(new AccountNumbers())) {
             if (number.startsWith(begins) && rows.size() < SHOWN) {
-                rows.add("{\"account\":" + json(number) + ",\"balance\":" + json(money(then.balance(number))) + "}");
+                rows.addObject().put("account", number).put("balance", money(then.balance(number)));
             }
         }
-        send(
-                exchange,
-                200,
-                "application/json",
-                "{\"day\":" + json(day.toString()) + ",\"accounts\":[" + String.join(",", rows) + "]}");
+        send(exchange, answer);
     }
 
     /** One customer's statement at the end of a day, as a piece of the page. */
@@ -239,28 +239,27 @@ final class StatementPage implements AutoCloseable {
 
     private void status(HttpExchange exchange, Map<String, String> asked) throws IOException {
         var status = bank.status();
-        var rebuild = status.rebuild();
-        send(
-                exchange,
-                200,
-                "application/json",
-                "{\"state\":" + json(status.state().name())
-                        + ",\"position\":" + status.position() + ",\"head\":" + status.head()
-                        + ",\"lag\":" + status.lag() + ",\"parked\":" + status.parked()
-                        + ",\"version\":" + status.version()
-                        + ",\"sources\":["
-                        + String.join(
-                                ",",
-                                bank.imports().stream()
-                                        .map(one -> "{\"name\":" + json(one.source()) + ",\"lag\":" + one.lag() + "}")
-                                        .toList())
-                        + "]"
-                        + ",\"rebuild\":" + rebuild.map(StatementPage::json).orElse("null") + "}");
+        var answer = JSON.createObjectNode()
+                .put("state", status.state().name())
+                .put("position", status.position().value())
+                .put("head", status.head().value())
+                .put("lag", status.lag())
+                .put("parked", status.parked())
+                .put("version", status.version());
+        var sources = answer.putArray("sources");
+        for (var one : bank.imports()) {
+            sources.addObject().put("name", one.source()).put("lag", one.lag());
+        }
+        status.rebuild()
+                .ifPresentOrElse(progress -> answer.set("rebuild", json(progress)), () -> answer.putNull("rebuild"));
+        send(exchange, answer);
     }
 
-    private static String json(Rebuild.Progress progress) {
-        return "{\"state\":" + json(progress.state().name()) + ",\"done\":" + progress.done() + ",\"total\":"
-                + progress.total() + "}";
+    private static ObjectNode json(Rebuild.Progress progress) {
+        return JSON.createObjectNode()
+                .put("state", progress.state().name())
+                .put("done", progress.done().value())
+                .put("total", progress.total().value());
     }
 
     /** Folds the view anew beside the one that is read. */
@@ -371,6 +370,10 @@ final class StatementPage implements AutoCloseable {
                 "Content-Security-Policy", "default-src 'self' 'unsafe-inline'; img-src data:; frame-ancestors 'none'");
     }
 
+    private static void send(HttpExchange exchange, JsonNode answer) throws IOException {
+        send(exchange, 200, "application/json", JSON.writeValueAsString(answer));
+    }
+
     private static void send(HttpExchange exchange, int status, String type, String text) throws IOException {
         var bytes = text.getBytes(StandardCharsets.UTF_8);
         header(exchange, type);
@@ -384,10 +387,5 @@ final class StatementPage implements AutoCloseable {
 
     private static String money(long hellers) {
         return StatementText.money(hellers);
-    }
-
-    /** In quotation marks; nothing that goes through here needs more than these escaped. */
-    private static String json(String text) {
-        return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
     }
 }

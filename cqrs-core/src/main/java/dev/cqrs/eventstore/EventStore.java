@@ -99,7 +99,8 @@ public interface EventStore {
      * Gives something that reads the events of a query again and again, a few at a time, if this store can do so more cheaply
      * than by a stream for each time.
      *
-     * <p>For those who follow the log; whoever gets none reads streams.
+     * <p>For those who follow the log; whoever gets none reads streams. A store that splits stored events into several has
+     * none.
      *
      * @param query which events
      * @return empty unless a store says otherwise

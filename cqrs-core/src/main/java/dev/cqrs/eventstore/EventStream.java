@@ -52,6 +52,16 @@ public interface EventStream extends AutoCloseable {
     Position position();
 
     /**
+     * Says whether the next event has the current one's position: a stored event was split into them when it was read. They
+     * follow each other, and who folds must take all of them or none.
+     *
+     * @return whether it has; always {@code false} where a store splits no event, and at the end
+     */
+    default boolean goesOnHere() {
+        return false;
+    }
+
+    /**
      * Gives the stable name of the current event's type.
      *
      * @return never {@code null}

@@ -96,14 +96,17 @@ public interface CheckpointStore {
      *
      * @param position its place in the log
      * @param reason why, in words; empty if only because an earlier event of its key was
+     * @param effectDue whether its effect is to be performed when it is repaired; not where an earlier version had come to it
      */
-    record Parked(Position position, String reason) {
+    record Parked(Position position, String reason, boolean effectDue) {
 
         /**
          * Checks for nulls.
          *
          * @param position its place in the log
          * @param reason why, in words; empty if only because an earlier event of its key was
+         * @param effectDue whether its effect is to be performed when it is repaired; not where an earlier version had come
+         *     to it
          * @throws NullPointerException if a part is {@code null}
          */
         public Parked {

@@ -70,28 +70,38 @@ public final class Projection<V> {
      *
      * @param projection the projection's name
      * @param event as the log holds it
+     * @param part which one it is of those that a stored event was split into and the projection's query means; 0 for the
+     *     first, and where there is one
      */
-    public record Trigger(String projection, RecordedEvent event) {
+    public record Trigger(String projection, RecordedEvent event, int part) {
 
         /**
          * Checks for nulls.
          *
          * @param projection the projection's name
          * @param event as the log holds it
-         * @throws NullPointerException if a part is {@code null}
+         * @param part which one it is of those that a stored event was split into and the projection's query means; 0 for
+         *     the first, and where there is one
+         * @throws NullPointerException if the name or the event is {@code null}
+         * @throws IllegalArgumentException if {@code part} is negative
          */
         public Trigger {
             Objects.requireNonNull(projection, "projection");
             Objects.requireNonNull(event, "event");
+            if (part < 0) {
+                throw new IllegalArgumentException("The part is " + part + "; expected 0 or more.");
+            }
         }
 
         /**
          * Gives the effect's id: always the same for an event and a projection, whatever its version.
          *
-         * @return the projection's name and the event's position, such as {@code "welcome-mails/17"}
+         * @return the projection's name and the event's position, such as {@code "welcome-mails/17"}, and the part behind the
+         *     first, such as {@code "welcome-mails/17.1"}
          */
         public String id() {
-            return projection + "/" + event.position();
+            var id = projection + "/" + event.position();
+            return part == 0 ? id : id + "." + part;
         }
     }
 

@@ -3,6 +3,7 @@ package dev.cqrs.runtime;
 import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
@@ -11,6 +12,7 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.projection.Projection.Trigger;
 import dev.cqrs.runtime.Parking.Item;
 import dev.cqrs.runtime.ProjectionFailure.Outcome;
@@ -19,6 +21,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -77,8 +80,13 @@ final class Follower<V> {
     private final Draft<V> draft;
     private final EventStore.@Nullable Feed feed;
     private final boolean withEffects;
-    private final Object[] events;
-    private final long[] positions;
+
+    /** What was taken from the store, up to a change of position; with effects, the events of one position as recorded. */
+    private Object[] events;
+
+    private long[] positions;
+    private final List<RecordedEvent> recorded = new ArrayList<>();
+
     private final List<ProjectionFailure> untold = new ArrayList<>();
     private @Nullable Duration pause;
     private long failedAt;
@@ -99,6 +107,10 @@ final class Follower<V> {
     private volatile Parking parking = Parking.NONE;
     private volatile @Nullable ProjectionFailure failure;
     private volatile @Nullable ProjectionFailure lastError;
+
+    /** What the last save has thrown that failed. */
+    private volatile @Nullable ProjectionFailure saveFailure;
+
     private volatile Position seenHead = Position.START;
     private volatile boolean closed;
     private volatile boolean ended;
@@ -219,19 +231,38 @@ final class Follower<V> {
                 .orElseThrow(() -> new IllegalStateException("The checkpoint of projection \"" + projection.name()
                         + "\" has events that were put aside with those of their key, but the projection has no keys any"
                         + " more. Give it by(...), or raise its version."));
-        return new Item(at, keys.of(eventAt(at).event()), parked.reason());
+        try {
+            return new Item(at, keysOf(keys, 0, takeAt(at)), parked.reason(), parked.effectDue());
+        } finally {
+            Arrays.fill(events, null);
+        }
     }
 
-    private dev.cqrs.event.RecordedEvent eventAt(long at) {
+    /** Takes what is at a position; gives how many events. */
+    private int takeAt(long at) {
         try (var found = store.read(
-                EventQuery.all(),
+                projection.query(),
                 ReadOptions.forwards().after(Position.of(at - 1)).until(Position.of(at)))) {
-            if (!found.advance()) {
-                throw new IllegalStateException("The log has no event at position " + at + ", which projection \""
-                        + projection.name() + "\" has put aside. Is it the log that the checkpoint is of?");
+            int count = take(found);
+            if (count == 0) {
+                throw new IllegalStateException("The log has no event at position " + at + " that projection \""
+                        + projection.name()
+                        + "\" asks for, which has put it aside. Is it the log that the checkpoint is"
+                        + " of, and the same query?");
             }
-            return found.recorded();
+            return count;
         }
+    }
+
+    private List<Object> keysOf(Keys<?> keys, int from, int to) {
+        if (to - from == 1) {
+            return List.of(keys.of(events[from]));
+        }
+        var found = new LinkedHashSet<Object>();
+        for (int i = from; i < to; i++) {
+            found.add(keys.of(events[i]));
+        }
+        return List.copyOf(found);
     }
 
     // ---- what is seen of it
@@ -343,9 +374,15 @@ final class Follower<V> {
         if (executor == null) {
             if (!pausing) {
                 catchUp(last);
+                if (hasToSaveAgain()) {
+                    saveCheckpoint();
+                }
                 pauseAsAsked();
             }
-        } else if (isRunning() && !pausing && last.isAfter(position) && scheduled.compareAndSet(false, true)) {
+        } else if (isRunning()
+                && !pausing
+                && (last.isAfter(position) || hasToSaveAgain())
+                && scheduled.compareAndSet(false, true)) {
             schedule(executor);
         }
     }
@@ -391,10 +428,11 @@ final class Follower<V> {
         try {
             tried = store.head();
             seenHead = tried;
-            for (int i = 0; i < BATCHES_A_TASK && catchUpOnce(tried) && saveCheckpoint(); i++) {
-                Thread.onSpinWait();
+            boolean more = true;
+            for (int i = 0; i < BATCHES_A_TASK && more; i++) {
+                more = catchUpOnce(tried);
+                more = saveCheckpoint() && more;
             }
-            saveCheckpoint();
         } catch (Throwable thrown) {
             failed(thrown, mayPass(thrown));
         }
@@ -599,14 +637,11 @@ final class Follower<V> {
                     return false;
                 }
             }
-            for (int count = stream.advance(events, positions); count > 0; count = stream.advance(events, positions)) {
-                if (!foldTaken(count, stream, reached)) {
+            for (int count = take(stream); count > 0; count = take(stream)) {
+                if (!foldTaken(count, reached)) {
                     return false;
                 }
                 reached = positions[count - 1];
-                if (count < events.length) {
-                    break;
-                }
             }
             if (isOver() && !isShownInPart()) {
                 return false;
@@ -637,8 +672,10 @@ final class Follower<V> {
             if (!run.hasThrown(thrown)) {
                 throw thrown;
             }
-            long at = stream.position().value();
-            var parked = failedAt(stream.event(), at, thrown, batchParking);
+            long at = stream.position().value(); // the only event there: no store in memory splits any
+            events[0] = stream.event();
+            positions[0] = at;
+            var parked = failedAt(0, 1, thrown, batchParking);
             if (parked == null) {
                 publish(draft.end(), Position.of(at - 1), batchParking);
                 return false;
@@ -653,7 +690,7 @@ final class Follower<V> {
         int count = 0;
         try {
             count = feed.read(position, end, events, positions);
-            if (!foldTaken(count, null, reached) || (isOver() && !isShownInPart())) {
+            if (!foldTaken(count, reached) || (isOver() && !isShownInPart())) {
                 return false;
             }
             publish(draft.end(), end, batchParking);
@@ -675,8 +712,38 @@ final class Follower<V> {
         return withEffects || isChangedInPlace();
     }
 
-    /** Folds what was taken from the store; gives whether to go on. */
-    private boolean foldTaken(int count, @Nullable EventStream stream, long before) {
+    /** Takes the next events, and never some of those at one position without the others; gives how many. */
+    private int take(EventStream stream) {
+        recorded.clear();
+        int count;
+        if (!withEffects) {
+            count = stream.advance(events, positions);
+        } else if (stream.advance()) { // one position only
+            put(stream, 0);
+            count = 1;
+        } else {
+            count = 0;
+        }
+        while (count > 0 && stream.goesOnHere() && stream.advance()) {
+            put(stream, count++);
+        }
+        return count;
+    }
+
+    private void put(EventStream stream, int at) {
+        if (at == events.length) {
+            events = Arrays.copyOf(events, at * 2);
+            positions = Arrays.copyOf(positions, at * 2);
+        }
+        events[at] = stream.event();
+        positions[at] = stream.position().value();
+        if (withEffects) {
+            recorded.add(stream.recorded());
+        }
+    }
+
+    /** Folds what was taken from the store, all at one position or none of it; gives whether to go on. */
+    private boolean foldTaken(int count, long before) {
         for (int i = 0; i < count; ) {
             if (isOver()) {
                 if (isShownInPart()) {
@@ -685,68 +752,107 @@ final class Follower<V> {
                 return false;
             }
             Parking parked;
-            if (!withEffects && batchParking.isEmpty()) {
+            int next = endOfSame(i, count);
+            int alone = withEffects || !batchParking.isEmpty() ? i : endOfAlone(i, count);
+            if (alone > i) {
                 int from = i;
                 try {
-                    i += draft.applyAll(events, i, count);
+                    i += draft.applyAll(events, i, alone);
                     continue;
                 } catch (Throwable thrown) {
                     i = from + draft.taken();
-                    parked = failedAt(events[i], positions[i], thrown, batchParking);
+                    next = i + 1;
+                    parked = failedAt(i, next, thrown, batchParking);
                 }
             } else {
-                parked = handle(events[i], positions[i], stream, batchParking);
+                parked = handle(i, next, batchParking);
             }
             if (parked == null) {
                 publish(draft.end(), Position.of(Math.max(before, positions[i] - 1)), batchParking);
                 return false;
             }
             batchParking = parked;
-            i++;
+            i = next;
         }
         folded += count;
         return true;
     }
 
-    /** Gives the events that are put aside then, and {@code null} if this event was not to be had. */
-    private @Nullable Parking handle(Object event, long at, @Nullable EventStream stream, Parking parked) {
+    /** Behind the last event that has the same position. */
+    private int endOfSame(int from, int count) {
+        int end = from + 1;
+        while (end < count && positions[end] == positions[from]) {
+            end++;
+        }
+        return end;
+    }
+
+    /** Behind the last event of those that are alone at their positions. */
+    private int endOfAlone(int from, int count) {
+        int end = from;
+        while (end < count && (end + 1 == count || positions[end] != positions[end + 1])) {
+            end++;
+        }
+        return end;
+    }
+
+    /** Gives the events that are put aside then, and {@code null} if those at this position were not to be had. */
+    private @Nullable Parking handle(int from, int to, Parking parked) {
         try {
             if (!parked.isEmpty()) {
-                var key = projection.keys().orElseThrow().of(event);
-                if (parked.holds(key)) {
-                    return park(new Item(at, key, ""), parked);
+                var keys = keysOf(projection.keys().orElseThrow(), from, to);
+                if (parked.holdsAnyOf(keys)) {
+                    return park(new Item(positions[from], keys, "", isEffectDue(positions[from])), parked);
                 }
             }
-            if (withEffects && at > effectsAfter) {
-                applyWithEffect(event, Objects.requireNonNull(stream));
-            } else {
-                draft.apply(event);
-            }
+            apply(from, to, isEffectDue(positions[from]));
             return parked;
         } catch (Throwable thrown) {
-            return failedAt(event, at, thrown, parked);
+            return failedAt(from, to, thrown, parked);
         }
     }
 
-    private void applyWithEffect(Object event, EventStream stream) throws Exception {
-        var effect = projection.effectOf(event);
-        if (effect.isEmpty()) {
-            draft.apply(event);
+    /**
+     * Folds the events at one position, and then performs their effects, if they are due; leaves the draft as it was if any of
+     * that throws, unless the fold changes its state in place.
+     */
+    private void apply(int from, int to, boolean due) throws Exception {
+        boolean performs = false;
+        for (int i = from; due && i < to; i++) {
+            performs |= projection.effectOf(events[i]).isPresent();
+        }
+        if (to - from == 1 && !performs) {
+            draft.apply(events[from]);
             return;
         }
-        perform(effect.get(), event, new Trigger(projection.name(), stream.recorded()));
-    }
-
-    private void perform(Projection.Effect<Object> effect, Object event, Trigger trigger) throws Exception {
         var before = draft.end();
         draft.begin(before);
-        draft.apply(event);
-        performing = true;
         try {
-            effect.perform(event, trigger);
+            for (int i = from; i < to; i++) {
+                draft.apply(events[i]);
+            }
+            if (performs) {
+                perform(from, to);
+            }
         } catch (Throwable thrown) {
             draft.begin(before);
             throw thrown;
+        }
+    }
+
+    private boolean isEffectDue(long at) {
+        return withEffects && at > effectsAfter;
+    }
+
+    private void perform(int from, int to) throws Exception {
+        performing = true;
+        try {
+            for (int i = from; i < to; i++) {
+                var effect = projection.effectOf(events[i]);
+                if (effect.isPresent()) {
+                    effect.get().perform(events[i], new Trigger(projection.name(), recorded.get(i), i));
+                }
+            }
         } finally {
             performing = false;
         }
@@ -763,9 +869,12 @@ final class Follower<V> {
         return parked.with(item);
     }
 
-    /** What becomes of an event whose fold, key or effect has thrown. */
-    private @Nullable Parking failedAt(Object event, long at, Throwable thrown, Parking parked) {
-        interrupted |= Thread.interrupted(); // so that the next event is not made to fail by it as well
+    /** What becomes of the events at a position if the fold, key or effect of one has thrown. */
+    private @Nullable Parking failedAt(int from, int to, Throwable thrown, Parking parked) {
+        long at = positions[from];
+        // so that the next event is not made to fail by it as well
+        interrupted |= Thread.interrupted();
+        interrupted |= thrown instanceof InterruptedException;
         if (at != failedAt) {
             failedAt = at;
             attempts = 0;
@@ -778,7 +887,7 @@ final class Follower<V> {
             return null;
         }
         if (delivery.mostParked() > 0) {
-            var more = parkFailed(event, at, thrown, parked);
+            var more = parkFailed(from, to, thrown, parked);
             if (more != null) {
                 return more;
             }
@@ -787,21 +896,22 @@ final class Follower<V> {
         return null;
     }
 
-    private @Nullable Parking parkFailed(Object event, long at, Throwable thrown, Parking parked) {
+    private @Nullable Parking parkFailed(int from, int to, Throwable thrown, Parking parked) {
         if (parked.items().size() >= delivery.mostParked()) {
             return null;
         }
-        Object key;
+        List<Object> keys;
         try {
-            key = projection.keys().orElseThrow().of(event);
+            keys = keysOf(projection.keys().orElseThrow(), from, to);
         } catch (Throwable withoutKey) { // nobody knows what to put aside with it
             return null;
         }
+        long at = positions[from];
         var why = new ProjectionFailure(projection.name(), Position.of(at), thrown, Outcome.PARKED);
         lastError = why;
         untold.add(why);
         Flight.failed(why, projection);
-        return parked.with(new Item(at, key, reason(thrown)));
+        return parked.with(new Item(at, keys, reason(thrown), isEffectDue(at)));
     }
 
     static String reason(Throwable thrown) {
@@ -819,27 +929,29 @@ final class Follower<V> {
         draft.begin(published);
         long before = folded;
         try (var stream = read(end)) {
-            for (int count = stream.advance(events, positions); count > 0; count = stream.advance(events, positions)) {
+            for (int count = take(stream); count > 0; count = take(stream)) {
                 if (isOver()) {
                     return false;
                 }
-                boolean last = count < events.length;
                 int left = count;
                 if (!parked.isEmpty()) {
                     left = 0;
-                    for (int i = 0; i < count; i++) {
-                        Object key;
+                    for (int i = 0, next; i < count; i = next) {
+                        next = endOfSame(i, count);
+                        List<Object> keys;
                         try {
-                            key = projection.keys().orElseThrow().of(events[i]);
+                            keys = keysOf(projection.keys().orElseThrow(), i, next);
                         } catch (Throwable withoutKey) { // the event's own fault, as one by one shows
                             folded = before;
                             return null;
                         }
-                        if (!parked.holds(key)) {
-                            events[left++] = events[i];
+                        if (!parked.holdsAnyOf(keys)) {
+                            System.arraycopy(events, i, events, left, next - i);
+                            left += next - i;
                         } else if (parked.items().size() < delivery.mostParked()) {
-                            parked = parked.with(new Item(positions[i], key, ""));
+                            parked = parked.with(new Item(positions[i], keys, "", isEffectDue(positions[i])));
                         } else {
+                            folded = before;
                             return null;
                         }
                     }
@@ -852,9 +964,6 @@ final class Follower<V> {
                     return null;
                 }
                 folded += count;
-                if (last) {
-                    break;
-                }
             }
             publish(draft.end(), end.isAfter(stream.head()) ? stream.head() : end, parked);
             recovered();
@@ -886,10 +995,13 @@ final class Follower<V> {
     /** What was to be tried again has been. */
     private void recovered() {
         var why = failure;
+        attempts = 0;
+        if (why != null && why.equals(saveFailure)) {
+            return; // only a save mends that
+        }
         if (why != null && why.retried()) {
             failure = null;
         }
-        attempts = 0;
         storeAttempts = 0;
     }
 
@@ -921,11 +1033,26 @@ final class Follower<V> {
                     projection.name(),
                     new Checkpoint(projection.version(), position, saved(published), parking.saved()));
             unsaved = false;
+            if (hasFailedToSave()) {
+                failure = null;
+                storeAttempts = 0;
+            }
         } catch (Throwable thrown) {
             if (stopped() == null) {
                 note(position, thrown, !closed && mayPass(thrown));
+                saveFailure = failure;
             }
         }
+    }
+
+    private boolean hasFailedToSave() {
+        var why = failure;
+        return why != null && why.equals(saveFailure) && why.retried();
+    }
+
+    /** Whether a save that failed is to be tried again, also where the log has not grown. */
+    private boolean hasToSaveAgain() {
+        return unsaved && hasFailedToSave() && isRunning();
     }
 
     private Object saved(V state) {
@@ -1042,50 +1169,64 @@ final class Follower<V> {
         return true;
     }
 
-    /** Tries the events of a key that were put aside, in order, up to the first that fails; says whether none is left. */
-    boolean retryParked(Object key) {
-        checkMayChange("retry what was put aside");
+    /**
+     * Tries the events of a key that were put aside, in order, up to the first that fails; says whether none is left, and
+     * {@code null} if another version has taken this one's place, or the engine is closed.
+     */
+    @Nullable
+    Boolean retryParked(Object key) {
+        checkMayChange("retry");
         boolean well = true;
-        lock.writeLock().lock();
+        boolean wasInterrupted = false;
         try {
-            for (var item : parking.of(key)) {
-                var recorded = eventAt(item.position());
-                draft.begin(published);
-                try {
-                    var effect = item.position() > effectsAfter
-                            ? projection.effectOf(recorded.event())
-                            : Optional.<Projection.Effect<Object>>empty();
-                    if (effect.isPresent()) {
-                        perform(effect.get(), recorded.event(), new Trigger(projection.name(), recorded));
-                    } else {
-                        draft.apply(recorded.event());
-                    }
-                } catch (Throwable thrown) {
-                    var why = new ProjectionFailure(
-                            projection.name(), Position.of(item.position()), thrown, Outcome.PARKED);
-                    lastError = why;
-                    untold.add(why);
-                    parking = parking.because(item.position(), reason(thrown));
-                    unsaved = true;
-                    well = false;
-                    break;
+            lock.writeLock().lock();
+            try {
+                if (closed) {
+                    return null;
                 }
-                publish(draft.end(), position, parking.without(item.position()));
+                for (var item : parking.of(key)) {
+                    int count = takeAt(item.position());
+                    draft.begin(published);
+                    try {
+                        apply(0, count, item.effectDue());
+                    } catch (Throwable thrown) {
+                        wasInterrupted |= Thread.interrupted();
+                        wasInterrupted |= thrown instanceof InterruptedException;
+                        var why = new ProjectionFailure(
+                                projection.name(), Position.of(item.position()), thrown, Outcome.PARKED);
+                        lastError = why;
+                        untold.add(why);
+                        parking = parking.because(item.position(), reason(thrown));
+                        unsaved = true;
+                        well = false;
+                        break;
+                    }
+                    publish(draft.end(), position, parking.without(item.position()));
+                }
+            } finally {
+                Arrays.fill(events, null);
+                lock.writeLock().unlock();
             }
-        } finally {
-            lock.writeLock().unlock();
+            return well;
+        } finally { // also what was done before the store failed
+            saveCheckpoint();
+            afterwards();
+            pauseAsAsked();
+            if (wasInterrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
-        saveCheckpoint();
-        afterwards();
-        pauseAsAsked();
-        return well;
     }
 
-    /** Drops an event that was put aside; says whether there was one. */
-    boolean discardParked(Position at) {
-        checkMayChange("discard what was put aside");
+    /** Drops an event that was put aside; says whether there was one, and {@code null} as {@link #retryParked} does. */
+    @Nullable
+    Boolean discardParked(Position at) {
+        checkMayChange("discard");
         lock.writeLock().lock();
         try {
+            if (closed) {
+                return null;
+            }
             var less = parking.without(at.value());
             if (less.items().size() == parking.items().size()) {
                 return false;
@@ -1104,7 +1245,7 @@ final class Follower<V> {
         checkNotReading(what);
         if (lock.isWriteLockedByCurrentThread() || fence.holds(Thread.currentThread())) {
             throw new IllegalStateException("A fold or effect of projection \"" + projection.name() + "\" tried to "
-                    + what + " what was put aside. Do it outside.");
+                    + what + " it, which would wait for itself. Do it outside.");
         }
     }
 

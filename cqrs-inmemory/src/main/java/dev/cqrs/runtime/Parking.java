@@ -3,6 +3,7 @@ package dev.cqrs.runtime;
 import dev.cqrs.event.Position;
 import dev.cqrs.projection.CheckpointStore;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -16,16 +17,18 @@ record Parking(List<Item> items, Set<Object> keys) {
 
     static final Parking NONE = new Parking(List.of(), Set.of());
 
-    /** One event; without a reason it only follows another of its key. */
-    record Item(long position, Object key, String reason) {
+    /**
+     * One stored event, with the keys of all that it was split into; without a reason it only follows another of its key.
+     */
+    record Item(long position, List<Object> keys, String reason, boolean effectDue) {
 
         ProjectionView.Parked shown() {
             return new ProjectionView.Parked(
-                    Position.of(position), key, reason.isEmpty() ? Optional.empty() : Optional.of(reason));
+                    Position.of(position), keys.get(0), reason.isEmpty() ? Optional.empty() : Optional.of(reason));
         }
 
         CheckpointStore.Parked saved() {
-            return new CheckpointStore.Parked(Position.of(position), reason);
+            return new CheckpointStore.Parked(Position.of(position), reason, effectDue);
         }
     }
 
@@ -33,15 +36,16 @@ record Parking(List<Item> items, Set<Object> keys) {
         return items.isEmpty()
                 ? NONE
                 : new Parking(
-                        List.copyOf(items), items.stream().map(Item::key).collect(Collectors.toUnmodifiableSet()));
+                        List.copyOf(items),
+                        items.stream().flatMap(item -> item.keys().stream()).collect(Collectors.toUnmodifiableSet()));
     }
 
     boolean isEmpty() {
         return items.isEmpty();
     }
 
-    boolean holds(Object key) {
-        return keys.contains(key);
+    boolean holdsAnyOf(List<Object> some) {
+        return some.stream().anyMatch(keys::contains);
     }
 
     Parking with(Item item) {
@@ -57,12 +61,26 @@ record Parking(List<Item> items, Set<Object> keys) {
     /** With another reason for one event. */
     Parking because(long position, String reason) {
         return of(items.stream()
-                .map(item -> item.position() == position ? new Item(position, item.key(), reason) : item)
+                .map(item ->
+                        item.position() == position ? new Item(position, item.keys(), reason, item.effectDue()) : item)
                 .toList());
     }
 
+    /** Those of a key, and of the keys that they share an event with, as each key has its events in order. */
     List<Item> of(Object key) {
-        return items.stream().filter(item -> item.key().equals(key)).toList();
+        var wanted = new HashSet<>(Set.of(key));
+        List<Item> found = List.of();
+        boolean more = true;
+        while (more) {
+            found = items.stream()
+                    .filter(item -> item.keys().stream().anyMatch(wanted::contains))
+                    .toList();
+            more = false;
+            for (var item : found) {
+                more |= wanted.addAll(item.keys());
+            }
+        }
+        return found;
     }
 
     List<CheckpointStore.Parked> saved() {

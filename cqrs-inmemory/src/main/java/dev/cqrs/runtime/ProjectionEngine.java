@@ -167,7 +167,7 @@ public final class ProjectionEngine implements AutoCloseable {
      * @param running the projection that runs, or one that it has replaced
      * @param next the new version: of the same name, and of the same version (to fold all again) or a later one
      * @param executor builds it, a batch a task; stays open
-     * @param listener told of its progress after each batch, on the executor's thread
+     * @param listener told of its progress after each batch, in order: by the executor's threads, and by whoever cancels it
      * @return the rebuild, which runs; it ends when the engine closes
      * @throws IllegalArgumentException if the engine does not run the projection, or the versions do not fit
      * @throws IllegalStateException if it is being rebuilt, or the engine is closed

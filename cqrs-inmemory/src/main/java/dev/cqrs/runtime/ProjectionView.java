@@ -262,15 +262,21 @@ public final class ProjectionView<V> {
 
     /**
      * Tries the events of a key that were put aside again, in order, on the calling thread, up to the first that fails. Those
-     * that do not fail are in the view then, as the latest of their key, and have had their effects.
+     * that do not fail are in the view then, as the latest of their key, and have had their effects. Where a stored event was
+     * split into events of several keys, those of the other keys are tried with them.
      *
      * @param key as {@link Parked#key()} gives it
      * @return whether none of them is left
      * @throws IllegalStateException if called from within the projection's fold, effect or reading
      */
     public boolean retryParked(Object key) {
-        checkOpen();
-        return current.retryParked(Objects.requireNonNull(key, "key"));
+        Objects.requireNonNull(key, "key");
+        Boolean well;
+        do { // where it was replaced meanwhile, the one in its place
+            checkOpen();
+            well = current.retryParked(key);
+        } while (well == null);
+        return well;
     }
 
     /**
@@ -282,16 +288,21 @@ public final class ProjectionView<V> {
      * @throws IllegalStateException if called from within the projection's fold, effect or reading
      */
     public boolean discardParked(Position position) {
-        checkOpen();
-        return current.discardParked(Objects.requireNonNull(position, "position"));
+        Objects.requireNonNull(position, "position");
+        Boolean discarded;
+        do {
+            checkOpen();
+            discarded = current.discardParked(position);
+        } while (discarded == null);
+        return discarded;
     }
 
     /**
      * An event that was put aside, because it failed or because it follows one of its key that did. The event itself is in
-     * the log, at its position.
+     * the log, at its position; if it is split into several when it is read, all of them were put aside.
      *
      * @param position its place in the log
-     * @param key its key
+     * @param key its key; that of the first, where it is split into several
      * @param reason why it failed, in words; empty if it only follows another
      */
     public record Parked(Position position, Object key, Optional<String> reason) {
@@ -300,7 +311,7 @@ public final class ProjectionView<V> {
          * Checks for nulls.
          *
          * @param position its place in the log
-         * @param key its key
+         * @param key its key; that of the first, where it is split into several
          * @param reason why it failed, in words; empty if it only follows another
          * @throws NullPointerException if a part is {@code null}
          */

@@ -4,6 +4,8 @@ import dev.cqrs.event.Position;
 import dev.cqrs.projection.Projection;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -38,6 +40,11 @@ public final class Rebuild {
 
     /** Decided once: that it is swapped, under the locks of both versions, or that it is not. */
     private final AtomicReference<State> decided = new AtomicReference<>(State.RUNNING);
+
+    /** What the listener is to be told; little, as a task is not followed by another before it has told. */
+    private final Deque<Progress> untold = new ArrayDeque<>();
+
+    private boolean telling;
 
     private volatile Progress progress;
     private volatile @Nullable Turn turn;
@@ -174,22 +181,45 @@ public final class Rebuild {
 
     /** Says whether it was still running, which no later note changes. */
     private boolean note(State state) {
-        Progress now;
         lock.lock();
         try {
             if (progress.state() != State.RUNNING) {
                 return false;
             }
-            now = progress(state);
-            progress = now;
+            progress = progress(state);
+            untold.add(progress);
             if (state != State.RUNNING) {
                 ended.signalAll();
             }
         } finally {
             lock.unlock();
         }
-        Listeners.tell(listener, now);
+        tell();
         return true;
+    }
+
+    /** Tells in order, and without a lock: who notes something while another tells leaves it to that one. */
+    private void tell() {
+        while (true) {
+            Progress now;
+            lock.lock();
+            try {
+                now = telling ? null : untold.poll();
+                if (now == null) {
+                    return;
+                }
+                telling = true;
+            } finally {
+                lock.unlock();
+            }
+            Listeners.tell(listener, now);
+            lock.lock();
+            try {
+                telling = false;
+            } finally {
+                lock.unlock();
+            }
+        }
     }
 
     private Progress progress(State state) {

@@ -479,6 +479,95 @@ public abstract class ProjectionSuite {
     }
 
     @Test
+    void a_checkpoint_that_fails_is_tried_again_by_the_timer_while_the_log_is_quiet() {
+        var full = new AtomicBoolean();
+        var tried = new ArrayList<Instant>();
+        var failing = new CheckpointStore() {
+            @Override
+            public Optional<Checkpoint> load(String name) {
+                return checkpoints.load(name);
+            }
+
+            @Override
+            public void save(String name, Checkpoint checkpoint) {
+                tried.add(clock.instant());
+                if (full.get()) {
+                    throw new IllegalStateException("no space left");
+                }
+                checkpoints.save(name, checkpoint);
+            }
+
+            @Override
+            public void delete(String name) {
+                checkpoints.delete(name);
+            }
+        };
+        var delivery = background().retry(executor::schedule, Duration.ofSeconds(1), Duration.ofSeconds(5));
+        try (var engine =
+                engine().checkpoints(failing).run(Bank.sum(1), delivery).build()) {
+            full.set(true);
+            move("a", 1);
+            var begin = clock.instant();
+            executor.runFor(Duration.ofSeconds(10));
+            assertThat(engine.status().get(0).state()).isEqualTo(ProjectionStatus.State.RETRYING);
+            assertThat(tried).containsExactly(begin, begin.plusSeconds(1), begin.plusSeconds(6));
+            assertThat(failures).hasSize(3).allMatch(ProjectionFailure::retried);
+
+            full.set(false);
+            executor.runAll();
+
+            assertThat(engine.health().isWell()).isTrue();
+            assertThat(checkpoints.position("sum")).contains(Position.of(1));
+        }
+    }
+
+    @Test
+    void an_effect_that_an_earlier_version_has_performed_is_not_performed_when_the_event_is_repaired_after_a_restart() {
+        var poison = new AtomicBoolean(true);
+        var first = Bank.seen(1).by(Bank.ACCOUNTS).effect(Moved.class, doing());
+        var second = Bank.poisoned(2, poison::get).effect(Moved.class, doing());
+        try (var engine = engine().run(first, background().park()).build()) {
+            move("a", 500, 1);
+            executor.runAll();
+            assertThat(engine.view(first).position()).isEqualTo(Position.of(2));
+        }
+        try (var engine = engine().run(second, background().park()).build()) {
+            executor.runAll();
+            move("a", 2); // its effect has not been performed by any
+            executor.runAll();
+            assertThat(engine.view(second).parked()).hasSize(3);
+        }
+        try (var engine = engine().run(second, background().park()).build()) {
+            poison.set(false);
+            assertThat(engine.view(second).retryParked("a")).isTrue();
+            assertThat(cents(engine.view(second))).containsExactly(500, 1, 2);
+        }
+        assertThat(done).containsExactly("seen/1 500", "seen/2 1", "seen/3 2");
+    }
+
+    @Test
+    void an_interrupt_in_a_repair_is_kept_and_what_was_repaired_before_it_is_saved() {
+        var poison = new AtomicBoolean(true);
+        var interrupting = Bank.poisoned(1, poison::get).effect(Moved.class, (event, trigger) -> {
+            if (event.cents() == 2) {
+                throw new InterruptedException("enough");
+            }
+        });
+        try (var engine = engine().run(interrupting, background().park()).build()) {
+            move("a", 500, 2);
+            executor.runAll();
+            poison.set(false);
+
+            assertThat(engine.view(interrupting).retryParked("a")).isFalse();
+
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(checkpoints.load("seen").orElseThrow().parked())
+                    .singleElement()
+                    .satisfies(left -> assertThat(left.position()).isEqualTo(Position.of(2)));
+        }
+    }
+
+    @Test
     void a_log_that_was_put_back_has_no_effects_performed_again() {
         move("a", 1, 2);
         checkpoints.save("seen", new Checkpoint(1, Position.of(99), new Seen(List.of())));
@@ -660,6 +749,28 @@ public abstract class ProjectionSuite {
             assertThat(engine.status().get(0).rebuild().orElseThrow().state()).isEqualTo(Rebuild.State.FAILED);
         }
         assertThat(checkpoints.load("seen").orElseThrow().version()).isEqualTo(1);
+    }
+
+    @Test
+    void the_end_of_a_rebuild_is_the_last_that_its_listener_hears() {
+        var first = Bank.seen(1);
+        var running = new ArrayList<Rebuild>();
+        var heard = new ArrayList<Rebuild.State>();
+        for (int i = 0; i < 4; i++) {
+            move("a", 1);
+            clock.advance(Duration.ofSeconds(1));
+        }
+        try (var engine = engine().run(first, background().batch(1)).build()) {
+            executor.runAll();
+            running.add(engine.rebuild(first, Bank.seen(2), executor, progress -> {
+                if (progress.state() == Rebuild.State.RUNNING) {
+                    running.get(0).cancel(); // as another thread might, before this one has told
+                }
+                heard.add(progress.state());
+            }));
+            executor.runAll();
+        }
+        assertThat(heard).containsExactly(Rebuild.State.RUNNING, Rebuild.State.CANCELLED);
     }
 
     @Test

@@ -153,6 +153,12 @@ final class JdbcEventStream implements EventStream {
     }
 
     @Override
+    public boolean goesOnHere() {
+        checkOpen();
+        return event + 1 < events.size();
+    }
+
+    @Override
     public String name() {
         return source.nameOf(event());
     }

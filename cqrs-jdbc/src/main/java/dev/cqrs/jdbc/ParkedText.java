@@ -6,7 +6,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Events that were put aside as a text: a line each, its position and, after a blank, the reason without line breaks. */
+/**
+ * Events that were put aside as a text: a line each, its position, a {@code -} if its effect is not due, and, after a blank, the
+ * reason without line breaks.
+ */
 final class ParkedText {
 
     private ParkedText() {}
@@ -14,7 +17,7 @@ final class ParkedText {
     static byte[] write(List<Parked> parked) {
         var text = new StringBuilder();
         for (var each : parked) {
-            text.append(each.position()).append(' ');
+            text.append(each.position()).append(each.effectDue() ? " " : "- ");
             escape(each.reason(), text);
             text.append('\n');
         }
@@ -25,8 +28,11 @@ final class ParkedText {
         var parked = new ArrayList<Parked>();
         new String(bytes, StandardCharsets.UTF_8).lines().forEach(line -> {
             int blank = line.indexOf(' ');
+            boolean due = line.charAt(blank - 1) != '-';
             parked.add(new Parked(
-                    Position.of(Long.parseLong(line.substring(0, blank))), unescaped(line.substring(blank + 1))));
+                    Position.of(Long.parseLong(line.substring(0, due ? blank : blank - 1))),
+                    unescaped(line.substring(blank + 1)),
+                    due));
         });
         return parked;
     }

@@ -139,9 +139,11 @@ public abstract class CheckpointStoreContract {
     void events_that_were_put_aside_are_kept_with_the_state_until_a_save_without_them() {
         var parked = List.of(
                 new Parked(
-                        Position.of(3), "java.lang.IllegalStateException: \"x\" \\ 'y'\r\nin two lines \uD83D\uDE00"),
-                new Parked(Position.of(5), ""),
-                new Parked(Position.of(Long.MAX_VALUE), " "));
+                        Position.of(3),
+                        "java.lang.IllegalStateException: \"x\" \\ 'y'\r\nin two lines \uD83D\uDE00",
+                        true),
+                new Parked(Position.of(5), "", false),
+                new Parked(Position.of(Long.MAX_VALUE), " ", false));
         var with = new Checkpoint(1, Position.of(7), "seven", parked);
 
         store.save("balances", with);

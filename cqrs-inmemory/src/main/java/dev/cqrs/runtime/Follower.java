@@ -113,6 +113,10 @@ final class Follower<V> {
     private volatile Position seenHead = Position.START;
     private volatile boolean closed;
     private volatile boolean ended;
+
+    /** A task was due while the lock was held by the thread that was to run it. */
+    private boolean owed;
+
     private volatile boolean filling;
     private volatile boolean givenUp;
     private volatile boolean pausing;
@@ -401,6 +405,11 @@ final class Follower<V> {
         var outer = turn;
         if (outer != null && outer.thread == Thread.currentThread()) {
             outer.again = true;
+            return;
+        }
+        if (lock.isWriteLockedByCurrentThread()) { // an effect that is repaired has appended, and tasks run where they
+            // are given
+            owed = true;
             return;
         }
         var own = new Turn();
@@ -1177,6 +1186,7 @@ final class Follower<V> {
         checkMayChange("retry");
         boolean well = true;
         boolean wasInterrupted = false;
+        boolean task = false;
         try {
             lock.writeLock().lock();
             try {
@@ -1204,6 +1214,8 @@ final class Follower<V> {
                 }
             } finally {
                 Arrays.fill(events, null);
+                task = owed;
+                owed = false;
                 lock.writeLock().unlock();
             }
             return well;
@@ -1211,6 +1223,9 @@ final class Follower<V> {
             saveCheckpoint();
             afterwards();
             pauseAsAsked();
+            if (task) {
+                run();
+            }
             if (wasInterrupted) {
                 Thread.currentThread().interrupt();
             }

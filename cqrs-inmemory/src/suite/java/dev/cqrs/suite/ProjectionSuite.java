@@ -568,6 +568,28 @@ public abstract class ProjectionSuite {
     }
 
     @Test
+    void an_effect_that_appends_while_it_is_repaired_is_followed_where_tasks_run_at_once() {
+        var poison = new AtomicBoolean(true);
+        var answering = Bank.poisoned(1, poison::get).effect(Moved.class, (event, trigger) -> {
+            if (event.cents() == 500) {
+                move("b", 7);
+            }
+        });
+        var delivery = Delivery.background(Runnable::run).park();
+        try (var engine = engine().run(answering, delivery).build()) {
+            move("a", 500);
+            poison.set(false);
+            var view = engine.view(answering);
+
+            assertThat(view.retryParked("a")).isTrue();
+
+            assertThat(cents(view)).containsExactly(500, 7);
+            assertThat(view.position()).isEqualTo(store.head());
+            assertThat(view.parked()).isEmpty();
+        }
+    }
+
+    @Test
     void a_log_that_was_put_back_has_no_effects_performed_again() {
         move("a", 1, 2);
         checkpoints.save("seen", new Checkpoint(1, Position.of(99), new Seen(List.of())));

@@ -504,7 +504,6 @@ final class Follower<V> {
         }
     }
 
-    /** What was put off until the lock was given back. */
     /** Tells waiters and the listener what has happened; without the lock. */
     void afterwards() {
         moved.run();

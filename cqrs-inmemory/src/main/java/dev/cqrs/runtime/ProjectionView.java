@@ -429,7 +429,6 @@ public final class ProjectionView<V> {
         current.checkNotReading(what);
     }
 
-    /** Waits until nothing is being folded, and keeps what was last published. */
     /** Ends what is under way, without waiting for it, and wakes those who wait. */
     void stop() {
         if (!closed) {

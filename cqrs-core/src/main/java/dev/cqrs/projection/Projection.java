@@ -159,13 +159,21 @@ public final class Projection<V> {
          * @throws NullPointerException if the function gives {@code null}
          */
         public K of(Object event) {
-            var key = found.apply(Optional.empty(), event);
-            if (key.isEmpty()) {
-                throw new IllegalArgumentException(
-                        "An event of " + event.getClass().getName() + " has no key; expected one of " + found.types()
-                                + ". Add its class with and(...).");
-            }
-            return key.get();
+            return find(event)
+                    .orElseThrow(() -> new IllegalArgumentException(
+                            "An event of " + event.getClass().getName() + " has no key; expected one of "
+                                    + found.types() + ". Add its class with and(...)."));
+        }
+
+        /**
+         * Gives the key of an event, if it has one.
+         *
+         * @param event never {@code null}
+         * @return empty if no class that was given fits
+         * @throws NullPointerException if the function gives {@code null}
+         */
+        public Optional<K> find(Object event) {
+            return found.apply(Optional.empty(), event);
         }
     }
 
@@ -322,7 +330,7 @@ public final class Projection<V> {
      * @param <S> the state of a key, an immutable value
      * @param name its stable name
      * @param version 1 or more
-     * @param keys which key an event belongs to; for every event that the fold has a step for
+     * @param keys which key an event belongs to; for every event that the fold has a step for, others need none
      * @param fold what the events of one key add up to; with at least one step
      * @param gone which states are not kept, that of a closed account for instance; the key's next event begins anew
      * @return a projection whose view is a map, unmodifiable

@@ -160,8 +160,20 @@ abstract sealed class Draft<V> {
 
         @Override
         void apply(Object event) {
-            var key = keys.of(event);
-            apply(edit.whole(), KeyedMap.hash(key), key, event);
+            var key = keyOf(event);
+            if (key != null) {
+                apply(edit.whole(), KeyedMap.hash(key), key, event);
+            }
+        }
+
+        /** {@code null} where the event is none of the fold's, but of an effect's or of a wider query's. */
+        private @Nullable K keyOf(Object event) {
+            var key = keys.find(event);
+            if (key.isPresent()) {
+                return key.get();
+            }
+            boolean matters = each.fold().types().stream().anyMatch(type -> type.isInstance(event));
+            return matters ? keys.of(event) : null;
         }
 
         @Override
@@ -210,8 +222,11 @@ abstract sealed class Draft<V> {
             var keysOf = (K[]) new Object[count];
             var hashes = new int[count];
             for (int i = 0; i < count; i++) {
-                keysOf[i] = keys.of(events[i]);
-                hashes[i] = KeyedMap.hash(keysOf[i]);
+                var key = keyOf(events[i]);
+                if (key != null) {
+                    keysOf[i] = key;
+                    hashes[i] = KeyedMap.hash(key);
+                }
             }
             int parts = Math.min(KeyedMap.ROOTS, workers * 2);
             @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type
@@ -221,7 +236,7 @@ abstract sealed class Draft<V> {
             }
             Workers.run(parts, workers, executor, fence, part -> {
                 for (int i = 0; i < count; i++) {
-                    if (KeyedMap.root(hashes[i]) % parts == part) {
+                    if (keysOf[i] != null && KeyedMap.root(hashes[i]) % parts == part) {
                         apply(shares[part], hashes[i], keysOf[i], events[i]);
                     }
                 }

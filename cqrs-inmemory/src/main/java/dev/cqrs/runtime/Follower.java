@@ -257,13 +257,14 @@ final class Follower<V> {
         }
     }
 
+    /** Empty where they have none. */
     private List<Object> keysOf(Keys<?> keys, int from, int to) {
         if (to - from == 1) {
-            return List.of(keys.of(events[from]));
+            return keys.find(events[from]).<List<Object>>map(List::of).orElse(List.of());
         }
         var found = new LinkedHashSet<Object>();
         for (int i = from; i < to; i++) {
-            found.add(keys.of(events[i]));
+            keys.find(events[i]).ifPresent(found::add);
         }
         return List.copyOf(found);
     }
@@ -910,7 +911,10 @@ final class Follower<V> {
         List<Object> keys;
         try {
             keys = keysOf(projection.keys().orElseThrow(), from, to);
-        } catch (Throwable withoutKey) { // nobody knows what to put aside with it
+        } catch (Throwable failed) { // nobody knows what to put aside with it
+            return null;
+        }
+        if (keys.isEmpty()) {
             return null;
         }
         long at = positions[from];

@@ -24,15 +24,22 @@ public final class ProjectionStoppedException extends CqrsException {
      * @param failure why the projection stopped
      */
     public ProjectionStoppedException(ProjectionFailure failure) {
-        super(
-                "Projection \"" + failure.projection() + "\" stopped at position " + failure.position() + ": "
-                        + failure.cause()
-                        + (failure.retried()
-                                ? ". It goes on from there with the next signal of its store."
-                                : ". Its view is not kept up to date any more; mend the cause and start a new engine."),
-                failure.cause());
+        super("Projection \"" + failure.projection() + "\" " + text(failure), failure.cause());
         this.projection = failure.projection();
         this.position = failure.position().value();
+    }
+
+    /** What became of it: the same is told of a failure that did not stop the projection, where nobody else listens. */
+    private static String text(ProjectionFailure failure) {
+        var at = " at position " + failure.position() + ": " + Follower.reason(failure.cause()) + ". ";
+        return switch (failure.outcome()) {
+            case STOPPED ->
+                "stopped" + at
+                        + "Its view is not kept up to date any more; mend the cause, then resume() or start a new engine.";
+            case RETRIED -> "failed" + at + "It is tried again.";
+            case PARKED -> "put aside the event" + at + "It goes on without it; mend the cause, then retryParked(key).";
+            case REBUILD_ENDED -> "could not be rebuilt beyond the event" + at + "The version before goes on.";
+        };
     }
 
     /**

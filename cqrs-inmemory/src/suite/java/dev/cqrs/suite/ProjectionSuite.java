@@ -7,11 +7,13 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.runtime.ProjectionEngine;
 import dev.cqrs.runtime.ProjectionFailure;
@@ -961,6 +963,38 @@ public abstract class ProjectionSuite {
                     .isTrue();
         }
         assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void events_that_are_none_of_the_folds_need_no_key() {
+        var count = Fold.from(0).on(Moved.class, (sum, e) -> {
+            if (e.cents() == 13) {
+                throw new IllegalStateException("unlucky");
+            }
+            return sum + 1;
+        });
+        var keyed = Projection.keyed("balances", 1, Keys.by(Moved.class, Moved::account), count)
+                .savedAs(Balances.class, map -> new Balances(new HashMap<>(map)), Balances::of);
+        var told = keyed.effect(Closed.class, (event, trigger) -> done.add("bye " + event.account()));
+        var cases = List.of(
+                Map.entry(keyed.over(EventQuery.all()), background().workers(1).park()),
+                Map.entry(keyed.over(EventQuery.all()), background().workers(4).park()),
+                Map.entry(told, background().park()));
+        for (var each : cases) {
+            open_empty_stores();
+            try (var engine = engine().run(each.getKey(), each.getValue()).build()) {
+                move("a", 1, 13);
+                store.append(List.of(new Closed("a")), AppendCondition.none());
+                move("b", 1);
+                executor.runAll();
+
+                var view = engine.view(each.getKey());
+                assertThat(view.position()).isEqualTo(store.head());
+                assertThat(view.<Map<String, Integer>>read(map -> map)).isEqualTo(Map.of("a", 1, "b", 1));
+                assertThat(view.parked()).extracting(Parked::position).containsExactly(Position.of(2));
+            }
+        }
+        assertThat(done).containsExactly("bye a");
     }
 
     @Test

@@ -22,6 +22,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -144,6 +145,26 @@ class OthersGoOnTest {
             assertThat(engine.view(other).<Integer>read(n -> n)).isEqualTo(2);
         }
         assertThat(saved.load("number")).contains(before);
+    }
+
+    @Test
+    void what_became_of_a_failure_is_said_as_it_is_whatever_its_cause_says() {
+        var cause = new PoisonMatrixTest.WordlessException();
+        var said = Map.of(
+                ProjectionFailure.Outcome.STOPPED, "stopped at position 7",
+                ProjectionFailure.Outcome.RETRIED, "failed at position 7",
+                ProjectionFailure.Outcome.PARKED, "put aside the event at position 7",
+                ProjectionFailure.Outcome.REBUILD_ENDED, "could not be rebuilt beyond the event at position 7");
+        assertThat(said).containsOnlyKeys(ProjectionFailure.Outcome.values());
+
+        said.forEach((outcome, words) -> {
+            var failure = new ProjectionFailure("sums", Position.of(7), cause, outcome);
+            assertThat(new ProjectionStoppedException(failure))
+                    .hasMessageContainingAll(
+                            "\"sums\" " + words, cause.getClass().getName())
+                    .extracting(Throwable::getCause)
+                    .isSameAs(cause);
+        });
     }
 
     @Test

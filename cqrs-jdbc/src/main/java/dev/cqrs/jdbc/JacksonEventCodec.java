@@ -96,7 +96,11 @@ public final class JacksonEventCodec implements EventCodec {
                 .addKeyDeserializer(type, new IsoKey(type, parse));
     }
 
-    /** A value of {@code java.time}; a number where its text belongs is refused. */
+    /**
+     * A value of {@code java.time}; a number where its text belongs is refused.
+     *
+     * @param <T> the value's class
+     */
     private static final class IsoText<T> extends StdScalarDeserializer<T> {
 
         private static final long serialVersionUID = 1L;

@@ -29,6 +29,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -165,6 +166,42 @@ class OthersGoOnTest {
                     .extracting(Throwable::getCause)
                     .isSameAs(cause);
         });
+    }
+
+    @Test
+    void an_appender_that_waited_for_a_fold_that_failed_does_not_try_it_again_before_the_delay() throws Exception {
+        // given a fold that hangs on the thread of one appender, and another that waits for it
+        var folding = new CountDownLatch(1);
+        var goesOn = new CountDownLatch(1);
+        var attempts = new AtomicInteger();
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Noted.class, (count, e) -> {
+            attempts.incrementAndGet();
+            folding.countDown();
+            awaitUninterruptibly(goesOn);
+            throw new IllegalStateException("not yet");
+        }));
+        Delivery.Timer never = (delay, task) -> {};
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .run(failing, Delivery.inline().retry(never, Duration.ofSeconds(1), Duration.ofSeconds(5)))
+                .build()) {
+            var first = threads.submit(() -> log.append(List.of(new Noted(1)), AppendCondition.none()));
+            assertThat(folding.await(20, TimeUnit.SECONDS)).isTrue();
+            var second = new Thread(() -> log.append(List.of(new Noted(2)), AppendCondition.none()));
+            second.start();
+            while (second.getState() != Thread.State.WAITING && second.isAlive()) {
+                Thread.onSpinWait();
+            }
+
+            // when
+            goesOn.countDown();
+            first.get(20, TimeUnit.SECONDS);
+            second.join(20_000);
+
+            // then
+            assertThat(second.isAlive()).isFalse();
+            assertThat(attempts).hasValue(1);
+            assertThat(engine.view(failing).status().state()).isEqualTo(ProjectionStatus.State.RETRYING);
+        }
     }
 
     @Test

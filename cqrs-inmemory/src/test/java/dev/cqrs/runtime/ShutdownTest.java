@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -58,7 +59,12 @@ class ShutdownTest {
             }
         });
         var failures = new ArrayList<ProjectionFailure>();
-        var threads = Executors.newFixedThreadPool(4);
+        var own = new CopyOnWriteArrayList<Thread>();
+        var threads = Executors.newFixedThreadPool(4, task -> {
+            var thread = new Thread(task, "shutdown-test-" + own.size());
+            own.add(thread);
+            return thread;
+        });
         var writing = new AtomicBoolean(true);
         var before = Thread.getAllStackTraces().keySet();
         long slowest = 0;
@@ -106,6 +112,9 @@ class ShutdownTest {
         } finally {
             threads.shutdown();
             assertThat(threads.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+            for (Thread thread : own) { // a pool says it has ended while its last thread is still on its way out
+                thread.join();
+            }
         }
         long now = folded.get();
         log.append(List.of(new Noted(-1)), AppendCondition.none());

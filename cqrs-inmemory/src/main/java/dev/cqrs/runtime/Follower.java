@@ -1289,12 +1289,15 @@ final class Follower<V> {
      * more than a batch, is folded here.
      */
     boolean takeOver(Follower<V> from, BooleanSupplier maySwap, Runnable swap) {
+        if (!isNear(from.position)) { // so that one that is stuck is waited for at the end only
+            return false;
+        }
         boolean taken = false;
         from.lock.writeLock().lock();
         lock.writeLock().lock();
         try {
             var mark = from.position;
-            if (mark.value() - position.value() <= delivery.batch() && isRunning()) {
+            if (isNear(mark) && isRunning()) {
                 while (mark.isAfter(position) && foldBatch(mark)) {
                     Thread.onSpinWait();
                 }
@@ -1315,6 +1318,10 @@ final class Follower<V> {
         afterwards();
         saveCheckpoint();
         return taken;
+    }
+
+    private boolean isNear(Position mark) {
+        return mark.value() - position.value() <= delivery.batch();
     }
 
     /** Has a fold that is under way end at its next event; its result is dropped. Waits for nothing. */

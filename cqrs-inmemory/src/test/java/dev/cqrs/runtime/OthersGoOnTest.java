@@ -18,8 +18,13 @@ import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.testing.VirtualClock;
+import java.lang.ref.Reference;
+import java.lang.ref.WeakReference;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +35,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -79,6 +85,90 @@ class OthersGoOnTest {
             assertThat(failures).isEmpty();
             assertThat(engine.view(count).position()).isEqualTo(log.head());
             assertThat(engine.view(count).<Integer>read(n -> n)).isEqualTo(1_750);
+        }
+    }
+
+    @Test
+    void a_version_that_hangs_keeps_the_next_from_its_place_but_not_from_filling() throws Exception {
+        // given a version that hangs in a fold, ten batches up the log
+        var hangs = new CountDownLatch(1);
+        var goesOn = new CountDownLatch(1);
+        var first = Projection.of("count", 1, COUNT.on(Other.class, (count, e) -> {
+            hangs.countDown();
+            awaitUninterruptibly(goesOn);
+            return count;
+        }));
+        var clock = new VirtualClock(Instant.EPOCH);
+        var log = new InMemoryEventStore(this.log.catalog(), clock);
+        for (int i = 0; i < 10_000; i++) {
+            clock.advance(Duration.ofMillis(1));
+            log.append(List.of(new Noted(i)), AppendCondition.none());
+        }
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                        .background(first, threads)
+                        .build();
+                AutoCloseable released = goesOn::countDown) {
+            assertThat(released).isNotNull();
+            engine.view(first).awaitApplied(log.head(), LONG);
+            log.append(List.of(new Other()), AppendCondition.none());
+            assertThat(hangs.await(20, TimeUnit.SECONDS)).isTrue();
+
+            // when
+            var filled = new CountDownLatch(1);
+            var second = Projection.of("count", 2, COUNT);
+            var rebuild = engine.rebuild(first, second, threads, progress -> {
+                if (progress.done().value() >= 8_000) {
+                    filled.countDown();
+                }
+            });
+
+            // then
+            assertThat(filled.await(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(engine.view(first).<Integer>read(n -> n)).isEqualTo(10_000);
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.RUNNING);
+            goesOn.countDown();
+            assertThat(rebuild.await(LONG)).isTrue();
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void who_keeps_a_rebuild_that_was_given_up_keeps_no_view_half_built() {
+        // given
+        var half = new AtomicReference<WeakReference<Object>>();
+        var next = Projection.of(
+                "count",
+                2,
+                Fold.fresh(() -> {
+                            var state = new AtomicInteger();
+                            half.set(new WeakReference<>(state));
+                            return state;
+                        })
+                        .change(Noted.class, (count, e) -> count.incrementAndGet()));
+        var first = Projection.of(
+                "count", 1, Fold.fresh(AtomicInteger::new).change(Noted.class, (n, e) -> n.incrementAndGet()));
+        for (int i = 0; i < 5_000; i++) {
+            log.append(List.of(new Noted(i)), AppendCondition.none());
+        }
+        var tasks = new ArrayDeque<Runnable>();
+        try (var engine =
+                ProjectionEngine.builder(log, failures::add).inline(first).build()) {
+            var rebuild = engine.rebuild(first, next, tasks::add, progress -> {});
+            tasks.remove().run();
+            assertThat(rebuild.progress().done().value()).isBetween(1L, 4_999L);
+
+            // when
+            rebuild.cancel();
+            tasks.clear();
+
+            // then
+            for (int i = 0; i < 50 && half.get().get() != null; i++) {
+                System.gc();
+            }
+            assertThat(half.get().get()).isNull();
+            assertThat(rebuild.progress().done().value()).isBetween(1L, 4_999L);
+            Reference.reachabilityFence(rebuild);
         }
     }
 

@@ -333,7 +333,7 @@ public record Description(
                         .map(e -> new Row(
                                 e.name(),
                                 names.of(e.type()) + (e.revision() > 1 ? ", revision " + e.revision() : ""),
-                                "read by " + orNobody(e.readBy())))
+                                "read by " + (e.readBy().isEmpty() ? "no projection" : String.join(", ", e.readBy()))))
                         .toList());
         table(
                 text,
@@ -400,10 +400,6 @@ public record Description(
                 : interception.around().stream().map(names::of).collect(Collectors.joining(", ", "around ", ""));
     }
 
-    private static String orNobody(List<String> names) {
-        return names.isEmpty() ? "nobody" : String.join(", ", names);
-    }
-
     /** Short names, unless two classes have the same. */
     Names names() {
         var all = Stream.of(
@@ -441,19 +437,19 @@ public record Description(
 
     /** The name of an object's class, unless it is one that the compiler has made up. */
     static String nameOf(Object part) {
-        return part.getClass().isHidden() ? "function" : shortName(part.getClass());
+        return isMadeUp(part) ? "function" : shortName(part.getClass());
     }
 
     /** The same, for what does not know where it was registered. */
     static String whose(Object part) {
-        return part.getClass().isHidden()
-                ? "function of " + shortNameOf(part.getClass().getName())
-                : shortName(part.getClass());
+        if (!isMadeUp(part)) {
+            return shortName(part.getClass());
+        }
+        var host = part.getClass().getName().split("\\$\\$|/", 2)[0];
+        return "function of " + host.substring(host.lastIndexOf('.') + 1).replace('$', '.');
     }
 
-    private static String shortNameOf(String hidden) {
-        int end = hidden.indexOf("$$");
-        var host = end < 0 ? hidden : hidden.substring(0, end);
-        return host.substring(host.lastIndexOf('.') + 1).replace('$', '.');
+    private static boolean isMadeUp(Object part) {
+        return part.getClass().isHidden() || part.getClass().getName().contains("$$Lambda");
     }
 }

@@ -266,7 +266,7 @@ class DescribeTest {
                             "queries",
                             "interceptors, the outermost first",
                             "events",
-                            "  reported   DescribeTest.Reported   read by nobody",
+                            "  reported   DescribeTest.Reported   read by no projection",
                             "projections",
                             "  balances  version 2, inline  reads deposited, opened");
             assertThat(text)

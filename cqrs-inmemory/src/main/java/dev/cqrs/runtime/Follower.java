@@ -8,6 +8,7 @@ import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.CqrsException;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
@@ -91,6 +92,10 @@ final class Follower<V> {
     private long failedAt;
     private int attempts;
     private int storeAttempts;
+
+    /** Up to here an event could not be read. So an append at a time is folded, to come right before it. */
+    private long unreadableUntil;
+
     private boolean performing;
 
     /** The events put aside, with those of the batch that is being folded. */
@@ -551,7 +556,7 @@ final class Follower<V> {
      * equal too.
      */
     private Position batchEnd(Position until) {
-        var atLeast = Position.of(position.value() + delivery.batch());
+        var atLeast = Position.of(position.value() + (position.value() < unreadableUntil ? 1 : delivery.batch()));
         if (!until.isAfter(atLeast)) {
             return until;
         }
@@ -561,7 +566,7 @@ final class Follower<V> {
             if (mayPass(thrown)) {
                 throw thrown;
             }
-            return atLeast; // an event that cannot be read: the fold comes to it, and says so there
+            return until; // an event that cannot be read: the fold comes to it, and says so there
         }
     }
 
@@ -661,8 +666,7 @@ final class Follower<V> {
             if (isShownInPart()) {
                 publish(draft.end(), Position.of(reached), batchParking);
             }
-            note(position, thrown, mayPass(thrown));
-            return false;
+            return goesOnAfter(thrown, end);
         } finally {
             Arrays.fill(events, null);
         }
@@ -705,11 +709,21 @@ final class Follower<V> {
             recovered();
             return true;
         } catch (Throwable thrown) {
-            note(position, thrown, mayPass(thrown));
-            return false;
+            return goesOnAfter(thrown, end);
         } finally {
             Arrays.fill(events, 0, count, null);
         }
+    }
+
+    /** What a store has thrown in reading a batch; gives whether to go on, with a smaller one. */
+    private boolean goesOnAfter(Throwable thrown, Position end) {
+        boolean passes = mayPass(thrown);
+        if (!passes && thrown instanceof CqrsException && position.value() >= unreadableUntil) {
+            unreadableUntil = end.value();
+            return true;
+        }
+        note(position, thrown, passes);
+        return false;
     }
 
     /**
@@ -980,8 +994,7 @@ final class Follower<V> {
             recovered();
             return true;
         } catch (Throwable thrown) {
-            note(position, thrown, mayPass(thrown));
-            return false;
+            return goesOnAfter(thrown, end);
         } finally {
             Arrays.fill(events, null);
         }
@@ -1173,6 +1186,7 @@ final class Follower<V> {
             failure = null;
             attempts = 0;
             storeAttempts = 0;
+            unreadableUntil = 0;
         } finally {
             lock.writeLock().unlock();
         }

@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -40,6 +41,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -103,8 +105,7 @@ class OthersGoOnTest {
         }
         var unreadable = new AtomicLong(3 * 777 + 2);
         var count = Projection.of("count", 1, COUNT);
-        var keyed =
-                Projection.keyed("keyed", 1, Projection.Keys.by(Noted.class, noted -> noted.number() % 2), COUNT);
+        var keyed = Projection.keyed("keyed", 1, Projection.Keys.by(Noted.class, noted -> noted.number() % 2), COUNT);
         var store = new UnreadableAt(log, unreadable);
 
         // when
@@ -177,10 +178,14 @@ class OthersGoOnTest {
         assertThat(failures).isEmpty();
     }
 
+    private static @Nullable Object half(AtomicReference<WeakReference<Object>> kept) {
+        return Objects.requireNonNull(kept.get()).get();
+    }
+
     @Test
     void who_keeps_a_rebuild_that_was_given_up_keeps_no_view_half_built() {
         // given
-        var half = new AtomicReference<WeakReference<Object>>();
+        var half = new AtomicReference<>(new WeakReference<Object>(null));
         var next = Projection.of(
                 "count",
                 2,
@@ -207,10 +212,10 @@ class OthersGoOnTest {
             tasks.clear();
 
             // then
-            for (int i = 0; i < 50 && half.get().get() != null; i++) {
+            for (int i = 0; i < 50 && half(half) != null; i++) {
                 System.gc();
             }
-            assertThat(half.get().get()).isNull();
+            assertThat(half(half)).isNull();
             assertThat(rebuild.progress().done().value()).isBetween(1L, 4_999L);
             Reference.reachabilityFence(rebuild);
         }

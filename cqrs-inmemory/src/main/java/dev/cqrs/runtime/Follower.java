@@ -16,6 +16,7 @@ import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.projection.Projection.Trigger;
 import dev.cqrs.runtime.Parking.Item;
 import dev.cqrs.runtime.ProjectionFailure.Outcome;
+import dev.cqrs.task.Trampoline;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -131,13 +132,7 @@ final class Follower<V> {
     private volatile long effectsAfter;
 
     private final AtomicBoolean scheduled = new AtomicBoolean();
-    private volatile @Nullable Turn turn;
-
-    /** A task while it runs; one that its executor runs within itself only asks it to go on. */
-    private static final class Turn {
-        private final Thread thread = Thread.currentThread();
-        private boolean again;
-    }
+    private final Trampoline tasks = new Trampoline();
 
     /** What all followers of a view have in common. */
     record Surroundings(
@@ -408,28 +403,13 @@ final class Follower<V> {
 
     /** A task. */
     private void run() {
-        var outer = turn;
-        if (outer != null && outer.thread == Thread.currentThread()) {
-            outer.again = true;
+        if (!tasks.isRunningHere() && lock.isWriteLockedByCurrentThread()) {
+            owed = true; // an effect that is repaired has appended, and tasks run where they are given
             return;
         }
-        if (lock.isWriteLockedByCurrentThread()) { // an effect that is repaired has appended, and tasks run where they
-            // are given
-            owed = true;
-            return;
-        }
-        var own = new Turn();
-        turn = own;
-        do {
-            own.again = false;
-            runOnce();
-        } while (own.again);
-        if (interrupted) { // a task at a time, so that it is this one's
+        if (tasks.run(this::runOnce) && interrupted) { // a task at a time, so that it is this one's
             interrupted = false;
             Thread.currentThread().interrupt();
-        }
-        if (turn == own) {
-            turn = null;
         }
     }
 
@@ -503,8 +483,7 @@ final class Follower<V> {
 
     /** With the lock held; a task does it at its end, so that its checkpoint can be saved first. */
     private void interruptAgain() {
-        var running = turn;
-        if (interrupted && (running == null || running.thread != Thread.currentThread())) {
+        if (interrupted && !tasks.isRunningHere()) {
             interrupted = false;
             Thread.currentThread().interrupt();
         }

@@ -19,6 +19,7 @@ import dev.cqrs.journal.JournalMark.StepEnded;
 import dev.cqrs.journal.JournalMark.StepStarted;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
+import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
@@ -49,7 +50,8 @@ import org.jspecify.annotations.Nullable;
  * ({@link HistoryRefusedException.Reason#UNFINISHED}) until it succeeds or {@link Scope#abandon()} is called.
  *
  * <p><b>At once:</b> within one history object steps of a scope wait for each other. Of two processes one comes first; the
- * other finishes that one's step, if need be, and then takes its own, up to {@value #ATTEMPTS} times.
+ * other finishes that one's step, if need be, and then takes its own, up to {@value #ATTEMPTS} times. A handler must not take a
+ * step, nor wait for another thread that does.
  *
  * <p><b>Privacy:</b> the scope's name is a tag in the operations log, and visible at rest. Where it would be personal, use a
  * keyed hash of it.
@@ -501,6 +503,7 @@ public final class CommandHistory {
                     return step.get();
                 } finally {
                     turn.unlock();
+                    Reference.reachabilityFence(this); // or others of this name could get another object, and lock
                 }
             } finally {
                 stepping.remove(thread);
@@ -631,7 +634,7 @@ public final class CommandHistory {
             var condition = AppendCondition.unchanged(marks, open.position());
             for (int attempt = 1; condition != null; attempt++) {
                 try {
-                    operations.append(events, condition, open.metadata());
+                    StoredCommands.appendEvenIfInterrupted(operations, events, condition, open.metadata());
                     return;
                 } catch (AppendConflictException conflict) {
                     check(attempt, conflict);
@@ -640,13 +643,18 @@ public final class CommandHistory {
             }
         }
 
-        /** Gives the condition under which a result is still to be written, or none if it is not. */
+        /**
+         * Gives the condition under which a result is still to be written, or none if it is not: as the step has ended, or,
+         * if the result is that it was done, as that is told of its id already.
+         */
         private @Nullable AppendCondition unlessEnded(Steps.Open open, Result result) {
             try (var events = operations.read(marks, ReadOptions.forwards().after(open.position()))) {
                 while (events.advance()) {
                     if (events.event() instanceof StepEnded ended
-                            && ended.started() == open.position().value()
-                            && (ended.result() == Result.DONE || result != Result.DONE)) {
+                            && (result == Result.DONE
+                                    ? ended.result() == Result.DONE
+                                            && ended.id().equals(open.mark().id())
+                                    : ended.started() == open.position().value())) {
                         return null;
                     }
                 }

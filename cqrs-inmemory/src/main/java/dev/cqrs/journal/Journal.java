@@ -6,6 +6,8 @@ import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.journal.JournalEntry.Outcome;
 import dev.cqrs.journal.JournalEntry.Payload;
@@ -303,7 +305,7 @@ public final class Journal implements Interceptor {
                     Math.max(0, nanos),
                     running.appended.get(),
                     thrown == null ? place(running) : 0);
-            operations.append(List.of(mark), AppendCondition.none(), running.metadata);
+            StoredCommands.appendEvenIfInterrupted(operations, List.of(mark), AppendCondition.none(), running.metadata);
         } catch (Throwable unwritten) { // whatever it is, it must not hide what became of the command
             tell(new Unwritten(running.mark.command(), running.metadata, outcome, unwritten));
         }
@@ -369,6 +371,40 @@ public final class Journal implements Interceptor {
         var own = byThread.get(Thread.currentThread());
         if (own != null) {
             own.looked(head.value());
+        }
+    }
+
+    /**
+     * Writes down what became of a command whose outcome is unknown, when that was found out otherwise, such as by its id in the
+     * domain log: only then can it, and all that came after it, be replayed.
+     *
+     * @param entry an entry of a command that is not under way any more
+     * @param appended where in the domain log it took effect, and in a replay has its place; empty if it did not
+     * @param reason how that was found out
+     * @throws IllegalStateException if its outcome is known
+     */
+    public void settle(JournalEntry entry, Optional<Position> appended, String reason) {
+        var ended = EventQuery.types(CommandEnded.class)
+                .withTags(Tags.entry(entry.position().value()));
+        var mark = new CommandEnded(
+                entry.position().value(),
+                entry.command(),
+                entry.id(),
+                entry.metadata().correlation().orElse(""),
+                appended.isPresent() ? Outcome.SUCCEEDED : Outcome.FAILED,
+                "",
+                Objects.requireNonNull(reason, "reason"),
+                0,
+                appended.map(Position::value).orElse(0L),
+                appended.map(position -> 2 * position.value()).orElse(0L));
+        try {
+            operations.append(List.of(mark), AppendCondition.absent(ended), entry.metadata());
+        } catch (AppendConflictException known) {
+            throw new IllegalStateException(
+                    "The outcome of \"" + entry.command() + "\" with id " + entry.id() + " at position "
+                            + entry.position() + " is known: its end stands at position " + known.position()
+                            + ". Read the entry again.",
+                    known);
         }
     }
 
@@ -498,7 +534,7 @@ public final class Journal implements Interceptor {
          * Says what is kept of the metadata.
          *
          * @param kept leaves out or replaces entries; pure. The id is kept all the same; what a replay hands on is what was
-         *     kept
+         *     kept. What it throws reaches the sender, and the command is not carried out
          * @return this builder
          */
         public Builder metadata(UnaryOperator<Metadata> kept) {

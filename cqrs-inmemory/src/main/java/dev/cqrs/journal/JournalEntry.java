@@ -21,7 +21,8 @@ import java.util.Optional;
  * @param payload whether the command itself is kept
  * @param outcome what became of it
  * @param failure the name of the class of what was thrown; only with {@link Outcome#FAILED}
- * @param reason why it was rejected, or the message of what was thrown, as far as it is kept
+ * @param reason why it was rejected, or the message of what was thrown, as far as it is kept; or how the outcome was
+ *     {@linkplain Journal#settle found out}
  * @param duration how long handler and inner interceptors took; zero while the outcome is unknown
  * @param appended the last position of the domain log that it wrote itself, if it wrote there and the journal
  *     {@linkplain Journal#noting notes} it

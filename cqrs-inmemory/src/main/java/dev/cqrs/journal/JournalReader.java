@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
@@ -67,7 +68,8 @@ final class JournalReader {
             this.query = query;
             this.marks = marks(query);
             var head = operations.head();
-            // no command ends before it starts, so what starts later also ends later
+            // an end stands behind its start, so where the order is that of the ends, the first bound holds, but not
+            // the last
             low = query.from().map(from -> lastBefore(from, head)).orElse(Position.START);
             high = query.isOfEnds()
                     ? head
@@ -181,7 +183,12 @@ final class JournalReader {
                         Set.of(Tags.entry(start.position().value()))))
                 .toList();
         var ends = new HashMap<Long, RecordedEvent>();
-        try (var events = operations.read(EventQuery.of(items))) {
+        var first = starts.stream()
+                .map(RecordedEvent::position)
+                .min(Comparator.naturalOrder())
+                .orElseThrow();
+        try (var events =
+                operations.read(EventQuery.of(items), ReadOptions.forwards().after(first))) {
             while (events.advance()) {
                 ends.putIfAbsent(((CommandEnded) events.event()).started(), events.recorded());
             }

@@ -28,7 +28,7 @@ public final class ReplayException extends CqrsException {
         super("The journal cannot be replayed; nothing was dispatched. What stands in the way:"
                 + String.join("", faults.stream().map(fault -> "\n - " + fault).toList())
                 + (more == 0 ? "" : "\n - and " + more + " more")
-                + "\nReplay a range without these.");
+                + "\nReplay a range without these; an unknown outcome can be told by settle(...).");
         this.faults = List.copyOf(faults);
         this.dispatched = 0;
     }

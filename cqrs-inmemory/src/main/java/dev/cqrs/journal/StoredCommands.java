@@ -3,9 +3,11 @@ package dev.cqrs.journal;
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.Metadata;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -25,6 +27,22 @@ final class StoredCommands {
         throw new IllegalStateException("Behind position " + mark
                 + " of the operations log stands no command; expected the one that was appended with the mark there. An"
                 + " upcaster may turn a command into another one, but neither drop nor split it.");
+    }
+
+    /**
+     * Appends what became of a command. An interrupt may be just that, and stores may refuse to work for a thread that is
+     * interrupted; so it waits.
+     */
+    static void appendEvenIfInterrupted(
+            EventStore operations, List<?> events, AppendCondition condition, Metadata metadata) {
+        boolean interrupted = Thread.interrupted();
+        try {
+            operations.append(events, condition, metadata);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 
     /** Lists what is wrong with a catalog for marks such as the given. */

@@ -22,6 +22,7 @@ import dev.cqrs.journal.HistoryRefusedException.Reason;
 import dev.cqrs.journal.JournalMark;
 import dev.cqrs.journal.JournalMark.StepEnded;
 import dev.cqrs.journal.Undoable;
+import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
@@ -436,6 +437,53 @@ public abstract class CommandHistorySuite {
             assertThat(second.entries()).extracting(second::command).containsExactly(write(0, "x"), write(1, "b"));
             second.undo();
             assertThat(text()).isEqualTo("x");
+        } finally {
+            executor.shutdownNow();
+        }
+    }
+
+    @Test
+    void a_step_that_is_interrupted_has_ended_and_the_interrupt_stays() {
+        Interceptor interrupted = (message, metadata, next) -> {
+            throw new InterruptedException("at once");
+        };
+        var scope = CommandHistory.over(operations, Notes.bus(domain, List.of(interrupted)), ids)
+                .in("user-7");
+        try {
+            assertThatThrownBy(() -> scope.dispatch(write(0, "a"))).isInstanceOf(HandlerFailedException.class);
+            assertThat(Thread.interrupted()).isTrue();
+        } finally {
+            Thread.interrupted();
+        }
+        refused(history().in("user-7")::undo, Reason.NOTHING, "nothing to undo");
+        assertThat(text()).isEmpty();
+    }
+
+    @Test
+    void what_was_taken_for_dead_and_was_sent_again_under_its_id_is_in_the_history_once() throws Exception {
+        var entered = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        Interceptor slow = (message, metadata, next) -> {
+            entered.countDown();
+            goOn.await();
+            return next.proceed(message, metadata);
+        };
+        var first = CommandHistory.over(operations, Notes.bus(domain, List.of(slow)), ids)
+                .in("user-7");
+        var id = Metadata.withId("click-1");
+        var executor = Executors.newSingleThreadExecutor();
+        try {
+            var slowly = executor.submit(() -> first.dispatch(write(1, "b"), id));
+            entered.await();
+            var second = history().in("user-7");
+            second.dispatch(write(0, "a")); // finds it rejected
+            assertThat(second.dispatch(write(1, "b"), id)).isEqualTo(2);
+
+            goOn.countDown();
+            assertThat(slowly.get()).isEqualTo(2);
+
+            assertThat(second.entries()).extracting(second::command).containsExactly(write(0, "a"), write(1, "b"));
+            assertThat(text()).isEqualTo("ab");
         } finally {
             executor.shutdownNow();
         }

@@ -701,6 +701,61 @@ public abstract class JournalSuite {
     }
 
     @Test
+    void an_outcome_that_was_found_out_is_settled_once_and_then_replayed_in_its_place() {
+        var journal = whole();
+        var bus = Tills.bus(journal.noting(domain), journal);
+        bus.dispatch(new PayIn("t1", 10, "x"));
+        var crashes = CrashPoints.at(5); // before the end is written
+        var cut = builder(crashes.around(operations)).payload(TillCommand.class).build();
+        assertThat(Tills.bus(crashes.around(domain), cut).dispatch(new PayIn("t1", 90, "x")))
+                .isEqualTo(100);
+        bus.dispatch(new Twice("t1"));
+        assertThatExceptionOfType(ReplayException.class)
+                .isThrownBy(() -> journal.replay(JournalQuery.all(), Tills.bus(emptyLog(Tills.domain(), clock))));
+
+        var entry = journal.entries(JournalQuery.all().outcome(Outcome.UNKNOWN))
+                .findFirst()
+                .orElseThrow();
+        journal.settle(entry, Optional.of(Position.of(2)), "seen in the log");
+
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(3);
+        assertThat(log(fresh)).isEqualTo(log(domain));
+        var settled =
+                journal.entries(JournalQuery.all().id(entry.id())).toList().get(0);
+        assertThat(settled.outcome()).isEqualTo(Outcome.SUCCEEDED);
+        assertThat(settled.reason()).contains("seen in the log");
+        assertThatThrownBy(() -> journal.settle(entry, Optional.empty(), "again"))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("is known");
+    }
+
+    @Test
+    void what_an_interrupt_has_ended_is_written_down_and_the_interrupt_stays() {
+        Interceptor interrupted = (message, metadata, next) -> {
+            Thread.currentThread().interrupt();
+            throw new InterruptedException("at once");
+        };
+        Interceptor swallowed = (message, metadata, next) -> {
+            Thread.currentThread().interrupt();
+            return 7;
+        };
+        var journal = builder().build();
+        try {
+            assertThatThrownBy(() -> Tills.bus(domain, journal, interrupted).dispatch(new PayOut("t1", 5)))
+                    .isInstanceOf(HandlerFailedException.class);
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(Tills.bus(domain, journal, swallowed).dispatch(new PayOut("t1", 5)))
+                    .isEqualTo(7);
+            assertThat(Thread.interrupted()).isTrue();
+        } finally {
+            Thread.interrupted();
+        }
+        assertThat(unwritten).isEmpty();
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.FAILED, Outcome.SUCCEEDED);
+    }
+
+    @Test
     void a_replay_is_refused_where_a_command_that_failed_has_appended() {
         Interceptor failing = (message, metadata, next) -> {
             next.proceed(message, metadata);

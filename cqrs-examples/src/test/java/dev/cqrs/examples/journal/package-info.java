@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.journal;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.undo;
+
+import org.jspecify.annotations.NullMarked;

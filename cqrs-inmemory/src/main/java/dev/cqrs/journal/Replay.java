@@ -1,0 +1,95 @@
+package dev.cqrs.journal;
+
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.journal.JournalEntry.Outcome;
+import dev.cqrs.journal.JournalEntry.Payload;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/** One replay: first all entries are looked at, then the commands are read and sent, one by one. */
+final class Replay {
+
+    private static final int FAULTS_TOLD = 100;
+
+    private static final Comparator<Place> ORDER =
+            Comparator.comparingLong(Place::place).thenComparingLong(Place::ended);
+
+    private final EventStore operations;
+    private final JournalReader reader;
+    private final List<Place> places = new ArrayList<>();
+    private final List<String> faults = new ArrayList<>();
+    private long more;
+
+    /** Starts of commands that are not sent again, so that what succeeded within them has to be. */
+    private final Set<Position> unsuccessful = new HashSet<>();
+
+    private record Place(long place, long ended, long started) {}
+
+    Replay(EventStore operations, JournalReader reader) {
+        this.operations = operations;
+        this.reader = reader;
+    }
+
+    long run(JournalQuery query, CommandBus bus) {
+        if (query.outcome().isPresent() || query.isNewestFirst()) {
+            throw new IllegalArgumentException(
+                    "A replay was asked for of " + query + "; expected any outcome, and the oldest first.");
+        }
+        reader.lines(query).forEach(this::look);
+        if (!faults.isEmpty()) {
+            throw new ReplayException(faults, more);
+        }
+        places.sort(ORDER);
+        long dispatched = 0;
+        for (var place : places) {
+            var position = Position.of(place.started());
+            var command = StoredCommands.behind(operations, position);
+            try {
+                bus.dispatch(command, reader.startAt(position).metadata());
+            } catch (RuntimeException thrown) {
+                throw new ReplayException(
+                        command.getClass().getSimpleName() + " at position " + position, dispatched, thrown);
+            }
+            dispatched++;
+        }
+        return dispatched;
+    }
+
+    private void look(JournalReader.Line line) {
+        var entry = line.entry();
+        if (entry.outcome() != Outcome.SUCCEEDED) {
+            unsuccessful.add(entry.position());
+            if (entry.outcome() == Outcome.UNKNOWN) {
+                fault(entry, "may have taken effect or not: its outcome is unknown");
+            } else if (entry.appended().isPresent()) {
+                fault(
+                        entry,
+                        "appended up to position " + entry.appended().get() + " of the domain log, though it "
+                                + (entry.outcome() == Outcome.REJECTED ? "was rejected" : "failed"));
+            }
+            return;
+        }
+        if (entry.within().isPresent() && !unsuccessful.contains(entry.within().get())) {
+            return; // its outer command will dispatch it
+        }
+        if (entry.payload() != Payload.WHOLE) {
+            fault(entry, entry.payload() == Payload.NONE ? "is kept without its payload" : "is kept masked");
+        }
+        long ended = entry.ended().map(Position::value).orElseThrow();
+        places.add(new Place(line.place(), ended, entry.position().value()));
+    }
+
+    private void fault(JournalEntry entry, String what) {
+        if (faults.size() == FAULTS_TOLD) {
+            more++;
+        } else {
+            faults.add("\"" + entry.command() + "\" with id " + entry.id() + " at position " + entry.position() + " "
+                    + what);
+        }
+    }
+}

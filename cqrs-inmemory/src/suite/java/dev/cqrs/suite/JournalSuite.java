@@ -1,0 +1,832 @@
+package dev.cqrs.suite;
+
+import static java.util.stream.Collectors.toList;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.decider.RejectedException;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.inmemory.InMemoryCommandBus;
+import dev.cqrs.journal.Journal;
+import dev.cqrs.journal.Journal.Unwritten;
+import dev.cqrs.journal.JournalEntry;
+import dev.cqrs.journal.JournalEntry.Outcome;
+import dev.cqrs.journal.JournalEntry.Payload;
+import dev.cqrs.journal.JournalMark;
+import dev.cqrs.journal.JournalQuery;
+import dev.cqrs.journal.JournalUnwritableException;
+import dev.cqrs.journal.ReplayException;
+import dev.cqrs.message.HandlerFailedException;
+import dev.cqrs.message.Interceptor;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.message.WiringException;
+import dev.cqrs.suite.Tills.Fail;
+import dev.cqrs.suite.Tills.Move;
+import dev.cqrs.suite.Tills.Paid;
+import dev.cqrs.suite.Tills.PayIn;
+import dev.cqrs.suite.Tills.PayOut;
+import dev.cqrs.suite.Tills.TillCommand;
+import dev.cqrs.suite.Tills.Twice;
+import dev.cqrs.testing.CrashPoints;
+import dev.cqrs.testing.SimulatedCrash;
+import dev.cqrs.testing.VirtualClock;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The journal, over the logs of a subclass. */
+@Timeout(300)
+public abstract class JournalSuite {
+
+    private static final Instant START = Instant.parse("2026-01-05T09:00:00Z");
+
+    private final VirtualClock clock = new VirtualClock(START);
+    private final AtomicInteger lastId = new AtomicInteger();
+    private final List<Unwritten> unwritten = new ArrayList<>();
+    private EventStore domain;
+    private EventStore operations;
+
+    /** Makes a suite. */
+    protected JournalSuite() {}
+
+    /**
+     * Gives a new log.
+     *
+     * @param catalog its catalog
+     * @param clock its clock
+     * @return never {@code null}
+     */
+    protected abstract EventStore emptyLog(Catalog catalog, Clock clock);
+
+    /**
+     * Tells how many commands a random run sends.
+     *
+     * @return 1 or more
+     */
+    protected int commands() {
+        return Integer.getInteger("dev.cqrs.journal.commands", 4_000);
+    }
+
+    @BeforeEach
+    void begin() {
+        domain = emptyLog(Tills.domain(), clock);
+        operations = emptyLog(Tills.operations(), clock);
+    }
+
+    private Journal.Builder builder() {
+        return builder(operations);
+    }
+
+    private Journal.Builder builder(EventStore log) {
+        return Journal.builder(
+                log, () -> clock.elapsed().toNanos(), () -> "id-" + lastId.incrementAndGet(), unwritten::add);
+    }
+
+    private Journal whole() {
+        return builder()
+                .payload(PayIn.class)
+                .payload(PayOut.class)
+                .payload(Twice.class)
+                .payload(Move.class)
+                .payload(Fail.class)
+                .build();
+    }
+
+    private static List<JournalEntry> all(Journal journal) {
+        return journal.entries(JournalQuery.all()).toList();
+    }
+
+    // ---- writing
+
+    @Test
+    void a_command_that_succeeds_is_written_down() {
+        Interceptor slow = (message, metadata, next) -> {
+            clock.advance(Duration.ofMillis(7));
+            return next.proceed(message, metadata);
+        };
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal, slow);
+
+        bus.dispatch(
+                new PayIn("t1", 100, "x"),
+                Metadata.withId("order-1").with(Metadata.CORRELATION, "visit-3").with("user", "u7"));
+
+        var entry = all(journal).get(0);
+        assertThat(all(journal)).hasSize(1);
+        assertThat(entry.id()).isEqualTo("order-1");
+        assertThat(entry.command()).isEqualTo("pay-in");
+        assertThat(entry.at()).isEqualTo(START);
+        assertThat(entry.metadata())
+                .isEqualTo(Metadata.withId("order-1")
+                        .with(Metadata.CORRELATION, "visit-3")
+                        .with("user", "u7"));
+        assertThat(entry.outcome()).isEqualTo(Outcome.SUCCEEDED);
+        assertThat(entry.duration()).isEqualTo(Duration.ofMillis(7));
+        assertThat(entry.payload()).isEqualTo(Payload.NONE);
+        assertThat(entry.failure()).isEmpty();
+        assertThat(entry.reason()).isEmpty();
+        assertThat(entry.appended()).isEmpty();
+        assertThat(entry.within()).isEmpty();
+        assertThat(journal.command(entry)).isEmpty();
+        assertThat(unwritten).isEmpty();
+    }
+
+    @Test
+    void a_command_without_an_id_gets_one_that_the_handler_sees() {
+        var journal = builder().build();
+        Tills.bus(domain, journal).dispatch(new PayIn("t1", 100, "x"));
+
+        assertThat(all(journal).get(0).id()).isEqualTo("id-1");
+        try (var events = domain.read(EventQuery.all())) {
+            assertThat(events.advance()).isTrue();
+            assertThat(events.metadata()).isEqualTo(Metadata.withId("id-1"));
+        }
+    }
+
+    @Test
+    void a_rejection_and_a_failure_are_written_down_and_reach_the_sender() {
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+
+        assertThatThrownBy(() -> bus.dispatch(new PayOut("t1", 5))).isInstanceOf(RejectedException.class);
+        assertThatThrownBy(() -> bus.dispatch(new Fail("disk full")))
+                .isInstanceOf(HandlerFailedException.class)
+                .hasCauseInstanceOf(IOException.class);
+
+        var rejected = all(journal).get(0);
+        assertThat(rejected.outcome()).isEqualTo(Outcome.REJECTED);
+        assertThat(rejected.reason()).contains("only 0");
+        assertThat(rejected.failure()).isEmpty();
+        var failed = all(journal).get(1);
+        assertThat(failed.outcome()).isEqualTo(Outcome.FAILED);
+        assertThat(failed.failure()).contains("java.io.IOException");
+        assertThat(failed.reason()).contains("disk full");
+    }
+
+    @Test
+    void payloads_are_kept_whole_or_masked_where_it_is_said() {
+        var journal = builder()
+                .payload(PayOut.class)
+                .payload(PayIn.class, c -> new PayIn(c.till(), c.cents(), "***"))
+                .build();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 100, "Ms Smith"));
+        bus.dispatch(new PayOut("t1", 60));
+        bus.dispatch(new Twice("t1"));
+
+        assertThat(journal.entries(JournalQuery.all()).map(journal::command))
+                .containsExactly(
+                        Optional.of(new PayIn("t1", 100, "***")), Optional.of(new PayOut("t1", 60)), Optional.empty());
+        assertThat(all(journal))
+                .extracting(JournalEntry::payload)
+                .containsExactly(Payload.MASKED, Payload.WHOLE, Payload.NONE);
+        try (var events = operations.read(EventQuery.all())) {
+            assertThat(events.toList().toString()).doesNotContain("Smith");
+        }
+    }
+
+    @Test
+    void a_payload_of_a_family_is_kept_unless_a_class_below_says_otherwise() {
+        var journal = builder()
+                .payload(PayOut.class, c -> new PayOut(c.till(), 0))
+                .payload(TillCommand.class)
+                .build();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 100, "x"));
+        bus.dispatch(new PayOut("t1", 60));
+
+        assertThat(journal.entries(JournalQuery.all()).map(journal::command))
+                .containsExactly(Optional.of(new PayIn("t1", 100, "x")), Optional.of(new PayOut("t1", 0)));
+    }
+
+    @Test
+    void metadata_and_messages_are_kept_as_it_is_said_but_the_handler_sees_all() {
+        var journal = builder()
+                .metadata(metadata ->
+                        Metadata.none().with("user", "h(" + metadata.get("user").orElse("") + ")"))
+                .reasons(thrown -> thrown instanceof IOException ? "" : "masked")
+                .build();
+        var seen = new ArrayList<Metadata>();
+        Interceptor spy = (message, metadata, next) -> {
+            seen.add(metadata);
+            return next.proceed(message, metadata);
+        };
+        var bus = Tills.bus(domain, journal, spy);
+        var metadata = Metadata.withId("order-1").with("user", "smith").with(Metadata.CORRELATION, "visit-3");
+
+        assertThatThrownBy(() -> bus.dispatch(new PayOut("t1", 5), metadata)).isInstanceOf(RejectedException.class);
+        assertThatThrownBy(() -> bus.dispatch(new Fail("secret"))).isInstanceOf(HandlerFailedException.class);
+
+        assertThat(seen.get(0)).isEqualTo(metadata);
+        var rejected = all(journal).get(0);
+        assertThat(rejected.metadata()).isEqualTo(Metadata.withId("order-1").with("user", "h(smith)"));
+        assertThat(rejected.reason()).contains("masked");
+        assertThat(journal.entries(JournalQuery.all().correlation("visit-3"))).isEmpty();
+        assertThat(all(journal).get(1).reason()).isEmpty();
+    }
+
+    @Test
+    void a_command_that_cannot_be_written_down_is_refused_before_its_handler() {
+        var crashes = CrashPoints.none();
+        var journal = builder(crashes.around(operations)).build();
+        var bus = Tills.bus(domain, journal);
+        var tooLong = Metadata.withId("x".repeat(2_000)); // no tag can be made of it
+
+        assertThatExceptionOfType(JournalUnwritableException.class)
+                .isThrownBy(() -> bus.dispatch(new PayIn("t1", 100, "x"), tooLong))
+                .withMessageContaining("\"pay-in\" was not carried out")
+                .withCauseInstanceOf(IllegalArgumentException.class)
+                .satisfies(thrown -> assertThat(thrown.command()).isEqualTo("pay-in"));
+
+        assertThat(domain.head()).isEqualTo(Position.START);
+        assertThat(unwritten).isEmpty();
+    }
+
+    @Test
+    void with_best_effort_a_command_that_cannot_be_written_down_is_let_through_and_told() {
+        var journal = builder().bestEffort().build();
+        var bus = Tills.bus(domain, journal);
+
+        assertThat(bus.dispatch(new PayIn("t1", 100, "x"), Metadata.withId("x".repeat(2_000))))
+                .isEqualTo(100);
+
+        assertThat(all(journal)).isEmpty();
+        assertThat(unwritten).hasSize(1);
+        assertThat(unwritten.get(0).command()).isEqualTo("pay-in");
+        assertThat(unwritten.get(0).outcome()).isEqualTo(Outcome.UNKNOWN);
+    }
+
+    @Test
+    void an_end_that_cannot_be_written_leaves_the_result_and_is_told() {
+        var crashes = CrashPoints.at(3); // before the end is appended
+        var journal = builder(crashes.around(operations)).build();
+        var bus = Tills.bus(domain, journal);
+
+        assertThat(bus.dispatch(new PayIn("t1", 100, "x"))).isEqualTo(100);
+
+        assertThat(unwritten).hasSize(1);
+        assertThat(unwritten.get(0).outcome()).isEqualTo(Outcome.SUCCEEDED);
+        assertThat(unwritten.get(0).cause()).isInstanceOf(SimulatedCrash.class);
+        assertThat(all(builder().build())).extracting(JournalEntry::outcome).containsExactly(Outcome.UNKNOWN);
+    }
+
+    @Test
+    void a_listener_that_throws_does_not_hide_what_was_thrown() {
+        var crashes = CrashPoints.at(3);
+        var told = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((t, thrown) -> told.add(thrown));
+        try {
+            var journal = Journal.builder(crashes.around(operations), () -> 0, () -> "id", what -> {
+                        throw new IllegalStateException("listener");
+                    })
+                    .build();
+            assertThatThrownBy(() -> Tills.bus(domain, journal).dispatch(new PayOut("t1", 5)))
+                    .isInstanceOf(RejectedException.class);
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        assertThat(told).hasSize(1);
+        assertThat(told.get(0).getSuppressed()).hasSize(1);
+    }
+
+    @Test
+    void a_crash_leaves_an_entry_of_unknown_outcome() {
+        for (int point = 2; point <= 5; point++) { // from after the start was written to before its end is
+            begin();
+            var crashes = CrashPoints.at(point);
+            var bus = Tills.bus(
+                    crashes.around(domain), builder(crashes.around(operations)).build());
+            try {
+                bus.dispatch(new PayIn("t1", 100, "x"));
+            } catch (SimulatedCrash crash) {
+                // or told to the listener of a process that is dead
+            }
+            assertThat(builder().build().entries(JournalQuery.all().outcome(Outcome.UNKNOWN)))
+                    .as("%s", crashes)
+                    .hasSize(1)
+                    .allSatisfy(entry -> {
+                        assertThat(entry.ended()).isEmpty();
+                        assertThat(entry.duration()).isZero();
+                    });
+        }
+    }
+
+    @Test
+    void what_is_dispatched_in_the_handling_of_a_command_says_within_which() {
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 100, "x"));
+        bus.dispatch(new Move("t1", "t2", 30, true), Metadata.withId("move-1"));
+
+        var entries = all(journal);
+        assertThat(entries).extracting(JournalEntry::command).containsExactly("pay-in", "move", "pay-out", "pay-in");
+        var outer = entries.get(1);
+        assertThat(outer.within()).isEmpty();
+        assertThat(entries.subList(2, 4)).allSatisfy(entry -> {
+            assertThat(entry.within()).contains(outer.position());
+            assertThat(entry.metadata().causation()).contains("move-1");
+            assertThat(entry.metadata().correlation()).contains("move-1");
+        });
+        assertThat(journal.entries(JournalQuery.all().correlation("move-1"))).hasSize(2);
+    }
+
+    // ---- wiring
+
+    record Stranger() implements Command<Integer> {}
+
+    @Test
+    void faults_of_wiring_are_told() {
+        var without = emptyLog(Catalog.builder().event("pay-in", PayIn.class).build(), clock);
+        assertThatThrownBy(() -> builder(without).build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContainingAll("CommandStarted", "CommandEnded", "JournalMark.addTo");
+        assertThatThrownBy(() -> builder()
+                        .payload(PayIn.class)
+                        .payload(PayIn.class)
+                        .payload(Stranger.class)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContainingAll("said twice", "Stranger");
+        var journal = builder().build();
+        assertThatThrownBy(() -> InMemoryCommandBus.builder()
+                        .handle(Stranger.class, c -> 1)
+                        .intercept(0, journal)
+                        .build())
+                .isInstanceOf(UnknownEventException.class)
+                .hasMessageContaining("Stranger");
+        assertThat(journal.appliesTo(String.class)).isFalse();
+        journal.noting(domain);
+        assertThatThrownBy(() -> journal.noting(domain)).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
+    void a_mask_that_gives_another_class_or_fails_has_the_command_refused() {
+        var fault = new IllegalArgumentException("mask");
+        var journal = builder()
+                .payload(PayIn.class, c -> {
+                    throw fault;
+                })
+                .build();
+        assertThatThrownBy(() -> Tills.bus(domain, journal).dispatch(new PayIn("t1", 100, "x")))
+                .isSameAs(fault);
+        assertThat(domain.head()).isEqualTo(Position.START);
+        assertThat(operations.head()).isEqualTo(Position.START);
+    }
+
+    // ---- reading
+
+    @Test
+    void random_queries_give_what_a_model_gives() {
+        long seed = Long.getLong("dev.cqrs.journal.seed", System.nanoTime());
+        var random = new SplittableRandom(seed);
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+        int size = Math.min(600, commands() / 4);
+        for (int i = 0; i < size; i++) {
+            if (random.nextInt(3) == 0) {
+                clock.advance(Duration.ofSeconds(random.nextInt(1, 100)));
+            }
+            dispatch(bus, random(random), metadata(random));
+            if (random.nextInt(10) == 0) { // a crash
+                operations.append(
+                        List.of(new JournalMark.CommandStarted("twice", "m1", "", Payload.NONE, 0)),
+                        AppendCondition.none(),
+                        Metadata.withId("m1"));
+            }
+        }
+        var entries = all(journal);
+        var byEnd = entries.stream()
+                .filter(entry -> entry.ended().isPresent())
+                .sorted((a, b) -> a.ended().orElseThrow().compareTo(b.ended().orElseThrow()))
+                .collect(toList());
+        assertThat(entries)
+                .hasSizeGreaterThan(2 * Journal.PAGE)
+                .isSortedAccordingTo((a, b) -> a.position().compareTo(b.position()));
+
+        for (int i = 0; i < 200; i++) {
+            var query = JournalQuery.all();
+            var expected = new ArrayList<>(entries);
+            if (random.nextInt(3) == 0) {
+                var outcome = List.of(Outcome.values()).get(random.nextInt(4));
+                query = query.outcome(outcome);
+                if (outcome != Outcome.UNKNOWN) {
+                    expected = new ArrayList<>(byEnd);
+                }
+                expected.removeIf(entry -> entry.outcome() != outcome);
+            }
+            if (random.nextInt(3) == 0) {
+                var from = clock.instant().minusSeconds(random.nextInt(1, 20 * size));
+                query = query.from(from);
+                expected.removeIf(entry -> entry.at().isBefore(from));
+            }
+            if (random.nextInt(3) == 0) {
+                var before = clock.instant().minusSeconds(random.nextInt(1, 20 * size));
+                query = query.before(before);
+                expected.removeIf(entry -> !entry.at().isBefore(before));
+            }
+            switch (random.nextInt(5)) {
+                case 0 -> {
+                    query = query.commands(TillCommand.class);
+                    expected.removeIf(entry ->
+                            entry.command().equals("move") || entry.command().equals("fail"));
+                }
+                case 1 -> {
+                    query = query.commands(Fail.class, PayIn.class);
+                    expected.removeIf(entry ->
+                            !entry.command().equals("fail") && !entry.command().equals("pay-in"));
+                }
+                default -> {}
+            }
+            if (random.nextInt(4) == 0) {
+                query = query.id("m1");
+                expected.removeIf(entry -> !entry.id().equals("m1"));
+            }
+            if (random.nextInt(4) == 0) {
+                query = query.correlation("c1");
+                expected.removeIf(entry -> !entry.metadata().correlation().equals(Optional.of("c1")));
+            }
+            if (random.nextInt(2) == 0) {
+                query = query.newestFirst();
+                Collections.reverse(expected);
+            }
+            if (!expected.isEmpty() && random.nextInt(2) == 0) {
+                int last = random.nextInt(expected.size());
+                query = query.after(expected.get(last));
+                expected = new ArrayList<>(expected.subList(last + 1, expected.size()));
+            }
+            assertThat(journal.entries(query).toList())
+                    .as("seed %d, %s", seed, query)
+                    .isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void a_page_goes_on_where_the_one_before_has_ended() {
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+        for (int i = 0; i < 5; i++) {
+            bus.dispatch(new PayIn("t1", i, "x"), Metadata.withId("m" + i));
+        }
+        var first = journal.entries(JournalQuery.all().newestFirst()).limit(2).toList();
+        bus.dispatch(new PayIn("t1", 5, "x"), Metadata.withId("m5"));
+        var second = journal.entries(JournalQuery.all().newestFirst().after(first.get(1)))
+                .limit(2)
+                .toList();
+
+        assertThat(first).extracting(JournalEntry::id).containsExactly("m4", "m3");
+        assertThat(second).extracting(JournalEntry::id).containsExactly("m2", "m1");
+    }
+
+    private static Metadata metadata(SplittableRandom random) {
+        var metadata = random.nextBoolean() ? Metadata.withId("m" + random.nextInt(4)) : Metadata.none();
+        return random.nextBoolean() ? metadata.with(Metadata.CORRELATION, "c" + random.nextInt(3)) : metadata;
+    }
+
+    private static Command<?> random(SplittableRandom random) {
+        return switch (random.nextInt(8)) {
+            case 0 -> new Move(till(random), till(random), random.nextInt(100), random.nextBoolean());
+            case 1 -> new Fail("at random");
+            case 2 -> new Twice(till(random));
+            case 3, 4 -> new PayOut(till(random), random.nextInt(200));
+            default -> new PayIn(till(random), random.nextInt(200), "x");
+        };
+    }
+
+    private static String till(SplittableRandom random) {
+        return "t" + random.nextInt(3);
+    }
+
+    private static void dispatch(CommandBus bus, Command<?> command, Metadata metadata) {
+        try {
+            bus.dispatch(command, metadata);
+        } catch (RejectedException | HandlerFailedException asMayBe) {
+            // and is in the journal
+        }
+    }
+
+    // ---- replay
+
+    @Test
+    void a_replay_of_what_threads_did_at_once_comes_to_the_same_state() throws Exception {
+        long seed = Long.getLong("dev.cqrs.journal.seed", System.nanoTime());
+        var journal = whole();
+        var bus = Tills.bus(journal.noting(domain), journal);
+        var executor = Executors.newFixedThreadPool(8);
+        try {
+            var threads = new ArrayList<Future<?>>();
+            for (int i = 0; i < 8; i++) {
+                var random = new SplittableRandom(seed + i);
+                threads.add(executor.submit(() -> {
+                    for (int n = 0; n < commands() / 8; n++) {
+                        var command = random(random);
+                        // a move is two commands, and nothing says that none comes between them
+                        dispatch(bus, command instanceof Move ? new Twice("t0") : command, Metadata.none());
+                    }
+                }));
+            }
+            for (var thread : threads) {
+                thread.get();
+            }
+        } finally {
+            executor.shutdownNow();
+        }
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        long dispatched = journal.replay(JournalQuery.all(), Tills.bus(fresh));
+
+        assertThat(dispatched)
+                .as("seed %d", seed)
+                .isEqualTo(journal.entries(JournalQuery.all().outcome(Outcome.SUCCEEDED))
+                        .count());
+        assertThat(log(fresh)).as("seed %d", seed).isEqualTo(log(domain));
+        assertThat(unwritten).isEmpty();
+    }
+
+    @Test
+    void a_replay_of_nested_commands_dispatches_them_once() {
+        long seed = Long.getLong("dev.cqrs.journal.seed", System.nanoTime());
+        var random = new SplittableRandom(seed);
+        var journal = whole();
+        var bus = Tills.bus(random.nextBoolean() ? domain : journal.noting(domain), journal);
+        for (int i = 0; i < 200; i++) {
+            var command = random(random);
+            if (command instanceof Move move && Tills.sums(domain).getOrDefault(move.out(), 0) < move.cents()) {
+                continue; // would be rejected half-way
+            }
+            dispatch(bus, command, Metadata.none());
+        }
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        journal.replay(JournalQuery.all(), Tills.bus(fresh));
+
+        assertThat(Tills.sums(fresh)).as("seed %d", seed).isEqualTo(Tills.sums(domain));
+    }
+
+    @Test
+    void a_replay_hands_on_the_metadata_of_then() {
+        var journal = whole();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 1, "x"), Metadata.withId("m1").with("user", "u7"));
+        bus.dispatch(new PayIn("t1", 2, "x"));
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(2);
+
+        assertThat(log(fresh)).isEqualTo(log(domain));
+    }
+
+    /** Handlers that wait for each other, so that the first to take effect is the last to end. */
+    @Test
+    void with_notes_a_replay_goes_by_the_order_of_effects_and_not_of_ends() throws Exception {
+        var journal = whole();
+        var store = journal.noting(domain);
+        var appended = new java.util.concurrent.CountDownLatch(1);
+        var goOn = new java.util.concurrent.CountDownLatch(1);
+        Interceptor lateToEnd = (message, metadata, next) -> {
+            var result = next.proceed(message, metadata);
+            if (message instanceof PayIn) {
+                appended.countDown();
+                goOn.await();
+            }
+            return result;
+        };
+        var bus = Tills.bus(store, journal, lateToEnd);
+        var executor = Executors.newSingleThreadExecutor();
+        try {
+            var first = executor.submit(() -> bus.dispatch(new PayIn("t1", 100, "x")));
+            appended.await();
+            bus.dispatch(new Twice("t1"));
+            bus.dispatch(new PayOut("t1", 200));
+            bus.dispatch(new Twice("t1")); // looks, and appends nothing
+            goOn.countDown();
+            first.get();
+        } finally {
+            executor.shutdownNow();
+        }
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(4);
+
+        assertThat(log(fresh)).isEqualTo(log(domain));
+        assertThat(journal.entries(JournalQuery.all()).map(JournalEntry::appended))
+                .containsExactly(
+                        Optional.of(Position.of(1)),
+                        Optional.of(Position.of(2)),
+                        Optional.of(Position.of(3)),
+                        Optional.empty());
+    }
+
+    @Test
+    void an_append_on_another_thread_counts_by_the_id_in_its_metadata() {
+        var journal = whole();
+        var store = journal.noting(domain);
+        var executor = Executors.newSingleThreadExecutor();
+        try {
+            var bus = InMemoryCommandBus.builder()
+                    .handle(
+                            PayIn.class,
+                            (c, metadata) -> executor.submit(() -> {
+                                        store.append(
+                                                List.of(new Paid(c.till(), c.cents())),
+                                                AppendCondition.none(),
+                                                metadata);
+                                        return c.cents();
+                                    })
+                                    .get())
+                    .intercept(0, journal)
+                    .build();
+            bus.dispatch(new PayIn("t1", 100, "x"));
+        } finally {
+            executor.shutdownNow();
+        }
+        assertThat(all(journal).get(0).appended()).contains(Position.of(1));
+    }
+
+    @Test
+    void a_replay_is_refused_where_a_payload_is_missing_or_masked_or_an_outcome_unknown() {
+        var journal = builder()
+                .payload(PayOut.class)
+                .payload(PayIn.class, c -> new PayIn(c.till(), c.cents(), "***"))
+                .build();
+        var bus = Tills.bus(domain, journal);
+        dispatch(bus, new PayOut("t1", 5), Metadata.withId("m1")); // rejected, so of no account
+        dispatch(bus, new PayIn("t1", 100, "x"), Metadata.withId("m2"));
+        dispatch(bus, new Twice("t1"), Metadata.withId("m3"));
+        operations.append(
+                List.of(new JournalMark.CommandStarted("pay-out", "m4", "", Payload.NONE, 0)),
+                AppendCondition.none(),
+                Metadata.withId("m4"));
+        clock.advance(Duration.ofSeconds(1));
+        dispatch(bus, new PayOut("t1", 5), Metadata.withId("m5"));
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThatExceptionOfType(ReplayException.class)
+                .isThrownBy(() -> journal.replay(JournalQuery.all(), Tills.bus(fresh)))
+                .withMessageContainingAll(
+                        "\"pay-in\" with id m2 at position 4 is kept masked",
+                        "\"twice\" with id m3 at position 7 is kept without its payload",
+                        "\"pay-out\" with id m4 at position 9 may have taken effect or not")
+                .satisfies(thrown -> assertThat(thrown.faults()).hasSize(3));
+        assertThat(fresh.head()).isEqualTo(Position.START);
+
+        Tills.bus(fresh).dispatch(new PayIn("t1", 200, "y"));
+        assertThat(journal.replay(JournalQuery.all().from(clock.instant()), Tills.bus(fresh)))
+                .isEqualTo(1);
+        assertThat(Tills.sums(fresh)).isEqualTo(Tills.sums(domain));
+        assertThatThrownBy(() -> journal.replay(JournalQuery.all().newestFirst(), Tills.bus(fresh)))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void an_outcome_that_was_found_out_is_settled_once_and_then_replayed_in_its_place() {
+        var journal = whole();
+        var bus = Tills.bus(journal.noting(domain), journal);
+        bus.dispatch(new PayIn("t1", 10, "x"));
+        var crashes = CrashPoints.at(5); // before the end is written
+        var cut = builder(crashes.around(operations)).payload(TillCommand.class).build();
+        assertThat(Tills.bus(crashes.around(domain), cut).dispatch(new PayIn("t1", 90, "x")))
+                .isEqualTo(100);
+        bus.dispatch(new Twice("t1"));
+        assertThatExceptionOfType(ReplayException.class)
+                .isThrownBy(() -> journal.replay(JournalQuery.all(), Tills.bus(emptyLog(Tills.domain(), clock))));
+
+        var entry = journal.entries(JournalQuery.all().outcome(Outcome.UNKNOWN))
+                .findFirst()
+                .orElseThrow();
+        journal.settle(entry, Optional.of(Position.of(2)), "seen in the log");
+
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(3);
+        assertThat(log(fresh)).isEqualTo(log(domain));
+        var settled =
+                journal.entries(JournalQuery.all().id(entry.id())).toList().get(0);
+        assertThat(settled.outcome()).isEqualTo(Outcome.SUCCEEDED);
+        assertThat(settled.reason()).contains("seen in the log");
+        assertThatThrownBy(() -> journal.settle(entry, Optional.empty(), "again"))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("is known");
+    }
+
+    @Test
+    void what_an_interrupt_has_ended_is_written_down_and_the_interrupt_stays() {
+        Interceptor interrupted = (message, metadata, next) -> {
+            Thread.currentThread().interrupt();
+            throw new InterruptedException("at once");
+        };
+        Interceptor swallowed = (message, metadata, next) -> {
+            Thread.currentThread().interrupt();
+            return 7;
+        };
+        var journal = builder().build();
+        try {
+            assertThatThrownBy(() -> Tills.bus(domain, journal, interrupted).dispatch(new PayOut("t1", 5)))
+                    .isInstanceOf(HandlerFailedException.class);
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(Tills.bus(domain, journal, swallowed).dispatch(new PayOut("t1", 5)))
+                    .isEqualTo(7);
+            assertThat(Thread.interrupted()).isTrue();
+        } finally {
+            Thread.interrupted();
+        }
+        assertThat(unwritten).isEmpty();
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.FAILED, Outcome.SUCCEEDED);
+    }
+
+    @Test
+    void a_replay_is_refused_where_a_command_that_failed_has_appended() {
+        Interceptor failing = (message, metadata, next) -> {
+            next.proceed(message, metadata);
+            throw new IOException("after all");
+        };
+        var journal = whole();
+        dispatch(Tills.bus(journal.noting(domain), journal, failing), new PayIn("t1", 1, "x"), Metadata.none());
+
+        assertThatExceptionOfType(ReplayException.class)
+                .isThrownBy(() -> journal.replay(JournalQuery.all(), Tills.bus(emptyLog(Tills.domain(), clock))))
+                .withMessageContaining("appended up to position 1 of the domain log, though it failed");
+    }
+
+    @Test
+    void what_succeeded_within_a_command_that_did_not_is_replayed_by_itself() {
+        var journal = whole();
+        Interceptor second = (message, metadata, next) -> {
+            if (message instanceof PayIn in && in.from().equals("t1")) {
+                throw new IOException("half-way");
+            }
+            return next.proceed(message, metadata);
+        };
+        var bus = Tills.bus(domain, journal, second);
+        dispatch(bus, new PayIn("t1", 100, "x"), Metadata.none());
+        dispatch(bus, new Move("t1", "t2", 30, false), Metadata.none());
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(2);
+
+        assertThat(Tills.sums(fresh)).isEqualTo(Tills.sums(domain)).containsEntry("t1", 70);
+    }
+
+    @Test
+    void a_replay_stops_where_a_command_does_not_succeed_any_more() {
+        var journal = whole();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 100, "x"));
+        clock.advance(Duration.ofSeconds(1));
+        bus.dispatch(new PayIn("t1", 1, "x"));
+        bus.dispatch(new PayOut("t1", 50));
+
+        assertThatExceptionOfType(ReplayException.class)
+                .isThrownBy(() -> journal.replay(
+                        JournalQuery.all().from(clock.instant()), Tills.bus(emptyLog(Tills.domain(), clock))))
+                .withMessageContainingAll("stopped at PayOut", "after 1 commands")
+                .withCauseInstanceOf(RejectedException.class)
+                .satisfies(thrown -> assertThat(thrown.dispatched()).isEqualTo(1));
+    }
+
+    @Test
+    void many_entries_are_read_a_page_at_a_time() {
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+        int count = 3 * Journal.PAGE + 1;
+        IntStream.range(0, count).forEach(i -> bus.dispatch(new Twice("t1"), Metadata.withId("m" + i)));
+
+        assertThat(journal.entries(JournalQuery.all()).map(JournalEntry::id))
+                .containsExactlyElementsOf(
+                        IntStream.range(0, count).mapToObj(i -> "m" + i).toList());
+        assertThat(journal.entries(JournalQuery.all().newestFirst())
+                        .map(JournalEntry::id)
+                        .findFirst())
+                .contains("m" + (count - 1));
+    }
+
+    /** What was appended, but for where: appends of one log stand where those of the other do. */
+    private static List<String> log(EventStore log) {
+        try (var events = log.read(EventQuery.all())) {
+            return events.toList().stream()
+                    .map(recorded -> recorded.position() + " " + recorded.event() + " " + recorded.metadata())
+                    .toList();
+        }
+    }
+}

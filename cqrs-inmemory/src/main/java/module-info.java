@@ -9,4 +9,5 @@ module dev.cqrs.inmemory {
     exports dev.cqrs.inmemory;
     exports dev.cqrs.live;
     exports dev.cqrs.runtime;
+    exports dev.cqrs.schedule;
 }

@@ -106,12 +106,12 @@ public final class ScheduleWorker implements AutoCloseable {
 
     /** Follows first and looks at the log then, so that no append falls between the two. */
     void start() {
-        schedule.workers().add(this);
         subscription = schedule.log().onAppend(last -> {
             if (last.isAfter(seen) && hasRoom()) {
                 signal();
             }
         });
+        schedule.workers().add(this);
         signal();
     }
 

@@ -42,7 +42,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** With real threads, executors of all kinds, and many commands. */
-@Timeout(120)
+@Timeout(600) // soak takes its time
 class CommandScheduleTest {
 
     private static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -268,6 +268,24 @@ class CommandScheduleTest {
         go.countDown();
         closed.get(60, TimeUnit.SECONDS);
         assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+    }
+
+    @Test
+    void a_lane_whose_turn_the_executor_has_dropped_is_let_go_by_closing() {
+        var dropped = new ArrayList<Runnable>();
+        var schedule = builder().build();
+        schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var first = work(schedule, "w1", dropped::add);
+        dropped.remove(0).run(); // a look, which asks for a turn
+        assertThat(dropped).hasSize(1);
+        try (var second = work(schedule, "w2", Runnable::run)) {
+            assertThat(second).isNotNull();
+            assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.DUE);
+            first.close();
+            assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+        }
+        dropped.get(0).run();
+        assertThat(Notes.on(domain, "p")).hasSize(1);
     }
 
     @Test

@@ -30,8 +30,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Commands are stored by one process and run by three others, which are killed without warning, at random moments: none is
- * lost, each has its effect once, and each key keeps its order.
+ * Commands are stored by one process and run by three others, which are killed without warning, at random moments, or
+ * stopped until their claims have ended: none is lost, each has its effect once, and each key keeps its order.
  *
  * <p>How often is for the profile {@code crash} to raise, which also has the result written down.
  */
@@ -39,6 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ScheduleCrashTest {
 
     private static final int KILLS = Integer.getInteger("dev.cqrs.jdbc.kills.worker", 10);
+    private static final int PAUSES = Math.max(2, KILLS / 10);
     private static final int WORKERS = 3;
     private static final int PAGES = 12;
     private static final int AHEAD = 100;
@@ -92,6 +93,13 @@ class ScheduleCrashTest {
                             .as(() -> output() + "\nseed " + seed)
                             .isEqualTo(137);
                     workers.set(victim, startWorking(server));
+                }
+                for (int pause = 0; pause < PAUSES; pause++) { // past its claim, and then it goes on as if nothing was
+                    var victim = workers.get(random.nextInt(WORKERS));
+                    ChildJvm.signal(victim, "STOP");
+                    TimeUnit.MILLISECONDS.sleep(2_500);
+                    ChildJvm.signal(victim, "CONT");
+                    TimeUnit.MILLISECONDS.sleep(random.nextInt(300));
                 }
                 stop.set(true);
                 storing.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);

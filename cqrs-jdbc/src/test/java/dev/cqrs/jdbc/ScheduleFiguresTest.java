@@ -86,8 +86,8 @@ class ScheduleFiguresTest {
                             Notes.bus(domain, (note, metadata) -> {}),
                             threads,
                             (delay, task) -> {
-                            var unused = timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
-                        },
+                                var unused = timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+                            },
                             failure -> {
                                 throw new AssertionError(failure.cause());
                             })) {
@@ -117,14 +117,26 @@ class ScheduleFiguresTest {
                 long end = System.nanoTime();
                 int all = commands / THREADS * THREADS;
                 assertThat(schedule.status().succeeded() - before).isEqualTo(all);
+                double under = (double) appends.get() / all;
+                long alone = Math.max(20, all / 20);
+                long before1 = appends.get();
+                long begin1 = System.nanoTime();
+                for (int i = 1; i <= alone; i++) {
+                    var id = "n-" + base + "-alone-" + i;
+                    schedule.enqueue(new Note("p" + i % 100, i), Metadata.withId(id));
+                    schedule.awaitEnded(id, PATIENCE);
+                }
+                long end1 = System.nanoTime();
                 System.out.printf(
                         "%s: %,d commands, %.1f us each until run (stored after %.1f), %.2f appends to the operations log"
-                                + " each%n",
+                                + " each; one after the other %.1f us, %.2f appends%n",
                         where,
                         all,
                         (end - begin) / 1e3 / all,
                         (stored - begin) / 1e3 / all,
-                        (double) appends.get() / all);
+                        under,
+                        (end1 - begin1) / 1e3 / alone,
+                        (double) (appends.get() - before1) / alone);
             }
         } finally {
             threads.shutdownNow();
@@ -173,10 +185,16 @@ class ScheduleFiguresTest {
             long between = System.nanoTime();
             assertThat(behind.status().succeeded()).isEqualTo(ENDED);
             long end = System.nanoTime();
+            int looks = 300;
+            for (int i = 0; i < looks; i++) {
+                behind.status();
+            }
+            long looked = System.nanoTime();
             assertThat(checkpoints.position("schedule")).isPresent();
             System.out.printf(
-                    "start with %,d ended: %,d ms from the beginning, %.1f ms from a checkpoint%n",
-                    ENDED, (whole - begin) / 1_000_000, (end - between) / 1e6);
+                    "start with %,d ended: %,d ms from the beginning, %.1f ms from a checkpoint; a look that finds"
+                            + " nothing: %.1f us%n",
+                    ENDED, (whole - begin) / 1_000_000, (end - between) / 1e6, (looked - end) / 1e3 / looks);
         }
     }
 }

@@ -54,8 +54,8 @@ final class SchedulingProcess {
                     Notes.bus(domain(pool), (note, metadata) -> {}),
                     threads,
                     (delay, task) -> {
-                            var unused = timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
-                        },
+                        var unused = timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+                    },
                     failure -> System.out.println(args[1] + ": " + failure));
         } catch (Throwable failed) {
             failed.printStackTrace();

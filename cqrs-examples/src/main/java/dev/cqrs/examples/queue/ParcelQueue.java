@@ -113,8 +113,7 @@ public final class ParcelQueue {
 
     private static List<Integer> packed(EventStore domain, String customer) {
         var numbers = new ArrayList<Integer>();
-        try (var events = domain.read(
-                EventQuery.types(Packed.class).withTags(Parcels.customer(customer)))) {
+        try (var events = domain.read(EventQuery.types(Packed.class).withTags(Parcels.customer(customer)))) {
             while (events.advance()) {
                 numbers.add(((Packed) events.event()).number());
             }

@@ -60,8 +60,9 @@ final class Parcels {
 
     /** The log of what is to be done, which tells of the appends of other processes. */
     static JdbcEventStore operations(DataSource database, Executor executor) {
-        var catalog =
-                CommandSchedule.catalog(Catalog.builder()).event("pack", Pack.class).build();
+        var catalog = CommandSchedule.catalog(Catalog.builder())
+                .event("pack", Pack.class)
+                .build();
         return JdbcEventStore.builder(database, catalog, Clock.systemUTC())
                 .prefix(OPERATIONS)
                 .follow(executor, Duration.ofSeconds(1), Throwable::printStackTrace)
@@ -80,7 +81,8 @@ final class Parcels {
     static CommandBus bus(EventStore domain) {
         var packing = new DecisionHandler<Pack, Integer, Done>(
                         domain,
-                        c -> DecisionModel.of(EventQuery.tagged(customer(c.customer())).withTypes(Packed.class), LAST),
+                        c -> DecisionModel.of(
+                                EventQuery.tagged(customer(c.customer())).withTypes(Packed.class), LAST),
                         (c, last) -> c.number() == last + 1
                                 ? accept(new Packed(c.customer(), c.number()))
                                 : reject("the last parcel was " + last),

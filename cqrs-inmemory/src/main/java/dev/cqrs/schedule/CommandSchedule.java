@@ -78,7 +78,7 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Time:</b> the clock's. If it jumps forward, what has become due meanwhile runs once each, also what runs again and
  * again; if it jumps back, nothing runs twice. Jumps are noticed within a minute.
  *
- * <p><b>Memory:</b> some 200 bytes for each command that has not ended, in processes that have workers or ask for the
+ * <p><b>Memory:</b> some 250 bytes for each command that has not ended, in processes that have workers or ask for the
  * {@link #status()}; the commands themselves stay in the log.
  *
  * <p><b>At rest:</b> the command, its metadata, its id (as a tag), the slot of its key, and the reason why it failed.
@@ -566,6 +566,29 @@ public final class CommandSchedule {
                 ReadOptions.forwards().limit(1))) {
             return found.advance();
         }
+    }
+
+    /**
+     * Gives the commands that have ended as failed and were not {@linkplain #retry run after all} since.
+     *
+     * @param most how many at most, zero or more
+     * @return an unmodifiable list, those that failed last first
+     * @throws IllegalArgumentException if {@code most} is negative
+     */
+    public List<ScheduledCommand> failed(int most) {
+        if (most < 0) {
+            throw new IllegalArgumentException("At most " + most + " commands were asked for; expected 0 or more.");
+        }
+        var found = new LinkedHashMap<String, ScheduledCommand>();
+        try (var ends = log.read(
+                EventQuery.types(Ended.class).withTags(ScheduleEvent.FAILED_TAG), ReadOptions.backwards())) {
+            while (found.size() < most && ends.advance()) {
+                find(((Ended) ends.event()).id())
+                        .filter(command -> command.state() == State.FAILED)
+                        .ifPresent(command -> found.putIfAbsent(command.id(), command));
+            }
+        }
+        return List.copyOf(found.values());
     }
 
     private ScheduledCommand open(String id, ScheduleEvent last, boolean taken, boolean cancelled) {

@@ -135,7 +135,7 @@ final class Pending {
                     position.value(),
                     e.lane(),
                     e.slot(),
-                    e.period(),
+                    shared(e.period()),
                     e.timing() == Timing.NOW ? recordedAt : e.due());
             open.put(e.id(), entry);
             if (e.timing() == Timing.NOW) {
@@ -199,6 +199,11 @@ final class Pending {
             open.put(e.id(), entry);
             lanes[e.lane()].due.add(entry);
         }
+    }
+
+    /** Most run once; they need not have a zero each. */
+    private static Duration shared(Duration period) {
+        return period.isZero() ? Duration.ZERO : period;
     }
 
     private void count(Result result) {
@@ -396,7 +401,7 @@ final class Pending {
     /** Begins with what was saved. */
     void load(Saved saved) {
         for (var s : saved.open()) {
-            var entry = new Entry(s.id(), s.position(), s.lane(), s.slot(), s.period(), s.at());
+            var entry = new Entry(s.id(), s.position(), s.lane(), s.slot(), shared(s.period()), s.at());
             entry.occurrences = s.occurrences();
             entry.attempts = s.attempts();
             entry.taken = s.taken();

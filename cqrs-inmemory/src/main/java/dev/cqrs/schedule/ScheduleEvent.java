@@ -23,6 +23,9 @@ public sealed interface ScheduleEvent {
     /** The key of the tags by which the claims of a lane are found; the value is its number. */
     String LANE_TAG = "cqrs.schedule-lane";
 
+    /** The tag of the ends of commands that have failed. */
+    Tag FAILED_TAG = Tag.of("cqrs.schedule-outcome", "failed");
+
     /**
      * Gives the tags of this event, for the catalog.
      *
@@ -184,7 +187,7 @@ public sealed interface ScheduleEvent {
 
         @Override
         public Set<Tag> tags() {
-            return Set.of(tag(id));
+            return result.outcome() == Outcome.FAILED ? Set.of(tag(id), FAILED_TAG) : Set.of(tag(id));
         }
     }
 

@@ -19,6 +19,10 @@ import dev.cqrs.schedule.CommandSchedule.Cancellation;
 import dev.cqrs.schedule.ScheduleEvent.Cancelled;
 import dev.cqrs.schedule.ScheduleEvent.Claimed;
 import dev.cqrs.schedule.ScheduleEvent.Ended;
+import dev.cqrs.schedule.ScheduleEvent.Enqueued;
+import dev.cqrs.schedule.ScheduleEvent.Outcome;
+import dev.cqrs.schedule.ScheduleEvent.Result;
+import dev.cqrs.schedule.ScheduleEvent.Timing;
 import dev.cqrs.schedule.ScheduleFailure;
 import dev.cqrs.schedule.ScheduleIdReusedException;
 import dev.cqrs.schedule.ScheduleTimeoutException;
@@ -275,8 +279,12 @@ public abstract class ScheduleSuite {
             assertThat(failures).extracting(ScheduleFailure::attempt).containsExactly(1, 2, 3);
             assertThat(failures).extracting(ScheduleFailure::again).containsExactly(true, true, false);
 
+            assertThat(schedule.failed(9)).containsExactly(schedule.find("p-1").orElseThrow());
+            assertThat(schedule.failed(0)).isEmpty();
+
             before = (note, metadata) -> {};
             assertThat(schedule.retry("p-1")).isTrue();
+            assertThat(schedule.failed(9)).isEmpty();
             executor.runAll();
             assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
             assertThat(schedule.retry("p-1")).isFalse();
@@ -551,18 +559,22 @@ public abstract class ScheduleSuite {
                 throw new IllegalStateException("zero");
             }
         };
-        int many = 5_200; // two events each, and some claims
+        int many = 6_000; // two marks each
         try (var worker = work(first, "w1")) {
             assertThat(worker).isNotNull();
             first.after(Duration.ofDays(1), new Note("p", 1), id("tomorrow"));
             first.every(Duration.ofDays(1), START, new Note("q", 1), id("tick"));
             first.enqueue(new Note("z", 0), id("z-0"));
             first.enqueue(new Note("z", 1), id("z-1"));
-            for (int i = 0; i < many; i++) {
-                first.enqueue(new Note("x" + i % 7, 1), id("x-" + i));
-                if (i % 1_000 == 0) {
-                    passOn(Duration.ofSeconds(1));
+            passOn(Duration.ofSeconds(1)); // so that one waits to be tried again, and one for that
+            for (int i = 0; i < many; i += 1_000) { // as a worker would leave them, but in few appends
+                var marks = new ArrayList<Object>();
+                for (int n = i; n < i + 1_000; n++) {
+                    marks.add(new Enqueued("x-" + n, 0, 0, Timing.NOW, START, Duration.ZERO));
+                    marks.add(new Note("x", n));
+                    marks.add(new Ended("x-" + n, new Result(Outcome.SUCCEEDED, "", 1, "w0")));
                 }
+                log.append(marks, AppendCondition.none());
             }
             passOn(Duration.ofSeconds(1));
         }

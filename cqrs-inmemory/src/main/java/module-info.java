@@ -10,4 +10,5 @@ module dev.cqrs.inmemory {
     exports dev.cqrs.journal;
     exports dev.cqrs.live;
     exports dev.cqrs.runtime;
+    exports dev.cqrs.schedule;
 }

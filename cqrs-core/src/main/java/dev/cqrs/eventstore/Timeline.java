@@ -770,7 +770,7 @@ public final class Timeline<S> {
             return !ended;
         }
 
-        /** Notes that the run has taken the current event. */
+        /** Pages that the run has taken the current event. */
         void took(EventStream current) {
             last = current.position();
             events++;

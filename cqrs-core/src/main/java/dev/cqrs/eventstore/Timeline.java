@@ -770,7 +770,7 @@ public final class Timeline<S> {
             return !ended;
         }
 
-        /** Pages that the run has taken the current event. */
+        /** Notes that the run has taken the current event. */
         void took(EventStream current) {
             last = current.position();
             events++;

@@ -352,7 +352,7 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
             }
         }
 
-        /** Pages that there is nothing to wait for of one source. */
+        /** Notes that there is nothing to wait for of one source. */
         void ended(Planned<Q> planned, boolean answered) {
             lock.lock();
             try {

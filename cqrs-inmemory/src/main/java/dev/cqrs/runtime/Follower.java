@@ -1073,7 +1073,7 @@ final class Follower<V> {
                 && !(thrown instanceof EventCodec.UnreadableEventException);
     }
 
-    /** Pages what was thrown outside a batch; without the lock. */
+    /** Notes what was thrown outside a batch; without the lock. */
     private void failed(Throwable thrown, boolean mayPass) {
         lock.writeLock().lock();
         try {
@@ -1084,7 +1084,7 @@ final class Follower<V> {
         afterwards();
     }
 
-    /** Pages what is no event's fault. */
+    /** Notes what is no event's fault. */
     private void note(Position at, Throwable cause, boolean retried) {
         if (filling) {
             stopAt(at.value(), cause, Outcome.REBUILD_ENDED);

@@ -40,7 +40,7 @@ final class Reconciliation {
         }
     }
 
-    /** Pages a balance that the bank wrote on a row. */
+    /** Notes a balance that the bank wrote on a row. */
     void stated(String account, LocalDate day, BigDecimal balance) {
         stated.computeIfAbsent(new Key(account, day), key -> new ArrayList<>(1)).add(balance);
     }

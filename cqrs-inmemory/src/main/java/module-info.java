@@ -8,5 +8,6 @@ module dev.cqrs.inmemory {
     exports dev.cqrs.imports;
     exports dev.cqrs.inmemory;
     exports dev.cqrs.live;
+    exports dev.cqrs.queue;
     exports dev.cqrs.runtime;
 }

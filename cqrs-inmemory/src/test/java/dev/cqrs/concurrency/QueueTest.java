@@ -32,6 +32,11 @@ class QueueTest {
     }
 
     @Test
+    void in_every_interleaving_one_worker_rests_only_when_there_is_nothing_left() {
+        Lincheck.modelChecking(Plain.class).check(OfOneWorker.class);
+    }
+
+    @Test
     void with_real_threads_commands_are_handled_once_and_in_order() {
         Lincheck.stress(Plain.class).check(OfQueue.class);
     }
@@ -120,13 +125,13 @@ class QueueTest {
     private static final class Ours implements Queue {
         private final CommandQueue queue;
 
-        Ours(IntFunction<Integer> handler) {
+        Ours(int workers, IntFunction<Integer> handler) {
             var bus = InMemoryCommandBus.builder()
                     .handle(Count.class, command -> handler.apply(command.key()))
                     .build();
             queue = CommandQueue.to(bus, Runnable::run)
                     .key(Count.class, Count::key)
-                    .workers(2)
+                    .workers(workers)
                     .build();
         }
 
@@ -143,7 +148,13 @@ class QueueTest {
 
     public static final class OfQueue extends Operations {
         public OfQueue() {
-            super(Ours::new);
+            super(handler -> new Ours(2, handler));
+        }
+    }
+
+    public static final class OfOneWorker extends Operations {
+        public OfOneWorker() {
+            super(handler -> new Ours(1, handler));
         }
     }
 
@@ -192,7 +203,7 @@ class QueueTest {
         private volatile boolean closed;
 
         ClosesTooEarly(IntFunction<Integer> handler) {
-            queue = new Ours(handler);
+            queue = new Ours(2, handler);
         }
 
         @Override

@@ -10,6 +10,7 @@ module dev.cqrs.inmemory {
     exports dev.cqrs.interceptor;
     exports dev.cqrs.journal;
     exports dev.cqrs.live;
+    exports dev.cqrs.queue;
     exports dev.cqrs.runtime;
     exports dev.cqrs.schedule;
 }

@@ -112,6 +112,7 @@ public final class Gates {
                 results.cell("AppendBenchmark.cqrsTwoThreads", empty),
                 ours);
         decisions(results);
+        queue(results);
         postgres(results);
         most(
                 "10,000,000 events held and replayed, MiB of 2560",
@@ -166,6 +167,28 @@ public final class Gates {
                     results.cell("ContentionBenchmark.eightThreads" + way),
                     alone);
         }
+    }
+
+    private void queue(Results results) {
+        var gates = new double[] {0.6, 0.8, 1};
+        var keys = List.of("1", "16", "1000");
+        for (int i = 0; i < gates.length; i++) {
+            var load = new String[] {"keys", keys.get(i)};
+            var ours = results.cell("QueueBenchmark.cqrs", load);
+            var what = "queue at full load, " + keys.get(i) + (i == 0 ? " key, " : " keys, ");
+            slower(what + "of floor", gates[i], gates[i] / 2, ours, results.cell("QueueBenchmark.floor", load));
+            faster(what + "times Axon 4", 10, 20, ours, results.cell("QueueBenchmark.axon4", load));
+        }
+        var one = new String[] {"keys", "1"};
+        var ours = results.cell("QueueBenchmark.cqrsRoundTrip", one);
+        var floor = results.cell("QueueBenchmark.floorRoundTrip", one);
+        slower("queue, round trip, median, of floor", 1, 0.5, ours, floor);
+        slower(
+                "queue, round trip, slowest of a hundred, of floor",
+                1,
+                0.5,
+                ours.flatMap(Cell::tail),
+                floor.flatMap(Cell::tail));
     }
 
     private void postgres(Results results) {

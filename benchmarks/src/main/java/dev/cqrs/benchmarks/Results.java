@@ -24,7 +24,16 @@ final class Results {
     private final Map<String, Cell> cells = new LinkedHashMap<>();
 
     /** One method with its parameters: the median of each fork, ascending, in the unit of JMH's score. */
-    record Cell(double[] forks, String unit, Optional<Double> bytes) {
+    record Cell(double[] forks, String unit, Optional<Double> bytes, double[] tails) {
+
+        Cell(double[] forks, String unit, Optional<Double> bytes) {
+            this(forks, unit, bytes, new double[0]);
+        }
+
+        /** The same with the slowest of a hundred in place of the median; empty where single times are not known. */
+        Optional<Cell> tail() {
+            return tails.length == 0 ? Optional.empty() : Optional.of(new Cell(tails, unit, bytes));
+        }
 
         double median() {
             return Results.median(forks);
@@ -71,6 +80,7 @@ final class Results {
     private void add(JsonNode entry) {
         var metric = entry.required("primaryMetric");
         var forks = new ArrayList<Double>();
+        var tails = new ArrayList<Double>();
         for (var fork : metric.path("rawData")) {
             var iterations = new ArrayList<Double>();
             fork.forEach(iteration -> iterations.add(iteration.asDouble()));
@@ -78,9 +88,14 @@ final class Results {
         }
         for (var fork :
                 metric.path("rawDataHistogram")) { // of single times, value and count, each iteration's ascending
-            var iterations = new ArrayList<Double>();
-            fork.forEach(iteration -> iterations.add(middle(iteration)));
-            forks.add(median(sorted(iterations)));
+            var middles = new ArrayList<Double>();
+            var slow = new ArrayList<Double>();
+            fork.forEach(iteration -> {
+                middles.add(quantile(iteration, 0.5));
+                slow.add(quantile(iteration, 0.99));
+            });
+            forks.add(median(sorted(middles)));
+            tails.add(median(sorted(slow)));
         }
         var bytes = entry.path("secondaryMetrics").path("gc.alloc.rate.norm").path("score");
         var parameters = new TreeMap<String, String>();
@@ -92,7 +107,8 @@ final class Results {
                 new Cell(
                         sorted(forks),
                         metric.required("scoreUnit").asText(),
-                        bytes.isNumber() ? Optional.of(bytes.asDouble()) : Optional.empty()));
+                        bytes.isNumber() ? Optional.of(bytes.asDouble()) : Optional.empty(),
+                        sorted(tails)));
     }
 
     /**
@@ -117,12 +133,12 @@ final class Results {
         return values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
     }
 
-    private static double middle(JsonNode histogram) {
+    private static double quantile(JsonNode histogram, double share) {
         long left = 0;
         for (var entry : histogram) {
             left += entry.get(1).asLong();
         }
-        left = (left + 1) / 2;
+        left = (long) Math.ceil(left * share);
         for (var entry : histogram) {
             left -= entry.get(1).asLong();
             if (left <= 0) {

@@ -1,0 +1,869 @@
+package dev.cqrs.queue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.inmemory.InMemoryCommandBus;
+import dev.cqrs.message.Done;
+import dev.cqrs.message.HandlerFailedException;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.message.NoHandlerException;
+import dev.cqrs.message.WiringException;
+import dev.cqrs.queue.CommandQueue.WhenFull;
+import dev.cqrs.testing.SeededScheduler;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class CommandQueueTest {
+
+    private sealed interface OfAccount extends Command<String> {
+        String account();
+    }
+
+    private record Deposit(String account, int number) implements OfAccount {}
+
+    private record Withdraw(String account, int number) implements OfAccount {}
+
+    /** Has no key. */
+    private record Ping(int number) implements Command<Integer> {}
+
+    /** Runs what a test gives it, with the key that the test gives it. */
+    private record Do(String key, Body body) implements Command<Done> {}
+
+    private interface Body {
+        void run() throws Exception;
+    }
+
+    private final List<String> done = new CopyOnWriteArrayList<>();
+    private final List<ExecutorService> executors = new ArrayList<>();
+
+    private final CommandBus bus = InMemoryCommandBus.builder()
+            .handle(Deposit.class, c -> note("deposit", c.account(), c.number()))
+            .handle(Withdraw.class, c -> note("withdraw", c.account(), c.number()))
+            .handle(Ping.class, Ping::number)
+            .run(Do.class, c -> c.body().run())
+            .build();
+
+    private String note(String what, String account, int number) {
+        var text = what + " " + account + " " + number;
+        done.add(text);
+        return text;
+    }
+
+    private ExecutorService threads(int count) {
+        var executor = Executors.newFixedThreadPool(count);
+        executors.add(executor);
+        return executor;
+    }
+
+    private CommandQueue.Builder queue(Executor executor) {
+        return CommandQueue.to(bus, executor)
+                .key(OfAccount.class, OfAccount::account)
+                .key(Do.class, Do::key);
+    }
+
+    @AfterEach
+    void end_the_threads() throws InterruptedException {
+        for (var executor : executors) {
+            executor.shutdown();
+            assertThat(executor.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        }
+    }
+
+    private static void await(CountDownLatch latch) throws InterruptedException {
+        assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+    }
+
+    private static <R> R result(CompletionStage<R> stage) {
+        return stage.toCompletableFuture().orTimeout(30, TimeUnit.SECONDS).join();
+    }
+
+    private static Throwable failure(CompletionStage<?> stage) {
+        var seen = new AtomicReference<Throwable>();
+        var told = stage.handle((result, thrown) -> {
+            seen.set(thrown);
+            return Done.DONE;
+        });
+        result(told);
+        return of(seen);
+    }
+
+    private static <T> T of(AtomicReference<T> reference) {
+        return Objects.requireNonNull(reference.get());
+    }
+
+    /** Waits for a state that the test has brought about by signals before, and that nobody signals. */
+    private static void until(java.util.function.BooleanSupplier state) {
+        while (!state.getAsBoolean()) {
+            Thread.onSpinWait();
+        }
+    }
+
+    // ---- results
+
+    @Test
+    void a_command_is_accepted_now_and_its_result_comes_later() throws Exception {
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(1)).build()) {
+            var blocked = queue.enqueue(new Do("a", () -> await(go)));
+            var deposit = queue.enqueue(new Deposit("a", 1));
+
+            assertThat(deposit.toCompletableFuture()).isNotDone();
+            go.countDown();
+
+            assertThat(result(deposit)).isEqualTo("deposit a 1");
+            assertThat(result(blocked)).isEqualTo(Done.DONE);
+        }
+    }
+
+    @Test
+    void a_stage_fails_with_exactly_what_the_bus_threw() {
+        var refused = new IllegalArgumentException("refused");
+        var checked = new java.io.IOException("checked");
+        try (var queue = queue(threads(1)).build()) {
+            assertThat(failure(queue.enqueue(new Do("a", () -> {
+                        throw refused;
+                    }))))
+                    .isSameAs(refused);
+            assertThat(failure(queue.enqueue(new Do("a", () -> {
+                        throw checked;
+                    }))))
+                    .isInstanceOf(HandlerFailedException.class)
+                    .hasCause(checked);
+            var error = new StackOverflowError();
+            assertThat(failure(queue.enqueue(new Do("a", () -> {
+                        throw error;
+                    }))))
+                    .isSameAs(error);
+            record Unknown() implements Command<Done> {}
+            assertThat(failure(queue.enqueue(new Unknown()))).isInstanceOf(NoHandlerException.class);
+            assertThat(queue.status().failed()).isEqualTo(4);
+        }
+    }
+
+    @Test
+    void metadata_travels_with_the_command() {
+        var seen = new AtomicReference<Metadata>();
+        var bus = InMemoryCommandBus.builder()
+                .handle(Ping.class, (c, metadata) -> {
+                    seen.set(metadata);
+                    return c.number();
+                })
+                .build();
+        var metadata = Metadata.withId("7");
+        try (var queue = CommandQueue.to(bus, threads(1)).build()) {
+            assertThat(result(queue.enqueue(new Ping(3), metadata))).isEqualTo(3);
+            assertThat(seen.get()).isSameAs(metadata);
+        }
+    }
+
+    @Test
+    void what_depends_on_a_result_may_throw_without_harm_to_the_queue() {
+        try (var queue = queue(threads(1)).build()) {
+            var go = new CountDownLatch(1);
+            queue.enqueue(new Do("a", () -> await(go)));
+            var dependent = queue.enqueue(new Deposit("a", 1)).thenAccept(text -> {
+                throw new IllegalStateException("dependent");
+            });
+            var next = queue.enqueue(new Deposit("a", 2));
+            go.countDown();
+
+            assertThat(result(next)).isEqualTo("deposit a 2");
+            assertThat(failure(dependent)).isInstanceOf(CompletionException.class);
+        }
+    }
+
+    @Test
+    void who_cancels_a_stage_does_not_stop_the_command() throws Exception {
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(1)).build()) {
+            queue.enqueue(new Do("a", () -> await(go)));
+            var cancelled = queue.enqueue(new Deposit("a", 1));
+            cancelled.toCompletableFuture().cancel(true);
+            go.countDown();
+        }
+        assertThat(done).containsExactly("deposit a 1");
+    }
+
+    // ---- order
+
+    @Test
+    void commands_of_a_key_keep_their_order_across_classes() {
+        try (var queue = queue(threads(4)).workers(4).build()) {
+            for (int i = 0; i < 1_000; i++) {
+                queue.enqueue(i % 3 == 0 ? new Withdraw("a", i) : new Deposit("a", i));
+            }
+        }
+        assertThat(done).hasSize(1_000);
+        for (int i = 0; i < 1_000; i++) {
+            assertThat(done.get(i)).isEqualTo((i % 3 == 0 ? "withdraw a " : "deposit a ") + i);
+        }
+    }
+
+    @Test
+    void a_slow_key_blocks_no_other() throws Exception {
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(2)).workers(2).build()) {
+            queue.enqueue(new Do("slow", () -> await(go)));
+            var behind = queue.enqueue(new Deposit("slow", 0));
+            for (int i = 0; i < 100; i++) { // whatever the hash codes
+                assertThat(result(queue.enqueue(new Deposit("key" + i, i)))).isEqualTo("deposit key" + i + " " + i);
+            }
+            assertThat(behind.toCompletableFuture()).isNotDone();
+            go.countDown();
+            result(behind);
+        }
+    }
+
+    @Test
+    void a_key_with_many_commands_starves_no_other() throws Exception {
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(1)).workers(1).build()) {
+            queue.enqueue(new Do("busy", () -> await(go)));
+            for (int i = 0; i < 1_000; i++) {
+                queue.enqueue(new Deposit("busy", i));
+            }
+            queue.enqueue(new Deposit("other", 0));
+            go.countDown();
+        }
+        assertThat(done.indexOf("deposit other 0")).isBetween(0, Worker.TURN + 1);
+        assertThat(done).hasSize(1_001);
+    }
+
+    @Test
+    void commands_without_a_key_run_in_parallel() {
+        var meeting = new CyclicBarrier(2);
+        record Meet(CyclicBarrier barrier) implements Command<Integer> {}
+        var bus = InMemoryCommandBus.builder()
+                .handle(Meet.class, c -> c.barrier().await(30, TimeUnit.SECONDS))
+                .build();
+        try (var queue = CommandQueue.to(bus, threads(2)).workers(2).build()) {
+            var one = queue.enqueue(new Meet(meeting));
+            var other = queue.enqueue(new Meet(meeting));
+            assertThat(List.of(result(one), result(other))).containsExactlyInAnyOrder(0, 1);
+        }
+    }
+
+    @Test
+    void as_many_commands_run_at_once_as_there_are_workers_and_no_more() throws Exception {
+        var arrived = new CountDownLatch(3);
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(8)).workers(3).build()) {
+            for (int i = 0; i < 10; i++) {
+                queue.enqueue(new Do("key" + i, () -> {
+                    arrived.countDown();
+                    await(go);
+                }));
+            }
+            await(arrived);
+            assertThat(queue.status()).isEqualTo(new QueueStatus(10, 7, 3, 0, 0));
+            go.countDown();
+        }
+    }
+
+    @Test
+    void the_key_of_the_nearest_class_holds() {
+        var asked = new ArrayList<String>();
+        try (var queue = CommandQueue.to(bus, Runnable::run)
+                .key(Command.class, c -> {
+                    asked.add("any");
+                    return "any";
+                })
+                .key(OfAccount.class, c -> {
+                    asked.add("account");
+                    return c.account();
+                })
+                .key(Withdraw.class, c -> {
+                    asked.add("withdraw");
+                    return c.account();
+                })
+                .build()) {
+            queue.enqueue(new Ping(1));
+            queue.enqueue(new Deposit("a", 1));
+            queue.enqueue(new Withdraw("a", 1));
+        }
+        assertThat(asked).containsExactly("any", "account", "withdraw");
+    }
+
+    @Test
+    void faults_in_keys_are_named() {
+        assertThatThrownBy(() -> CommandQueue.to(bus, Runnable::run)
+                        .key(Ping.class, Ping::number)
+                        .key(Ping.class, c -> 1)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("Ping is given two keys");
+        try (var queue = CommandQueue.to(bus, Runnable::run)
+                .key(Deposit.class, c -> keyOfNone())
+                .build()) {
+            assertThatThrownBy(() -> queue.enqueue(new Deposit("a", 1)))
+                    .isInstanceOf(NullPointerException.class)
+                    .hasMessageContaining("Deposit is null");
+            assertThat(queue.status().accepted()).isZero();
+            assertThat(result(queue.enqueue(new Ping(1)))).isEqualTo(1);
+        }
+    }
+
+    @SuppressWarnings("NullAway") // what must not be
+    private static Object keyOfNone() {
+        return null;
+    }
+
+    private interface Left extends Command<Integer> {}
+
+    private interface Right extends Command<Integer> {}
+
+    private record LeftAndRight() implements Left, Right {}
+
+    @Test
+    void two_keys_that_fit_equally_well_are_refused() {
+        try (var queue = CommandQueue.to(bus, Runnable::run)
+                .key(Left.class, c -> 1)
+                .key(Right.class, c -> 2)
+                .build()) {
+            assertThatThrownBy(() -> queue.enqueue(new LeftAndRight()))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("Left and of ")
+                    .hasMessageContaining("Right; expected one");
+        }
+    }
+
+    @Test
+    void a_key_that_cannot_be_compared_takes_no_place() throws Exception {
+        record Broken(int number) {
+            @Override
+            public boolean equals(Object other) {
+                throw new IllegalStateException("no equals");
+            }
+
+            @Override
+            public int hashCode() {
+                return 1;
+            }
+        }
+        var go = new CountDownLatch(1);
+        var first = new Broken(1); // found by identity
+        var keys = new ArrayDeque<Object>(List.of(first, new Broken(2)));
+        try (var queue = CommandQueue.to(bus, threads(1))
+                .key(Do.class, c -> keys.remove())
+                .capacity(2)
+                .whenFull(WhenFull.REFUSE)
+                .build()) {
+            queue.enqueue(new Do("", () -> await(go)));
+            assertThatThrownBy(() -> queue.enqueue(new Do("", () -> {})))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("no equals");
+            var last = queue.enqueue(new Ping(2));
+            go.countDown();
+            assertThat(result(last)).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void nothing_is_left_of_keys_that_are_done() {
+        var queue = queue(threads(2)).build();
+        for (int i = 0; i < 1_000; i++) {
+            queue.enqueue(new Deposit("key" + i, i));
+        }
+        queue.close();
+        assertThat(queue.keysInUse()).isZero();
+    }
+
+    // ---- the bound
+
+    @Test
+    void at_the_bound_a_command_is_refused_by_name_and_a_result_makes_room() throws Exception {
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(1)).capacity(2).whenFull(WhenFull.REFUSE).build()) {
+            var first = queue.enqueue(new Do("a", () -> await(go)));
+            queue.enqueue(new Deposit("b", 1));
+
+            assertThatThrownBy(() -> queue.enqueue(new Deposit("c", 1)))
+                    .isInstanceOfSatisfying(QueueFullException.class, full -> {
+                        assertThat(full.capacity()).isEqualTo(2);
+                        assertThat(full.commandType()).isEqualTo(Deposit.class);
+                        assertThat(full.getStackTrace()).isEmpty();
+                    })
+                    .hasMessageContaining("Deposit: it holds the 2 commands it may");
+            assertThat(queue.status().refused()).isEqualTo(1);
+
+            go.countDown();
+            result(first);
+            for (int i = 0; i < 1_000; i++) { // whoever sees a result finds its place free
+                result(queue.enqueue(new Deposit("d", i)));
+            }
+        }
+        assertThat(done).hasSize(1_001);
+    }
+
+    @Test
+    void at_the_bound_a_caller_waits_for_room() throws Exception {
+        var go = new CountDownLatch(1);
+        var callers = threads(5);
+        try (var queue = queue(threads(1)).capacity(1).build()) {
+            queue.enqueue(new Do("a", () -> await(go)));
+            var waiting = new ArrayList<CompletableFuture<Void>>();
+            var entered = new CountDownLatch(5);
+            for (int i = 0; i < 5; i++) {
+                int number = i;
+                waiting.add(CompletableFuture.runAsync(
+                        () -> {
+                            entered.countDown();
+                            for (int n = 0; n < 100; n++) {
+                                queue.enqueue(new Deposit("key" + number, n));
+                            }
+                        },
+                        callers));
+            }
+            await(entered);
+            assertThat(waiting).noneMatch(CompletableFuture::isDone);
+            assertThat(queue.status().accepted()).isEqualTo(1);
+            go.countDown();
+            waiting.forEach(CommandQueueTest::result);
+        }
+        assertThat(done).hasSize(500);
+    }
+
+    @Test
+    void an_interrupt_ends_the_waiting_for_room_and_the_flag_is_set() throws Exception {
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(1)).capacity(1).build()) {
+            queue.enqueue(new Do("a", () -> await(go)));
+            Thread.currentThread().interrupt();
+            var thrown = catchThrowable(() -> queue.enqueue(new Deposit("b", 1)));
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(thrown).isInstanceOf(QueueFullException.class).hasMessageContaining("interrupted");
+            go.countDown();
+        }
+        assertThat(done).isEmpty();
+    }
+
+    @Test
+    void a_handler_never_waits_for_its_own_queue_which_lends_it_one_place() {
+        for (var whenFull : WhenFull.values()) {
+            var outcomes = new CopyOnWriteArrayList<Object>();
+            try (var queue =
+                    queue(threads(1)).workers(1).capacity(1).whenFull(whenFull).build()) {
+                result(queue.enqueue(new Do("a", () -> {
+                    outcomes.add(queue.enqueue(new Do("a", () -> outcomes.add("second"))));
+                    outcomes.add(catchThrowable(() -> queue.enqueue(new Do("a", () -> {}))));
+                })));
+            }
+            assertThat(outcomes).hasSize(3);
+            assertThat(outcomes.get(1)).isInstanceOf(QueueFullException.class);
+            assertThat(outcomes.get(2)).isEqualTo("second");
+        }
+    }
+
+    @Test
+    void what_depends_on_a_result_is_lent_no_place() throws Exception {
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(1)).workers(1).capacity(2).build()) {
+            var first = queue.enqueue(new Do("a", () -> await(go)));
+            var tried = first.thenApply(d -> {
+                var accepted = queue.enqueue(new Deposit("b", 1)); // the place of the first one, free by now
+                var full = catchThrowable(() -> queue.enqueue(new Deposit("b", 2)));
+                return List.of(accepted, full);
+            });
+            queue.enqueue(new Deposit("a", 0));
+            go.countDown();
+            assertThat(result(tried).get(1)).isInstanceOf(QueueFullException.class);
+        }
+        assertThat(done).containsExactlyInAnyOrder("deposit a 0", "deposit b 1");
+    }
+
+    // ---- executors
+
+    @Test
+    void a_direct_executor_runs_within_enqueue_and_does_not_recurse() {
+        var queue = new AtomicReference<CommandQueue>();
+        var left = new AtomicInteger(100_000);
+        var again = new AtomicReference<Body>();
+        again.set(() -> {
+            if (left.decrementAndGet() > 0) {
+                of(queue).enqueue(new Do("key" + left.get() % 3, of(again)));
+            }
+        });
+        try (var direct = queue(Runnable::run).workers(3).build()) {
+            queue.set(direct);
+            assertThat(direct.enqueue(new Do("a", of(again))).toCompletableFuture())
+                    .isDone();
+            assertThat(left).hasValue(0);
+            assertThat(direct.status().running()).isZero();
+        }
+    }
+
+    @Test
+    void an_executor_that_refuses_is_the_outcome_of_what_nobody_else_runs() {
+        var refusing = new AtomicReference<Throwable>(new RejectedExecutionException("full"));
+        try (var queue = queue(task -> {
+                    var thrown = refusing.get();
+                    if (thrown instanceof Error error) {
+                        throw error;
+                    }
+                    if (thrown instanceof RuntimeException exception) {
+                        throw exception;
+                    }
+                    task.run();
+                })
+                .build()) {
+            assertThat(failure(queue.enqueue(new Deposit("a", 1)))).isSameAs(refusing.get());
+            refusing.set(new OutOfMemoryError("no thread"));
+            assertThat(failure(queue.enqueue(new Ping(1)))).isSameAs(refusing.get());
+            refusing.set(null);
+            assertThat(result(queue.enqueue(new Deposit("a", 2)))).isEqualTo("deposit a 2");
+            assertThat(queue.status()).isEqualTo(new QueueStatus(3, 0, 0, 2, 0));
+        }
+        assertThat(done).containsExactly("deposit a 2");
+    }
+
+    @Test
+    void where_a_worker_is_left_nothing_is_refused() throws Exception {
+        var executor = threads(1);
+        var tasks = new AtomicInteger();
+        var go = new CountDownLatch(1);
+        var begun = new CountDownLatch(1);
+        try (var queue = queue(task -> {
+                    if (tasks.getAndIncrement() > 0) {
+                        throw new RejectedExecutionException("one is enough");
+                    }
+                    executor.execute(task);
+                })
+                .workers(4)
+                .build()) {
+            queue.enqueue(new Do("a", () -> {
+                begun.countDown();
+                await(go);
+            }));
+            await(begun);
+            for (int i = 0; i < 5_000; i++) { // so many that the worker is also refused when it hands over
+                queue.enqueue(new Deposit("key" + i % 7, i));
+            }
+            go.countDown();
+        }
+        assertThat(done).hasSize(5_000);
+    }
+
+    @Test
+    void others_of_a_shared_executor_come_in_between() throws Exception {
+        var executor = threads(1);
+        var stop = new AtomicBoolean();
+        var queue = new AtomicReference<CommandQueue>();
+        var again = new AtomicReference<Body>();
+        again.set(() -> {
+            if (!stop.get()) {
+                of(queue).enqueue(new Do("a", of(again)));
+            }
+        });
+        try (var shared = queue(executor).workers(1).build()) {
+            queue.set(shared);
+            shared.enqueue(new Do("a", of(again)));
+            var other = new CountDownLatch(1);
+            executor.execute(other::countDown);
+            await(other);
+            stop.set(true);
+        }
+    }
+
+    @Test
+    void a_seeded_scheduler_runs_it_in_any_order_of_tasks() {
+        SeededScheduler.explore(200, 1, scheduler -> {
+            done.clear();
+            var queue = queue(scheduler).workers(2).capacity(1_000).build();
+            for (int i = 0; i < 20; i++) {
+                int number = i;
+                scheduler.execute(() -> queue.enqueue(new Deposit("a", number)));
+                scheduler.execute(() -> queue.enqueue(new Ping(number)));
+            }
+            scheduler.runAll();
+            assertThat(queue.status()).isEqualTo(new QueueStatus(40, 0, 0, 0, 0));
+            queue.close();
+        });
+    }
+
+    @Test
+    void virtual_threads_run_it() throws Exception {
+        if (Runtime.version().feature() < 21) {
+            return; // there are none
+        }
+        var virtual = (ExecutorService)
+                Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
+        executors.add(virtual);
+        try (var queue = queue(virtual).workers(50).build()) {
+            for (int i = 0; i < 10_000; i++) {
+                queue.enqueue(new Deposit("key" + i % 50, i / 50));
+            }
+        }
+        for (int k = 0; k < 50; k++) {
+            var of = "deposit key" + k + " ";
+            assertThat(done.stream().filter(d -> d.startsWith(of)).map(d -> Integer.parseInt(d.substring(of.length()))))
+                    .hasSize(200)
+                    .isSorted();
+        }
+    }
+
+    // ---- context
+
+    @Test
+    void the_context_of_who_enqueues_is_there_when_it_is_dispatched() {
+        var context = new ThreadLocal<String>();
+        var seen = new CopyOnWriteArrayList<String>();
+        try (var queue = queue(threads(1))
+                .context(() -> {
+                    var captured = context.get();
+                    return task -> () -> {
+                        context.set(captured);
+                        try {
+                            task.run();
+                        } finally {
+                            context.remove();
+                        }
+                    };
+                })
+                .build()) {
+            for (var tenant : List.of("blue", "red")) {
+                context.set(tenant);
+                queue.enqueue(new Do("a", () -> seen.add(context.get())));
+            }
+            context.remove();
+        }
+        assertThat(seen).containsExactly("blue", "red");
+    }
+
+    @Test
+    void a_context_that_fails_is_the_commands_failure_but_not_after_it() {
+        var outside = new IllegalStateException("outside");
+        var told = new AtomicReference<Throwable>();
+        Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> told.set(thrown));
+        try {
+            var wraps = new ArrayDeque<java.util.function.UnaryOperator<Runnable>>(List.of(
+                    task -> {
+                        throw outside;
+                    },
+                    task -> () -> {},
+                    task -> () -> {
+                        task.run();
+                        throw outside;
+                    },
+                    task -> () -> {
+                        task.run();
+                        task.run();
+                    }));
+            try (var queue = queue(Runnable::run).context(wraps::remove).build()) {
+                assertThat(failure(queue.enqueue(new Deposit("a", 1)))).isSameAs(outside);
+                assertThat(failure(queue.enqueue(new Deposit("a", 2))))
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("did not run");
+                assertThat(result(queue.enqueue(new Deposit("a", 3)))).isEqualTo("deposit a 3");
+                assertThat(told.get()).isSameAs(outside);
+                assertThat(result(queue.enqueue(new Deposit("a", 4)))).isEqualTo("deposit a 4");
+            }
+        } finally {
+            Thread.currentThread().setUncaughtExceptionHandler(null);
+        }
+        assertThat(done).containsExactly("deposit a 3", "deposit a 4");
+    }
+
+    // ---- interrupts
+
+    @Test
+    void an_interrupt_ends_with_its_command_and_is_restored_when_the_worker_leaves() {
+        var seen = new ArrayList<Boolean>();
+        try (var queue = queue(Runnable::run).build()) {
+            var inner = new AtomicReference<CompletionStage<Done>>();
+            var interrupted = queue.enqueue(new Do("a", () -> {
+                inner.set(queue.enqueue(
+                        new Do("a", () -> seen.add(Thread.currentThread().isInterrupted()))));
+                Thread.currentThread().interrupt();
+                new CountDownLatch(1).await();
+            }));
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(failure(interrupted)).hasCauseInstanceOf(InterruptedException.class);
+            assertThat(result(of(inner))).isEqualTo(Done.DONE);
+            assertThat(seen).containsExactly(false);
+        }
+    }
+
+    @Test
+    void an_interrupt_from_before_is_not_the_commands() {
+        var seen = new ArrayList<Boolean>();
+        try (var queue = queue(Runnable::run).build()) {
+            Thread.currentThread().interrupt();
+            queue.enqueue(new Do("a", () -> seen.add(Thread.currentThread().isInterrupted())));
+            assertThat(Thread.interrupted()).isTrue();
+        }
+        assertThat(seen).containsExactly(false);
+    }
+
+    // ---- closing
+
+    @Test
+    void closing_drains_and_lets_handlers_enqueue_and_dispatch_but_nobody_else() throws Exception {
+        var go = new CountDownLatch(1);
+        var begun = new CountDownLatch(1);
+        var closing = threads(1);
+        var queue = queue(threads(1)).build();
+        queue.enqueue(new Do("a", () -> {
+            begun.countDown();
+            await(go);
+            bus.dispatch(new Deposit("b", 1));
+            queue.enqueue(new Do("c", () -> queue.enqueue(new Deposit("d", 1))));
+        }));
+        queue.enqueue(new Deposit("a", 1));
+        await(begun);
+        var closed = CompletableFuture.runAsync(queue::close, closing);
+        until(() -> catchThrowable(() -> queue.enqueue(new Ping(1))) instanceof IllegalStateException);
+        assertThat(closed).isNotDone();
+        go.countDown();
+        result(closed);
+
+        assertThat(done).containsExactlyInAnyOrder("deposit b 1", "deposit a 1", "deposit d 1");
+        assertThat(queue.status().waiting()).isZero();
+        assertThatThrownBy(() -> queue.enqueue(new Ping(1)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+        queue.close(); // does nothing
+    }
+
+    @Test
+    void closing_refuses_who_waits_for_room() throws Exception {
+        var go = new CountDownLatch(1);
+        var waiting = threads(3);
+        var refused = new ArrayList<CompletableFuture<Throwable>>();
+        var queue = queue(threads(1)).capacity(1).build();
+        queue.enqueue(new Do("a", () -> await(go)));
+        for (int i = 0; i < 3; i++) {
+            refused.add(CompletableFuture.supplyAsync(
+                    () -> catchThrowable(() -> queue.enqueue(new Deposit("b", 1))), waiting));
+        }
+        var closed = CompletableFuture.runAsync(queue::close, threads(1));
+        for (var one : refused) {
+            assertThat(result(one)).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+        }
+        go.countDown();
+        result(closed);
+        assertThat(done).isEmpty();
+    }
+
+    @Test
+    void closing_from_within_a_handler_or_what_depends_on_it_returns_at_once() throws Exception {
+        for (boolean inHandler : List.of(true, false)) {
+            done.clear();
+            var queue = queue(threads(1)).build();
+            var go = new CountDownLatch(1);
+            var first = queue.enqueue(new Do("a", () -> {
+                await(go);
+                if (inHandler) {
+                    queue.close();
+                }
+            }));
+            var depends = first.thenRun(queue::close);
+            queue.enqueue(new Deposit("a", 1));
+            go.countDown();
+            result(depends);
+            queue.close();
+            assertThat(done).containsExactly("deposit a 1");
+        }
+    }
+
+    @Test
+    void closing_on_the_only_thread_of_the_executor_does_not_wait_for_itself() {
+        var executor = threads(1);
+        var queue = queue(executor).build();
+        var closed = CompletableFuture.supplyAsync(
+                () -> {
+                    var stage = queue.enqueue(new Deposit("a", 1)); // whose task comes after this one
+                    queue.close();
+                    return stage.toCompletableFuture().isDone();
+                },
+                executor);
+        assertThat(result(closed)).isTrue();
+    }
+
+    @Test
+    void closing_runs_what_an_executor_has_dropped() {
+        var dropped = new ArrayList<Runnable>();
+        var queue = queue(dropped::add).workers(2).build();
+        var stages = new ArrayList<CompletionStage<String>>();
+        for (int i = 0; i < 1_000; i++) {
+            stages.add(queue.enqueue(new Deposit("key" + i % 5, i)));
+        }
+        assertThat(dropped).hasSize(1); // that one is about to look, so no other is needed
+        queue.close();
+        assertThat(stages).allMatch(stage -> stage.toCompletableFuture().isDone());
+        assertThat(done).hasSize(1_000);
+        dropped.forEach(Runnable::run); // finds nothing
+        assertThat(queue.status()).isEqualTo(new QueueStatus(1_000, 0, 0, 0, 0));
+    }
+
+    @Test
+    void interrupted_while_it_drains_it_returns_and_the_rest_still_runs() throws Exception {
+        var go = new CountDownLatch(1);
+        var begun = new CountDownLatch(1);
+        var queue = queue(threads(1)).workers(1).build();
+        queue.enqueue(new Do("a", () -> {
+            begun.countDown();
+            await(go);
+        }));
+        var rest = queue.enqueue(new Deposit("a", 1));
+        await(begun);
+        Thread.currentThread().interrupt();
+        queue.close();
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(rest.toCompletableFuture()).isNotDone();
+        go.countDown();
+        queue.close();
+        assertThat(rest.toCompletableFuture()).isDone();
+        assertThat(done).containsExactly("deposit a 1");
+    }
+
+    @Test
+    void interrupted_while_it_helps_it_returns_and_the_rest_still_runs() {
+        var tasks = new ArrayList<Runnable>();
+        var queue = queue(tasks::add).workers(2).build();
+        queue.enqueue(new Do("a", () -> Thread.currentThread().interrupt()));
+        queue.enqueue(new Deposit("a", 1));
+        queue.enqueue(new Deposit("b", 1));
+        queue.close();
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(done).isEmpty();
+        for (int i = 0; i < tasks.size(); i++) {
+            tasks.get(i).run();
+        }
+        assertThat(done).containsExactlyInAnyOrder("deposit a 1", "deposit b 1");
+    }
+
+    @Test
+    void wrong_numbers_are_refused_at_once() {
+        var builder = CommandQueue.to(bus, Runnable::run);
+        assertThatThrownBy(() -> builder.capacity(0))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("The capacity is 0; expected one or more.");
+        assertThatThrownBy(() -> builder.workers(-1))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("The number of workers is -1; expected one or more.");
+    }
+}

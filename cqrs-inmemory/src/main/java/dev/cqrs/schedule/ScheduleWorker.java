@@ -349,8 +349,8 @@ public final class ScheduleWorker implements AutoCloseable {
             var latest = now.plus(LOOK_AFTER);
             at = soonest.isBefore(now) ? now : soonest.isAfter(latest) ? latest : soonest;
             var before = armed;
-            if (before != null && !at.isBefore(before)) {
-                return;
+            if (before != null && before.isAfter(now) && !at.isBefore(before)) {
+                return; // one that should have come, and has not, is late, or the clock was put forward
             }
             armed = at;
         } finally {

@@ -405,6 +405,20 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void what_is_stored_after_a_jump_of_the_clock_is_not_late() {
+        var schedule = schedule();
+        schedule.at(START.plusSeconds(30), new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(1));
+            clock.set(START.plusSeconds(20 * 60));
+            schedule.after(Duration.ofSeconds(5), new Note("p", 2), id("p-2"));
+            passOn(Duration.ofSeconds(6));
+            assertThat(ran).containsExactly("p-1", "p-2");
+        }
+    }
+
+    @Test
     void exactly_one_of_a_run_and_a_cancel_wins() {
         var schedule = schedule();
         schedule.after(Duration.ofSeconds(10), new Note("p", 1), id("in-time"));

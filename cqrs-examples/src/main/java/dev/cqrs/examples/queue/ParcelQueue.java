@@ -7,15 +7,19 @@ import dev.cqrs.examples.queue.Parcels.Packed;
 import dev.cqrs.jdbc.JdbcSchema;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.schedule.ScheduleEvent.Ended;
+import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.URLClassLoader;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Orders parcels, has two processes pack them, kills one in the middle, and tells who packed how many.
@@ -87,12 +91,21 @@ public final class ParcelQueue {
         return new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-cp",
-                        System.getProperty("java.class.path"),
+                        classPath(),
                         PackingProcess.class.getName(),
                         url,
                         name)
                 .inheritIO()
                 .start();
+    }
+
+    /** Also where a build tool has loaded this program by a loader of its own. */
+    private static String classPath() {
+        return ParcelQueue.class.getClassLoader() instanceof URLClassLoader loader
+                ? Stream.of(loader.getURLs())
+                        .map(url -> new File(url.getPath()).getPath())
+                        .collect(Collectors.joining(File.pathSeparator))
+                : System.getProperty("java.class.path");
     }
 
     private static void tell(EventStore operations, EventStore domain, int last, PrintStream out) {

@@ -153,6 +153,18 @@ class RetryTest {
     }
 
     @Test
+    void what_is_said_to_be_hopeless_is_not_tried_again_be_it_a_conflict_or_named() {
+        var retry = Retry.atOnce(5).on(IOException.class).unless(failure -> calls == 1);
+        fail(conflict(true), new IOException("line is busy"));
+
+        assertThatThrownBy(() -> send(retry)).isInstanceOf(AppendConflictException.class);
+        assertThat(send(retry)).isEqualTo(3);
+        calls = 0;
+        fail(new IOException("line is busy"));
+        assertThatThrownBy(() -> send(retry.unless(failure -> false))).hasRootCauseMessage("line is busy");
+    }
+
+    @Test
     void a_failure_that_a_message_inside_ended_with_is_judged_by_its_cause() {
         fail(new HandlerFailedException(Work.class, new IOException("line is busy")));
 

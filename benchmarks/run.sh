@@ -54,11 +54,7 @@ queue, round trip, all                                         4     25-40      
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 PostgreSQL: append, read, catch-up (own server a fork)         9    60-120      9.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-<<<<<<< HEAD
-all                                                                            63.4
-=======
-all                                                                            58.7
->>>>>>> 3ed68cae9bba474fc29467656c02d069b0ec0145
+all                                                                            65.8
 TABLE
 }
 

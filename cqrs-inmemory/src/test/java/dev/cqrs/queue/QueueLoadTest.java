@@ -172,7 +172,9 @@ class QueueLoadTest {
         assertThat(ledger.faults).as(description).isEmpty();
         assertThat(ledger.sums).as(description).isEqualTo(expected);
         assertThat(failures).as(description).hasValue(expectedFailures.get());
-        assertThat(results.get() + failures.get()).as(description).isEqualTo((long) COMMANDS / 4 / PRODUCERS * PRODUCERS);
+        assertThat(results.get() + failures.get())
+                .as(description)
+                .isEqualTo((long) COMMANDS / 4 / PRODUCERS * PRODUCERS);
     }
 
     // ---- too many

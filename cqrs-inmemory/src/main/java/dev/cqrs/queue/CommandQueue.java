@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Order:</b> commands with equal keys are dispatched one after the other, in the order in which they were enqueued;
  * one of them that fails does not stop those behind it. A key whose handler takes long holds up no other while there is a
- * worker left, and one with many commands lets others come in between after {@value Worker#TURN}. Commands without a key
+ * worker left, and one with many commands lets others come in between after 64. Commands without a key
  * have no order and run in parallel.
  *
  * <p><b>Results:</b> each command's stage ends with the handler's result, or exceptionally with exactly what the bus threw.

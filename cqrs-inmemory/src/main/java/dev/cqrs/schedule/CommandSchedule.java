@@ -580,8 +580,8 @@ public final class CommandSchedule {
             throw new IllegalArgumentException("At most " + most + " commands were asked for; expected 0 or more.");
         }
         var found = new LinkedHashMap<String, ScheduledCommand>();
-        try (var ends = log.read(
-                EventQuery.types(Ended.class).withTags(ScheduleEvent.FAILED_TAG), ReadOptions.backwards())) {
+        try (var ends =
+                log.read(EventQuery.types(Ended.class).withTags(ScheduleEvent.FAILED_TAG), ReadOptions.backwards())) {
             while (found.size() < most && ends.advance()) {
                 find(((Ended) ends.event()).id())
                         .filter(command -> command.state() == State.FAILED)

@@ -7,7 +7,9 @@ module dev.cqrs.inmemory {
     exports dev.cqrs.gather;
     exports dev.cqrs.imports;
     exports dev.cqrs.inmemory;
+    exports dev.cqrs.interceptor;
     exports dev.cqrs.journal;
     exports dev.cqrs.live;
     exports dev.cqrs.runtime;
+    exports dev.cqrs.schedule;
 }

@@ -210,6 +210,10 @@ public final class Fold<S> {
          * is found by the number of the class, without a look at the event: by comparisons in turn, of which fewer are guessed
          * wrong than where a switch halves. What is found while folding is used by the next call of take, whose loop then has
          * it at hand.
+         *
+         * A look at `stopped` for each event would be a twelfth of the time. So who stops takes every class's place away: the
+         * next event goes the far way, where `stopped` is looked at. `places` is volatile, so that either that one finds the
+         * places of the loop, or the loop finds itself stopped before it begins.
          */
 
         private static final int NEAR = 8;
@@ -218,7 +222,7 @@ public final class Fold<S> {
         private final BiConsumer<Object, Object>[] changes = changes();
         private final int[] kindOf = new int[NEAR];
         private int known;
-        private byte[] places = {};
+        private volatile byte[] places = {};
         private int placed;
         private S state;
         private int taken;
@@ -301,27 +305,34 @@ public final class Fold<S> {
             var now = state;
             int i = from;
             try {
-                for (; i < to && !stopped; i++) {
-                    var event = events[i];
-                    int at = place[kinds[i]];
-                    if (at == 0) {
-                        c0.accept(now, event);
-                    } else if (at == 1) {
-                        c1.accept(now, event);
-                    } else if (at == 2) {
-                        c2.accept(now, event);
-                    } else if (at == 3) {
-                        c3.accept(now, event);
-                    } else if (at == 4) {
-                        c4.accept(now, event);
-                    } else if (at == 5) {
-                        c5.accept(now, event);
-                    } else if (at == 6) {
-                        c6.accept(now, event);
-                    } else if (at == 7) {
-                        c7.accept(now, event);
-                    } else {
-                        now = far(now, event, kinds[i], classes);
+                while (i < to && !stopped) {
+                    var same = now; // what changes in place is the same object from event to event
+                    for (; i < to; i++) {
+                        var event = events[i];
+                        int at = place[kinds[i]];
+                        if (at == 0) {
+                            c0.accept(same, event);
+                        } else if (at == 1) {
+                            c1.accept(same, event);
+                        } else if (at == 2) {
+                            c2.accept(same, event);
+                        } else if (at == 3) {
+                            c3.accept(same, event);
+                        } else if (at == 4) {
+                            c4.accept(same, event);
+                        } else if (at == 5) {
+                            c5.accept(same, event);
+                        } else if (at == 6) {
+                            c6.accept(same, event);
+                        } else if (at == 7) {
+                            c7.accept(same, event);
+                        } else {
+                            break;
+                        }
+                    }
+                    if (i < to && !stopped) {
+                        now = far(now, events[i], kinds[i], classes);
+                        i++;
                     }
                 }
             } catch (Throwable thrown) {
@@ -355,15 +366,17 @@ public final class Fold<S> {
 
         /** What was found while folding gets its place, now that the loop can have it at hand. */
         private byte[] places(int kinds) {
-            if (places.length < kinds) {
-                places = new byte[kinds];
-                Arrays.fill(places, (byte) NEAR);
+            var place = places;
+            if (place.length < kinds) {
+                place = new byte[kinds];
+                Arrays.fill(place, (byte) NEAR);
                 placed = 0;
             }
             for (; placed < known; placed++) {
-                places[kindOf[placed]] = (byte) placed;
+                place[kindOf[placed]] = (byte) placed;
             }
-            return places;
+            places = place;
+            return place;
         }
 
         /**
@@ -388,6 +401,7 @@ public final class Fold<S> {
         /** Ends {@link #take} before the next event, now and from now on; from any thread. */
         public void stop() {
             stopped = true;
+            Arrays.fill(places, (byte) NEAR);
         }
     }
 

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import java.lang.reflect.Array;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -472,6 +473,42 @@ class FoldTest {
             run.stop();
             assertThat(run.take(events, 0, 2)).isZero();
             assertThat(run.take(events, kinds, classes, 0, 2)).isZero();
+        }
+    }
+
+    @Test
+    void a_run_that_another_thread_stops_ends_before_the_next_event() throws Exception {
+        var events = new Object[100];
+        Arrays.setAll(events, Numbered::new);
+        var kinds = new char[events.length];
+        Class<?>[] classes = {Numbered.class};
+        for (boolean warm : new boolean[] {false, true}) { // the class is new to the run, or known to its loop
+            var stopper = new Runnable[1];
+            var run = Fold.fresh(ArrayList<Integer>::new)
+                    .change(Numbered.class, (all, event) -> {
+                        all.add(event.number());
+                        if (all.size() == 50) {
+                            stopper[0].run();
+                        }
+                    })
+                    .run(new ArrayList<>());
+            stopper[0] = () -> {
+                var other = new Thread(run::stop);
+                other.start();
+                try {
+                    other.join();
+                } catch (InterruptedException interrupted) {
+                    throw new AssertionError(interrupted);
+                }
+            };
+            int before = warm ? run.take(events, kinds, classes, 0, 10) : 0;
+
+            int taken = run.take(events, kinds, classes, before, events.length);
+
+            assertThat(before + taken).as("warm: " + warm).isEqualTo(50);
+            assertThat(run.state()).hasSize(50);
+            assertThat(run.take(events, kinds, classes, 50, events.length)).isZero();
+            assertThat(run.state()).hasSize(50);
         }
     }
 }

@@ -49,6 +49,18 @@ class DocsTest {
                         .anyMatch(program -> program.contains(words(block))));
     }
 
+    @Test
+    void each_diagram_is_one_that_a_sample_prints() {
+        var printed = pages().flatMap(Page::java)
+                .flatMap(block -> block.output().stream())
+                .toList();
+        assertThat(pages().flatMap(Page::diagrams))
+                .isNotEmpty()
+                .allSatisfy(diagram -> assertThat(printed)
+                        .as("%s:%d", diagram.page(), diagram.line())
+                        .anyMatch(output -> output.contains(diagram.text())));
+    }
+
     private static String words(Page.Block block) {
         return block.text().replaceAll("\\s+", " ").strip();
     }

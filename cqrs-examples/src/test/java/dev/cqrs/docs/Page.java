@@ -90,6 +90,11 @@ record Page(Path file, List<Block> blocks, List<String> prose) {
         return blocks.stream().filter(block -> block.language().equals("java excerpt"));
     }
 
+    /** The blocks that a renderer draws. */
+    Stream<Block> diagrams() {
+        return blocks.stream().filter(block -> block.language().equals("mermaid"));
+    }
+
     /** Gives what is wrong with the links to files of this repository. */
     List<String> deadLinks() {
         var text = String.join("\n", prose).replaceAll("`[^`\n]*`", "");

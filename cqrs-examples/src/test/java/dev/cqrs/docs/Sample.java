@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.tools.DiagnosticCollector;
@@ -34,6 +35,8 @@ import javax.tools.ToolProvider;
  */
 record Sample(Page.Block block, Path classes) {
 
+    private static final Pattern FIRST_TYPE =
+            Pattern.compile("^(?:[a-z-]+ )*(?:class|interface|record|enum) (\\w+)", Pattern.MULTILINE);
     private static final Duration ENDLESS = Duration.ofMinutes(1);
 
     /** Compiles and runs the block; holds what it prints against the output that follows it. */
@@ -67,7 +70,7 @@ record Sample(Page.Block block, Path classes) {
                 classPath(),
                 "-d",
                 classes.toString());
-        var source = new SimpleJavaFileObject(URI.create("string:///Sample.java"), JavaFileObject.Kind.SOURCE) {
+        var source = new SimpleJavaFileObject(URI.create("string:///" + name() + ".java"), JavaFileObject.Kind.SOURCE) {
             @Override
             public CharSequence getCharContent(boolean ignoreEncodingErrors) {
                 return block.text();
@@ -86,6 +89,12 @@ record Sample(Page.Block block, Path classes) {
                     .map(fault -> place(Math.max(0, fault.getLineNumber())) + fault.getMessage(null))
                     .collect(Collectors.joining("\n", "A block is not a compilation unit of its own:\n", "")));
         }
+    }
+
+    /** That of the first type, as a file would be called. */
+    private String name() {
+        var type = FIRST_TYPE.matcher(block.text());
+        return type.find() ? type.group(1) : "Sample";
     }
 
     private Optional<Method> main(ClassLoader loader) throws IOException, ClassNotFoundException {

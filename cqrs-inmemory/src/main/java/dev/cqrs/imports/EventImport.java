@@ -12,6 +12,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.runtime.Delivery;
+import dev.cqrs.task.Trampoline;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -92,7 +93,7 @@ public final class EventImport implements AutoCloseable {
     private volatile Position seenHead = Position.START;
 
     private final AtomicBoolean scheduled = new AtomicBoolean();
-    private volatile @Nullable Turn turn;
+    private final Trampoline tasks = new Trampoline();
     private final AtomicBoolean paused = new AtomicBoolean();
     private final AtomicInteger pauses = new AtomicInteger();
     private final ReentrantLock waiting = new ReentrantLock();
@@ -101,13 +102,6 @@ public final class EventImport implements AutoCloseable {
     private volatile ImportStatus.@Nullable Failure trouble;
     private volatile boolean closed;
     private volatile EventStore.@Nullable Subscription subscription;
-
-    /** A task that asks for another one; an executor that runs that one within tells it only to go on. */
-    private static final class Turn {
-        private final Thread thread = Thread.currentThread();
-        private boolean open = true;
-        private boolean within;
-    }
 
     private EventImport(
             Builder builder,
@@ -272,21 +266,11 @@ public final class EventImport implements AutoCloseable {
     }
 
     private void run() {
-        var outer = turn;
-        if (outer != null && outer.thread == Thread.currentThread() && outer.open) {
-            outer.within = true;
-            return;
-        }
-        Turn own;
-        do {
-            if (!importSome()) {
-                return;
+        tasks.run(() -> {
+            if (importSome()) {
+                execute();
             }
-            own = new Turn();
-            turn = own;
-            execute();
-            own.open = false;
-        } while (own.within);
+        });
     }
 
     /** Gives whether another task is needed, with `scheduled` set; otherwise it is given back. */

@@ -206,17 +206,18 @@ final class Dispatcher {
     }
 
     private Way chainFor(Class<?> type, Way end) {
-        if (sharedChain) {
-            return Chain.of(type, interceptors, end);
-        }
-        return Chain.of(
-                type,
-                applicable.computeIfAbsent(
+        return Chain.of(type, applicable(type), end);
+    }
+
+    /** The interceptors around messages of a class, each asked once. */
+    List<Interceptor> applicable(Class<?> type) {
+        return sharedChain
+                ? interceptors
+                : applicable.computeIfAbsent(
                         type,
                         t -> interceptors.stream()
                                 .filter(interceptor -> interceptor.appliesTo(t))
-                                .toList()),
-                end);
+                                .toList());
     }
 
     private String hint(Class<?> type) {
@@ -281,7 +282,7 @@ final class Dispatcher {
     }
 
     /** Whether {@code appliesTo} is as the interface defines it, so that there is no class to ask about. */
-    private static boolean appliesToAll(Interceptor interceptor) {
+    static boolean appliesToAll(Interceptor interceptor) {
         try {
             return interceptor.getClass().getMethod("appliesTo", Class.class).getDeclaringClass() == Interceptor.class;
         } catch (NoSuchMethodException unseen) {

@@ -6,7 +6,9 @@ import dev.cqrs.command.CommandHandler;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
+import java.util.List;
 import java.util.Objects;
+import java.util.function.Function;
 
 /**
  * A {@link CommandBus} whose handlers are found by a table in memory.
@@ -17,11 +19,14 @@ import java.util.Objects;
  */
 public final class InMemoryCommandBus implements CommandBus {
 
+    private final Registry wiring;
     private final Dispatcher dispatcher;
     private final Way entry;
 
-    InMemoryCommandBus(Dispatcher dispatcher) {
-        this.dispatcher = dispatcher;
+    /** Over a registry that nobody else has. */
+    InMemoryCommandBus(Registry wiring) {
+        this.wiring = wiring;
+        this.dispatcher = wiring.build();
         this.entry = dispatcher.entry();
     }
 
@@ -47,6 +52,19 @@ public final class InMemoryCommandBus implements CommandBus {
         return way instanceof Route<?, ?> route
                 ? (Route<C, R>) route
                 : (command, metadata) -> (R) Dispatcher.send(way, "command", command, metadata);
+    }
+
+    /**
+     * Tells which handlers and interceptors were registered.
+     *
+     * @return never {@code null}; each call makes it anew
+     */
+    public Description describe() {
+        return describe(type -> List.of());
+    }
+
+    Description describe(Function<Class<?>, List<String>> eventNames) {
+        return wiring.describe(dispatcher, eventNames);
     }
 
     /**
@@ -86,6 +104,30 @@ public final class InMemoryCommandBus implements CommandBus {
          */
         public <C extends Command<R>, R> Builder handle(Class<C> type, CommandHandler.Plain<C, R> handler) {
             registry.handle(new Target.OfPlainCommand(type, Objects.requireNonNull(handler, "handler")));
+            return this;
+        }
+
+        /**
+         * Registers a handler by its type, to be asked for at each send: of a container, so that what it knows of scopes and
+         * proxies is done.
+         *
+         * <p>{@code handle(Withdraw.class, WithdrawHandler.class, context::getBean)}. What the resolver throws reaches the caller
+         * unchanged; if it gives {@code null}, or something of another type, the caller gets an
+         * {@link IllegalStateException}. A handler that is always the same object is better registered as such, which
+         * asks for it once.
+         *
+         * @param <C> the class of the commands
+         * @param <R> the type of their result
+         * @param <H> the type of the handler
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler what the resolver is asked for: a class, or an interface where proxies have no more
+         * @param resolver gives the handler for this send; called by many threads at once
+         * @return this builder
+         */
+        public <C extends Command<R>, R, H extends CommandHandler<C, R>> Builder handle(
+                Class<C> type, Class<H> handler, Function<? super Class<H>, ? extends H> resolver) {
+            var resolved = new Resolved<>(type, handler, resolver);
+            registry.resolve(new Target.OfResolvedCommand(type, resolved), resolved);
             return this;
         }
 
@@ -134,7 +176,7 @@ public final class InMemoryCommandBus implements CommandBus {
          *     {@link #requireAll} finds missing
          */
         public InMemoryCommandBus build() {
-            return new InMemoryCommandBus(registry.build());
+            return new InMemoryCommandBus(registry.copy());
         }
     }
 }

@@ -39,6 +39,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
@@ -56,25 +57,31 @@ import org.jspecify.annotations.Nullable;
 public final class InMemoryCqrs implements AutoCloseable {
 
     private final EventStore store;
-    private final CommandBus commands;
-    private final QueryBus queries;
+    private final InMemoryCommandBus commands;
+    private final InMemoryQueryBus queries;
     private final ProjectionEngine projections;
+    private final List<Description.Wired> wired;
 
-    /** By the class of a query, the view that it is answered from. */
+    /** By the type that queries were registered under, the view that they are answered from. */
     private final Map<Class<?>, ProjectionView<?>> viewsOfQueries;
+
+    /** The same by the class of a query, which may be one below that nobody knew before it was asked. */
+    private final ConcurrentHashMap<Class<?>, Optional<ProjectionView<?>>> viewsFound = new ConcurrentHashMap<>();
 
     private volatile boolean closed;
 
     private InMemoryCqrs(
             EventStore store,
-            CommandBus commands,
-            QueryBus queries,
+            InMemoryCommandBus commands,
+            InMemoryQueryBus queries,
             ProjectionEngine projections,
+            List<Description.Wired> wired,
             Map<Class<?>, ProjectionView<?>> viewsOfQueries) {
         this.store = store;
         this.commands = commands;
         this.queries = queries;
         this.projections = projections;
+        this.wired = wired;
         this.viewsOfQueries = viewsOfQueries;
     }
 
@@ -151,10 +158,7 @@ public final class InMemoryCqrs implements AutoCloseable {
     }
 
     /**
-     * Keeps {@code query} open: each subscriber gets its answer of now, and then each new one.
-     *
-     * <p>Each answer is asked of the query bus, through its interceptors, without metadata. For metadata, or for a query
-     * with a handler of its own, use {@link LiveQuery#of} with the view that it reads.
+     * Keeps {@code query} open without metadata, as {@link #live(Query, Metadata, Backlog, Executor)}.
      *
      * @param <R> the type of the answer
      * @param query one that is answered from the view of a projection
@@ -164,15 +168,44 @@ public final class InMemoryCqrs implements AutoCloseable {
      * @throws IllegalArgumentException if the query is not answered from the view of a projection
      */
     public <R> LiveQuery<R> live(Query<R> query, Backlog backlog, Executor executor) {
-        Objects.requireNonNull(query, "query");
-        var view = viewsOfQueries.get(query.getClass());
-        if (view == null) {
-            throw new IllegalArgumentException("The query " + query.getClass().getName()
-                    + " is not answered from the view of a projection, so nobody knows when its answer changes; expected"
-                    + " one registered by query(Class, Projection, ...). Or use LiveQuery.of(view, ...) with the view"
-                    + " that its handler reads.");
-        }
-        return LiveQuery.of(view, () -> queries.ask(query), backlog, executor);
+        return live(query, Metadata.none(), backlog, executor);
+    }
+
+    /**
+     * Keeps {@code query} open: each subscriber gets its answer of now, and then each new one.
+     *
+     * <p>Each answer is asked of the query bus, through its interceptors, with the same metadata. For a query with a handler
+     * of its own, use {@link LiveQuery#of} with the view that it reads.
+     *
+     * @param <R> the type of the answer
+     * @param query one that is answered from the view of a projection
+     * @param metadata handed to interceptors each time
+     * @param backlog what becomes of answers that a subscriber has not asked for yet
+     * @param executor calls the subscribers; stays open on close, which completes them
+     * @return never {@code null}; nothing happens before somebody subscribes
+     * @throws IllegalArgumentException if the query is not answered from the view of a projection
+     */
+    public <R> LiveQuery<R> live(Query<R> query, Metadata metadata, Backlog backlog, Executor executor) {
+        Objects.requireNonNull(metadata, "metadata");
+        return LiveQuery.of(viewOf(query), () -> queries.ask(query, metadata), backlog, executor);
+    }
+
+    /**
+     * Asks without metadata, as {@link #ask(Query, Metadata, Position, Duration)}.
+     *
+     * @param <R> the type of the answer
+     * @param query one that is answered from the view of a projection
+     * @param atLeast the position, such as {@code store().head()} after a dispatch
+     * @param timeout how long to wait at most; zero to ask only
+     * @return the handler's answer
+     * @throws dev.cqrs.runtime.ProjectionTimeoutException if the view has not come so far in time
+     * @throws ProjectionStoppedException if the projection has stopped before
+     * @throws InterruptedException if the thread was interrupted while it waited
+     * @throws IllegalArgumentException if the query is not answered from the view of a projection
+     * @throws IllegalStateException after {@link #close()}
+     */
+    public <R> R ask(Query<R> query, Position atLeast, Duration timeout) throws InterruptedException {
+        return ask(query, Metadata.none(), atLeast, timeout);
     }
 
     /**
@@ -180,7 +213,8 @@ public final class InMemoryCqrs implements AutoCloseable {
      * write, for instance, which the answer then tells of.
      *
      * @param <R> the type of the answer
-     * @param query of a class that was registered with a projection
+     * @param query one that is answered from the view of a projection
+     * @param metadata handed to interceptors
      * @param atLeast the position, such as {@code store().head()} after a dispatch
      * @param timeout how long to wait at most; zero to ask only
      * @return the handler's answer
@@ -190,19 +224,43 @@ public final class InMemoryCqrs implements AutoCloseable {
      * @throws IllegalArgumentException if the query was registered with a handler of its own, which need not have a view
      * @throws IllegalStateException after {@link #close()}
      */
-    public <R> R ask(Query<R> query, Position atLeast, Duration timeout) throws InterruptedException {
+    public <R> R ask(Query<R> query, Metadata metadata, Position atLeast, Duration timeout)
+            throws InterruptedException {
+        Objects.requireNonNull(metadata, "metadata");
         Objects.requireNonNull(atLeast, "atLeast");
         Objects.requireNonNull(timeout, "timeout");
         checkOpen();
-        var view = viewsOfQueries.get(query.getClass());
-        if (view == null) {
-            throw new IllegalArgumentException(
-                    "Query " + query.getClass().getName() + " is not answered from a view that"
-                            + " could be waited for; expected one registered by query(type, projection, answer). Known are "
-                            + viewsOfQueries.keySet() + ".");
-        }
-        view.awaitApplied(atLeast, timeout);
-        return ask(query);
+        viewOf(query).awaitApplied(atLeast, timeout);
+        return ask(query, metadata);
+    }
+
+    private ProjectionView<?> viewOf(Query<?> query) {
+        var type = Objects.requireNonNull(query, "query").getClass();
+        return viewsFound
+                .computeIfAbsent(type, t -> queries.servedFrom(t).map(viewsOfQueries::get))
+                .orElseThrow(() -> new IllegalArgumentException("The query " + type.getName()
+                        + " is not answered from the view of a projection, so nobody knows when its answer changes;"
+                        + " expected one registered by query(Class, Projection, ...): "
+                        + viewsOfQueries.keySet().stream()
+                                .map(Class::getName)
+                                .sorted()
+                                .toList()
+                        + ". Or wait for, or watch, the view that its handler reads: view(...), LiveQuery.of(...)."));
+    }
+
+    /**
+     * Tells what is wired to what: messages, handlers, interceptors, events and projections, as they were when this was
+     * built.
+     *
+     * @return never {@code null}; each call makes it anew
+     */
+    public Description describe() {
+        var catalog = store.catalog();
+        return Description.ofApplication(
+                commands.describe(events -> Description.namesBelow(events, catalog)),
+                queries.describe(),
+                catalog,
+                wired);
     }
 
     /**
@@ -397,6 +455,25 @@ public final class InMemoryCqrs implements AutoCloseable {
         }
 
         /**
+         * Registers a command handler by its type, to be asked for at each send, as
+         * {@link InMemoryCommandBus.Builder#handle(Class, Class, Function)}.
+         *
+         * @param <C> the class of the commands
+         * @param <R> the type of their result
+         * @param <H> the type of the handler
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler what the resolver is asked for
+         * @param resolver gives the handler for this send; called by many threads at once
+         * @return this builder
+         */
+        public <C extends Command<R>, R, H extends CommandHandler<C, R>> Builder handle(
+                Class<C> type, Class<H> handler, Function<? super Class<H>, ? extends H> resolver) {
+            var resolved = new Resolved<>(type, handler, resolver);
+            commands.resolve(new Target.OfResolvedCommand(type, resolved), resolved);
+            return this;
+        }
+
+        /**
          * Registers a command handler without a result.
          *
          * @param <C> the class of the commands
@@ -443,13 +520,22 @@ public final class InMemoryCqrs implements AutoCloseable {
                 Function<? super C, DecisionModel<S>> model,
                 BiFunction<? super C, ? super S, ? extends Decision<?>> decide,
                 BiFunction<? super C, ? super S, ? extends R> result) {
+            return decide(type, model, decide, result, Registry.Kind.DECISION);
+        }
+
+        private <C extends Command<R>, S, R> Builder decide(
+                Class<C> type,
+                Function<? super C, DecisionModel<S>> model,
+                BiFunction<? super C, ? super S, ? extends Decision<?>> decide,
+                BiFunction<? super C, ? super S, ? extends R> result,
+                Registry.Kind kind) {
             Objects.requireNonNull(type, "type");
             Objects.requireNonNull(model, "model");
             Objects.requireNonNull(decide, "decide");
             Objects.requireNonNull(result, "result");
             var late = new Late<DecisionHandler<C, S, R>>();
             CommandHandler<C, R> decision = (command, metadata) -> late.get().handle(command, metadata);
-            commands.handle(new Target.OfCommand(type, decision));
+            commands.handle(new Target.OfCommand(type, decision), kind);
             decisions.put(
                     type, store -> late.value = wired(new DecisionHandler<C, S, R>(store, model, decide, result)));
             return this;
@@ -502,7 +588,12 @@ public final class InMemoryCqrs implements AutoCloseable {
                 BiFunction<? super C, ? super S, ? extends R> result) {
             Objects.requireNonNull(query, "query");
             var fold = decider.fold(Objects.requireNonNull(events, "events"));
-            return decide(commands, command -> DecisionModel.of(query.apply(command), fold), decider::decide, result);
+            return decide(
+                    commands,
+                    command -> DecisionModel.of(query.apply(command), fold),
+                    decider::decide,
+                    result,
+                    Registry.Kind.decider(events));
         }
 
         /**
@@ -564,6 +655,25 @@ public final class InMemoryCqrs implements AutoCloseable {
         }
 
         /**
+         * Registers a query handler by its type, to be asked for at each query, as
+         * {@link InMemoryQueryBus.Builder#handle(Class, Class, Function)}.
+         *
+         * @param <Q> the class of the queries
+         * @param <R> the type of their answer
+         * @param <H> the type of the handler
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler what the resolver is asked for
+         * @param resolver gives the handler for this query; called by many threads at once
+         * @return this builder
+         */
+        public <Q extends Query<R>, R, H extends QueryHandler<Q, R>> Builder query(
+                Class<Q> type, Class<H> handler, Function<? super Class<H>, ? extends H> resolver) {
+            var resolved = new Resolved<>(type, handler, resolver);
+            queries.resolve(new Target.OfResolvedQuery(type, resolved), resolved);
+            return this;
+        }
+
+        /**
          * Registers a query that is answered from the view of a projection; the projection runs inline, unless it was
          * or will be given to {@link #background}.
          *
@@ -581,7 +691,7 @@ public final class InMemoryCqrs implements AutoCloseable {
             add(new Planned<>(projection, Delivery.inline(), false));
             var late = new Late<ProjectionView<V>>();
             QueryHandler.Plain<Q, R> reader = query -> late.get().<R>read(view -> answer.apply(query, view));
-            queries.handle(new Target.OfPlainQuery(type, reader));
+            queries.handle(new Target.OfPlainQuery(type, reader), Registry.Kind.view(projection.name()));
             viewQueries.put(type, engine -> {
                 var view = engine.view(projection);
                 late.value = view;
@@ -724,12 +834,12 @@ public final class InMemoryCqrs implements AutoCloseable {
                 all.add("background(...) needs onError(...): nobody else would hear of a projection that stops.");
             }
             var store = collect(all, this::store);
-            var commandDispatcher = collect(all, commands::build);
-            var queryDispatcher = collect(all, queries::build);
+            var commandBus = collect(all, () -> new InMemoryCommandBus(commands.copy()));
+            var queryBus = collect(all, () -> new InMemoryQueryBus(queries.copy()));
             if (store != null) {
                 wireDecisions(store, all);
             }
-            if (store == null || commandDispatcher == null || queryDispatcher == null || !all.isEmpty()) {
+            if (store == null || commandBus == null || queryBus == null || !all.isEmpty()) {
                 throw new WiringException("InMemoryCqrs", all);
             }
             var engine = ProjectionEngine.builder(store, listener != null ? listener : InMemoryCqrs::tellThread);
@@ -742,16 +852,17 @@ public final class InMemoryCqrs implements AutoCloseable {
             projections.values().forEach(plan -> plan.addTo(engine));
             var running = engine.build();
             var views = new HashMap<Class<?>, ProjectionView<?>>();
-            viewQueries.forEach((type, view) -> {
-                var found = view.apply(running);
-                queries.servedBy(type).forEach(served -> views.put(served, found));
-            });
+            viewQueries.forEach((type, view) -> views.put(type, view.apply(running)));
             built = true;
             return new InMemoryCqrs(
                     store,
-                    new InMemoryCommandBus(commandDispatcher),
-                    new InMemoryQueryBus(queryDispatcher),
+                    commandBus,
+                    queryBus,
                     running,
+                    projections.values().stream()
+                            .map(plan -> new Description.Wired(
+                                    plan.projection(), plan.delivery().isInline()))
+                            .toList(),
                     Map.copyOf(views));
         }
 

@@ -1,13 +1,13 @@
 package dev.cqrs.inmemory;
 
 import dev.cqrs.event.EventBus;
+import dev.cqrs.inmemory.Registry.Ordered;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
@@ -38,6 +38,7 @@ public final class InMemoryEventBus implements EventBus {
      * receivers looks before each call whether that has happened.
      */
 
+    private final List<Ordered> given;
     private final List<Interceptor> interceptors;
     private final ReentrantLock lock = new ReentrantLock();
     private volatile Routes routes = new Routes(List.of(), new Route[1], null);
@@ -72,6 +73,12 @@ public final class InMemoryEventBus implements EventBus {
 
         boolean hasLeft() {
             return plain == null && subscriber == null;
+        }
+
+        @Nullable
+        Object called() {
+            var first = plain;
+            return first != null ? first : subscriber;
         }
 
         boolean hears(Class<?> eventType) {
@@ -202,8 +209,9 @@ public final class InMemoryEventBus implements EventBus {
         }
     }
 
-    private InMemoryEventBus(List<Interceptor> interceptors) {
-        this.interceptors = interceptors;
+    private InMemoryEventBus(List<Ordered> given) {
+        this.given = given;
+        this.interceptors = given.stream().map(Ordered::interceptor).toList();
     }
 
     /**
@@ -406,6 +414,36 @@ public final class InMemoryEventBus implements EventBus {
     }
 
     /**
+     * Tells the interceptors, and who subscribes at this moment. Which interceptors run around what is told for the concrete
+     * classes that are subscribed to.
+     *
+     * @return never {@code null}; later changes do not reach it
+     */
+    public Description describe() {
+        var subscribers = new ArrayList<Description.Subscriber>();
+        for (var receiver : routes.receivers) {
+            var type = receiver.type;
+            var called = receiver.called();
+            if (type != null && called != null) { // it has not left meanwhile
+                subscribers.add(new Description.Subscriber(type, Description.whose(called)));
+            }
+        }
+        var concrete = subscribers.stream()
+                .<Class<?>>map(Description.Subscriber::type)
+                .filter(Registry::isConcrete)
+                .distinct()
+                .toList();
+        var interceptions = given.stream()
+                .map(ordered -> Description.Interception.of(
+                        ordered,
+                        concrete.stream()
+                                .filter(ordered.interceptor()::appliesTo)
+                                .toList()))
+                .toList();
+        return new Description(List.of(), interceptions, List.of(), List.of(), subscribers);
+    }
+
+    /**
      * Collects interceptors.
      *
      * <p><b>Threads:</b> not thread-safe.
@@ -413,8 +451,6 @@ public final class InMemoryEventBus implements EventBus {
     public static final class Builder {
 
         private final List<Ordered> interceptors = new ArrayList<>();
-
-        private record Ordered(int order, Interceptor interceptor) {}
 
         private Builder() {}
 
@@ -426,7 +462,7 @@ public final class InMemoryEventBus implements EventBus {
          * @return this builder
          */
         public Builder intercept(int order, Interceptor interceptor) {
-            interceptors.add(new Ordered(order, Objects.requireNonNull(interceptor, "interceptor")));
+            interceptors.add(new Ordered(order, interceptor));
             return this;
         }
 
@@ -436,10 +472,7 @@ public final class InMemoryEventBus implements EventBus {
          * @return a bus without subscribers
          */
         public InMemoryEventBus build() {
-            return new InMemoryEventBus(interceptors.stream()
-                    .sorted(Comparator.comparingInt(Ordered::order))
-                    .map(Ordered::interceptor)
-                    .toList());
+            return new InMemoryEventBus(Ordered.sorted(interceptors));
         }
     }
 }

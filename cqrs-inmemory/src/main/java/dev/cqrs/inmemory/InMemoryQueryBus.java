@@ -5,7 +5,10 @@ import dev.cqrs.message.Metadata;
 import dev.cqrs.query.Query;
 import dev.cqrs.query.QueryBus;
 import dev.cqrs.query.QueryHandler;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * A {@link QueryBus} whose handlers are found by a table in memory.
@@ -16,11 +19,14 @@ import java.util.Objects;
  */
 public final class InMemoryQueryBus implements QueryBus {
 
+    private final Registry wiring;
     private final Dispatcher dispatcher;
     private final Way entry;
 
-    InMemoryQueryBus(Dispatcher dispatcher) {
-        this.dispatcher = dispatcher;
+    /** Over a registry that nobody else has. */
+    InMemoryQueryBus(Registry wiring) {
+        this.wiring = wiring;
+        this.dispatcher = wiring.build();
         this.entry = dispatcher.entry();
     }
 
@@ -46,6 +52,24 @@ public final class InMemoryQueryBus implements QueryBus {
         return way instanceof Route<?, ?> route
                 ? (Route<Q, R>) route
                 : (query, metadata) -> (R) Dispatcher.send(way, "query", query, metadata);
+    }
+
+    /**
+     * Tells which handlers and interceptors were registered.
+     *
+     * @return never {@code null}; each call makes it anew
+     */
+    public Description describe() {
+        return describe(type -> List.of());
+    }
+
+    Description describe(Function<Class<?>, List<String>> eventNames) {
+        return wiring.describe(dispatcher, eventNames);
+    }
+
+    /** The type under which the handler of a class was registered. */
+    Optional<Class<?>> servedFrom(Class<?> type) {
+        return wiring.servedFrom(type);
     }
 
     /**
@@ -89,6 +113,30 @@ public final class InMemoryQueryBus implements QueryBus {
         }
 
         /**
+         * Registers a handler by its type, to be asked for at each send: of a container, so that what it knows of scopes and
+         * proxies is done.
+         *
+         * <p>{@code handle(BalanceOf.class, BalanceOfHandler.class, context::getBean)}. What the resolver throws reaches the caller
+         * unchanged; if it gives {@code null}, or something of another type, the caller gets an
+         * {@link IllegalStateException}. A handler that is always the same object is better registered as such, which
+         * asks for it once.
+         *
+         * @param <Q> the class of the queries
+         * @param <R> the type of their result
+         * @param <H> the type of the handler
+         * @param type a concrete class, a sealed type, or a non-sealed branch of one
+         * @param handler what the resolver is asked for: a class, or an interface where proxies have no more
+         * @param resolver gives the handler for this send; called by many threads at once
+         * @return this builder
+         */
+        public <Q extends Query<R>, R, H extends QueryHandler<Q, R>> Builder handle(
+                Class<Q> type, Class<H> handler, Function<? super Class<H>, ? extends H> resolver) {
+            var resolved = new Resolved<>(type, handler, resolver);
+            registry.resolve(new Target.OfResolvedQuery(type, resolved), resolved);
+            return this;
+        }
+
+        /**
          * Demands that every class below {@code sealedRoot} has a handler when the bus is built.
          *
          * @param sealedRoot a sealed type of queries
@@ -120,7 +168,7 @@ public final class InMemoryQueryBus implements QueryBus {
          *     {@link #requireAll} finds missing
          */
         public InMemoryQueryBus build() {
-            return new InMemoryQueryBus(registry.build());
+            return new InMemoryQueryBus(registry.copy());
         }
     }
 }

@@ -1,7 +1,10 @@
 package dev.cqrs.inmemory;
 
+import dev.cqrs.command.Command;
+import dev.cqrs.decider.DecisionHandler;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.query.Query;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -11,17 +14,12 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 
 /** Collects what the builders of both buses are told, finds every fault in it, and makes the dispatcher. */
 final class Registry {
-
-    /** The classes whose lines are not where the user registered something. */
-    private static final Set<String> OWN = Set.of(
-            Registry.class.getName(),
-            InMemoryCommandBus.Builder.class.getName(),
-            InMemoryQueryBus.Builder.class.getName(),
-            InMemoryCqrs.Builder.class.getName());
 
     private final String kind;
     private final Map<Class<?>, Registration> registrations = new LinkedHashMap<>();
@@ -29,26 +27,88 @@ final class Registry {
     private final List<Ordered> interceptors = new ArrayList<>();
     private final List<String> faults = new ArrayList<>();
 
-    /** The place is a throwable, as that is the cheapest way to remember a line that is hardly ever asked for. */
-    private record Registration(Target target, Throwable place) {}
+    private record Registration(Target target, Kind kind, Place place) {}
 
-    private record Ordered(int order, Interceptor interceptor) {}
+    /**
+     * What a handler is, where its class does not tell.
+     *
+     * @param what in a word or two
+     * @param decides whether it appends events
+     * @param events the type above those that it appends, where that is known
+     * @param projection the name of the one whose view it reads, where it does
+     */
+    record Kind(String what, boolean decides, Optional<Class<?>> events, Optional<String> projection) {
+
+        static final Kind DECISION = new Kind("decision", true, Optional.empty(), Optional.empty());
+
+        static Kind of(Object handler) {
+            return handler instanceof DecisionHandler ? DECISION : named(Description.nameOf(handler));
+        }
+
+        static Kind decider(Class<?> events) {
+            return new Kind("decider", true, Optional.of(events), Optional.empty());
+        }
+
+        static Kind view(String projection) {
+            return new Kind("view of " + projection, false, Optional.empty(), Optional.of(projection));
+        }
+
+        static Kind resolved(Class<?> type) {
+            return named(Description.shortName(type) + ", resolved at each send");
+        }
+
+        private static Kind named(String what) {
+            return new Kind(what, false, Optional.empty(), Optional.empty());
+        }
+    }
+
+    /** An interceptor as it was given to a builder. */
+    record Ordered(int order, Interceptor interceptor, Place place) {
+
+        Ordered(int order, Interceptor interceptor) {
+            this(order, Objects.requireNonNull(interceptor, "interceptor"), Place.here());
+        }
+
+        static List<Ordered> sorted(List<Ordered> given) {
+            return given.stream()
+                    .sorted(Comparator.comparingInt(Ordered::order))
+                    .toList();
+        }
+    }
 
     Registry(String kind) {
         this.kind = kind;
     }
 
-    void handle(Target target) {
-        handle(target, new Throwable());
+    /** What was told so far, for a bus to keep: the builder may be told more. */
+    Registry copy() {
+        var copy = new Registry(kind);
+        copy.registrations.putAll(registrations);
+        copy.required.addAll(required);
+        copy.interceptors.addAll(interceptors);
+        copy.faults.addAll(faults);
+        return copy;
     }
 
-    void handle(Target target, Throwable place) {
+    void handle(Target target) {
+        handle(target, Kind.of(target.handler()), Place.here());
+    }
+
+    void handle(Target target, Kind kind) {
+        handle(target, kind, Place.here());
+    }
+
+    void resolve(Target target, Resolved<?> resolved) {
+        handle(target, Kind.resolved(resolved.type()), resolved.place());
+    }
+
+    private void handle(Target target, Kind what, Place place) {
         var type = target.type;
-        var registration = new Registration(target, place);
+        var registration = new Registration(target, what, place);
         var earlier = registrations.putIfAbsent(type, registration);
         if (earlier != null) {
-            faults.add(type.getName() + " has two handlers, registered at " + place(earlier) + " and at "
-                    + place(registration) + ". Remove one.");
+            faults.add(type.getName() + " has two handlers, registered at " + earlier.place() + " and at "
+                    + registration.place() + ". Remove one.");
             return;
         }
         if (type.getTypeParameters().length > 0) {
@@ -66,7 +126,7 @@ final class Registry {
     }
 
     void intercept(int order, Interceptor interceptor) {
-        interceptors.add(new Ordered(order, Objects.requireNonNull(interceptor, "interceptor")));
+        interceptors.add(new Ordered(order, interceptor));
     }
 
     Dispatcher build() {
@@ -92,10 +152,8 @@ final class Registry {
         if (!all.isEmpty()) {
             throw new WiringException(kind.equals("command") ? "InMemoryCommandBus" : "InMemoryQueryBus", all);
         }
-        var ordered = interceptors.stream()
-                .sorted(Comparator.comparingInt(Ordered::order))
-                .map(Ordered::interceptor)
-                .toList();
+        var ordered =
+                Ordered.sorted(interceptors).stream().map(Ordered::interceptor).toList();
         var open = new LinkedHashMap<Class<?>, Way>();
         registrations.keySet().stream().filter(Registry::coversSubtypes).forEach(type -> open.put(type, target(type)));
         return new Dispatcher(exact, open, ordered);
@@ -144,12 +202,80 @@ final class Registry {
                 .toList();
     }
 
+    /** The type under which the handler for messages of {@code type} was registered, where there is one. */
+    Optional<Class<?>> servedFrom(Class<?> type) {
+        var candidates = mostSpecific(type);
+        return candidates.size() == 1 ? Optional.of(candidates.get(0)) : Optional.empty();
+    }
+
+    /** Tells what was registered, and of the families of those messages what was not. */
+    Description describe(Dispatcher dispatcher, Function<Class<?>, List<String>> eventNames) {
+        var types = new LinkedHashSet<Class<?>>();
+        registrations.keySet().forEach(type -> collectSendable(type, types));
+        registrations.keySet().forEach(type -> sealedAbove(type, types));
+        required.forEach(type -> collectSendable(type, types));
+        var messages = types.stream()
+                .map(type -> new Description.Message(
+                        kind, type, isOpen(type), servedFrom(type).map(from -> handler(from, eventNames))))
+                .toList();
+        var concrete = types.stream().filter(Registry::isConcrete).toList();
+        var interceptions = Ordered.sorted(interceptors).stream()
+                .map(ordered -> Description.Interception.of(
+                        ordered,
+                        concrete.stream()
+                                .filter(type -> dispatcher.applicable(type).contains(ordered.interceptor()))
+                                .toList()))
+                .toList();
+        return new Description(messages, interceptions, List.of(), List.of(), List.of());
+    }
+
+    private Description.Handler handler(Class<?> type, Function<Class<?>, List<String>> eventNames) {
+        var registered = registration(type);
+        var what = registered.kind();
+        return new Description.Handler(
+                type,
+                what.what(),
+                registered.place().toString(),
+                what.decides(),
+                what.events().map(eventNames).orElse(List.of()),
+                what.projection());
+    }
+
+    /** The classes at and below {@code type} that can be sent, and the open types below which there may be more. */
+    private static void collectSendable(Class<?> type, Set<Class<?>> found) {
+        if (!isAbstract(type) || isOpen(type) || type.isEnum()) {
+            found.add(type);
+        }
+        if (type.isSealed() && !type.isEnum()) {
+            for (var below : type.getPermittedSubclasses()) {
+                collectSendable(below, found);
+            }
+        }
+    }
+
+    /** What belongs to the families of a class, the nearest first. */
+    private void sealedAbove(Class<?> type, Set<Class<?>> found) {
+        var message = kind.equals("command") ? Command.class : Query.class;
+        for (var above : directlyAbove(type)) {
+            if (message.isAssignableFrom(above)) {
+                if (above.isSealed()) {
+                    collectSendable(above, found);
+                }
+                sealedAbove(above, found);
+            }
+        }
+    }
+
+    private static boolean isOpen(Class<?> type) {
+        return !type.isSealed() && coversSubtypes(type);
+    }
+
     private Target target(Class<?> type) {
         return registration(type).target();
     }
 
     private String placeOf(Class<?> type) {
-        return place(registration(type));
+        return registration(type).place().toString();
     }
 
     private Registration registration(Class<?> type) {
@@ -169,6 +295,10 @@ final class Registry {
         return found;
     }
 
+    static boolean isConcrete(Class<?> type) {
+        return !isAbstract(type);
+    }
+
     private static boolean isAbstract(Class<?> type) {
         return Modifier.isAbstract(type.getModifiers());
     }
@@ -181,20 +311,14 @@ final class Registry {
         if (Modifier.isFinal(type.getModifiers())) {
             return false;
         }
+        return directlyAbove(type).stream().anyMatch(Class::isSealed);
+    }
+
+    private static List<Class<?>> directlyAbove(Class<?> type) {
         var above = new ArrayList<Class<?>>(List.of(type.getInterfaces()));
         if (type.getSuperclass() != null) {
             above.add(type.getSuperclass());
         }
-        return above.stream().anyMatch(Class::isSealed);
-    }
-
-    private static String place(Registration registration) {
-        for (var frame : registration.place().getStackTrace()) {
-            if (!OWN.contains(frame.getClassName())) {
-                return frame.getClassName() + "." + frame.getMethodName() + "(" + frame.getFileName() + ":"
-                        + frame.getLineNumber() + ")";
-            }
-        }
-        return "an unknown place";
+        return above;
     }
 }

@@ -28,6 +28,9 @@ abstract class Target extends Way {
     /** The same handler for another class of the family that it is registered for. */
     abstract Target of(Class<?> leaf);
 
+    /** What was registered, for a description. */
+    abstract Object handler();
+
     static final class OfCommand extends Target implements CommandBus.Route {
         private final CommandHandler handler;
 
@@ -39,6 +42,11 @@ abstract class Target extends Way {
         @Override
         Target of(Class<?> leaf) {
             return new OfCommand(leaf, handler);
+        }
+
+        @Override
+        Object handler() {
+            return handler;
         }
 
         @Override
@@ -72,6 +80,11 @@ abstract class Target extends Way {
         }
 
         @Override
+        Object handler() {
+            return handler;
+        }
+
+        @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(metadata);
             return checked(handler.handle(message), handler, message);
@@ -100,6 +113,11 @@ abstract class Target extends Way {
         @Override
         Target of(Class<?> leaf) {
             return new OfAction(leaf, body);
+        }
+
+        @Override
+        Object handler() {
+            return body;
         }
 
         @Override
@@ -136,6 +154,11 @@ abstract class Target extends Way {
         }
 
         @Override
+        Object handler() {
+            return handler;
+        }
+
+        @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             return checked(handler.handle((Query) message, present(metadata)), handler, message);
         }
@@ -166,6 +189,11 @@ abstract class Target extends Way {
         }
 
         @Override
+        Object handler() {
+            return handler;
+        }
+
+        @Override
         public Object proceed(Object message, Metadata metadata) throws Exception {
             present(metadata);
             return checked(handler.handle(message), handler, message);
@@ -177,6 +205,84 @@ abstract class Target extends Way {
             present(metadata);
             try {
                 return checked(handler.handle(query), handler, query);
+            } catch (Throwable thrown) {
+                throw Dispatcher.unchecked(query, thrown);
+            }
+        }
+    }
+
+    /** A command handler that is asked for at each send. */
+    static final class OfResolvedCommand extends Target implements CommandBus.Route {
+        private final Resolved<? extends CommandHandler> handler;
+
+        OfResolvedCommand(Class<?> type, Resolved<? extends CommandHandler> handler) {
+            super(type);
+            this.handler = handler;
+        }
+
+        @Override
+        Target of(Class<?> leaf) {
+            return new OfResolvedCommand(leaf, handler);
+        }
+
+        @Override
+        Object handler() {
+            return handler;
+        }
+
+        @Override
+        public Object proceed(Object message, Metadata metadata) throws Exception {
+            present(metadata);
+            var found = handler.get();
+            return checked(found.handle((Command) message, metadata), found, message);
+        }
+
+        @Override
+        public Object handle(Command command, Metadata metadata) {
+            Objects.requireNonNull(command, "command");
+            present(metadata);
+            try {
+                var found = handler.get();
+                return checked(found.handle(command, metadata), found, command);
+            } catch (Throwable thrown) {
+                throw Dispatcher.unchecked(command, thrown);
+            }
+        }
+    }
+
+    /** A query handler that is asked for at each send. */
+    static final class OfResolvedQuery extends Target implements QueryBus.Route {
+        private final Resolved<? extends QueryHandler> handler;
+
+        OfResolvedQuery(Class<?> type, Resolved<? extends QueryHandler> handler) {
+            super(type);
+            this.handler = handler;
+        }
+
+        @Override
+        Target of(Class<?> leaf) {
+            return new OfResolvedQuery(leaf, handler);
+        }
+
+        @Override
+        Object handler() {
+            return handler;
+        }
+
+        @Override
+        public Object proceed(Object message, Metadata metadata) throws Exception {
+            present(metadata);
+            var found = handler.get();
+            return checked(found.handle((Query) message, metadata), found, message);
+        }
+
+        @Override
+        public Object handle(Query query, Metadata metadata) {
+            Objects.requireNonNull(query, "query");
+            present(metadata);
+            try {
+                var found = handler.get();
+                return checked(found.handle(query, metadata), found, query);
             } catch (Throwable thrown) {
                 throw Dispatcher.unchecked(query, thrown);
             }

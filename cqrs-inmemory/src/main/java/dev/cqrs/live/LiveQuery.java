@@ -3,6 +3,7 @@ package dev.cqrs.live;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.runtime.ProjectionStatus.State;
 import dev.cqrs.runtime.ProjectionView;
+import dev.cqrs.task.Trampoline;
 import java.util.ArrayDeque;
 import java.util.Objects;
 import java.util.Queue;
@@ -139,7 +140,7 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         private volatile EventStore.@Nullable Subscription watch;
         private volatile boolean changed;
         private volatile boolean closed;
-        private volatile @Nullable Turn turn;
+        private final Trampoline tasks = new Trampoline();
         private boolean begun; // the running thread's
 
         private final ReentrantLock lock = new ReentrantLock();
@@ -290,21 +291,11 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
 
         @Override
         public void run() {
-            var outer = turn;
-            if (outer != null && outer.thread == Thread.currentThread() && outer.open) {
-                outer.within = true;
-                return;
-            }
-            Turn own;
-            do {
-                if (!deliverSome()) {
-                    return;
+            tasks.run(() -> {
+                if (deliverSome()) {
+                    execute();
                 }
-                own = new Turn();
-                turn = own;
-                execute();
-                own.open = false;
-            } while (own.within);
+            });
         }
 
         /** Gives whether another task is needed. */
@@ -431,12 +422,5 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
                 lock.unlock();
             }
         }
-    }
-
-    /** A task that asks for another one; an executor that runs that one within tells it only to go on. */
-    private static final class Turn {
-        private final Thread thread = Thread.currentThread();
-        private boolean open = true;
-        private boolean within;
     }
 }

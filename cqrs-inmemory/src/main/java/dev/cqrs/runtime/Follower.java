@@ -8,6 +8,7 @@ import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.CqrsException;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
@@ -15,6 +16,7 @@ import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.projection.Projection.Trigger;
 import dev.cqrs.runtime.Parking.Item;
 import dev.cqrs.runtime.ProjectionFailure.Outcome;
+import dev.cqrs.task.Trampoline;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -91,6 +93,10 @@ final class Follower<V> {
     private long failedAt;
     private int attempts;
     private int storeAttempts;
+
+    /** Up to here an event could not be read. So an append at a time is folded, to come right before it. */
+    private long unreadableUntil;
+
     private boolean performing;
 
     /** The events put aside, with those of the batch that is being folded. */
@@ -126,13 +132,7 @@ final class Follower<V> {
     private volatile long effectsAfter;
 
     private final AtomicBoolean scheduled = new AtomicBoolean();
-    private volatile @Nullable Turn turn;
-
-    /** A task while it runs; one that its executor runs within itself only asks it to go on. */
-    private static final class Turn {
-        private final Thread thread = Thread.currentThread();
-        private boolean again;
-    }
+    private final Trampoline tasks = new Trampoline();
 
     /** What all followers of a view have in common. */
     record Surroundings(
@@ -403,28 +403,13 @@ final class Follower<V> {
 
     /** A task. */
     private void run() {
-        var outer = turn;
-        if (outer != null && outer.thread == Thread.currentThread()) {
-            outer.again = true;
+        if (!tasks.isRunningHere() && lock.isWriteLockedByCurrentThread()) {
+            owed = true; // an effect that is repaired has appended, and tasks run where they are given
             return;
         }
-        if (lock.isWriteLockedByCurrentThread()) { // an effect that is repaired has appended, and tasks run where they
-            // are given
-            owed = true;
-            return;
-        }
-        var own = new Turn();
-        turn = own;
-        do {
-            own.again = false;
-            runOnce();
-        } while (own.again);
-        if (interrupted) { // a task at a time, so that it is this one's
+        if (tasks.run(this::runOnce) && interrupted) { // a task at a time, so that it is this one's
             interrupted = false;
             Thread.currentThread().interrupt();
-        }
-        if (turn == own) {
-            turn = null;
         }
     }
 
@@ -498,8 +483,7 @@ final class Follower<V> {
 
     /** With the lock held; a task does it at its end, so that its checkpoint can be saved first. */
     private void interruptAgain() {
-        var running = turn;
-        if (interrupted && (running == null || running.thread != Thread.currentThread())) {
+        if (interrupted && !tasks.isRunningHere()) {
             interrupted = false;
             Thread.currentThread().interrupt();
         }
@@ -551,7 +535,7 @@ final class Follower<V> {
      * equal too.
      */
     private Position batchEnd(Position until) {
-        var atLeast = Position.of(position.value() + delivery.batch());
+        var atLeast = Position.of(position.value() + (position.value() < unreadableUntil ? 1 : delivery.batch()));
         if (!until.isAfter(atLeast)) {
             return until;
         }
@@ -561,7 +545,7 @@ final class Follower<V> {
             if (mayPass(thrown)) {
                 throw thrown;
             }
-            return atLeast; // an event that cannot be read: the fold comes to it, and says so there
+            return until; // an event that cannot be read: the fold comes to it, and says so there
         }
     }
 
@@ -661,8 +645,7 @@ final class Follower<V> {
             if (isShownInPart()) {
                 publish(draft.end(), Position.of(reached), batchParking);
             }
-            note(position, thrown, mayPass(thrown));
-            return false;
+            return goesOnAfter(thrown, end);
         } finally {
             Arrays.fill(events, null);
         }
@@ -705,11 +688,21 @@ final class Follower<V> {
             recovered();
             return true;
         } catch (Throwable thrown) {
-            note(position, thrown, mayPass(thrown));
-            return false;
+            return goesOnAfter(thrown, end);
         } finally {
             Arrays.fill(events, 0, count, null);
         }
+    }
+
+    /** What a store has thrown in reading a batch; gives whether to go on, with a smaller one. */
+    private boolean goesOnAfter(Throwable thrown, Position end) {
+        boolean passes = mayPass(thrown);
+        if (!passes && thrown instanceof CqrsException && position.value() >= unreadableUntil) {
+            unreadableUntil = end.value();
+            return true;
+        }
+        note(position, thrown, passes);
+        return false;
     }
 
     /**
@@ -980,8 +973,7 @@ final class Follower<V> {
             recovered();
             return true;
         } catch (Throwable thrown) {
-            note(position, thrown, mayPass(thrown));
-            return false;
+            return goesOnAfter(thrown, end);
         } finally {
             Arrays.fill(events, null);
         }
@@ -1173,6 +1165,7 @@ final class Follower<V> {
             failure = null;
             attempts = 0;
             storeAttempts = 0;
+            unreadableUntil = 0;
         } finally {
             lock.writeLock().unlock();
         }
@@ -1289,12 +1282,15 @@ final class Follower<V> {
      * more than a batch, is folded here.
      */
     boolean takeOver(Follower<V> from, BooleanSupplier maySwap, Runnable swap) {
+        if (!isNear(from.position)) { // so that one that is stuck is waited for at the end only
+            return false;
+        }
         boolean taken = false;
         from.lock.writeLock().lock();
         lock.writeLock().lock();
         try {
             var mark = from.position;
-            if (mark.value() - position.value() <= delivery.batch() && isRunning()) {
+            if (isNear(mark) && isRunning()) {
                 while (mark.isAfter(position) && foldBatch(mark)) {
                     Thread.onSpinWait();
                 }
@@ -1315,6 +1311,10 @@ final class Follower<V> {
         afterwards();
         saveCheckpoint();
         return taken;
+    }
+
+    private boolean isNear(Position mark) {
+        return mark.value() - position.value() <= delivery.batch();
     }
 
     /** Has a fold that is under way end at its next event; its result is dropped. Waits for nothing. */

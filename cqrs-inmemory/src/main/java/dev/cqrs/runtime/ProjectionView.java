@@ -389,28 +389,42 @@ public final class ProjectionView<V> {
     /** The work of a rebuild. */
     private final class Swap implements Rebuild.Work {
 
-        private final Follower<V> filled;
+        /** Until it has taken the other's place, or is given up: who keeps a rebuild does not keep a view half built. */
+        private volatile @Nullable Follower<V> filling;
 
-        Swap(Follower<V> filled) {
-            this.filled = filled;
+        private volatile Position done = Position.START;
+
+        Swap(Follower<V> filling) {
+            this.filling = filling;
         }
 
         @Override
         public boolean step(BooleanSupplier maySwap) {
+            var filled = filling;
+            if (filled == null) {
+                return false;
+            }
             var from = current;
             filled.fill(from.position());
             if (filled.takeOver(from, () -> !closed && maySwap.getAsBoolean(), () -> current = filled)) {
-                next = null;
-                Flight.swapped(from.projection(), filled.projection(), filled.position());
+                end(filled);
+                Flight.swapped(from.projection(), filled.projection(), done);
                 filled.goOn();
                 return true;
             }
-            return !closed && filled.isRunning();
+            return closed || filled.isRunning(); // who closes is about to cancel
+        }
+
+        private void end(Follower<V> filled) {
+            done = filled.position();
+            filling = null;
+            next = null;
         }
 
         @Override
         public Position done() {
-            return filled.position();
+            var filled = filling;
+            return filled == null ? done : filled.position();
         }
 
         @Override
@@ -420,8 +434,11 @@ public final class ProjectionView<V> {
 
         @Override
         public void abandon(@Nullable Throwable cause) {
-            filled.giveUp(cause);
-            next = null;
+            var filled = filling;
+            if (filled != null) {
+                filled.giveUp(cause);
+                end(filled);
+            }
         }
     }
 

@@ -2,6 +2,7 @@ package dev.cqrs.runtime;
 
 import dev.cqrs.event.Position;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.task.Trampoline;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -46,14 +47,8 @@ public final class Rebuild {
 
     private boolean telling;
 
+    private final Trampoline tasks = new Trampoline();
     private volatile Progress progress;
-    private volatile @Nullable Turn turn;
-
-    /** A task while it runs; one that its executor runs within itself only asks it to go on. */
-    private static final class Turn {
-        private final Thread thread = Thread.currentThread();
-        private boolean again;
-    }
 
     /** What a rebuild does, for the type of the view. */
     interface Work {
@@ -147,20 +142,7 @@ public final class Rebuild {
     }
 
     private void run() {
-        var outer = turn;
-        if (outer != null && outer.thread == Thread.currentThread()) { // an executor that runs a task within itself
-            outer.again = true;
-            return;
-        }
-        var own = new Turn();
-        turn = own;
-        do {
-            own.again = false;
-            runOnce();
-        } while (own.again);
-        if (turn == own) {
-            turn = null;
-        }
+        tasks.run(this::runOnce);
     }
 
     private void runOnce() {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.Appended;
@@ -18,11 +19,19 @@ import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.testing.VirtualClock;
+import java.io.Closeable;
+import java.lang.ref.WeakReference;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -30,6 +39,9 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -79,6 +91,135 @@ class OthersGoOnTest {
             assertThat(failures).isEmpty();
             assertThat(engine.view(count).position()).isEqualTo(log.head());
             assertThat(engine.view(count).<Integer>read(n -> n)).isEqualTo(1_750);
+        }
+    }
+
+    @Test
+    void an_event_that_cannot_be_read_stops_its_projection_right_before_the_append_that_holds_it() {
+        // given appends of three events, of which the second of one cannot be read, in the middle of a batch
+        var clock = new VirtualClock(Instant.EPOCH);
+        var log = new InMemoryEventStore(this.log.catalog(), clock);
+        for (int i = 0; i < 1_500; i++) {
+            clock.advance(Duration.ofMillis(1));
+            log.append(Collections.nCopies(3, new Noted(i)), AppendCondition.none());
+        }
+        var unreadable = new AtomicLong(3 * 777 + 2);
+        var count = Projection.of("count", 1, COUNT);
+        var keyed = Projection.keyed("keyed", 1, Projection.Keys.by(Noted.class, noted -> noted.number() % 2), COUNT);
+        var store = new UnreadableAt(log, unreadable);
+
+        // when
+        try (var engine = ProjectionEngine.builder(store, failures::add)
+                .inline(count)
+                .run(keyed, Delivery.background(Runnable::run).workers(2))
+                .build()) {
+
+            // then
+            assertThat(failures).hasSize(2).allSatisfy(failure -> {
+                assertThat(failure.cause()).isInstanceOf(UnknownEventException.class);
+                assertThat(failure.position()).isEqualTo(Position.of(3 * 777));
+            });
+            assertThat(engine.view(count).position()).isEqualTo(Position.of(3 * 777));
+            assertThat(engine.view(keyed).position()).isEqualTo(Position.of(3 * 777));
+
+            // and when it can be read again
+            unreadable.set(0);
+            engine.view(count).resume();
+            engine.view(keyed).resume();
+            assertThat(engine.view(count).<Integer>read(n -> n)).isEqualTo(4_500);
+            assertThat(engine.view(keyed)
+                            .<Integer>read(parts ->
+                                    parts.values().stream().mapToInt(n -> n).sum()))
+                    .isEqualTo(4_500);
+            assertThat(failures).hasSize(2);
+        }
+    }
+
+    @Test
+    void a_version_that_hangs_keeps_the_next_from_its_place_but_not_from_filling() throws Exception {
+        // given a version that hangs in a fold, ten batches up the log
+        var hangs = new CountDownLatch(1);
+        var goesOn = new CountDownLatch(1);
+        var first = Projection.of("count", 1, COUNT.on(Other.class, (count, e) -> {
+            hangs.countDown();
+            awaitUninterruptibly(goesOn);
+            return count;
+        }));
+        var clock = new VirtualClock(Instant.EPOCH);
+        var log = new InMemoryEventStore(this.log.catalog(), clock);
+        for (int i = 0; i < 10_000; i++) {
+            clock.advance(Duration.ofMillis(1));
+            log.append(List.of(new Noted(i)), AppendCondition.none());
+        }
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                        .background(first, threads)
+                        .build();
+                Closeable released = goesOn::countDown) {
+            assertThat(released).isNotNull();
+            engine.view(first).awaitApplied(log.head(), LONG);
+            log.append(List.of(new Other()), AppendCondition.none());
+            assertThat(hangs.await(20, TimeUnit.SECONDS)).isTrue();
+
+            // when
+            var filled = new CountDownLatch(1);
+            var second = Projection.of("count", 2, COUNT);
+            var rebuild = engine.rebuild(first, second, threads, progress -> {
+                if (progress.done().value() >= 8_000) {
+                    filled.countDown();
+                }
+            });
+
+            // then
+            assertThat(filled.await(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(engine.view(first).<Integer>read(n -> n)).isEqualTo(10_000);
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.RUNNING);
+            goesOn.countDown();
+            assertThat(rebuild.await(LONG)).isTrue();
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    private static @Nullable Object half(AtomicReference<WeakReference<Object>> kept) {
+        return Objects.requireNonNull(kept.get()).get();
+    }
+
+    @Test
+    void who_keeps_a_rebuild_that_was_given_up_keeps_no_view_half_built() {
+        // given
+        var half = new AtomicReference<>(new WeakReference<Object>(null));
+        var next = Projection.of(
+                "count",
+                2,
+                Fold.fresh(() -> {
+                            var state = new AtomicInteger();
+                            half.set(new WeakReference<>(state));
+                            return state;
+                        })
+                        .change(Noted.class, (count, e) -> count.incrementAndGet()));
+        var first = Projection.of(
+                "count", 1, Fold.fresh(AtomicInteger::new).change(Noted.class, (n, e) -> n.incrementAndGet()));
+        for (int i = 0; i < 5_000; i++) {
+            log.append(List.of(new Noted(i)), AppendCondition.none());
+        }
+        var tasks = new ArrayDeque<Runnable>();
+        try (var engine =
+                ProjectionEngine.builder(log, failures::add).inline(first).build()) {
+            var rebuild = engine.rebuild(first, next, tasks::add, progress -> {});
+            tasks.remove().run();
+            assertThat(rebuild.progress().done().value()).isBetween(1L, 4_999L);
+
+            // when
+            rebuild.cancel();
+            tasks.clear();
+
+            // then
+            for (int i = 0; i < 50 && half(half) != null; i++) {
+                System.gc();
+            }
+            assertThat(half(half)).isNull();
+            assertThat(rebuild.progress().done().value()).isBetween(1L, 4_999L);
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.CANCELLED); // and so it is still kept here
         }
     }
 
@@ -264,6 +405,92 @@ class OthersGoOnTest {
         @Override
         public Subscription onAppend(Signal signal) {
             return log.onAppend(signal);
+        }
+    }
+
+    /** A log with an event that nobody can read, as one of a newer program. */
+    private record UnreadableAt(EventStore log, AtomicLong position) implements EventStore {
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            return log.append(new ArrayList<>(events), condition, metadata);
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            return new StreamOf(log.read(query, options), position.get());
+        }
+
+        @Override
+        public Position head() {
+            return log.head();
+        }
+
+        @Override
+        public Catalog catalog() {
+            return log.catalog();
+        }
+
+        @Override
+        public Subscription onAppend(Signal signal) {
+            return log.onAppend(signal);
+        }
+    }
+
+    private record StreamOf(EventStream stream, long unreadable) implements EventStream {
+
+        @Override
+        public boolean advance() {
+            boolean advanced = stream.advance();
+            if (advanced && stream.position().value() == unreadable) {
+                throw new UnknownEventException("of tomorrow", "noted, other");
+            }
+            return advanced;
+        }
+
+        @Override
+        public Object event() {
+            return stream.event();
+        }
+
+        @Override
+        public Position position() {
+            return stream.position();
+        }
+
+        @Override
+        public String name() {
+            return stream.name();
+        }
+
+        @Override
+        public Set<Tag> tags() {
+            return stream.tags();
+        }
+
+        @Override
+        public Metadata metadata() {
+            return stream.metadata();
+        }
+
+        @Override
+        public Instant recordedAt() {
+            return stream.recordedAt();
+        }
+
+        @Override
+        public Position head() {
+            return stream.head();
+        }
+
+        @Override
+        public AppendCondition unchanged() {
+            return stream.unchanged();
+        }
+
+        @Override
+        public void close() {
+            stream.close();
         }
     }
 }

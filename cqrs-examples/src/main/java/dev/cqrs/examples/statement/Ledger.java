@@ -11,6 +11,7 @@ import dev.cqrs.examples.statement.BankRecord.StandingOrder;
 import dev.cqrs.examples.statement.BankRecord.Transaction;
 import dev.cqrs.examples.statement.Statement.Holder;
 import dev.cqrs.projection.Projection;
+import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -57,6 +58,15 @@ final class Ledger {
     /** The numbers of all accounts, in order. */
     List<String> numbers() {
         return accounts.keySet().stream().sorted(BY_NUMBER).toList();
+    }
+
+    /** The numbers of the accounts that were open at the end of a day, in order. */
+    List<String> openBy(LocalDate day) {
+        return accounts.values().stream()
+                .filter(account -> !account.opened().isAfter(day))
+                .map(Account::id)
+                .sorted(BY_NUMBER)
+                .toList();
     }
 
     /** What is in an account, in hellers; nothing has come if nobody knows it. */

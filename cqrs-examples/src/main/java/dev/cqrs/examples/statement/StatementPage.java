@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
-import dev.cqrs.examples.statement.StatementQuery.AccountNumbers;
 import dev.cqrs.examples.statement.StatementQuery.BalanceOf;
 import dev.cqrs.examples.statement.StatementQuery.StatementOf;
 import dev.cqrs.live.Backlog;
@@ -216,7 +215,7 @@ final class StatementPage implements AutoCloseable {
         var answer = JSON.createObjectNode().put("day", day.toString());
         var rows = answer.putArray("accounts");
         var then = bank.at(day);
-        for (var number : bank.app().ask(new AccountNumbers())) {
+        for (var number : then.openBy(day)) {
             if (number.startsWith(begins) && rows.size() < SHOWN) {
                 rows.addObject().put("account", number).put("balance", money(then.balance(number)));
             }

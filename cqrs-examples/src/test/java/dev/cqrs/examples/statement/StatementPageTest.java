@@ -93,9 +93,13 @@ class StatementPageTest {
     void balances_are_those_of_the_end_of_the_day() throws Exception {
         bank.takeIn(BankFiles.sample());
         assertThat(get("/accounts?day=1993-01-05").body())
-                .isEqualTo("{\"day\":\"1993-01-05\",\"accounts\":["
-                        + "{\"account\":\"1001\",\"balance\":\"9,450.50\"},{\"account\":\"1002\",\"balance\":\"700.00\"},"
-                        + "{\"account\":\"1003\",\"balance\":\"0.00\"},{\"account\":\"1004\",\"balance\":\"0.00\"}]}");
+                .isEqualTo(
+                        "{\"day\":\"1993-01-05\",\"accounts\":["
+                                + "{\"account\":\"1001\",\"balance\":\"9,450.50\"},{\"account\":\"1002\",\"balance\":\"700.00\"}]}");
+        assertThat(get("/accounts?day=1993-01-04").body())
+                .as("the others are opened later")
+                .contains("1001")
+                .doesNotContain("1002", "1003", "1004");
         assertThat(get("/accounts?day=1993-12-31&begins=1003").body())
                 .isEqualTo("{\"day\":\"1993-12-31\",\"accounts\":[{\"account\":\"1003\",\"balance\":\"-100.50\"}]}");
     }

@@ -1,0 +1,123 @@
+package dev.cqrs.examples.queue;
+
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.examples.queue.Parcels.Pack;
+import dev.cqrs.examples.queue.Parcels.Packed;
+import dev.cqrs.jdbc.JdbcSchema;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.schedule.ScheduleEvent.Ended;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.concurrent.Executors;
+import java.util.stream.IntStream;
+
+/**
+ * Orders parcels, has two processes pack them, kills one in the middle, and tells who packed how many.
+ *
+ * <p>Needs a PostgreSQL, in which it makes its tables. Run it again, and it orders further parcels.
+ */
+public final class ParcelQueue {
+
+    private static final List<String> CUSTOMERS = List.of("alice", "bob", "carol", "dave", "erin", "frank");
+    private static final int PARCELS = 20;
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
+
+    private ParcelQueue() {}
+
+    /**
+     * Runs it all.
+     *
+     * @param args the URL of the database, such as {@code jdbc:postgresql://localhost/parcels?user=me}
+     * @throws Exception if the database or a process cannot be used
+     */
+    public static void main(String[] args) throws Exception {
+        if (args.length != 1) {
+            System.err.println("usage: ParcelQueue URL, such as jdbc:postgresql://localhost/parcels?user=me");
+            System.exit(2);
+        }
+        run(args[0], System.out);
+    }
+
+    static void run(String url, PrintStream out) throws Exception {
+        var threads = Executors.newCachedThreadPool();
+        var workers = new ArrayList<Process>();
+        try (var database = Parcels.connect(url)) {
+            JdbcSchema.of(Parcels.DOMAIN).apply(database);
+            JdbcSchema.of(Parcels.OPERATIONS).apply(database);
+            try (var operations = Parcels.operations(database, threads)) {
+                var domain = Parcels.domain(database);
+                var schedule = Parcels.schedule(operations);
+                int first = packed(domain, CUSTOMERS.get(0)).size() + 1;
+                workers.add(start(url, "worker-1"));
+                workers.add(start(url, "worker-2"));
+
+                for (int number = first; number < first + PARCELS; number++) {
+                    for (var customer : CUSTOMERS) {
+                        schedule.enqueue(new Pack(customer, number), Metadata.withId(id(customer, number)));
+                    }
+                }
+                out.println("ordered " + PARCELS * CUSTOMERS.size() + " parcels of " + CUSTOMERS.size() + " customers");
+
+                schedule.awaitEnded(id(CUSTOMERS.get(0), first + 2), PATIENCE);
+                workers.get(0).destroyForcibly().waitFor();
+                out.println("killed worker-1");
+
+                for (var customer : CUSTOMERS) {
+                    schedule.awaitEnded(id(customer, first + PARCELS - 1), PATIENCE);
+                }
+                tell(operations, domain, first + PARCELS - 1, out);
+            }
+        } finally {
+            workers.forEach(Process::destroyForcibly);
+            threads.shutdownNow();
+        }
+    }
+
+    private static String id(String customer, int number) {
+        return customer + "-" + number;
+    }
+
+    private static Process start(String url, String name) throws IOException {
+        return new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        PackingProcess.class.getName(),
+                        url,
+                        name)
+                .inheritIO()
+                .start();
+    }
+
+    private static void tell(EventStore operations, EventStore domain, int last, PrintStream out) {
+        var ended = new TreeMap<String, Integer>();
+        try (var events = operations.read(EventQuery.types(Ended.class))) {
+            while (events.advance()) {
+                var result = ((Ended) events.event()).result();
+                ended.merge(result.worker() + " " + result.outcome(), 1, Integer::sum);
+            }
+        }
+        ended.forEach((who, count) -> out.println(who + ": " + count));
+        var expected = IntStream.rangeClosed(1, last).boxed().toList();
+        for (var customer : CUSTOMERS) {
+            out.println(customer + ": " + last + " parcels, each packed once and in order: "
+                    + packed(domain, customer).equals(expected));
+        }
+    }
+
+    private static List<Integer> packed(EventStore domain, String customer) {
+        var numbers = new ArrayList<Integer>();
+        try (var events = domain.read(EventQuery.types(Packed.class).withTags(Parcels.customer(customer)))) {
+            while (events.advance()) {
+                numbers.add(((Packed) events.event()).number());
+            }
+        }
+        return numbers;
+    }
+}

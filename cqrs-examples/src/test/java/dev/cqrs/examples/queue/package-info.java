@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.queue;
+
+import org.jspecify.annotations.NullMarked;

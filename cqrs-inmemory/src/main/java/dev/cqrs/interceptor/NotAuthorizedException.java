@@ -1,0 +1,54 @@
+package dev.cqrs.interceptor;
+
+import dev.cqrs.message.CqrsException;
+import java.util.Objects;
+
+/**
+ * A message was refused by an {@link Authorization}; its handler was not called.
+ *
+ * <p>It has no stack trace: what is refused is no fault of the program.
+ *
+ * <p><b>Threads:</b> immutable.
+ */
+public final class NotAuthorizedException extends CqrsException {
+
+    private static final long serialVersionUID = 1L;
+
+    /** The class of the message. */
+    private final Class<?> messageType;
+    /** The reason as the rule gave it. */
+    private final String reason;
+
+    /**
+     * Makes the exception and its message.
+     *
+     * @param messageType the class of the message
+     * @param reason as the rule gave it
+     */
+    public NotAuthorizedException(Class<?> messageType, String reason) {
+        super(
+                messageType.getSimpleName() + " is not allowed: " + Objects.requireNonNull(reason, "reason")
+                        + ". It was not handled.",
+                false);
+        this.messageType = messageType;
+        this.reason = reason;
+    }
+
+    /**
+     * Gives the class of the message.
+     *
+     * @return never {@code null}
+     */
+    public Class<?> messageType() {
+        return messageType;
+    }
+
+    /**
+     * Gives the reason as the rule gave it.
+     *
+     * @return never {@code null}
+     */
+    public String reason() {
+        return reason;
+    }
+}

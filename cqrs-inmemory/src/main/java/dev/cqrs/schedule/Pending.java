@@ -1,0 +1,432 @@
+package dev.cqrs.schedule;
+
+import dev.cqrs.event.Position;
+import dev.cqrs.schedule.CommandSchedule.Saved;
+import dev.cqrs.schedule.ScheduleEvent.Attempted;
+import dev.cqrs.schedule.ScheduleEvent.Cancelled;
+import dev.cqrs.schedule.ScheduleEvent.Claimed;
+import dev.cqrs.schedule.ScheduleEvent.Ended;
+import dev.cqrs.schedule.ScheduleEvent.Enqueued;
+import dev.cqrs.schedule.ScheduleEvent.Recurred;
+import dev.cqrs.schedule.ScheduleEvent.Released;
+import dev.cqrs.schedule.ScheduleEvent.Reopened;
+import dev.cqrs.schedule.ScheduleEvent.Result;
+import dev.cqrs.schedule.ScheduleEvent.Timing;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is still to be done, and who is at it: the fold of the log's events, each applied once, in order.
+ *
+ * <p>Commands are not in it, only where they stand; what has ended leaves nothing but a number.
+ *
+ * <p><b>Threads:</b> guarded by the lock of its schedule.
+ */
+final class Pending {
+
+    /*
+     * An entry is in one of three places: in `timers` while it waits for an instant, in `due` of its lane, or, if it is due
+     * but one of its slot before it is to be tried again, among the followers of that one. It gets to the last only when
+     * somebody looks for something to run, so that a failure costs nothing for those behind it that nobody asks for.
+     */
+
+    /** A command that has not ended. */
+    static final class Entry {
+        final String id;
+        final long position;
+        final int lane;
+        final int slot;
+        final Duration period;
+        /** When it was stored or is due; its place among those of the lane. */
+        Instant at;
+        /** While it is in `timers`: when it leaves them. */
+        Instant wake;
+        /** How often it has run to an end. */
+        int occurrences;
+
+        int attempts;
+        /** A worker has taken it since it was last due. */
+        boolean taken;
+        /** It was cancelled while it was taken. */
+        boolean last;
+        /** It is to be tried again, and those of its slot wait for it. */
+        boolean blocking;
+
+        boolean waiting;
+
+        Entry(String id, long position, int lane, int slot, Duration period, Instant at) {
+            this.id = id;
+            this.position = position;
+            this.lane = lane;
+            this.slot = slot;
+            this.period = period;
+            this.at = at;
+            this.wake = at;
+        }
+
+        boolean repeats() {
+            return !period.isZero();
+        }
+    }
+
+    /** A claim that was not given back. */
+    record Claim(Position position, String worker, Instant until, List<String> entries) {}
+
+    /** What is due in a lane, and who works in it. */
+    static final class Lane {
+        final int number;
+        final TreeSet<Entry> due = new TreeSet<>(BY_ORDER);
+        final Map<Integer, List<Entry>> followers = new HashMap<>();
+
+        @Nullable
+        Claim claim;
+
+        String lastWorker = "";
+        /** A worker of this process is at it, or about to. */
+        boolean busy;
+        /** The last claim of a worker of this process that is at it no more; it may be claimed anew at once. */
+        Position abandoned = Position.START;
+
+        Lane(int number) {
+            this.number = number;
+        }
+
+        boolean isFree(Instant now) {
+            var held = claim;
+            return !busy && (held == null || !now.isBefore(held.until) || held.position.equals(abandoned));
+        }
+    }
+
+    private static final Comparator<Entry> BY_ORDER =
+            Comparator.<Entry, Instant>comparing(entry -> entry.at).thenComparingLong(entry -> entry.position);
+    private static final Comparator<Entry> BY_WAKE =
+            Comparator.<Entry, Instant>comparing(entry -> entry.wake).thenComparingLong(entry -> entry.position);
+
+    private final Lane[] lanes;
+    private final Map<String, Entry> open = new HashMap<>();
+    private final TreeSet<Entry> timers = new TreeSet<>(BY_WAKE);
+    private long succeeded;
+    private long rejected;
+    private long failed;
+    private long cancelled;
+    private int next;
+
+    Pending(int lanes) {
+        this.lanes = new Lane[lanes];
+        for (int i = 0; i < lanes; i++) {
+            this.lanes[i] = new Lane(i);
+        }
+    }
+
+    // ---- folding
+
+    void apply(ScheduleEvent event, Position position, Instant recordedAt) {
+        if (event instanceof Enqueued e) {
+            var entry = new Entry(
+                    e.id(),
+                    position.value(),
+                    e.lane(),
+                    e.slot(),
+                    shared(e.period()),
+                    e.timing() == Timing.NOW ? recordedAt : e.due());
+            open.put(e.id(), entry);
+            if (e.timing() == Timing.NOW) {
+                lanes[e.lane()].due.add(entry);
+            } else {
+                await(entry, e.due());
+            }
+        } else if (event instanceof Claimed e) {
+            var lane = lanes[e.lane()];
+            lane.claim = new Claim(position, e.worker(), e.until(), e.entries());
+            lane.lastWorker = e.worker();
+            e.entries().forEach(id -> {
+                var entry = open.get(id);
+                if (entry != null) {
+                    entry.taken = true;
+                }
+            });
+        } else if (event instanceof Released e) {
+            lanes[e.lane()].claim = null;
+        } else if (event instanceof Attempted e) {
+            var entry = open.get(e.id());
+            if (entry != null) {
+                withdraw(entry);
+                entry.attempts = e.attempt();
+                if (entry.slot >= 0) {
+                    entry.blocking = true;
+                    lanes[entry.lane].followers.computeIfAbsent(entry.slot, slot -> new ArrayList<>());
+                }
+                await(entry, e.next());
+            }
+        } else if (event instanceof Ended e) {
+            if (remove(e.id()) != null) {
+                count(e.result());
+            }
+        } else if (event instanceof Recurred e) {
+            var entry = remove(e.id());
+            if (entry != null) {
+                count(e.result());
+                if (!entry.last) {
+                    entry.occurrences = e.occurrence();
+                    entry.attempts = 0;
+                    entry.taken = false;
+                    entry.at = e.next();
+                    open.put(e.id(), entry);
+                    await(entry, e.next());
+                }
+            }
+        } else if (event instanceof Cancelled e) {
+            var entry = open.get(e.id());
+            if (entry != null) {
+                cancelled++;
+                if (entry.taken) {
+                    entry.last = true;
+                } else {
+                    remove(e.id());
+                }
+            }
+        } else if (event instanceof Reopened e) {
+            failed--;
+            var entry = new Entry(e.id(), e.position(), e.lane(), e.slot(), Duration.ZERO, recordedAt);
+            open.put(e.id(), entry);
+            lanes[e.lane()].due.add(entry);
+        }
+    }
+
+    /** Most run once; they need not have a zero each. */
+    private static Duration shared(Duration period) {
+        return period.isZero() ? Duration.ZERO : period;
+    }
+
+    private void count(Result result) {
+        switch (result.outcome()) {
+            case SUCCEEDED -> succeeded++;
+            case REJECTED -> rejected++;
+            case FAILED -> failed++;
+        }
+    }
+
+    private void await(Entry entry, Instant until) {
+        entry.wake = until;
+        entry.waiting = true;
+        timers.add(entry);
+    }
+
+    private @Nullable Entry remove(String id) {
+        var entry = open.remove(id);
+        if (entry != null) {
+            withdraw(entry);
+        }
+        return entry;
+    }
+
+    /** Takes an entry from wherever it is, and lets go who waits for it. */
+    private void withdraw(Entry entry) {
+        var lane = lanes[entry.lane];
+        if (entry.waiting) {
+            timers.remove(entry);
+            entry.waiting = false;
+        } else if (!lane.due.remove(entry) && !entry.blocking) {
+            var among = lane.followers.get(entry.slot);
+            if (among != null) {
+                among.remove(entry);
+            }
+        }
+        unblock(entry);
+    }
+
+    private void unblock(Entry entry) {
+        if (entry.blocking) {
+            entry.blocking = false;
+            var lane = lanes[entry.lane];
+            var behind = lane.followers.remove(entry.slot);
+            if (behind != null) {
+                lane.due.addAll(behind);
+            }
+        }
+    }
+
+    // ---- asking
+
+    /** Has those be due whose time has come. */
+    void wake(Instant now) {
+        while (!timers.isEmpty() && !timers.first().wake.isAfter(now)) {
+            var entry = timers.pollFirst();
+            entry.waiting = false;
+            unblock(entry);
+            lanes[entry.lane].due.add(entry);
+        }
+    }
+
+    /** Gives the ids of what is to run next in a lane, in order, at most so many. */
+    List<String> pick(Lane lane, int most) {
+        var picked = new ArrayList<String>();
+        for (var all = lane.due.iterator(); all.hasNext() && picked.size() < most; ) {
+            var entry = all.next();
+            var behind = entry.slot < 0 ? null : lane.followers.get(entry.slot);
+            if (behind == null) {
+                picked.add(entry.id);
+            } else {
+                all.remove();
+                behind.add(entry);
+            }
+        }
+        return picked;
+    }
+
+    /** Gives the entry if it is due, and not behind one that is to be tried again. */
+    @Nullable
+    Entry due(String id) {
+        var entry = open.get(id);
+        return entry != null
+                        && lanes[entry.lane].due.contains(entry)
+                        && (entry.slot < 0 || !lanes[entry.lane].followers.containsKey(entry.slot))
+                ? entry
+                : null;
+    }
+
+    Lane lane(int number) {
+        return lanes[number];
+    }
+
+    /** Gives a free lane in which something is due, not always the first. */
+    @Nullable
+    Lane freeLane(Instant now) {
+        for (int i = 0; i < lanes.length; i++) {
+            var lane = lanes[(next + i) % lanes.length];
+            if (lane.isFree(now) && !pick(lane, 1).isEmpty()) {
+                next = (lane.number + 1) % lanes.length;
+                return lane;
+            }
+        }
+        return null;
+    }
+
+    /** Gives when something changes by itself: an entry becomes due, or the claim of a lane ends in which something is. */
+    Optional<Instant> nextChange(Instant now) {
+        var soonest = timers.isEmpty() ? null : timers.first().wake;
+        for (var lane : lanes) {
+            var claim = lane.claim;
+            if (claim != null
+                    && claim.until.isAfter(now)
+                    && !lane.busy
+                    && !lane.due.isEmpty()
+                    && (soonest == null || claim.until.isBefore(soonest))) {
+                soonest = claim.until;
+            }
+        }
+        return Optional.ofNullable(soonest);
+    }
+
+    int size() {
+        return open.size();
+    }
+
+    ScheduleStatus status(Position position, Instant now) {
+        Instant oldest = null;
+        long taken = 0;
+        var seen = new ArrayList<ScheduleStatus.Lane>();
+        for (var lane : lanes) {
+            var entries = new ArrayList<Entry>();
+            if (!lane.due.isEmpty()) {
+                entries.add(lane.due.first());
+            }
+            lane.followers.values().forEach(entries::addAll);
+            for (var entry : entries) {
+                oldest = oldest == null || entry.at.isBefore(oldest) ? entry.at : oldest;
+            }
+            var claim = lane.claim;
+            if (claim != null && now.isBefore(claim.until)) {
+                taken += claim.entries.stream().filter(id -> due(id) != null).count();
+            }
+            if (!lane.lastWorker.isEmpty()) {
+                seen.add(new ScheduleStatus.Lane(
+                        lane.number, lane.lastWorker, Optional.ofNullable(claim).map(Claim::until)));
+            }
+        }
+        return new ScheduleStatus(
+                position,
+                timers.size(),
+                open.size() - timers.size(),
+                Optional.ofNullable(oldest),
+                taken,
+                succeeded,
+                rejected,
+                failed,
+                cancelled,
+                seen);
+    }
+
+    // ---- keeping
+
+    Saved save() {
+        var entries = new ArrayList<Saved.Entry>(open.size());
+        for (var e : open.values()) {
+            entries.add(new Saved.Entry(
+                    e.id,
+                    e.position,
+                    e.lane,
+                    e.slot,
+                    e.period,
+                    e.at,
+                    e.wake,
+                    e.occurrences,
+                    e.attempts,
+                    e.taken,
+                    e.last,
+                    e.blocking,
+                    e.waiting));
+        }
+        var claimed = new ArrayList<Saved.Lane>();
+        for (var lane : lanes) {
+            var claim = lane.claim;
+            if (claim != null) {
+                claimed.add(new Saved.Lane(
+                        lane.number, claim.worker, true, claim.position.value(), claim.until, claim.entries));
+            } else if (!lane.lastWorker.isEmpty()) {
+                claimed.add(new Saved.Lane(lane.number, lane.lastWorker, false, 0, Instant.EPOCH, List.of()));
+            }
+        }
+        return new Saved(entries, claimed, succeeded, rejected, failed, cancelled);
+    }
+
+    /** Begins with what was saved. */
+    void load(Saved saved) {
+        for (var s : saved.open()) {
+            var entry = new Entry(s.id(), s.position(), s.lane(), s.slot(), shared(s.period()), s.at());
+            entry.occurrences = s.occurrences();
+            entry.attempts = s.attempts();
+            entry.taken = s.taken();
+            entry.last = s.last();
+            entry.blocking = s.blocking();
+            open.put(s.id(), entry);
+            if (s.blocking()) {
+                lanes[s.lane()].followers.put(s.slot(), new ArrayList<>());
+            }
+            if (s.waiting()) {
+                await(entry, s.wake());
+            } else {
+                lanes[s.lane()].due.add(entry); // also a follower: the next look puts it back
+            }
+        }
+        for (var s : saved.lanes()) {
+            var lane = lanes[s.number()];
+            lane.lastWorker = s.worker();
+            if (s.held()) {
+                lane.claim = new Claim(Position.of(s.position()), s.worker(), s.until(), s.entries());
+            }
+        }
+        succeeded = saved.succeeded();
+        rejected = saved.rejected();
+        failed = saved.failed();
+        cancelled = saved.cancelled();
+    }
+}

@@ -1,0 +1,776 @@
+package dev.cqrs.schedule;
+
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.decider.RejectedException;
+import dev.cqrs.event.EventCodec;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.runtime.Delivery;
+import dev.cqrs.schedule.Pending.Lane;
+import dev.cqrs.schedule.ScheduleEvent.Attempted;
+import dev.cqrs.schedule.ScheduleEvent.Claimed;
+import dev.cqrs.schedule.ScheduleEvent.Ended;
+import dev.cqrs.schedule.ScheduleEvent.Outcome;
+import dev.cqrs.schedule.ScheduleEvent.Recurred;
+import dev.cqrs.schedule.ScheduleEvent.Released;
+import dev.cqrs.schedule.ScheduleEvent.Result;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs the commands of a {@link CommandSchedule} that are due; made by {@link CommandSchedule#work}.
+ *
+ * <p><b>Threads:</b> thread-safe. Starts none: it is woken by appends, by the timer and by its own tasks.
+ */
+public final class ScheduleWorker implements AutoCloseable {
+
+    /** The longest time between two looks while something waits for its time: a clock that jumped is noticed then. */
+    private static final Duration LOOK_AFTER = Duration.ofMinutes(1);
+
+    /** How long after a failure of a store or the executor it is tried again. */
+    private static final Duration PAUSE = Duration.ofSeconds(1);
+
+    /** How much of an exception's text is kept. */
+    private static final int LONGEST_REASON = 500;
+
+    /*
+     * Two kinds of tasks. A look reads the log on, renews claims, and gives free lanes in which something is due to turns;
+     * there is one at a time, and `wanted` counts who asked for it meanwhile. A turn claims a lane, runs some commands and
+     * gives the lane back; while it lasts, the lane is busy, so that no other turn of this process gets it.
+     *
+     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running`, `armed` and `pausing`; it
+     * is taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
+     * began out of `turns` lets its lane go. A turn's `appending` is held while it appends, by itself or by
+     * the look that renews its claim, and guards where its claim stands.
+     */
+    private final CommandSchedule schedule;
+    private final String name;
+    private final CommandBus bus;
+    private final Executor executor;
+    private final Delivery.Timer timer;
+    private final Consumer<? super ScheduleFailure> listener;
+
+    private final AtomicInteger wanted = new AtomicInteger();
+    private volatile @Nullable Within looking;
+    /** Up to here the log was read when free lanes were last looked for. */
+    private volatile Position seen = Position.START;
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition ended = lock.newCondition();
+    private final Set<Turn> turns = new HashSet<>();
+    private int running;
+    private @Nullable Instant armed;
+    private boolean pausing;
+    private volatile boolean closed;
+    private volatile EventStore.@Nullable Subscription subscription;
+
+    /** A task that asks for another one; an executor that runs that one within tells it only to go on. */
+    private static final class Within {
+        private final Thread thread = Thread.currentThread();
+        private boolean open = true;
+        private boolean again;
+    }
+
+    ScheduleWorker(
+            CommandSchedule schedule,
+            String name,
+            CommandBus bus,
+            Executor executor,
+            Delivery.Timer timer,
+            Consumer<? super ScheduleFailure> listener) {
+        this.schedule = schedule;
+        this.name = name;
+        this.bus = bus;
+        this.executor = executor;
+        this.timer = timer;
+        this.listener = listener;
+    }
+
+    /** Follows first and looks at the log then, so that no append falls between the two. */
+    void start() {
+        subscription = schedule.log().onAppend(last -> {
+            if (last.isAfter(seen) && hasRoom()) {
+                signal();
+            }
+        });
+        schedule.workers().add(this);
+        signal();
+    }
+
+    /**
+     * Gives the worker's name.
+     *
+     * @return never {@code null}
+     */
+    public String name() {
+        return name;
+    }
+
+    /**
+     * Takes no more commands, and waits until those that run have ended and their claims are given back. Commands that were
+     * taken and have not begun are run by others. A second call does nothing more.
+     *
+     * <p>Called by a handler that the worker runs it returns at once, as it would wait for itself; the worker ends with
+     * that handler. If the waiting thread is interrupted, it waits no longer, and its flag is set again.
+     */
+    @Override
+    public void close() {
+        closed = true;
+        schedule.workers().remove(this);
+        var following = subscription;
+        if (following != null) {
+            following.close();
+        }
+        List<Turn> waiting;
+        lock.lock();
+        try {
+            waiting = turns.stream().filter(turn -> turn.thread == null).toList();
+        } finally {
+            lock.unlock();
+        }
+        waiting.forEach(this::giveUp); // the executor may have dropped them
+        lock.lock();
+        try {
+            var self = Thread.currentThread();
+            while (!turns.isEmpty() && turns.stream().noneMatch(turn -> turn.thread == self)) {
+                ended.await();
+            }
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Otherwise the end of a turn has a look taken, and what was appended before is seen then. */
+    private boolean hasRoom() {
+        lock.lock();
+        try {
+            return running < schedule.atOnce();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- looking
+
+    void signal() {
+        if (!closed && wanted.getAndIncrement() == 0) {
+            execute();
+        }
+    }
+
+    /** With `wanted` above zero, which is whose task this is. */
+    private void execute() {
+        try {
+            executor.execute(this::look);
+        } catch (Throwable refused) { // also an error: no thread could be had, for instance
+            wanted.set(0);
+            tell(refused);
+            pause();
+        }
+    }
+
+    private void look() {
+        var outer = looking;
+        if (outer != null && outer.thread == Thread.currentThread() && outer.open) {
+            outer.again = true;
+            return;
+        }
+        Within own;
+        do {
+            int seen = wanted.get();
+            boolean failed = false;
+            try {
+                lookOnce();
+            } catch (Throwable thrown) {
+                failed = true;
+                tell(thrown);
+            }
+            if (failed) {
+                wanted.set(0);
+                pause();
+                return;
+            }
+            if (wanted.compareAndSet(seen, 0)) {
+                return;
+            }
+            own = new Within(); // in a task of its own, so that others of the executor come in between
+            looking = own;
+            execute();
+            own.open = false;
+        } while (own.again);
+    }
+
+    private void lookOnce() {
+        if (closed) {
+            return;
+        }
+        schedule.refresh();
+        seen = schedule.folded();
+        renewClaims();
+        for (var turn = assign(); turn != null; turn = assign()) {
+            start(turn);
+        }
+        arm();
+        schedule.save();
+    }
+
+    /** Gives a free lane to a turn, if there is one in which something is due, and room; called by one look at a time. */
+    private @Nullable Turn assign() {
+        if (closed || !hasRoom()) {
+            return null;
+        }
+        Turn turn;
+        schedule.lock.lock();
+        try {
+            var now = schedule.clock().instant();
+            var pending = schedule.pending();
+            pending.wake(now);
+            var lane = pending.freeLane(now);
+            if (lane == null) {
+                return null;
+            }
+            lane.busy = true;
+            turn = new Turn(lane, schedule.folded(), pending.pick(lane, CommandSchedule.BATCH));
+        } finally {
+            schedule.lock.unlock();
+        }
+        lock.lock(); // counted only now: who thinks that there is no room trusts that a turn will end
+        try {
+            running++;
+            turns.add(turn);
+        } finally {
+            lock.unlock();
+        }
+        if (closed) { // and has perhaps not seen it
+            giveUp(turn);
+            return null;
+        }
+        return turn;
+    }
+
+    private void start(Turn turn) {
+        try {
+            executor.execute(turn);
+        } catch (Throwable refused) {
+            giveUp(turn);
+            tell(refused);
+            pause();
+        }
+    }
+
+    /** Lets a lane go whose turn never began, unless that was done. */
+    private void giveUp(Turn turn) {
+        lock.lock();
+        try {
+            if (!turns.remove(turn)) {
+                return;
+            }
+            ended.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        letGo(turn.lane);
+    }
+
+    private void letGo(Lane lane) {
+        schedule.lock.lock();
+        try {
+            lane.busy = false;
+        } finally {
+            schedule.lock.unlock();
+        }
+        lock.lock();
+        try {
+            running--;
+        } finally {
+            lock.unlock();
+        }
+        for (var worker : schedule.workers()) { // the lane may be another's turn now
+            if (worker != this) {
+                worker.signal();
+            }
+        }
+    }
+
+    private void renewClaims() {
+        List<Turn> all;
+        lock.lock();
+        try {
+            all = List.copyOf(turns);
+        } finally {
+            lock.unlock();
+        }
+        all.forEach(Turn::renewIfDue);
+    }
+
+    // ---- waking
+
+    /** Has the timer wake when something changes by itself, unless it does so sooner. */
+    private void arm() {
+        var now = schedule.clock().instant();
+        Optional<Instant> change;
+        schedule.lock.lock();
+        try {
+            change = schedule.pending().nextChange(now);
+        } finally {
+            schedule.lock.unlock();
+        }
+        Instant at;
+        lock.lock();
+        try {
+            var soonest = change.orElse(null);
+            for (var turn : turns) {
+                var renewal = turn.renewal;
+                soonest = renewal != null && (soonest == null || renewal.isBefore(soonest)) ? renewal : soonest;
+            }
+            if (closed || soonest == null) {
+                return;
+            }
+            var latest = now.plus(LOOK_AFTER);
+            at = soonest.isBefore(now) ? now : soonest.isAfter(latest) ? latest : soonest;
+            var before = armed;
+            if (before != null && !at.isBefore(before)) {
+                return;
+            }
+            armed = at;
+        } finally {
+            lock.unlock();
+        }
+        try {
+            timer.schedule(Duration.between(now, at), () -> {
+                disarm(at);
+                signal();
+            });
+        } catch (Throwable refused) {
+            disarm(at);
+            tell(refused);
+        }
+    }
+
+    private void disarm(Instant at) {
+        lock.lock();
+        try {
+            if (at.equals(armed)) {
+                armed = null;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Looks again a little later, after a failure. */
+    private void pause() {
+        lock.lock();
+        try {
+            if (closed || pausing) {
+                return;
+            }
+            pausing = true;
+        } finally {
+            lock.unlock();
+        }
+        try {
+            timer.schedule(PAUSE, () -> {
+                resume();
+                signal();
+            });
+        } catch (Throwable refused) {
+            resume();
+            tell(refused);
+        }
+    }
+
+    private void resume() {
+        lock.lock();
+        try {
+            pausing = false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void tell(Throwable cause) {
+        tell(new ScheduleFailure(name, Optional.empty(), 0, true, cause));
+    }
+
+    private void tell(ScheduleFailure failure) {
+        try {
+            listener.accept(failure);
+        } catch (Throwable further) {
+            further.addSuppressed(failure.cause());
+            var thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+        }
+    }
+
+    // ---- running
+
+    /** A command that is to be run, as the log has it under the claim. */
+    private record Job(String id, long position, int slot, Duration period, Instant due, int occurrence, int attempt) {
+
+        String dispatchId() {
+            return period.isZero() ? id : id + "#" + occurrence;
+        }
+    }
+
+    /** How a dispatch went. */
+    private record Run(Outcome outcome, String reason, Optional<Throwable> failure) {}
+
+    private final class Turn implements Runnable {
+
+        private final Lane lane;
+        private final Position known;
+        private final List<String> picked;
+        private final EventQuery claims;
+        private final ReentrantLock appending = new ReentrantLock();
+        private volatile @Nullable Thread thread;
+
+        /** Where the claim stands in the log; {@code null} while there is none. */
+        private @Nullable Position claim;
+
+        private List<String> left = List.of();
+        private volatile @Nullable Instant renewal;
+
+        Turn(Lane lane, Position known, List<String> picked) {
+            this.lane = lane;
+            this.known = known;
+            this.picked = picked;
+            this.claims = EventQuery.types(Claimed.class, Released.class).withTags(ScheduleEvent.laneTag(lane.number));
+        }
+
+        @Override
+        public void run() {
+            if (!begin()) {
+                giveUp(this);
+                return;
+            }
+            boolean well = false;
+            try {
+                well = work();
+            } catch (Throwable thrown) {
+                tell(thrown);
+            }
+            abandon();
+            letGo(lane);
+            end();
+            if (well) {
+                signal();
+            } else {
+                pause();
+            }
+        }
+
+        private boolean begin() {
+            lock.lock();
+            try {
+                if (closed || !turns.contains(this)) {
+                    return false;
+                }
+                thread = Thread.currentThread();
+                return true;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private void end() {
+            lock.lock();
+            try {
+                turns.remove(this);
+                ended.signalAll();
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        /** Gives whether there is no reason to wait before the next look. */
+        private boolean work() {
+            try {
+                claim(picked, known);
+            } catch (AppendConflictException taken) {
+                return true; // by another worker
+            } catch (AppendOutcomeUnknownException unknown) {
+                tell(unknown);
+                return false; // if it was written, it ends by itself
+            }
+            arm(); // for its renewal, of which nobody else may think
+            schedule.refresh(); // what others did before the claim
+            var jobs = jobs();
+            var blocked = new HashSet<Integer>();
+            for (int i = 0; i < jobs.size(); i++) {
+                var job = jobs.get(i);
+                if (blocked.contains(job.slot())) {
+                    continue;
+                }
+                if (closed || !renewIfDue()) {
+                    break;
+                }
+                var run = dispatch(job);
+                if (Thread.currentThread().isInterrupted() && run.failure().isPresent()) {
+                    append(List.of(released()), job);
+                    return false; // the executor wants its thread back
+                }
+                boolean again = run.outcome() == Outcome.FAILED
+                        && job.attempt() <= schedule.delays().size();
+                if (again && job.slot() >= 0) {
+                    blocked.add(job.slot());
+                }
+                var rest = jobs.subList(i + 1, jobs.size()).stream()
+                        .filter(next -> !blocked.contains(next.slot()))
+                        .map(Job::id)
+                        .toList();
+                var events = new ArrayList<ScheduleEvent>();
+                events.add(told(job, run, again));
+                boolean last = closed || rest.isEmpty();
+                if (last) {
+                    events.add(released());
+                }
+                boolean stands = append(events, job);
+                run.failure()
+                        .ifPresent(cause ->
+                                tell(new ScheduleFailure(name, Optional.of(job.id()), job.attempt(), again, cause)));
+                if (!stands || last) {
+                    return true;
+                }
+                left(rest);
+            }
+            append(List.of(released()), null);
+            return true;
+        }
+
+        private List<Job> jobs() {
+            var jobs = new ArrayList<Job>();
+            schedule.lock.lock();
+            try {
+                var held = lane.claim;
+                if (held != null && held.position().equals(claim)) {
+                    for (var id : picked) {
+                        var entry = schedule.pending().due(id);
+                        if (entry != null) {
+                            jobs.add(new Job(
+                                    id,
+                                    entry.position,
+                                    entry.slot,
+                                    entry.period,
+                                    entry.at,
+                                    entry.occurrences + 1,
+                                    entry.attempts + 1));
+                        }
+                    }
+                }
+            } finally {
+                schedule.lock.unlock();
+            }
+            return jobs;
+        }
+
+        private Run dispatch(Job job) {
+            CommandSchedule.Stored stored;
+            try {
+                stored = schedule.read(job.position());
+            } catch (UnknownEventException | EventCodec.UnreadableEventException | IllegalStateException unreadable) {
+                return failed(unreadable);
+            }
+            try {
+                bus.dispatch(stored.command(), stored.metadata().with(Metadata.ID, job.dispatchId()));
+                return new Run(Outcome.SUCCEEDED, "", Optional.empty());
+            } catch (RejectedException rejected) {
+                return new Run(Outcome.REJECTED, keepable(rejected.reason()), Optional.empty());
+            } catch (Throwable thrown) { // an error of the handler is a failure of its command too
+                return failed(thrown);
+            }
+        }
+
+        private Run failed(Throwable thrown) {
+            return new Run(Outcome.FAILED, keepable(thrown.toString()), Optional.of(thrown));
+        }
+
+        private ScheduleEvent told(Job job, Run run, boolean again) {
+            var now = schedule.clock().instant();
+            if (again) {
+                return new Attempted(
+                        job.id(),
+                        job.attempt(),
+                        run.reason(),
+                        now.plus(schedule.delays().get(job.attempt() - 1)));
+            }
+            var result = new Result(run.outcome(), run.reason(), job.attempt(), name);
+            if (job.period().isZero()) {
+                return new Ended(job.id(), result);
+            }
+            var passed = Duration.between(job.due(), now);
+            long periods = passed.isNegative() ? 1 : passed.dividedBy(job.period()) + 1;
+            return new Recurred(
+                    job.id(),
+                    job.occurrence(),
+                    result,
+                    job.due().plus(job.period().multipliedBy(periods)));
+        }
+
+        private Released released() {
+            return new Released(lane.number, name);
+        }
+
+        // ---- the claim
+
+        private void claim(List<String> ids, Position after) {
+            appending.lock();
+            try {
+                var now = schedule.clock().instant();
+                var mark = new Claimed(lane.number, name, now.plus(schedule.claim()), ids);
+                claim = schedule.log()
+                        .append(List.of(mark), AppendCondition.unchanged(claims, after))
+                        .last();
+                left = ids;
+                renewal = now.plus(schedule.claim().dividedBy(2));
+            } finally {
+                appending.unlock();
+            }
+        }
+
+        private void left(List<String> ids) {
+            appending.lock();
+            try {
+                left = ids;
+            } finally {
+                appending.unlock();
+            }
+        }
+
+        /** Renews the claim if half of it is over; gives whether there is one. */
+        private boolean renewIfDue() {
+            appending.lock();
+            try {
+                var held = claim;
+                var due = renewal;
+                if (held == null || due == null) {
+                    return false;
+                }
+                if (schedule.clock().instant().isBefore(due)) {
+                    return true;
+                }
+                claim(left, held);
+                return true;
+            } catch (AppendConflictException taken) {
+                lost();
+                return false;
+            } catch (AppendOutcomeUnknownException unknown) {
+                lost(); // it may stand, and nobody knows where
+                tell(unknown);
+                return false;
+            } finally {
+                appending.unlock();
+            }
+        }
+
+        private void lost() {
+            claim = null;
+            renewal = null;
+        }
+
+        /**
+         * Appends if the claim still stands; gives whether it does. Where the outcome is unknown the log tells: whether the
+         * job has gone on from where it was.
+         */
+        private boolean append(List<? extends ScheduleEvent> events, @Nullable Job job) {
+            appending.lock();
+            try {
+                for (int attempt = 1; claim != null; attempt++) {
+                    try {
+                        schedule.log().append(events, AppendCondition.unchanged(claims, claim));
+                        if (events.get(events.size() - 1) instanceof Released) {
+                            lost();
+                        }
+                        return true;
+                    } catch (AppendConflictException taken) {
+                        lost();
+                    } catch (AppendOutcomeUnknownException unknown) {
+                        if (attempt == CommandSchedule.ATTEMPTS) {
+                            throw unknown;
+                        }
+                        schedule.refresh();
+                        if (!stands()) {
+                            lost(); // or given back by this very append
+                        } else if (job != null && !isAsBefore(job)) {
+                            return true; // it was written
+                        }
+                    }
+                }
+                return false;
+            } finally {
+                appending.unlock();
+            }
+        }
+
+        private boolean stands() {
+            schedule.lock.lock();
+            try {
+                var held = lane.claim;
+                return held != null && held.position().equals(claim);
+            } finally {
+                schedule.lock.unlock();
+            }
+        }
+
+        private boolean isAsBefore(Job job) {
+            schedule.lock.lock();
+            try {
+                var entry = schedule.pending().due(job.id());
+                return entry != null
+                        && entry.attempts == job.attempt() - 1
+                        && entry.occurrences == job.occurrence() - 1;
+            } finally {
+                schedule.lock.unlock();
+            }
+        }
+
+        /** Lets the lane be claimed anew at once if the claim was neither given back nor lost: something has failed. */
+        private void abandon() {
+            appending.lock();
+            try {
+                var held = claim;
+                if (held != null) {
+                    schedule.lock.lock();
+                    try {
+                        lane.abandoned = held;
+                    } finally {
+                        schedule.lock.unlock();
+                    }
+                }
+                lost();
+            } finally {
+                appending.unlock();
+            }
+        }
+    }
+
+    /** A text that every store can keep: short, and valid Unicode without NUL. */
+    private static String keepable(String text) {
+        var kept = new StringBuilder();
+        text.codePoints()
+                .limit(LONGEST_REASON)
+                .map(c -> c == 0 || (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) ? '?' : c)
+                .forEach(kept::appendCodePoint);
+        return Objects.requireNonNull(kept.toString());
+    }
+}

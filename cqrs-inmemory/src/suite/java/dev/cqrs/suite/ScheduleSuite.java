@@ -1,0 +1,864 @@
+package dev.cqrs.suite;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Catalog;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.Appended;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.runtime.Delivery;
+import dev.cqrs.schedule.CommandSchedule;
+import dev.cqrs.schedule.CommandSchedule.Cancellation;
+import dev.cqrs.schedule.ScheduleEvent.Cancelled;
+import dev.cqrs.schedule.ScheduleEvent.Claimed;
+import dev.cqrs.schedule.ScheduleEvent.Ended;
+import dev.cqrs.schedule.ScheduleEvent.Enqueued;
+import dev.cqrs.schedule.ScheduleEvent.Outcome;
+import dev.cqrs.schedule.ScheduleEvent.Result;
+import dev.cqrs.schedule.ScheduleEvent.Timing;
+import dev.cqrs.schedule.ScheduleFailure;
+import dev.cqrs.schedule.ScheduleIdReusedException;
+import dev.cqrs.schedule.ScheduleTimeoutException;
+import dev.cqrs.schedule.ScheduleWorker;
+import dev.cqrs.schedule.ScheduledCommand.State;
+import dev.cqrs.suite.Pages.Note;
+import dev.cqrs.testing.CrashPoints;
+import dev.cqrs.testing.SeededScheduler;
+import dev.cqrs.testing.SimulatedCrash;
+import dev.cqrs.testing.VirtualClock;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.Executor;
+import java.util.function.BiConsumer;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * What a schedule does, over a log of the extending class. Time is virtual and the order of tasks a seed's.
+ */
+@Timeout(120)
+public abstract class ScheduleSuite {
+
+    private static final Instant START = Instant.parse("2026-01-05T09:00:00Z");
+
+    protected VirtualClock clock = new VirtualClock(START);
+    protected SeededScheduler executor = new SeededScheduler(7, clock);
+    protected EventStore log;
+    protected EventStore domain;
+    private final List<ScheduleFailure> failures = new ArrayList<>();
+    private final List<String> ran = new ArrayList<>();
+    private BiConsumer<Note, Metadata> before = (note, metadata) -> {};
+
+    @SuppressWarnings("NullAway.Init") // opened before each test
+    protected ScheduleSuite() {}
+
+    /** Makes a log without events. */
+    protected abstract EventStore emptyLog(Catalog catalog, Clock clock);
+
+    /** Makes a store without checkpoints, which knows the class of "schedule". */
+    protected abstract CheckpointStore emptyCheckpoints();
+
+    /** How many seeds the explorations try. */
+    protected int seeds() {
+        return 40;
+    }
+
+    @BeforeEach
+    void open_empty_logs() {
+        open(new SeededScheduler(7, clock));
+    }
+
+    private void open(SeededScheduler scheduler) {
+        executor = scheduler;
+        clock = scheduler.clock();
+        log = emptyLog(Pages.operations(), clock);
+        domain = emptyLog(Pages.domain(), clock);
+    }
+
+    private CommandSchedule.Builder schedule(EventStore log) {
+        return CommandSchedule.builder(log, clock)
+                .key(Note.class, Note::page)
+                .lanes(4)
+                .atOnce(2)
+                .claim(Duration.ofSeconds(30));
+    }
+
+    private CommandSchedule schedule() {
+        return schedule(log).build();
+    }
+
+    private ScheduleWorker work(CommandSchedule schedule, String name) {
+        return work(schedule, name, executor, executor::schedule, domain);
+    }
+
+    private ScheduleWorker work(
+            CommandSchedule schedule, String name, Executor executor, Delivery.Timer timer, EventStore domain) {
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            ran.add(metadata.id().orElseThrow());
+            before.accept(note, metadata);
+        });
+        return schedule.work(name, bus, executor, timer, failures::add);
+    }
+
+    private static Metadata id(String id) {
+        return Metadata.withId(id);
+    }
+
+    private static State state(CommandSchedule schedule, String id) {
+        return schedule.find(id).orElseThrow().state();
+    }
+
+    private int count(Class<?> type) {
+        try (var events = log.read(EventQuery.types(type))) {
+            return events.toList().size();
+        }
+    }
+
+    private void passOn(Duration duration) {
+        executor.runFor(duration);
+    }
+
+    // ---- a queue
+
+    @Test
+    void what_is_stored_runs_once_in_the_order_of_its_key_and_its_end_is_told() {
+        var schedule = schedule();
+        for (int i = 1; i <= 40; i++) {
+            schedule.enqueue(new Note("p" + i % 3, i), id("n-" + i));
+        }
+        assertThat(state(schedule, "n-1")).isEqualTo(State.DUE);
+
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker.name()).isEqualTo("w");
+            executor.runAll();
+        }
+
+        for (int page = 0; page < 3; page++) {
+            int rest = page;
+            assertThat(Pages.on(domain, "p" + page))
+                    .isEqualTo(IntStream.rangeClosed(1, 40)
+                            .filter(i -> i % 3 == rest)
+                            .boxed()
+                            .toList());
+        }
+        assertThat(ran).hasSize(40).doesNotHaveDuplicates();
+        assertThat(schedule.find("n-7").orElseThrow().attempts()).isEqualTo(1);
+        assertThat(state(schedule, "n-7")).isEqualTo(State.SUCCEEDED);
+        var status = schedule.status();
+        assertThat(status.succeeded()).isEqualTo(40);
+        assertThat(status.due() + status.waiting() + status.taken()).isZero();
+        assertThat(status.lanes()).isNotEmpty().allSatisfy(lane -> {
+            assertThat(lane.worker()).isEqualTo("w");
+            assertThat(lane.until()).isEmpty();
+        });
+        assertThat(schedule.find("n-41")).isEmpty();
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void the_same_command_under_the_same_id_is_stored_once_and_another_is_refused() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("n-1"));
+        var head = log.head();
+
+        assertThat(schedule.enqueue(new Note("p", 1), id("n-1"))).isEqualTo("n-1");
+        assertThat(schedule.at(START, new Note("p", 1), id("n-1"))).isEqualTo("n-1");
+        assertThatThrownBy(() -> schedule.enqueue(new Note("p", 2), id("n-1")))
+                .isInstanceOf(ScheduleIdReusedException.class)
+                .hasMessageContaining("Note has the id \"n-1\"")
+                .hasMessageContaining("position 2");
+        assertThat(log.head()).isEqualTo(head);
+    }
+
+    @Test
+    void an_id_comes_from_the_metadata_or_from_the_supplier_and_the_handler_gets_all_metadata() {
+        var schedule = schedule(log).ids(() -> "made").build();
+        before = (note, metadata) -> assertThat(metadata.correlation()).contains("c-1");
+
+        var id = schedule.enqueue(new Note("p", 1), Metadata.none().with(Metadata.CORRELATION, "c-1"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+
+        assertThat(id).isEqualTo("made");
+        assertThat(state(schedule, "made")).isEqualTo(State.SUCCEEDED);
+        assertThatThrownBy(() -> schedule().enqueue(new Note("p", 1)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("ids(...)");
+    }
+
+    @Test
+    void nothing_is_written_while_there_is_nothing_to_do() {
+        var schedule = schedule();
+        schedule.at(START.plus(Duration.ofDays(1)), new Note("p", 1), id("tomorrow"));
+        try (var first = work(schedule, "w1");
+                var second = work(schedule(), "w2")) {
+            passOn(Duration.ofMinutes(1));
+            var head = log.head();
+            passOn(Duration.ofHours(5));
+            assertThat(log.head()).isEqualTo(head);
+            assertThat(first).isNotEqualTo(second);
+        }
+    }
+
+    @Test
+    void a_schedule_with_another_number_of_lanes_is_refused() {
+        schedule();
+        assertThatThrownBy(() -> schedule(log).lanes(5).build())
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("has 4 lanes, but this process was told 5");
+    }
+
+    // ---- outcomes
+
+    @Test
+    void a_rejection_is_an_end_and_is_not_tried_again() {
+        var schedule = schedule(log).retry(Duration.ofSeconds(1)).build();
+        schedule.enqueue(new Note("p", -1), id("bad"));
+        try (var worker = work(schedule, "w")) {
+            executor.runAll();
+            assertThat(worker).isNotNull();
+        }
+        var found = schedule.find("bad").orElseThrow();
+        assertThat(found.state()).isEqualTo(State.REJECTED);
+        assertThat(found.reason()).isEqualTo("less than nothing");
+        assertThat(ran).containsExactly("bad");
+        assertThat(failures).isEmpty();
+        assertThat(schedule.retry("bad")).isFalse();
+    }
+
+    @Test
+    void who_fails_is_tried_again_and_only_those_of_its_key_wait() {
+        var schedule = schedule(log)
+                .retry(Duration.ofSeconds(10), Duration.ofSeconds(60))
+                .build();
+        before = (note, metadata) -> {
+            if (note.number() == 1) {
+                throw new IllegalStateException("not \u0000 today");
+            }
+        };
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        schedule.enqueue(new Note("q", 3), id("q-3"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(5));
+            assertThat(state(schedule, "q-3")).isEqualTo(State.SUCCEEDED);
+            var waits = schedule.find("p-1").orElseThrow();
+            assertThat(waits.state()).isEqualTo(State.WAITING);
+            assertThat(waits.due()).contains(START.plusSeconds(10));
+            assertThat(waits.attempts()).isEqualTo(1);
+            assertThat(waits.reason()).isEqualTo("java.lang.IllegalStateException: not ? today");
+            assertThat(ran).doesNotContain("p-2");
+            assertThat(schedule.status().oldestDue()).isPresent();
+
+            passOn(Duration.ofSeconds(10));
+            assertThat(schedule.find("p-1").orElseThrow().attempts()).isEqualTo(2);
+            assertThat(ran).doesNotContain("p-2");
+
+            passOn(Duration.ofSeconds(60));
+            assertThat(state(schedule, "p-1")).isEqualTo(State.FAILED);
+            assertThat(state(schedule, "p-2")).isEqualTo(State.SUCCEEDED);
+            assertThat(schedule.status().failed()).isEqualTo(1);
+            assertThat(failures).extracting(ScheduleFailure::attempt).containsExactly(1, 2, 3);
+            assertThat(failures).extracting(ScheduleFailure::again).containsExactly(true, true, false);
+
+            assertThat(schedule.failed(9)).containsExactly(schedule.find("p-1").orElseThrow());
+            assertThat(schedule.failed(0)).isEmpty();
+
+            before = (note, metadata) -> {};
+            assertThat(schedule.retry("p-1")).isTrue();
+            assertThat(schedule.failed(9)).isEmpty();
+            executor.runAll();
+            assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
+            assertThat(schedule.retry("p-1")).isFalse();
+            assertThat(schedule.retry("nobody")).isFalse();
+            assertThat(schedule.status().failed()).isZero();
+        }
+        assertThat(Pages.on(domain, "p")).containsExactly(2, 1);
+    }
+
+    @Test
+    void an_error_of_a_handler_is_a_failure_of_its_command_alone() {
+        var schedule = schedule();
+        before = (note, metadata) -> {
+            if (note.number() == 1) {
+                throw new StackOverflowError("deep");
+            }
+        };
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(state(schedule, "p-1")).isEqualTo(State.FAILED);
+        assertThat(state(schedule, "p-2")).isEqualTo(State.SUCCEEDED);
+    }
+
+    @Test
+    void an_interrupt_of_the_thread_does_not_count_and_the_command_runs_later() {
+        var schedule = schedule();
+        before = (note, metadata) -> {
+            if (ran.size() == 1) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted");
+            }
+        };
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            while (ran.isEmpty()) {
+                executor.runOne();
+            }
+            assertThat(Thread.interrupted()).isTrue();
+            executor.runAll();
+        } finally {
+            Thread.interrupted();
+        }
+        assertThat(ran).containsExactly("p-1", "p-1");
+        assertThat(schedule.find("p-1").orElseThrow().attempts()).isEqualTo(1);
+        assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
+    }
+
+    // ---- a schedule
+
+    @Test
+    void what_is_for_an_instant_runs_then_and_not_before() {
+        var schedule = schedule();
+        schedule.at(START.plusSeconds(100), new Note("p", 3), id("late"));
+        schedule.after(Duration.ofSeconds(50), new Note("p", 2), id("soon"));
+        schedule.at(START.minusSeconds(5), new Note("p", 1), id("past"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(49));
+            assertThat(ran).containsExactly("past");
+            assertThat(schedule.find("soon").orElseThrow().due()).contains(START.plusSeconds(50));
+            assertThat(schedule.status().waiting()).isEqualTo(2);
+            passOn(Duration.ofSeconds(2));
+            assertThat(ran).containsExactly("past", "soon");
+            passOn(Duration.ofSeconds(50));
+            assertThat(ran).containsExactly("past", "soon", "late");
+        }
+    }
+
+    @Test
+    void what_runs_again_and_again_does_so_at_whole_periods() {
+        var schedule = schedule();
+        schedule.every(Duration.ofMinutes(10), START.plusSeconds(60), new Note("p", 1), id("tick"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofMinutes(31));
+            assertThat(ran).containsExactly("tick#1", "tick#2", "tick#3", "tick#4");
+            var found = schedule.find("tick").orElseThrow();
+            assertThat(found.state()).isEqualTo(State.WAITING);
+            assertThat(found.occurrences()).isEqualTo(4);
+            assertThat(found.due()).contains(START.plusSeconds(60 + 4 * 600));
+
+            assertThat(schedule.cancel("tick")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(schedule.cancel("tick")).isEqualTo(Cancellation.CANCELLED);
+            passOn(Duration.ofHours(1));
+        }
+        assertThat(ran).hasSize(4);
+        assertThat(Pages.on(domain, "p")).hasSize(4);
+        assertThat(state(schedule, "tick")).isEqualTo(State.CANCELLED);
+    }
+
+    @Test
+    void a_clock_that_jumps_forward_has_each_run_once_and_back_none_twice() {
+        var schedule = schedule();
+        schedule.every(Duration.ofMinutes(10), START, new Note("p", 1), id("tick"));
+        schedule.at(START.plusSeconds(3600), new Note("q", 1), id("q-1"));
+        schedule.at(START.plusSeconds(7200), new Note("q", 2), id("q-2"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(1));
+            assertThat(ran).containsExactly("tick#1");
+
+            clock.set(START.plus(Duration.ofHours(24)).plusSeconds(1));
+            passOn(Duration.ofMinutes(2));
+            assertThat(ran).containsExactlyInAnyOrder("tick#1", "q-1", "q-2", "tick#2");
+            assertThat(Pages.on(domain, "q")).containsExactly(1, 2);
+
+            clock.set(START);
+            passOn(Duration.ofHours(23));
+            assertThat(ran).hasSize(4);
+            passOn(Duration.ofHours(2));
+            assertThat(ran).contains("tick#3").doesNotHaveDuplicates();
+        }
+    }
+
+    @Test
+    void exactly_one_of_a_run_and_a_cancel_wins() {
+        var schedule = schedule();
+        schedule.after(Duration.ofSeconds(10), new Note("p", 1), id("in-time"));
+        schedule.after(Duration.ofSeconds(20), new Note("p", 2), id("too-late"));
+        var within = new ArrayList<Cancellation>();
+        before = (note, metadata) -> within.add(schedule.cancel("too-late"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            assertThat(schedule.cancel("in-time")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(schedule.cancel("nobody")).isEqualTo(Cancellation.UNKNOWN);
+            executor.runAll();
+            assertThat(schedule.cancel("too-late")).isEqualTo(Cancellation.TOO_LATE);
+        }
+        assertThat(within).containsExactly(Cancellation.TOO_LATE);
+        assertThat(ran).containsExactly("too-late");
+        assertThat(state(schedule, "in-time")).isEqualTo(State.CANCELLED);
+        assertThat(schedule.status().cancelled()).isEqualTo(1);
+    }
+
+    @Test
+    void a_cancel_within_its_run_ends_what_runs_again_and_again() {
+        var schedule = schedule();
+        schedule.every(Duration.ofSeconds(10), START, new Note("p", 1), id("tick"));
+        before = (note, metadata) -> assertThat(schedule.cancel("tick")).isEqualTo(Cancellation.CANCELLED);
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(ran).containsExactly("tick#1");
+        assertThat(schedule.status().waiting()).isZero();
+        assertThat(state(schedule, "tick")).isEqualTo(State.CANCELLED);
+    }
+
+    @Test
+    void waiting_for_an_end_gives_it_or_says_how_the_command_stands() throws InterruptedException {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        assertThatThrownBy(() -> schedule.awaitEnded("p-1", Duration.ZERO))
+                .isInstanceOf(ScheduleTimeoutException.class)
+                .hasMessageContaining("\"p-1\" is DUE after PT0S");
+        assertThatThrownBy(() -> schedule.awaitEnded("nobody", Duration.ZERO))
+                .isInstanceOf(IllegalArgumentException.class);
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(schedule.awaitEnded("p-1", Duration.ZERO).state()).isEqualTo(State.SUCCEEDED);
+    }
+
+    // ---- several workers
+
+    @Test
+    void a_worker_whose_claim_has_ended_writes_nothing_and_the_effect_is_there_once() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        before = (note, metadata) -> {
+            if (ran.size() == 1) { // held up in the middle of the first, past its claim
+                clock.advance(Duration.ofSeconds(31));
+                try (var other = work(schedule(log).build(), "other", Runnable::run, (d, t) -> {}, domain)) {
+                    assertThat(other).isNotNull();
+                }
+            }
+        };
+        try (var worker = work(schedule, "paused")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(ran).containsExactly("p-1", "p-1", "p-2");
+        assertThat(Pages.on(domain, "p")).containsExactly(1, 2);
+        try (var events = log.read(EventQuery.types(Ended.class))) {
+            assertThat(events.toList())
+                    .extracting(e -> ((Ended) e.event()).result().worker())
+                    .containsExactly("other", "other");
+        }
+    }
+
+    @Test
+    void the_claim_of_a_long_command_is_renewed() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        before = (note, metadata) -> {
+            for (int i = 0; i < 20; i++) {
+                executor.runFor(Duration.ofSeconds(10)); // others work meanwhile
+            }
+        };
+        try (var worker = work(schedule, "w1");
+                var other = work(schedule(), "w2")) {
+            executor.runAll();
+            assertThat(worker).isNotSameAs(other);
+        }
+        assertThat(ran).containsExactly("p-1");
+        assertThat(count(Claimed.class)).isBetween(10, 15);
+        assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
+    }
+
+    @Test
+    void closing_lets_the_command_that_runs_end_and_gives_the_rest_to_others() {
+        var schedule = schedule();
+        for (int i = 1; i <= 5; i++) {
+            schedule.enqueue(new Note("p", i), id("p-" + i));
+        }
+        var closing = new ArrayList<ScheduleWorker>();
+        before = (note, metadata) -> {
+            if (note.number() == 2) {
+                closing.get(0).close();
+            }
+        };
+        closing.add(work(schedule, "w1"));
+        executor.runAll();
+        assertThat(Pages.on(domain, "p")).containsExactly(1, 2);
+        assertThat(schedule.status().lanes())
+                .allSatisfy(lane -> assertThat(lane.until()).isEmpty());
+
+        before = (note, metadata) -> {};
+        try (var other = work(schedule(), "w2")) {
+            assertThat(other).isNotNull();
+            executor.runAll();
+        }
+        assertThat(Pages.on(domain, "p")).containsExactly(1, 2, 3, 4, 5);
+        closing.get(0).close();
+    }
+
+    @Test
+    void all_of_it_survives_a_restart() {
+        var first = schedule();
+        first.enqueue(new Note("p", 1), id("p-1"));
+        first.after(Duration.ofSeconds(100), new Note("p", 2), id("p-2"));
+        first.every(Duration.ofSeconds(60), START, new Note("q", 1), id("tick"));
+        try (var worker = work(first, "w1")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(70));
+        }
+        assertThat(ran).containsExactlyInAnyOrder("p-1", "tick#1", "tick#2");
+
+        try (var worker = work(schedule(), "w2")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(60));
+        }
+        assertThat(ran).containsExactlyInAnyOrder("p-1", "tick#1", "tick#2", "tick#3", "p-2");
+    }
+
+    @Test
+    void a_start_from_a_checkpoint_knows_the_same_as_one_from_the_beginning() {
+        var checkpoints = emptyCheckpoints();
+        var first = schedule(log)
+                .checkpoints(checkpoints, "schedule")
+                .retry(Duration.ofHours(1))
+                .build();
+        before = (note, metadata) -> {
+            if (note.number() == 0) {
+                throw new IllegalStateException("zero");
+            }
+        };
+        int many = 6_000; // two marks each
+        try (var worker = work(first, "w1")) {
+            assertThat(worker).isNotNull();
+            first.after(Duration.ofDays(1), new Note("p", 1), id("tomorrow"));
+            first.every(Duration.ofDays(1), START, new Note("q", 1), id("tick"));
+            first.enqueue(new Note("z", 0), id("z-0"));
+            first.enqueue(new Note("z", 1), id("z-1"));
+            passOn(Duration.ofSeconds(1)); // so that one waits to be tried again, and one for that
+            for (int i = 0; i < many; i += 1_000) { // as a worker would leave them, but in few appends
+                var marks = new ArrayList<Object>();
+                for (int n = i; n < i + 1_000; n++) {
+                    marks.add(new Enqueued("x-" + n, 0, 0, Timing.NOW, START, Duration.ZERO));
+                    marks.add(new Note("x", n));
+                    marks.add(new Ended("x-" + n, new Result(Outcome.SUCCEEDED, "", 1, "w0")));
+                }
+                log.append(marks, AppendCondition.none());
+            }
+            passOn(Duration.ofSeconds(1));
+        }
+        assertThat(checkpoints.position("schedule")).isPresent();
+        var behind = schedule(log).checkpoints(checkpoints, "schedule").build();
+        assertThat(behind.status()).isEqualTo(schedule().status());
+        assertThat(behind.status().succeeded()).isEqualTo(many + 1);
+        before = (note, metadata) -> {};
+        ran.clear();
+        try (var worker = work(behind, "w2")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofHours(25));
+        }
+        assertThat(ran).containsExactlyInAnyOrder("z-0", "z-1", "tomorrow", "tick#2");
+        assertThat(ran.indexOf("z-0")).isLessThan(ran.indexOf("z-1"));
+    }
+
+    // ---- what can go wrong
+
+    /** An operations log in whose appends and reads somebody meddles. */
+    private static class Meddled implements EventStore {
+        final EventStore store;
+
+        Meddled(EventStore store) {
+            this.store = store;
+        }
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            return store.append(events, condition, metadata);
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            return store.read(query, options);
+        }
+
+        @Override
+        public dev.cqrs.event.Position head() {
+            return store.head();
+        }
+
+        @Override
+        public Catalog catalog() {
+            return store.catalog();
+        }
+
+        @Override
+        public Subscription onAppend(Signal signal) {
+            return store.onAppend(signal);
+        }
+    }
+
+    /** Calls somebody before the first append of an event of a class. */
+    private static EventStore before(Class<?> type, EventStore store, Runnable meddler) {
+        return new Meddled(store) {
+            private boolean done;
+
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (!done && events.stream().anyMatch(type::isInstance)) {
+                    done = true;
+                    meddler.run();
+                }
+                return store.append(events, condition, metadata);
+            }
+        };
+    }
+
+    @Test
+    void a_cancel_that_a_worker_forestalls_is_too_late() {
+        var schedule = schedule(before(Cancelled.class, log, executor::runAll)).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule(), "w")) {
+            assertThat(worker).isNotNull();
+            assertThat(schedule.cancel("p-1")).isEqualTo(Cancellation.TOO_LATE);
+        }
+        assertThat(ran).containsExactly("p-1");
+        assertThat(count(Cancelled.class)).isZero();
+    }
+
+    @Test
+    void a_worker_that_a_cancel_forestalls_runs_the_rest() {
+        var plain = schedule();
+        plain.enqueue(new Note("p", 1), id("p-1"));
+        plain.enqueue(new Note("p", 2), id("p-2"));
+        var cancelled = new ArrayList<Cancellation>();
+        var schedule = schedule(before(Claimed.class, log, () -> cancelled.add(plain.cancel("p-1"))))
+                .build();
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(cancelled).containsExactly(Cancellation.CANCELLED);
+        assertThat(ran).containsExactly("p-2");
+        assertThat(plain.status()).isEqualTo(schedule.status());
+    }
+
+    @Test
+    void a_worker_whose_store_fails_goes_on_soon_and_need_not_wait_for_the_end_of_its_own_claim() {
+        var schedule = schedule(before(Ended.class, log, () -> {
+                    throw new IllegalArgumentException("the store is away");
+                }))
+                .build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(3));
+            assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
+        }
+        assertThat(ran).containsExactly("p-1", "p-1");
+        assertThat(Pages.on(domain, "p")).containsExactly(1);
+        assertThat(failures).hasSize(1);
+        assertThat(failures.get(0).id()).isEmpty();
+    }
+
+    /** An operations log that is now and then away, or whose outcome is unknown, whether it was written or not. */
+    private static final class Unsure extends Meddled {
+        private final SplittableRandom random;
+
+        Unsure(EventStore store, long seed) {
+            super(store);
+            this.random = new SplittableRandom(seed);
+        }
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            int chance = random.nextInt(6);
+            if (chance == 0) {
+                throw new AppendOutcomeUnknownException("it", new IllegalStateException("before"));
+            }
+            var appended = super.append(events, condition, metadata);
+            if (chance == 1) {
+                throw new AppendOutcomeUnknownException("it", new IllegalStateException("after"));
+            }
+            return appended;
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            if (random.nextInt(50) == 0) {
+                throw new IllegalArgumentException("the store is away");
+            }
+            return super.read(query, options);
+        }
+    }
+
+    @Test
+    void a_store_that_fails_or_does_not_know_costs_time_and_nothing_else() {
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            failures.clear();
+            var safe = schedule();
+            for (int i = 1; i <= 12; i++) {
+                safe.enqueue(new Note("p" + i % 2, i), id("n-" + i));
+            }
+            var unsure = new Unsure(log, scheduler.seed());
+            var schedule = unsure(unsure);
+            try (var first = work(schedule, "w1");
+                    var second = work(unsure(unsure), "w2")) {
+                assertThat(first).isNotSameAs(second);
+                scheduler.runAll();
+            }
+            checkAllNoted(12, 2);
+            assertThat(failures).extracting(ScheduleFailure::id).allMatch(Optional::isEmpty);
+            assertThat(safe.status().succeeded()).isEqualTo(12);
+        });
+    }
+
+    private CommandSchedule unsure(EventStore store) {
+        while (true) {
+            try {
+                return schedule(store).build();
+            } catch (IllegalArgumentException away) {
+                // again
+            }
+        }
+    }
+
+    private void checkAllNoted(int count, int pages) {
+        for (int page = 0; page < pages; page++) {
+            int rest = page;
+            assertThat(Pages.on(domain, "p" + page))
+                    .isEqualTo(IntStream.rangeClosed(1, count)
+                            .filter(i -> i % pages == rest)
+                            .boxed()
+                            .toList());
+        }
+    }
+
+    @Test
+    void workers_that_crash_at_any_append_of_either_log_lose_nothing_and_do_nothing_twice() {
+        CrashPoints.explore(Math.max(1, seeds() / 8), 1, (scheduler, crashes) -> {
+            open(scheduler);
+            failures.clear();
+            int stored = 0;
+            try {
+                var schedule = schedule(crashes.around(log)).build();
+                startCrashing(schedule, "w1", scheduler, crashes);
+                startCrashing(schedule(crashes.around(log)).build(), "w2", scheduler, crashes);
+                for (int i = 1; i <= 8; i++) {
+                    schedule.enqueue(new Note("p" + i % 2, i), id("n-" + i));
+                    stored = i;
+                    scheduler.runOne();
+                }
+                scheduler.runAll();
+            } catch (SimulatedCrash crash) {
+                // all workers of the process are gone
+            }
+            crashes.restart();
+            var schedule = schedule(crashes.around(log)).build();
+            try (var worker = startCrashing(schedule, "w3", scheduler, crashes)) {
+                assertThat(worker).isNotNull();
+                for (int i = stored + 1; i <= 8; i++) { // of which the first may be there
+                    schedule.enqueue(new Note("p" + i % 2, i), id("n-" + i));
+                }
+                scheduler.runAll();
+            }
+            checkAllNoted(8, 2);
+            assertThat(schedule.status().succeeded()).isEqualTo(8);
+            assertThat(schedule.status().due()).isZero();
+        });
+    }
+
+    /** The timer dies with the process, as its executor does. */
+    private ScheduleWorker startCrashing(
+            CommandSchedule schedule, String name, SeededScheduler scheduler, CrashPoints crashes) {
+        return work(
+                schedule,
+                name,
+                crashes.around(scheduler.named(name)),
+                (delay, task) -> crashes.around((Executor) later -> scheduler.schedule(delay, later))
+                        .execute(task),
+                crashes.around(domain));
+    }
+
+    @Test
+    void any_order_of_the_tasks_of_several_workers_keeps_the_order_of_keys_and_one_of_cancel_and_run_wins() {
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            failures.clear();
+            ran.clear();
+            var attempts = new HashMap<Integer, Integer>();
+            before = (note, metadata) -> {
+                if (note.number() % 5 == 0 && attempts.merge(note.number(), 1, Integer::sum) < 3) {
+                    throw new IllegalStateException("not yet");
+                }
+            };
+            var cancelled = new ArrayList<Integer>();
+            var schedules = List.of(schedule(log), schedule(log), schedule(log)).stream()
+                    .map(builder -> builder.retry(Duration.ofSeconds(1), Duration.ofSeconds(50))
+                            .build())
+                    .toList();
+            var workers = new ArrayList<ScheduleWorker>();
+            for (int i = 0; i < 4; i++) {
+                workers.add(work(schedules.get(i % 3), "w" + i, scheduler.named("w" + i), scheduler::schedule, domain));
+            }
+            int seen = 20;
+            for (int i = 1; i <= seen; i++) {
+                schedules.get(scheduler.choose(3)).enqueue(new Note("p" + i % 3, i), id("n-" + i));
+                for (int steps = scheduler.choose(6); steps > 0; steps--) {
+                    scheduler.runOne();
+                }
+                int other = 1 + scheduler.choose(i);
+                if (schedules.get(scheduler.choose(3)).cancel("n-" + other) == Cancellation.CANCELLED
+                        && !cancelled.contains(other)) {
+                    cancelled.add(other);
+                }
+            }
+            scheduler.runAll();
+            workers.forEach(ScheduleWorker::close);
+            for (int page = 0; page < 3; page++) {
+                int rest = page;
+                assertThat(Pages.on(domain, "p" + page))
+                        .isEqualTo(IntStream.rangeClosed(1, seen)
+                                .filter(i -> i % 3 == rest && !cancelled.contains(i))
+                                .boxed()
+                                .toList());
+            }
+            assertThat(ran).noneMatch(id -> cancelled.contains(Integer.parseInt(id.substring(2))));
+            var status = schedules.get(0).status();
+            assertThat(status.succeeded()).isEqualTo(seen - cancelled.size());
+            assertThat(status.cancelled()).isEqualTo(cancelled.size());
+            assertThat(status).isEqualTo(schedules.get(1).status());
+        });
+    }
+}

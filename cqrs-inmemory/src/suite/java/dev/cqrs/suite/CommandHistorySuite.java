@@ -593,7 +593,7 @@ public abstract class CommandHistorySuite {
         Interceptor interrupted = (message, metadata, next) -> {
             throw new InterruptedException("at once");
         };
-        var scope = CommandHistory.over(operations, Notes.bus(domain, List.of(interrupted)), ids)
+        var scope = CommandHistory.over(Interruptible.of(operations), Notes.bus(domain, List.of(interrupted)), ids)
                 .in("user-7");
         try {
             assertThatThrownBy(() -> scope.dispatch(write(0, "a"))).isInstanceOf(HandlerFailedException.class);

@@ -52,6 +52,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -609,8 +610,8 @@ public abstract class JournalSuite {
     void with_notes_a_replay_goes_by_the_order_of_effects_and_not_of_ends() throws Exception {
         var journal = whole();
         var store = journal.noting(domain);
-        var appended = new java.util.concurrent.CountDownLatch(1);
-        var goOn = new java.util.concurrent.CountDownLatch(1);
+        var appended = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
         Interceptor lateToEnd = (message, metadata, next) -> {
             var result = next.proceed(message, metadata);
             if (message instanceof PayIn) {
@@ -643,6 +644,38 @@ public abstract class JournalSuite {
                         Optional.of(Position.of(2)),
                         Optional.of(Position.of(3)),
                         Optional.empty());
+    }
+
+    @Test
+    void with_notes_a_command_that_appended_nothing_is_replayed_on_the_state_it_saw() throws Exception {
+        var journal = whole();
+        var store = journal.noting(domain);
+        var looked = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        Interceptor lateToEnd = (message, metadata, next) -> {
+            var result = next.proceed(message, metadata);
+            if (message instanceof Twice) {
+                looked.countDown();
+                goOn.await();
+            }
+            return result;
+        };
+        var bus = Tills.bus(store, journal, lateToEnd);
+        var executor = Executors.newSingleThreadExecutor();
+        try {
+            var first = executor.submit(() -> bus.dispatch(new Twice("t1"))); // of nothing
+            looked.await();
+            bus.dispatch(new PayIn("t1", 100, "x"));
+            goOn.countDown();
+            first.get();
+        } finally {
+            executor.shutdownNow();
+        }
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(2);
+
+        assertThat(log(fresh)).isEqualTo(log(domain));
     }
 
     @Test
@@ -882,7 +915,7 @@ public abstract class JournalSuite {
             Thread.currentThread().interrupt();
             return 7;
         };
-        var journal = builder().build();
+        var journal = builder(Interruptible.of(operations)).build();
         try {
             assertThatThrownBy(() -> Tills.bus(domain, journal, interrupted).dispatch(new PayOut("t1", 5)))
                     .isInstanceOf(HandlerFailedException.class);

@@ -30,8 +30,9 @@ fi
 budget() {
     cat <<'TABLE'
 part                                                       cells  s a cell  minutes
-command, 16 types of 100, all                                  8     18-40      3.9
-command, 1 and 100 types of 100, floor and ours                8        18      2.4
+command, 16 types of 100, all                                  9     18-40      4.2
+command, 1 and 100 types of 100, floor and ours               10        18      3.0
+command, 1 and 16 types, observation, validation, retry        6        18      1.8
 query, 16 types of 100, all                                    8     18-40      3.9
 query, 1 type of 100, floor and ours                           4        18      1.2
 publish to 3 subscribers, all                                  8     25-45      4.2
@@ -51,7 +52,7 @@ contention, one thread and eight                               3        25      
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 PostgreSQL: append, read, catch-up (own server a fork)         9    60-120      9.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            56.0
+all                                                                            58.7
 TABLE
 }
 
@@ -84,8 +85,10 @@ report() {
     done
     local axon5=()
     [ ! -f "$results/axon5.json" ] || axon5=(--axon5 "$results/axon5.json")
+    local interceptors=()
+    [ ! -f "$results/interceptors.json" ] || interceptors=(--interceptors "$results/interceptors.json")
     tool Chart "$results/chart.svg" "${files[@]}"
-    tool Gates "${files[@]}" "${axon5[@]}" | tee "$results/gates.md"
+    tool Gates "${files[@]}" "${axon5[@]}" "${interceptors[@]}" | tee "$results/gates.md"
 }
 
 jdk() {
@@ -127,6 +130,8 @@ machine | tee "$results/machine.txt"
 
 jmh command 'CommandDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
 jmh command-types 'CommandDispatchBenchmark.(floor|cqrs.*)$' -p types=1,100 -p handlers=100 "${short[@]}"
+jmh interceptors 'CommandDispatchBenchmark.(floor|cqrsThreeInterceptors|cqrsObservationValidationRetry)$' -p types=1,16 \
+    -p handlers=100 "${short[@]}"
 jmh query 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
 jmh query-types 'QueryDispatchBenchmark.(floor|cqrs.*)$' -p types=1 -p handlers=100 "${short[@]}"
 jmh publish 'EventPublishBenchmark' -p subscribers=3 "${short[@]}"

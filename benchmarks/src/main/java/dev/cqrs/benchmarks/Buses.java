@@ -7,6 +7,9 @@ import dev.cqrs.benchmarks.Messages.Message;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.inmemory.InMemoryQueryBus;
+import dev.cqrs.interceptor.Observation;
+import dev.cqrs.interceptor.Retry;
+import dev.cqrs.interceptor.Validation;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.query.QueryBus;
 import java.util.List;
@@ -18,6 +21,18 @@ final class Buses {
 
     static List<Interceptor> threeInterceptors() {
         return List.of(new Interceptors.First(), new Interceptors.Second(), new Interceptors.Third());
+    }
+
+    /** Those that applications use, for all messages: an observer that counts, a check that counts, and a retry. */
+    static List<Interceptor> observationValidationRetry() {
+        return List.of(
+                Observation.of(new Interceptors.Counting(), thrown -> {
+                    throw new IllegalStateException(thrown);
+                }),
+                Validation.builder()
+                        .check(Message.class, new Interceptors.CountingCheck())
+                        .build(),
+                Retry.atOnce(3));
     }
 
     static List<an.awesome.pipelinr.Command.Middleware> threeMiddlewares() {

@@ -50,14 +50,16 @@ public abstract class CommandDispatch {
     public static class Ours {
         CommandBus bus;
         CommandBus intercepted;
+        CommandBus usual;
         CommandBus.Route<Message, Integer>[] routes;
 
-        /** Builds one bus without and one with interceptors. */
+        /** Builds one bus without interceptors, one with three that count, and one with three of the library's. */
         @Setup
         @SuppressWarnings("unchecked") // the route of a message is kept at the message's index
         public void build(Traffic traffic) {
             bus = Buses.commands(traffic.kinds, List.of());
             intercepted = Buses.commands(traffic.kinds, Buses.threeInterceptors());
+            usual = Buses.commands(traffic.kinds, Buses.observationValidationRetry());
             routes = Arrays.stream(traffic.messages)
                     .map(message -> bus.handlerFor((Class<Message>) message.getClass()))
                     .toArray(CommandBus.Route[]::new);
@@ -95,6 +97,12 @@ public abstract class CommandDispatch {
     @Benchmark
     public Integer cqrsThreeInterceptors(Ours ours, Traffic traffic) {
         return ours.intercepted.dispatch(traffic.messages[traffic.next()]);
+    }
+
+    /** Through the bus, an observation, a validation and a retry, none of which has anything to say. */
+    @Benchmark
+    public Integer cqrsObservationValidationRetry(Ours ours, Traffic traffic) {
+        return ours.usual.dispatch(traffic.messages[traffic.next()]);
     }
 
     /** On a route that was looked up before. */

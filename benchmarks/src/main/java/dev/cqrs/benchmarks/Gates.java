@@ -12,7 +12,8 @@ import java.util.function.ToDoubleFunction;
 
 /**
  * Holds results against what this library promises: {@code Gates RESULT.json...}, where the results of several runs
- * under the same JDK may be given, and {@code --axon5 RESULT.json} for a run beside Axon 5 on its own JDK.
+ * under the same JDK may be given, {@code --axon5 RESULT.json} for a run beside Axon 5 on its own JDK, and
+ * {@code --interceptors RESULT.json} for one of the library's own interceptors, which has a floor of its own.
  *
  * <p>Prints a row a promise with the gate, the goal and what was measured: the median over forks of ours divided by
  * that of the other, and in brackets the least and the greatest that any two forks would give. Exits with status 1 if a
@@ -32,25 +33,29 @@ public final class Gates {
     public static void main(String[] arguments) throws IOException {
         var files = new ArrayList<Path>();
         var axon5 = new ArrayList<Path>();
+        var interceptors = new ArrayList<Path>();
         for (int i = 0; i < arguments.length; i++) {
             if (arguments[i].equals("--axon5") && i + 1 < arguments.length) {
                 axon5.add(Path.of(arguments[++i]));
+            } else if (arguments[i].equals("--interceptors") && i + 1 < arguments.length) {
+                interceptors.add(Path.of(arguments[++i]));
             } else {
                 files.add(Path.of(arguments[i]));
             }
         }
         var gates = new Gates();
-        gates.check(Results.read(files), Results.read(axon5));
+        gates.check(Results.read(files), Results.read(axon5), Results.read(interceptors));
         gates.rows.forEach(System.out::println);
         System.exit(gates.missed == 0 ? 0 : 1);
     }
 
-    private void check(Results results, Results axon5) {
+    private void check(Results results, Results axon5, Results interceptors) {
         rows.add("| what | gate | goal | measured | |");
         rows.add("|---|---:|---:|---:|---|");
         for (var kind : List.of("Command", "Query")) {
             dispatch(results, kind);
         }
+        interceptors(interceptors);
         publishing(results);
         most(
                 "cold start: 100 handlers, three interceptors, first command, ms",
@@ -241,6 +246,17 @@ public final class Gates {
                 120,
                 three,
                 results.cell(benchmark + "pipelinrThreeMiddlewares", SIXTEEN));
+    }
+
+    private void interceptors(Results results) {
+        for (var types : List.of(SIXTEEN, ONE)) {
+            boolean one = types[1].equals("1");
+            var name = "command, " + types[1] + (one ? " type" : " types") + ", observation, validation and retry, ";
+            var ours = results.cell("CommandDispatchBenchmark.cqrsObservationValidationRetry", types);
+            var floor = results.cell("CommandDispatchBenchmark.floor", types);
+            slower(name + "of floor", one ? 4.5 : 2.5, one ? 2.5 : 1.8, ours, floor);
+            nothingAllocated(name + "B", ours);
+        }
     }
 
     /** Ours takes at most {@code gate} times as long as the other. */

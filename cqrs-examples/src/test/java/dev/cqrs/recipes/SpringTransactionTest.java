@@ -92,7 +92,11 @@ class SpringTransactionTest {
                 .run(Ship.class, this::ship)
                 .run(ShipBoth.class, this::shipBoth)
                 .intercept(InterceptorOrder.TRANSACTION, transaction)
-                .intercept(InterceptorOrder.RETRY, Retry.atOnce(2).on(CannotAcquireLockException.class))
+                .intercept(
+                        InterceptorOrder.RETRY,
+                        Retry.atOnce(2)
+                                .on(CannotAcquireLockException.class)
+                                .unless(failure -> TransactionSynchronizationManager.isActualTransactionActive()))
                 .build());
         events.subscribe(
                 Shipped.class, shipped -> heard.add(shipped.order() + ", rows " + rows() + ", events " + store.head()));
@@ -173,6 +177,14 @@ class SpringTransactionTest {
 
         assertThat(attempts).isEqualTo(2);
         assertThat(heard).containsExactly("a, rows 1, events 1");
+    }
+
+    @Test
+    void a_failure_inside_is_tried_again_from_the_outermost_message_on() {
+        bus.get(0).dispatch(new ShipBoth(new Ship("a", Ending.BUSY_ONCE), new Ship("b", Ending.WELL), false));
+
+        assertThat(attempts).isEqualTo(3);
+        assertThat(heard).containsExactly("a, rows 2, events 2", "b, rows 2, events 2");
     }
 
     @Test

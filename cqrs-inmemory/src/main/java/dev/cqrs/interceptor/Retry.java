@@ -58,6 +58,7 @@ public final class Retry implements Interceptor {
     private final List<Duration> delays;
     private final Pause pause;
     private final Predicate<? super Exception> named;
+    private final Predicate<? super Exception> hopeless;
     private final @Nullable DoubleSupplier random;
 
     /**
@@ -88,11 +89,20 @@ public final class Retry implements Interceptor {
     }
 
     private Retry(
-            List<Duration> delays, Pause pause, Predicate<? super Exception> named, @Nullable DoubleSupplier random) {
+            List<Duration> delays,
+            Pause pause,
+            Predicate<? super Exception> named,
+            Predicate<? super Exception> hopeless,
+            @Nullable DoubleSupplier random) {
         this.delays = delays;
         this.pause = pause;
         this.named = named;
+        this.hopeless = hopeless;
         this.random = random;
+    }
+
+    private static Retry of(List<Duration> delays, Pause pause) {
+        return new Retry(delays, pause, failure -> false, failure -> false, null);
     }
 
     /**
@@ -107,7 +117,7 @@ public final class Retry implements Interceptor {
             throw new IllegalArgumentException(
                     "A message is to be tried again " + times + " times; expected 1 or more.");
         }
-        return new Retry(Collections.nCopies(times, Duration.ZERO), millis -> {}, failure -> false, null);
+        return of(Collections.nCopies(times, Duration.ZERO), millis -> {});
     }
 
     /**
@@ -129,7 +139,7 @@ public final class Retry implements Interceptor {
                 throw new IllegalArgumentException("A delay is " + delay + "; expected zero or more.");
             }
         }
-        return new Retry(List.copyOf(all), pause, failure -> false, null);
+        return of(List.copyOf(all), pause);
     }
 
     /**
@@ -151,7 +161,20 @@ public final class Retry implements Interceptor {
     public Retry when(Predicate<? super Exception> curable) {
         Objects.requireNonNull(curable, "curable");
         var before = named;
-        return new Retry(delays, pause, failure -> before.test(failure) || curable.test(failure), random);
+        return new Retry(delays, pause, failure -> before.test(failure) || curable.test(failure), hopeless, random);
+    }
+
+    /**
+     * Gives a retry that does not cure failures of which {@code hopeless} says so, conflicts included: where the thread is
+     * in a transaction that is lost with them, say, and whoever began that is to begin anew.
+     *
+     * @param hopeless is asked about what was thrown, before anything that was named
+     * @return a new retry
+     */
+    public Retry unless(Predicate<? super Exception> hopeless) {
+        Objects.requireNonNull(hopeless, "hopeless");
+        var before = this.hopeless;
+        return new Retry(delays, pause, named, failure -> before.test(failure) || hopeless.test(failure), random);
     }
 
     /**
@@ -163,7 +186,7 @@ public final class Retry implements Interceptor {
      * @return a new retry
      */
     public Retry jitter(DoubleSupplier random) {
-        return new Retry(delays, pause, named, Objects.requireNonNull(random, "random"));
+        return new Retry(delays, pause, named, hopeless, Objects.requireNonNull(random, "random"));
     }
 
     /**
@@ -203,7 +226,7 @@ public final class Retry implements Interceptor {
         var failure = first;
         for (var delay : delays) {
             if (!isCurable(failure) || !waited(delay, failure)) {
-                break;
+                throw failure;
             }
             try {
                 return next.proceed(message, metadata);
@@ -225,19 +248,17 @@ public final class Retry implements Interceptor {
         var judged = failure instanceof HandlerFailedException && failure.getCause() instanceof Exception cause
                 ? cause
                 : failure;
-        if (judged instanceof AppendConflictException conflict) {
-            if (!conflict.isRetryable()) {
-                return false;
-            }
-            if (!isTried(conflict)) {
-                return true;
-            }
+        if (judged instanceof AppendConflictException conflict && !conflict.isRetryable()) {
+            return false;
         }
         if (NEVER.stream().anyMatch(one -> one.isInstance(judged))) {
             return false;
         }
         try {
-            return named.test(judged);
+            if (hopeless.test(judged)) {
+                return false;
+            }
+            return (judged instanceof AppendConflictException && !isTried(judged)) || named.test(judged);
         } catch (RuntimeException | Error thrown) {
             throw with(failure, thrown);
         }

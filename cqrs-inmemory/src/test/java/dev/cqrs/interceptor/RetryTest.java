@@ -105,6 +105,20 @@ class RetryTest {
         assertThat(calls).isEqualTo(3);
     }
 
+    @Test
+    void a_conflict_that_a_retry_inside_has_left_to_the_outer_one_is_tried_again() {
+        fail(conflict(true));
+        var inner = Retry.atOnce(5).unless(failure -> true);
+
+        var bus = InMemoryCommandBus.builder()
+                .handle(Work.class, this::work)
+                .intercept(InterceptorOrder.RETRY, Retry.atOnce(1))
+                .intercept(InterceptorOrder.RETRY + 1, inner)
+                .build();
+
+        assertThat(bus.dispatch(new Work())).isEqualTo(2);
+    }
+
     record Transfer() implements Command<Integer> {}
 
     @Test
@@ -182,6 +196,18 @@ class RetryTest {
         assertThat(calls).isEqualTo(2);
         assertThat(send(Retry.atOnce(5).on(IllegalStateException.class).when(e -> e instanceof IOException)))
                 .isEqualTo(4);
+    }
+
+    @Test
+    void what_is_said_to_be_hopeless_is_not_tried_again_be_it_a_conflict_or_named() {
+        var retry = Retry.atOnce(5).on(IOException.class).unless(failure -> calls == 1);
+        fail(conflict(true), new IOException("line is busy"));
+
+        assertThatThrownBy(() -> send(retry)).isInstanceOf(AppendConflictException.class);
+        assertThat(send(retry)).isEqualTo(3);
+        calls = 0;
+        fail(new IOException("line is busy"));
+        assertThatThrownBy(() -> send(retry.unless(failure -> false))).hasRootCauseMessage("line is busy");
     }
 
     @Test

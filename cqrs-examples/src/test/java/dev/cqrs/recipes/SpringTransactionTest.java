@@ -240,7 +240,8 @@ class SpringTransactionTest {
     void in_a_transaction_of_the_sender_a_task_is_refused_with_the_reason() {
         var sender = new TransactionTemplate(new DataSourceTransactionManager(database));
 
-        assertThatThrownBy(() -> sender.executeWithoutResult(status -> bus.get(0).dispatch(new Ship("a", Ending.WELL))))
+        assertThatThrownBy(() ->
+                        sender.executeWithoutResult(status -> bus.get(0).dispatch(new Ship("a", Ending.WELL))))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("who dispatched has opened it");
         assertThatNothingIsLeft();

@@ -54,7 +54,8 @@ import java.util.function.Supplier;
  * <p><b>At once:</b> within one history object steps of a scope wait for each other. Of two processes one comes first; the
  * other finishes that one's step, if it finds it open, and then takes its own, up to {@value #ATTEMPTS} times. It cannot tell
  * one that is slow from one that has crashed, so a command is dispatched in both; handlers that are not idempotent take effect
- * twice without any crash. A handler must not take a step, nor wait for another thread that does.
+ * twice without any crash. Who fails where another has done the step asks again under its id, and fails only if that does, too;
+ * the command is in the history then. A handler must not take a step, nor wait for another thread that does.
  *
  * <p><b>Privacy:</b> the scope's name is a tag in the operations log, and visible at rest. Where it would be personal, use a
  * keyed hash of it.
@@ -663,7 +664,8 @@ public final class CommandHistory {
             var other = Optional.<Result>empty();
             while (ends.advance()) {
                 if (ends.event() instanceof StepEnded ended) {
-                    if (ended.result() == Result.DONE && ended.id().equals(open.mark().id())) {
+                    if (ended.result() == Result.DONE
+                            && ended.id().equals(open.mark().id())) {
                         return Optional.of(Result.DONE);
                     }
                     if (ended.started() == open.position().value()) {

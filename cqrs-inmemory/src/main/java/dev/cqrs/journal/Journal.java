@@ -354,8 +354,7 @@ public final class Journal implements Interceptor {
     }
 
     private static AppendCondition notEnded(Position started) {
-        return AppendCondition.absent(
-                EventQuery.types(CommandEnded.class).withTags(Tags.entry(started.value())));
+        return AppendCondition.absent(EventQuery.types(CommandEnded.class).withTags(Tags.entry(started.value())));
     }
 
     private void tell(Unwritten what) {
@@ -392,7 +391,7 @@ public final class Journal implements Interceptor {
     }
 
     void noteAppend(Metadata metadata, Position last) {
-        noted.accumulateAndGet(last.value(), Math::max);
+        noted(last.value());
         var own = appending(metadata);
         if (own != null) {
             own.appended(last.value());
@@ -403,6 +402,12 @@ public final class Journal implements Interceptor {
         var own = appending(metadata);
         if (own != null) {
             own.unknown = unknown;
+        }
+    }
+
+    private void noted(long position) {
+        if (position > noted.get()) { // or threads that only read would write
+            noted.accumulateAndGet(position, Math::max);
         }
     }
 
@@ -417,7 +422,7 @@ public final class Journal implements Interceptor {
     }
 
     void noteRead(Position head) {
-        noted.accumulateAndGet(head.value(), Math::max);
+        noted(head.value());
         var own = byThread.get(Thread.currentThread());
         if (own != null) {
             own.looked(head.value());

@@ -91,8 +91,8 @@ final class Replay {
         if (faults.size() == FAULTS_TOLD) {
             more++;
         } else {
-            faults.add("\"" + entry.commandName() + "\" with id " + entry.id() + " at position " + entry.position() + " "
-                    + what);
+            faults.add("\"" + entry.commandName() + "\" with id " + entry.id() + " at position " + entry.position()
+                    + " " + what);
         }
     }
 }

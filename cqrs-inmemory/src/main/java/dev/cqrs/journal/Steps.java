@@ -101,7 +101,7 @@ final class Steps {
         }
         var of = Position.of(ended.direction() == Direction.DO ? ended.started() : ended.of());
         Optional<Position> inverse = ended.undoable() ? Optional.of(position) : Optional.empty();
-        // What is done counts, even if it comes late, from a process that others have not waited for: so look where it is now.
+        // what is done counts, even if it comes late, from a process that others took for dead: so look where it is now
         switch (ended.direction()) {
             case DO -> {
                 items.subList(done, items.size()).clear();

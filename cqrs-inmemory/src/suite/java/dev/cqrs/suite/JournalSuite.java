@@ -349,7 +349,9 @@ public abstract class JournalSuite {
         bus.dispatch(new Move("t1", "t2", 30, true), Metadata.withId("move-1"));
 
         var entries = all(journal);
-        assertThat(entries).extracting(JournalEntry::commandName).containsExactly("pay-in", "move", "pay-out", "pay-in");
+        assertThat(entries)
+                .extracting(JournalEntry::commandName)
+                .containsExactly("pay-in", "move", "pay-out", "pay-in");
         var outer = entries.get(1);
         assertThat(outer.within()).isEmpty();
         assertThat(entries.subList(2, 4)).allSatisfy(entry -> {
@@ -457,13 +459,13 @@ public abstract class JournalSuite {
             switch (random.nextInt(5)) {
                 case 0 -> {
                     query = query.commands(TillCommand.class);
-                    expected.removeIf(entry ->
-                            entry.commandName().equals("move") || entry.commandName().equals("fail"));
+                    expected.removeIf(entry -> entry.commandName().equals("move")
+                            || entry.commandName().equals("fail"));
                 }
                 case 1 -> {
                     query = query.commands(Fail.class, PayIn.class);
-                    expected.removeIf(entry ->
-                            !entry.commandName().equals("fail") && !entry.commandName().equals("pay-in"));
+                    expected.removeIf(entry -> !entry.commandName().equals("fail")
+                            && !entry.commandName().equals("pay-in"));
                 }
                 default -> {}
             }

@@ -119,7 +119,8 @@ public final class Notes {
                                                                 c.note(),
                                                                 c.at(),
                                                                 text.now().substring(c.at(), c.at() + c.length()))),
-                                        (c, text) -> Undoable.reversible(text.cut(), new Write(c.note(), c.at(), text.cut())))
+                                        (c, text) -> Undoable.reversible(
+                                                text.cut(), new Write(c.note(), c.at(), text.cut())))
                                 .idempotent())
                 .handle(
                         Send.class,

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.springframework.transaction.PlatformTransactionManager;
 import org.springframework.transaction.TransactionDefinition;
-import org.springframework.transaction.TransactionStatus;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
+import org.springframework.util.Assert;
 
 /** Runs each message in a transaction of Spring's, which those that its handler sends are part of. */
 record SpringTransaction(PlatformTransactionManager manager, Consumer<Throwable> listener) implements Interceptor {
@@ -16,7 +16,9 @@ record SpringTransaction(PlatformTransactionManager manager, Consumer<Throwable>
     /** Has a task run when the transaction under way has committed and let its connection go; dropped if it rolls back. */
     @SuppressWarnings("unchecked") // what around() has bound
     void afterCommit(Runnable task) {
-        ((List<Runnable>) TransactionSynchronizationManager.getResource(this)).add(task);
+        var tasks = (List<Runnable>) TransactionSynchronizationManager.getResource(this);
+        Assert.state(tasks != null, "The transaction is not this interceptor's: who dispatched has opened it.");
+        tasks.add(task);
     }
 
     @Override
@@ -30,24 +32,21 @@ record SpringTransaction(PlatformTransactionManager manager, Consumer<Throwable>
         try {
             result = next.proceed(message, metadata);
         } catch (Throwable failed) { // checked ones as well, and they stay what they are
-            end(transaction, manager::rollback);
+            manager.rollback(transaction);
             throw failed;
+        } finally {
+            if (transaction.isNewTransaction()) {
+                TransactionSynchronizationManager.unbindResource(this);
+            }
         }
-        end(transaction, manager::commit);
+        manager.commit(transaction);
         for (var task : tasks) {
             try {
                 task.run();
-            } catch (RuntimeException failed) { // not for the sender: a retry would do all of it again
+            } catch (Throwable failed) { // not for the sender: a retry would do all of it again
                 listener.accept(failed);
             }
         }
         return result;
-    }
-
-    private void end(TransactionStatus transaction, Consumer<TransactionStatus> how) {
-        if (transaction.isNewTransaction()) {
-            TransactionSynchronizationManager.unbindResource(this);
-        }
-        how.accept(transaction);
     }
 }

@@ -30,6 +30,7 @@ import org.springframework.jdbc.datasource.DataSourceTransactionManager;
 import org.springframework.jdbc.datasource.DataSourceUtils;
 import org.springframework.transaction.UnexpectedRollbackException;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
+import org.springframework.transaction.support.TransactionTemplate;
 
 class SpringTransactionTest {
 
@@ -61,6 +62,7 @@ class SpringTransactionTest {
     private final InMemoryEventBus events = InMemoryEventBus.builder().build();
     private final List<InMemoryCommandBus> bus = new ArrayList<>();
     private JdbcEventStore store;
+    private final List<Runnable> before = new ArrayList<>();
     private int attempts;
 
     private static EmbeddedPostgres start() {
@@ -100,8 +102,13 @@ class SpringTransactionTest {
                 Shipped.class, shipped -> heard.add(shipped.order() + ", rows " + rows() + ", events " + store.head()));
     }
 
+    private void afterCommit(Runnable task) {
+        before.add(task);
+    }
+
     private void ship(Ship ship) throws Exception {
         attempts++;
+        before.forEach(transaction::afterCommit);
         jdbc.update("insert into orders values (?)", ship.order());
         var event = new Shipped(ship.order());
         store.within(DataSourceUtils.getConnection(database)).append(List.of(event), AppendCondition.none());
@@ -214,5 +221,29 @@ class SpringTransactionTest {
         assertThat(rows()).isEqualTo(2);
         assertThat(heard).containsExactly("a, rows 1, events 1", "of a, rows 2, events 2");
         assertThat(told).containsExactly(busy);
+    }
+
+    @Test
+    void an_error_of_who_is_told_does_not_reach_the_sender_either_and_the_others_are_told() {
+        var broken = new Broken();
+        afterCommit(() -> {
+            throw broken;
+        });
+
+        bus.get(0).dispatch(new Ship("a", Ending.WELL));
+
+        assertThat(told).containsExactly(broken);
+        assertThat(heard).containsExactly("a, rows 1, events 1");
+    }
+
+    @Test
+    void in_a_transaction_of_the_sender_a_task_is_refused_with_the_reason() {
+        var sender = new TransactionTemplate(new DataSourceTransactionManager(database));
+
+        assertThatThrownBy(() ->
+                        sender.executeWithoutResult(status -> bus.get(0).dispatch(new Ship("a", Ending.WELL))))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("who dispatched has opened it");
+        assertThatNothingIsLeft();
     }
 }

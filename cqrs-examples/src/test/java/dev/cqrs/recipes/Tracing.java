@@ -27,8 +27,11 @@ record Tracing(Tracer tracer) implements Observer<Tracing.Open> {
 
     @Override
     public void failed(Open open, Object message, Throwable why) {
-        open.span().recordException(why).setStatus(StatusCode.ERROR);
-        end(open);
+        try {
+            open.span().recordException(why).setStatus(StatusCode.ERROR);
+        } finally {
+            end(open);
+        }
     }
 
     private static void end(Open open) {

@@ -130,7 +130,12 @@ final class Dispatcher {
 
         @Override
         Way resolve(Class<?> type) {
-            return chainFor(type, handlers);
+            try {
+                return chainFor(type, handlers);
+            } catch (RuntimeException unknown) { // an interceptor need not know a class that nobody handles
+                handlers.find(type);
+                throw unknown;
+            }
         }
     }
 

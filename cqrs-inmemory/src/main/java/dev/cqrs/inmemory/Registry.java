@@ -218,7 +218,9 @@ final class Registry {
                 .map(type -> new Description.Message(
                         kind, type, isOpen(type), servedFrom(type).map(from -> handler(from, eventNames))))
                 .toList();
-        var concrete = types.stream().filter(Registry::isConcrete).toList();
+        var concrete = types.stream()
+                .filter(type -> isConcrete(type) && servedFrom(type).isPresent())
+                .toList();
         var interceptions = Ordered.sorted(interceptors).stream()
                 .map(ordered -> Description.Interception.of(
                         ordered,

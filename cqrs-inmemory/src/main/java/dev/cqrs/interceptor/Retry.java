@@ -30,8 +30,13 @@ import org.jspecify.annotations.Nullable;
  * {@link UnknownEventException}, conflicts that another attempt cannot cure, and a handler that returned {@code null}. A
  * {@link HandlerFailedException}, which a message sent by the handler ended with, is judged by its cause.
  *
- * <p>When all attempts have failed, the last failure is thrown unchanged. Message and metadata are the same in all
- * attempts, so a command id is, too.
+ * <p>When all attempts have failed, the last failure is thrown unchanged; a conflict has a suppressed exception then that
+ * says so. Message and metadata are the same in all attempts, so a command id is, too.
+ *
+ * <p><b>Nested:</b> to try a message again is to do all over what its handler has sent by then, and on one bus the attempts of
+ * each depth multiply. So a conflict that a message sent by the handler ended with, and that a retry has tried already, is not
+ * tried once more, unless it is named. Give what the handler sends ids that are derived from its own and handlers that
+ * are idempotent, or keep with {@link #only} to messages whose handlers send nothing.
  *
  * <p><b>Interrupts:</b> a thread that is interrupted makes no further attempt: the failure is thrown, and the flag is set.
  *
@@ -71,6 +76,16 @@ public final class Retry implements Interceptor {
          * @throws InterruptedException if the thread was interrupted before or meanwhile
          */
         void pause(long millis) throws InterruptedException;
+    }
+
+    /** Marks a conflict that a retry was not able to cure, for those further out. */
+    private static final class Tried extends Exception {
+
+        private static final long serialVersionUID = 1L;
+
+        Tried() {
+            super("A retry has tried this again, in vain", null, false, false);
+        }
     }
 
     private Retry(
@@ -211,7 +226,7 @@ public final class Retry implements Interceptor {
         var failure = first;
         for (var delay : delays) {
             if (!isCurable(failure) || !waited(delay, failure)) {
-                break;
+                throw failure;
             }
             try {
                 return next.proceed(message, metadata);
@@ -219,13 +234,23 @@ public final class Retry implements Interceptor {
                 failure = another;
             }
         }
+        if (failure instanceof AppendConflictException && !isTried(failure)) {
+            failure.addSuppressed(new Tried());
+        }
         throw failure;
+    }
+
+    private static boolean isTried(Exception failure) {
+        return List.of(failure.getSuppressed()).stream().anyMatch(Tried.class::isInstance);
     }
 
     private boolean isCurable(Exception failure) {
         var judged = failure instanceof HandlerFailedException && failure.getCause() instanceof Exception cause
                 ? cause
                 : failure;
+        if (judged instanceof AppendConflictException conflict && !conflict.isRetryable()) {
+            return false;
+        }
         if (NEVER.stream().anyMatch(one -> one.isInstance(judged))) {
             return false;
         }
@@ -233,7 +258,7 @@ public final class Retry implements Interceptor {
             if (hopeless.test(judged)) {
                 return false;
             }
-            return judged instanceof AppendConflictException conflict ? conflict.isRetryable() : named.test(judged);
+            return (judged instanceof AppendConflictException && !isTried(judged)) || named.test(judged);
         } catch (RuntimeException | Error thrown) {
             throw with(failure, thrown);
         }

@@ -40,11 +40,21 @@ public final class Validation implements Interceptor {
 
     @Override
     public Object around(Object message, Metadata metadata, Next next) throws Exception {
-        var faults = checks.of(message.getClass()).apply(message);
+        var faults = faults(checks.of(message.getClass()), message);
         if (!faults.isEmpty()) {
             throw new InvalidMessageException(message.getClass(), List.copyOf(faults));
         }
         return next.proceed(message, metadata);
+    }
+
+    /** Asks a check, which must answer. */
+    private static Collection<String> faults(Function<Object, ? extends Collection<String>> check, Object message) {
+        var faults = check.apply(message);
+        if (faults == null) {
+            throw new NullPointerException("A check of " + message.getClass().getName()
+                    + " returned null, and the message was refused; expected its faults, or an empty list.");
+        }
+        return faults;
     }
 
     /** All checks that fit a class as one, so that a message whose class has one check makes one call. */
@@ -57,7 +67,7 @@ public final class Validation implements Interceptor {
                 message -> {
                     List<String> all = List.of();
                     for (var check : fitting) {
-                        var faults = check.apply(message);
+                        var faults = faults(check, message);
                         if (!faults.isEmpty()) {
                             all = new ArrayList<>(all);
                             all.addAll(faults);

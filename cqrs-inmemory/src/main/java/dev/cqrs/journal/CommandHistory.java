@@ -11,6 +11,7 @@ import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.journal.HistoryRefusedException.Reason;
 import dev.cqrs.journal.JournalMark.Direction;
@@ -30,7 +31,6 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Undo and redo of commands, in scopes of their own: a user's, or a document's.
@@ -45,13 +45,17 @@ import org.jspecify.annotations.Nullable;
  * the step, with the command, before it is dispatched, and what became of it afterwards.
  *
  * <p><b>Crashes:</b> a step that was cut off is finished when the scope is used next: its command is dispatched again, under
- * the same id. So handlers have to be idempotent ({@link dev.cqrs.decider.DecisionHandler#idempotent()}), or a command may take
- * effect twice. If that is rejected, there was no such step. If it fails, the scope waits
+ * the same id. Cut off is also one whose command ended with an {@link AppendOutcomeUnknownException} or an {@link Error}: it
+ * <em>will</em> be carried out then, before the step that is asked for. So handlers have to be idempotent
+ * ({@link dev.cqrs.decider.DecisionHandler#idempotent()}), or a command may take effect twice; and where they remember ids for
+ * some time only, it may if that has passed. If it is rejected, there was no such step. If it fails, the scope waits
  * ({@link HistoryRefusedException.Reason#UNFINISHED}) until it succeeds or {@link Scope#abandon()} is called.
  *
  * <p><b>At once:</b> within one history object steps of a scope wait for each other. Of two processes one comes first; the
- * other finishes that one's step, if need be, and then takes its own, up to {@value #ATTEMPTS} times. A handler must not take a
- * step, nor wait for another thread that does.
+ * other finishes that one's step, if it finds it open, and then takes its own, up to {@value #ATTEMPTS} times. It cannot tell
+ * one that is slow from one that has crashed, so a command is dispatched in both; handlers that are not idempotent take effect
+ * twice without any crash. Who fails where another has done the step asks again under its id, and fails only if that does, too;
+ * the command is in the history then. A handler must not take a step, nor wait for another thread that does.
  *
  * <p><b>Privacy:</b> the scope's name is a tag in the operations log, and visible at rest. Where it would be personal, use a
  * keyed hash of it.
@@ -224,8 +228,9 @@ public final class CommandHistory {
      *
      * <p><b>Threads:</b> thread-safe. Steps wait for each other, looking waits for none.
      *
-     * <p><b>Errors:</b> what the operations log throws reaches the caller. The step may have been taken then; if so, it is in
-     * the history after the next one.
+     * <p><b>Errors:</b> what the operations log throws reaches the caller. If that is an {@link AppendOutcomeUnknownException},
+     * the step may stand there, and is taken with the next one. So do not simply call {@link #undo()} or {@link #redo()} again,
+     * which could take two steps: look at {@link #entries()} after the next step.
      */
     public final class Scope {
 
@@ -269,7 +274,8 @@ public final class CommandHistory {
          * @throws AppendConflictException if other processes came first every time; nothing was done
          * @throws IllegalStateException if called from within a step; nothing was done. If the catalog does not know the
          *     inverse, the command is done and cannot be undone
-         * @throws RuntimeException what the bus throws; then the command is not in the history
+         * @throws RuntimeException what the bus throws; then the command is not in the history. But after an
+         *     {@link AppendOutcomeUnknownException}, as after an {@link Error}, it is carried out with the next step
          */
         public <R> R dispatch(Command<Undoable<R>> command, Metadata metadata) {
             Objects.requireNonNull(command, "command");
@@ -294,13 +300,7 @@ public final class CommandHistory {
                         check(attempt, conflict);
                         continue;
                     }
-                    Undoable<R> answer;
-                    try {
-                        answer = bus.dispatch(command, known);
-                    } catch (RuntimeException thrown) {
-                        failed(open, thrown);
-                        throw thrown;
-                    }
+                    var answer = carryOut(open, command);
                     done(open, answer.inverse());
                     return answer.result();
                 }
@@ -326,7 +326,8 @@ public final class CommandHistory {
          *     cannot be finished: nothing was done
          * @throws AppendConflictException if other processes came first every time; nothing was done
          * @throws IllegalStateException if called from within a step, or if nothing stands where the inverse should
-         * @throws RuntimeException what the bus throws; the history is as before
+         * @throws RuntimeException what the bus throws, what authorization refuses included; the history is as before. But
+         *     after an {@link AppendOutcomeUnknownException}, as after an {@link Error}, it is carried out with the next step
          */
         public Step undo(Metadata metadata) {
             return move(Direction.UNDO, metadata);
@@ -350,7 +351,8 @@ public final class CommandHistory {
          *     nothing was done
          * @throws AppendConflictException if other processes came first every time; nothing was done
          * @throws IllegalStateException if called from within a step, or if nothing stands where the command should
-         * @throws RuntimeException what the bus throws; the history is as before
+         * @throws RuntimeException what the bus throws, what authorization refuses included; the history is as before. But
+         *     after an {@link AppendOutcomeUnknownException}, as after an {@link Error}, it is carried out with the next step
          */
         public Step redo(Metadata metadata) {
             return move(Direction.REDO, metadata);
@@ -403,16 +405,15 @@ public final class CommandHistory {
 
         /**
          * Forgets a step that was cut off and cannot be finished, for instance since its handler is gone: what it did, if it
-         * did something, cannot be undone.
+         * did something, cannot be undone. Waits for a step that is under way in this process.
          *
-         * @return whether there was one
+         * @return whether there was one, and no other process has finished it meanwhile
          * @throws IllegalStateException if called from within a step
          */
         public boolean abandon() {
             return exclusively(() -> {
                 var open = look(steps::open);
-                open.ifPresent(step -> end(step, Result.ABANDONED, Optional.empty()));
-                return open.isPresent();
+                return open.isPresent() && end(open.get(), Result.ABANDONED, Optional.empty()) == Result.ABANDONED;
             });
         }
 
@@ -442,19 +443,15 @@ public final class CommandHistory {
                     }
                     Object answer;
                     try {
-                        answer = bus.dispatch(command, known);
-                    } catch (RuntimeException thrown) {
-                        failed(open, thrown);
-                        if (thrown instanceof RejectedException rejected) {
-                            throw new HistoryRefusedException(
-                                    name,
-                                    Reason.REJECTED,
-                                    "\"" + item.command() + "\" cannot be "
-                                            + (direction == Direction.UNDO ? "undone" : "redone") + " now: "
-                                            + rejected.getMessage() + ". The history is as before.",
-                                    rejected);
-                        }
-                        throw thrown;
+                        answer = carryOut(open, command);
+                    } catch (RejectedException rejected) {
+                        throw new HistoryRefusedException(
+                                name,
+                                Reason.REJECTED,
+                                "\"" + item.command() + "\" cannot be "
+                                        + (direction == Direction.UNDO ? "undone" : "redone") + " now: "
+                                        + rejected.getMessage() + ". The history is as before.",
+                                rejected);
                     }
                     var inverse = direction == Direction.UNDO ? Optional.<Command<?>>empty() : inverse(answer);
                     done(open, inverse);
@@ -555,7 +552,9 @@ public final class CommandHistory {
             } catch (RejectedException rejected) {
                 end(open, Result.REJECTED, Optional.empty());
                 return;
-            } catch (RuntimeException thrown) {
+            } catch (VirtualMachineError thrown) {
+                throw thrown;
+            } catch (RuntimeException | Error thrown) {
                 throw new HistoryRefusedException(
                         name,
                         Reason.UNFINISHED,
@@ -600,15 +599,26 @@ public final class CommandHistory {
             end(open, Result.DONE, inverse);
         }
 
-        /** Ends a step whose command failed; but where it may have been carried out all the same, leaves that to the next. */
-        private void failed(Steps.Open open, RuntimeException thrown) {
-            for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
-                if (cause instanceof AppendOutcomeUnknownException) {
-                    return;
-                }
-            }
+        /**
+         * Dispatches the command of a step. If it fails, the step has ended; but where the command may have been carried out
+         * all the same, that is left to the next. Where another process has done it meanwhile, its id gives the result.
+         */
+        private <R> R carryOut(Steps.Open open, Command<R> command) {
             try {
-                end(open, thrown instanceof RejectedException ? Result.REJECTED : Result.FAILED, Optional.empty());
+                return bus.dispatch(command, open.metadata());
+            } catch (RuntimeException thrown) {
+                if (StoredCommands.unknown(thrown) != null || !isDone(open, thrown)) {
+                    throw thrown;
+                }
+                return bus.dispatch(command, open.metadata());
+            }
+        }
+
+        /** Ends a step whose command failed, and gives whether another process has done it. */
+        private boolean isDone(Steps.Open open, RuntimeException thrown) {
+            try {
+                var result = thrown instanceof RejectedException ? Result.REJECTED : Result.FAILED;
+                return end(open, result, Optional.empty()) == Result.DONE;
             } catch (RuntimeException unwritten) {
                 unwritten.addSuppressed(thrown);
                 throw unwritten;
@@ -616,10 +626,10 @@ public final class CommandHistory {
         }
 
         /**
-         * Writes what became of a step. If another process has finished it first, that is as good, unless it came to another
-         * result: what was done is told even then.
+         * Writes what became of a step, and gives what stands: if another process has finished it first, that is as good,
+         * unless it came to another result. What was done is told even then, but for its id only once.
          */
-        private void end(Steps.Open open, Result result, Optional<Command<?>> inverse) {
+        private Result end(Steps.Open open, Result result, Optional<Command<?>> inverse) {
             var started = open.mark();
             var mark = new StepEnded(
                     name,
@@ -632,34 +642,38 @@ public final class CommandHistory {
                     inverse.isPresent());
             List<Object> events = inverse.isPresent() ? List.of(mark, inverse.get()) : List.of(mark);
             var condition = AppendCondition.unchanged(marks, open.position());
-            for (int attempt = 1; condition != null; attempt++) {
+            for (int attempt = 1; ; attempt++) {
                 try {
                     StoredCommands.appendEvenIfInterrupted(operations, events, condition, open.metadata());
-                    return;
+                    return result;
                 } catch (AppendConflictException conflict) {
                     check(attempt, conflict);
-                    condition = unlessEnded(open, result);
+                }
+                try (var ends = operations.read(marks, ReadOptions.forwards().after(open.position()))) {
+                    var other = otherResult(open, ends);
+                    if (other.isPresent() && (result != Result.DONE || other.get() == Result.DONE)) {
+                        return other.get();
+                    }
+                    condition = ends.unchanged();
                 }
             }
         }
 
-        /**
-         * Gives the condition under which a result is still to be written, or none if it is not: as the step has ended, or,
-         * if the result is that it was done, as that is told of its id already.
-         */
-        private @Nullable AppendCondition unlessEnded(Steps.Open open, Result result) {
-            try (var events = operations.read(marks, ReadOptions.forwards().after(open.position()))) {
-                while (events.advance()) {
-                    if (events.event() instanceof StepEnded ended
-                            && (result == Result.DONE
-                                    ? ended.result() == Result.DONE
-                                            && ended.id().equals(open.mark().id())
-                                    : ended.started() == open.position().value())) {
-                        return null;
+        /** Gives what others say became of a step: that its id is done, or else how it ended. */
+        private Optional<Result> otherResult(Steps.Open open, EventStream ends) {
+            var other = Optional.<Result>empty();
+            while (ends.advance()) {
+                if (ends.event() instanceof StepEnded ended) {
+                    if (ended.result() == Result.DONE
+                            && ended.id().equals(open.mark().id())) {
+                        return Optional.of(Result.DONE);
+                    }
+                    if (ended.started() == open.position().value()) {
+                        other = Optional.of(ended.result());
                     }
                 }
-                return events.unchanged();
             }
+            return other;
         }
 
         private Entry entry(Steps.Item item, boolean undone) {

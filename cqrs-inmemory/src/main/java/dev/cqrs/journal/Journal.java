@@ -7,6 +7,7 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.journal.JournalEntry.Outcome;
@@ -41,14 +42,18 @@ import org.jspecify.annotations.Nullable;
  * <p>It writes twice: before the handler that the command starts, and after it how it ended. So a crash leaves a trace, an
  * entry whose outcome is {@linkplain Outcome#UNKNOWN unknown}. A command that cannot be written down is refused
  * ({@link JournalUnwritableException}), unless the journal is built with {@link Builder#bestEffort()}. Where the end cannot be
- * written, the result stands, and the listener is told.
+ * written, the result stands, and the listener is told. So it is where nobody knows whether the domain log was written
+ * ({@link AppendOutcomeUnknownException}): no end is written then, and the outcome stays unknown until it is
+ * {@linkplain #settle settled}.
  *
  * <p><b>What is kept:</b> the name that the catalog of the operations log gives the command's class; its id, or a new one,
  * which is put into the metadata; the metadata; a rejection's reason, or class and message of what was thrown. The command
  * itself only where {@link Builder#payload} says so. What is kept of metadata and messages is the builder's choice.
  *
  * <p><b>Order:</b> register it outside of a retry, or each attempt is an entry of its own. A command that is dispatched in the
- * handling of another, on the same thread, has an entry of its own that says within which.
+ * handling of another, on the same thread, has an entry of its own that says within which. So where an executor runs its tasks
+ * on the thread that hands them over, what they dispatch is within whatever that thread is handling; give none such to an
+ * application that is to be {@linkplain #replay replayed}.
  *
  * <p><b>Threads:</b> thread-safe. Starts none; the log is written on the dispatching thread.
  */
@@ -76,6 +81,7 @@ public final class Journal implements Interceptor {
     private final Map<Thread, Running> byThread = new ConcurrentHashMap<>();
     private final Map<String, Running> byId = new ConcurrentHashMap<>();
     private final AtomicReference<@Nullable EventStore> domain = new AtomicReference<>();
+    private final AtomicLong noted = new AtomicLong();
 
     /** How commands of a class are kept. */
     private record Kept(Payload payload, UnaryOperator<Object> mask) {
@@ -92,6 +98,7 @@ public final class Journal implements Interceptor {
         private final AtomicLong appended = new AtomicLong();
         private final AtomicLong appendedWithin = new AtomicLong();
         private volatile long looked = -1;
+        private volatile @Nullable AppendOutcomeUnknownException unknown;
 
         Running(Position started, CommandStarted mark, Metadata metadata, @Nullable Running outer) {
             this.started = started;
@@ -102,6 +109,7 @@ public final class Journal implements Interceptor {
 
         void appended(long last) {
             appended.accumulateAndGet(last, Math::max);
+            unknown = null; // it was tried again, and that was written
             for (var running = this; running != null; running = running.outer) {
                 running.appendedWithin.accumulateAndGet(last, Math::max);
             }
@@ -121,8 +129,8 @@ public final class Journal implements Interceptor {
      *
      * @param command the stable name of the command
      * @param metadata what travelled with it, as far as it is kept
-     * @param outcome what became of it; unknown if it was its start that could not be written
-     * @param cause what the operations log threw
+     * @param outcome what became of it; unknown if it was its start that could not be written, or nobody knows
+     * @param cause what the operations log threw; or the domain log, where it cannot tell whether or where it has written
      */
     public record Unwritten(String command, Metadata metadata, Outcome outcome, Throwable cause) {
 
@@ -131,8 +139,8 @@ public final class Journal implements Interceptor {
          *
          * @param command the stable name of the command
          * @param metadata what travelled with it, as far as it is kept
-         * @param outcome what became of it; unknown if it was its start that could not be written
-         * @param cause what the operations log threw
+         * @param outcome what became of it
+         * @param cause what the log threw
          */
         public Unwritten {
             Objects.requireNonNull(command, "command");
@@ -291,6 +299,16 @@ public final class Journal implements Interceptor {
         var outcome = thrown == null
                 ? Outcome.SUCCEEDED
                 : thrown instanceof RejectedException ? Outcome.REJECTED : Outcome.FAILED;
+        var unknown = StoredCommands.unknown(thrown);
+        if (unknown != null) {
+            outcome = Outcome.UNKNOWN;
+        } else {
+            unknown = running.unknown; // another attempt may have found it written, but does not say where
+        }
+        if (unknown != null) {
+            tell(new Unwritten(running.mark.command(), running.metadata, outcome, unknown));
+            return;
+        }
         try {
             var mark = new CommandEnded(
                     running.started.value(),
@@ -305,7 +323,8 @@ public final class Journal implements Interceptor {
                     Math.max(0, nanos),
                     running.appended.get(),
                     thrown == null ? place(running) : 0);
-            StoredCommands.appendEvenIfInterrupted(operations, List.of(mark), AppendCondition.none(), running.metadata);
+            StoredCommands.appendEvenIfInterrupted(
+                    operations, List.of(mark), notEnded(running.started), running.metadata);
         } catch (Throwable unwritten) { // whatever it is, it must not hide what became of the command
             tell(new Unwritten(running.mark.command(), running.metadata, outcome, unwritten));
         }
@@ -322,7 +341,20 @@ public final class Journal implements Interceptor {
             return 2 * appended;
         }
         long looked = running.looked;
-        return 2 * (looked < 0 ? log.head().value() : looked) + 1;
+        return 2 * (looked < 0 ? head(log) : looked) + 1;
+    }
+
+    /** For a command that never touched the domain log; so it is no reason to leave its end unwritten, either. */
+    private long head(EventStore log) {
+        try {
+            return log.head().value();
+        } catch (RuntimeException away) {
+            return noted.get();
+        }
+    }
+
+    private static AppendCondition notEnded(Position started) {
+        return AppendCondition.absent(EventQuery.types(CommandEnded.class).withTags(Tags.entry(started.value())));
     }
 
     private void tell(Unwritten what) {
@@ -341,7 +373,9 @@ public final class Journal implements Interceptor {
      * state it last looked at.
      *
      * <p>An append counts for the command whose id its metadata carries, else for the one that its thread is handling; a
-     * read for the latter.
+     * read for the latter. What is written past the log that this gives, such as by {@code within(connection)} of a store on
+     * a database, is not noted: a command that writes in a transaction of the application's stands where it ended, and a
+     * replay is exact only if nothing ran at once.
      *
      * @param domain the domain log
      * @return the same log, to be handed to handlers in place of it
@@ -357,17 +391,38 @@ public final class Journal implements Interceptor {
     }
 
     void noteAppend(Metadata metadata, Position last) {
-        var own = byThread.get(Thread.currentThread());
-        var id = metadata.id();
-        if (id.isPresent() && (own == null || !own.mark.id().equals(id.get()))) {
-            own = byId.getOrDefault(id.get(), own);
-        }
+        noted(last.value());
+        var own = appending(metadata);
         if (own != null) {
             own.appended(last.value());
         }
     }
 
+    void noteUnknown(Metadata metadata, AppendOutcomeUnknownException unknown) {
+        var own = appending(metadata);
+        if (own != null) {
+            own.unknown = unknown;
+        }
+    }
+
+    private void noted(long position) {
+        if (position > noted.get()) { // or threads that only read would write
+            noted.accumulateAndGet(position, Math::max);
+        }
+    }
+
+    /** Gives the command that an append with such metadata counts for. */
+    private @Nullable Running appending(Metadata metadata) {
+        var own = byThread.get(Thread.currentThread());
+        var id = metadata.id();
+        if (id.isPresent() && (own == null || !own.mark.id().equals(id.get()))) {
+            return byId.getOrDefault(id.get(), own);
+        }
+        return own;
+    }
+
     void noteRead(Position head) {
+        noted(head.value());
         var own = byThread.get(Thread.currentThread());
         if (own != null) {
             own.looked(head.value());
@@ -376,7 +431,8 @@ public final class Journal implements Interceptor {
 
     /**
      * Writes down what became of a command whose outcome is unknown, when that was found out otherwise, such as by its id in the
-     * domain log: only then can it, and all that came after it, be replayed.
+     * domain log: only then can it, and all that came after it, be replayed. Should the command still be under way, its own
+     * end is not written any more, and the listener is told.
      *
      * @param entry an entry of a command that is not under way any more
      * @param appended where in the domain log it took effect, and in a replay has its place; empty if it did not
@@ -384,11 +440,9 @@ public final class Journal implements Interceptor {
      * @throws IllegalStateException if its outcome is known
      */
     public void settle(JournalEntry entry, Optional<Position> appended, String reason) {
-        var ended = EventQuery.types(CommandEnded.class)
-                .withTags(Tags.entry(entry.position().value()));
         var mark = new CommandEnded(
                 entry.position().value(),
-                entry.command(),
+                entry.commandName(),
                 entry.id(),
                 entry.metadata().correlation().orElse(""),
                 appended.isPresent() ? Outcome.SUCCEEDED : Outcome.FAILED,
@@ -398,10 +452,10 @@ public final class Journal implements Interceptor {
                 appended.map(Position::value).orElse(0L),
                 appended.map(position -> 2 * position.value()).orElse(0L));
         try {
-            operations.append(List.of(mark), AppendCondition.absent(ended), entry.metadata());
+            operations.append(List.of(mark), notEnded(entry.position()), entry.metadata());
         } catch (AppendConflictException known) {
             throw new IllegalStateException(
-                    "The outcome of \"" + entry.command() + "\" with id " + entry.id() + " at position "
+                    "The outcome of \"" + entry.commandName() + "\" with id " + entry.id() + " at position "
                             + entry.position() + " is known: its end stands at position " + known.position()
                             + ". Read the entry again.",
                     known);
@@ -415,7 +469,8 @@ public final class Journal implements Interceptor {
      *
      * <p>They are read {@value #PAGE} at a time, as the stream is consumed; nothing has to be closed. Bounds of time are
      * found without reading what lies outside of them, commands, ids, correlations and outcomes by their tags. Only
-     * {@link Outcome#UNKNOWN} has all entries looked through that the rest of the query fits.
+     * {@link Outcome#UNKNOWN} has all entries looked through that the rest of the query fits. Where a query asks for another
+     * outcome, each entry costs a read of its own.
      *
      * @param query which entries, and in which order
      * @return a sequential stream, to be used by one thread
@@ -448,18 +503,21 @@ public final class Journal implements Interceptor {
      * and for entries from before it did, that in which they ended, which differs where commands have run at once. A command
      * that appended several times stands where it did so last.
      *
-     * <p>What was dispatched in the handling of another command is left to that handler, unless that command failed. What
-     * sends commands by itself, such as a saga or a timer, must not do so in the fresh application: its commands are in the
-     * journal.
+     * <p>What was dispatched in the handling of another command is left to that handler, if that command is sent: not if it
+     * failed, or is none of the query. What sends commands by itself on other threads, such as a saga or a timer, must not do so
+     * in the fresh application: its commands are in the journal.
      *
-     * <p><b>Memory:</b> some 50 bytes for each command.
+     * <p>That a command has written and then failed is known only if the journal {@linkplain #noting notes} the domain log;
+     * else what it wrote is missing in the fresh application.
+     *
+     * <p><b>Memory:</b> some 150 bytes for each command.
      *
      * @param query which commands; the oldest first, of any outcome
      * @param bus the fresh application's; it need not be journaled
      * @return how many commands were dispatched
      * @throws ReplayException if one that took effect cannot be sent as it was, its payload missing or masked; or it is
-     *     unknown whether one did, or one did though it failed: nothing was dispatched. Also if one that succeeded does not
-     *     now: those before it were dispatched
+     *     unknown whether one did, or it was noted that one did though it failed: nothing was dispatched. Also if one that
+     *     succeeded does not now: those before it were dispatched
      * @throws IllegalArgumentException if the query asks for an outcome, or for the newest first
      */
     public long replay(JournalQuery query, CommandBus bus) {
@@ -510,7 +568,9 @@ public final class Journal implements Interceptor {
         }
 
         /**
-         * Keeps commands in another form, without what nobody else may see. They can be looked at, but not replayed.
+         * Keeps commands in another form, without what nobody else may see. They can be looked at, but not replayed. The
+         * metadata, and the messages of what was thrown, which often quote a command, are kept all the same: see
+         * {@link #metadata} and {@link #reasons}.
          *
          * @param <C> the class of the commands
          * @param type their class, or one above several
@@ -554,7 +614,8 @@ public final class Journal implements Interceptor {
         }
 
         /**
-         * Lets a command through whose start cannot be written: it has no entry then, and the listener is told.
+         * Lets a command through whose start cannot be written: it has no entry then, and the listener is told. Where the
+         * operations log could not tell whether it wrote the start, there may be an entry, whose outcome stays unknown.
          *
          * @return this builder
          */

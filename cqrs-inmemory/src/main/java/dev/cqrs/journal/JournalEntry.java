@@ -15,7 +15,7 @@ import java.util.Optional;
  * @param position where its start stands in the operations log
  * @param ended where its end stands there; empty while the outcome is unknown
  * @param id the command's id
- * @param command its stable name
+ * @param commandName the stable name of its class
  * @param at when its start was written, by the clock of the operations log
  * @param metadata what travelled with it, as far as it is kept
  * @param payload whether the command itself is kept
@@ -32,7 +32,7 @@ public record JournalEntry(
         Position position,
         Optional<Position> ended,
         String id,
-        String command,
+        String commandName,
         Instant at,
         Metadata metadata,
         Payload payload,
@@ -61,7 +61,10 @@ public record JournalEntry(
         REJECTED,
         /** Something else was thrown. */
         FAILED,
-        /** It is under way, or the process ended before the end was written. It may have taken effect or not. */
+        /**
+         * It may have taken effect or not: it is under way, or the process ended before the end was written, or the domain log
+         * could not tell whether it had written. {@link Journal#settle} says what was found out.
+         */
         UNKNOWN
     }
 
@@ -71,7 +74,7 @@ public record JournalEntry(
      * @param position where its start stands in the operations log
      * @param ended where its end stands there; empty while the outcome is unknown
      * @param id the command's id
-     * @param command its stable name
+     * @param commandName the stable name of its class
      * @param at when its start was written, by the clock of the operations log
      * @param metadata what travelled with it, as far as it is kept
      * @param payload whether the command itself is kept
@@ -87,7 +90,7 @@ public record JournalEntry(
         Objects.requireNonNull(position, "position");
         Objects.requireNonNull(ended, "ended");
         Objects.requireNonNull(id, "id");
-        Objects.requireNonNull(command, "command");
+        Objects.requireNonNull(commandName, "commandName");
         Objects.requireNonNull(at, "at");
         Objects.requireNonNull(metadata, "metadata");
         Objects.requireNonNull(payload, "payload");

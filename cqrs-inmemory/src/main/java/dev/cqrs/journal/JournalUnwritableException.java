@@ -5,6 +5,9 @@ import dev.cqrs.message.CqrsException;
 /**
  * A command was refused before its handler was called, as the journal could not write that it starts.
  *
+ * <p>If the cause is a {@link dev.cqrs.eventstore.AppendOutcomeUnknownException}, the start may stand in the journal all the
+ * same, as an entry whose outcome stays unknown. {@link Journal#settle} can say that it did not take effect.
+ *
  * <p><b>Threads:</b> immutable.
  */
 public final class JournalUnwritableException extends CqrsException {

@@ -3,6 +3,7 @@ package dev.cqrs.journal;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
@@ -25,9 +26,14 @@ final class NotingEventStore implements EventStore {
 
     @Override
     public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-        var appended = store.append(events, condition, metadata);
-        journal.noteAppend(metadata, appended.last());
-        return appended;
+        try {
+            var appended = store.append(events, condition, metadata);
+            journal.noteAppend(metadata, appended.last());
+            return appended;
+        } catch (AppendOutcomeUnknownException unknown) {
+            journal.noteUnknown(metadata, unknown);
+            throw unknown;
+        }
     }
 
     @Override

@@ -25,8 +25,8 @@ final class Replay {
     private final List<String> faults = new ArrayList<>();
     private long more;
 
-    /** Starts of commands that are not sent again, so that what succeeded within them has to be. */
-    private final Set<Position> unsuccessful = new HashSet<>();
+    /** Starts of commands that are sent again, be it by the handler of another: so is what was dispatched within them. */
+    private final Set<Position> sent = new HashSet<>();
 
     private record Place(long place, long ended, long started) {}
 
@@ -62,11 +62,16 @@ final class Replay {
 
     private void look(JournalReader.Line line) {
         var entry = line.entry();
+        if (entry.outcome() == Outcome.UNKNOWN) {
+            fault(entry, "may have taken effect or not: its outcome is unknown");
+            return;
+        }
+        if (entry.within().map(sent::contains).orElse(false)) {
+            sent.add(entry.position());
+            return; // its outer command will dispatch it, whatever becomes of it
+        }
         if (entry.outcome() != Outcome.SUCCEEDED) {
-            unsuccessful.add(entry.position());
-            if (entry.outcome() == Outcome.UNKNOWN) {
-                fault(entry, "may have taken effect or not: its outcome is unknown");
-            } else if (entry.appended().isPresent()) {
+            if (entry.appended().isPresent()) {
                 fault(
                         entry,
                         "appended up to position " + entry.appended().get() + " of the domain log, though it "
@@ -74,12 +79,10 @@ final class Replay {
             }
             return;
         }
-        if (entry.within().isPresent() && !unsuccessful.contains(entry.within().get())) {
-            return; // its outer command will dispatch it
-        }
         if (entry.payload() != Payload.WHOLE) {
             fault(entry, entry.payload() == Payload.NONE ? "is kept without its payload" : "is kept masked");
         }
+        sent.add(entry.position());
         long ended = entry.ended().map(Position::value).orElseThrow();
         places.add(new Place(line.place(), ended, entry.position().value()));
     }
@@ -88,8 +91,8 @@ final class Replay {
         if (faults.size() == FAULTS_TOLD) {
             more++;
         } else {
-            faults.add("\"" + entry.command() + "\" with id " + entry.id() + " at position " + entry.position() + " "
-                    + what);
+            faults.add("\"" + entry.commandName() + "\" with id " + entry.id() + " at position " + entry.position()
+                    + " " + what);
         }
     }
 }

@@ -99,23 +99,45 @@ final class Steps {
         if (ended.result() != Result.DONE) {
             return;
         }
+        var of = Position.of(ended.direction() == Direction.DO ? ended.started() : ended.of());
         Optional<Position> inverse = ended.undoable() ? Optional.of(position) : Optional.empty();
-        if (ended.direction() == Direction.DO) {
-            items.subList(done, items.size()).clear();
-            items.add(new Item(Position.of(ended.started()), ended.command(), ended.id(), inverse));
-            if (items.size() > depth) {
-                items.remove(0);
+        // what is done counts, even if it comes late, from a process that others took for dead: so look where it is now
+        switch (ended.direction()) {
+            case DO -> {
+                items.subList(done, items.size()).clear();
+                did(new Item(of, ended.command(), ended.id(), inverse));
             }
-            done = items.size();
-        } else if (ended.direction() == Direction.UNDO) {
-            // anything else would be the late end of a step that another process had given up, and others came since
-            if (done > 0 && items.get(done - 1).position().value() == ended.of()) {
-                done--;
+            case UNDO -> {
+                int at = last(of, 0, done);
+                if (at >= 0) {
+                    items.add(--done, items.remove(at));
+                }
             }
-        } else if (done < items.size() && items.get(done).position().value() == ended.of()) {
-            var item = items.get(done);
-            items.set(done, new Item(item.position(), item.command(), item.id(), inverse));
-            done++;
+            case REDO -> {
+                int at = last(of, done, items.size());
+                var id = at < 0 ? ended.id() : items.remove(at).id();
+                did(new Item(of, ended.command(), id, inverse));
+            }
         }
+    }
+
+    private void did(Item item) {
+        items.add(done++, item);
+        if (items.size() > depth && done == items.size()) {
+            items.remove(0);
+            done--;
+        } else if (items.size() > depth) {
+            items.remove(items.size() - 1);
+        }
+    }
+
+    /** Gives where an item stands between two places, the last if it stands there twice; -1 if it does not. */
+    private int last(Position position, int from, int to) {
+        for (int at = to - 1; at >= from; at--) {
+            if (items.get(at).position().equals(position)) {
+                return at;
+            }
+        }
+        return -1;
     }
 }

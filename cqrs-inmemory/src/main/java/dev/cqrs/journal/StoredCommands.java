@@ -4,12 +4,14 @@ import dev.cqrs.command.Command;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Commands in the operations log, each behind its mark. */
 final class StoredCommands {
@@ -43,6 +45,21 @@ final class StoredCommands {
                 Thread.currentThread().interrupt();
             }
         }
+    }
+
+    /**
+     * Finds in what a command ended with that nobody knows whether it took effect. Not so where a journal refused a command
+     * as its own log did not answer: that was surely not carried out.
+     */
+    static @Nullable AppendOutcomeUnknownException unknown(@Nullable Throwable thrown) {
+        for (var cause = thrown;
+                cause != null && !(cause instanceof JournalUnwritableException);
+                cause = cause.getCause()) {
+            if (cause instanceof AppendOutcomeUnknownException unknown) {
+                return unknown;
+            }
+        }
+        return null;
     }
 
     /** Lists what is wrong with a catalog for marks such as the given. */

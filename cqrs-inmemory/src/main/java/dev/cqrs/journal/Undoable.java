@@ -39,7 +39,7 @@ public record Undoable<R>(R result, Optional<Command<?>> inverse) {
      * @param inverse takes back what was done
      * @return never {@code null}
      */
-    public static <R> Undoable<R> by(R result, Command<?> inverse) {
+    public static <R> Undoable<R> reversible(R result, Command<?> inverse) {
         return new Undoable<>(result, Optional.of(inverse));
     }
 
@@ -50,7 +50,7 @@ public record Undoable<R>(R result, Optional<Command<?>> inverse) {
      * @param result what there is to tell
      * @return never {@code null}
      */
-    public static <R> Undoable<R> never(R result) {
+    public static <R> Undoable<R> irreversible(R result) {
         return new Undoable<>(result, Optional.empty());
     }
 }

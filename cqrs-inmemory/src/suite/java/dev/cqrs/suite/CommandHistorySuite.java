@@ -40,9 +40,12 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -384,6 +387,19 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void a_step_whose_handler_is_gone_for_good_is_named_and_can_be_abandoned() {
+        var gone = new NoClassDefFoundError("gone");
+        var scope = failing(gone).in("user-7");
+        assertThatThrownBy(() -> scope.dispatch(write(0, "a"))).isSameAs(gone);
+
+        var refused = refused(scope::undo, Reason.UNFINISHED, "\"write\" with id id-1", "abandon()");
+
+        assertThat(refused.getCause()).isSameAs(gone);
+        assertThat(scope.abandon()).isTrue();
+        refused(scope::undo, Reason.NOTHING, "nothing to undo");
+    }
+
+    @Test
     void a_step_that_was_cut_off_and_is_rejected_now_was_none() {
         bus().dispatch(write(0, "a"));
         var gone = new NoClassDefFoundError("gone");
@@ -440,6 +456,136 @@ public abstract class CommandHistorySuite {
         } finally {
             executor.shutdownNow();
         }
+    }
+
+    /** A process that stops with the first command of a step, until the test has done what comes between. */
+    private final class Slow implements AutoCloseable {
+
+        private final CountDownLatch entered = new CountDownLatch(1);
+        private final CountDownLatch goOn = new CountDownLatch(1);
+        private final ExecutorService executor = Executors.newSingleThreadExecutor();
+        private final CommandHistory.Scope scope;
+
+        /** Is its command to fail, then only the first time. */
+        Slow(Optional<RuntimeException> failure) {
+            Interceptor slow = (message, metadata, next) -> {
+                boolean first = entered.getCount() > 0;
+                entered.countDown();
+                goOn.await();
+                if (first && failure.isPresent()) {
+                    throw failure.get();
+                }
+                return next.proceed(message, metadata);
+            };
+            scope = CommandHistory.over(operations, Notes.bus(domain, List.of(slow)), ids)
+                    .in("user-7");
+        }
+
+        <T> Future<T> begin(Function<CommandHistory.Scope, T> step) throws InterruptedException {
+            var begun = executor.submit(() -> step.apply(scope));
+            entered.await();
+            return begun;
+        }
+
+        <T> T end(Future<T> begun) {
+            goOn.countDown();
+            try {
+                return begun.get();
+            } catch (InterruptedException | ExecutionException failed) {
+                throw new AssertionError(failed);
+            }
+        }
+
+        @Override
+        public void close() {
+            executor.shutdownNow();
+        }
+    }
+
+    @Test
+    void an_undo_during_which_another_process_turns_out_to_have_done_a_command_has_undone_its_own() throws Exception {
+        history().in("user-7").dispatch(write(0, "a"));
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(scope -> scope.dispatch(write(2, "y")));
+            Interceptor meanwhile = (message, metadata, next) -> {
+                if (message instanceof Cut) {
+                    bus().dispatch(write(1, "b")); // so that the slow one is not rejected
+                    assertThat(slow.end(slowly)).isEqualTo(3);
+                }
+                return next.proceed(message, metadata);
+            };
+            var second = CommandHistory.over(operations, Notes.bus(domain, List.of(meanwhile)), ids)
+                    .in("user-7");
+
+            var undone = second.undo(); // finds the slow one rejected first
+
+            assertThat(undone.dispatched()).isEqualTo(new Cut(NOTE, 0, 1));
+            assertThat(text()).isEqualTo("by");
+            assertThat(second.entries()).extracting(second::command).containsExactly(write(2, "y"), write(0, "a"));
+            assertThat(second.entries()).extracting(Entry::undone).containsExactly(false, true);
+            bus().dispatch(write(0, "x"));
+            assertThat(history().in("user-7").undo().dispatched()).isEqualTo(new Cut(NOTE, 2, 1));
+            refused(history().in("user-7")::undo, Reason.NOTHING, "nothing to undo");
+            assertThat(text()).isEqualTo("xb");
+        }
+    }
+
+    @Test
+    void a_late_undo_or_redo_counts_though_others_have_taken_steps_since() throws Exception {
+        var second = history().in("user-7");
+        second.dispatch(write(0, "a"));
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(CommandHistory.Scope::undo);
+            bus().dispatch(new Cut(NOTE, 0, 1));
+            second.dispatch(write(0, "z")); // finds the undo rejected
+            slow.end(slowly);
+        }
+        assertThat(text()).isEmpty();
+        assertThat(second.entries()).extracting(second::command).containsExactly(write(0, "z"), write(0, "a"));
+        assertThat(second.entries()).extracting(Entry::undone).containsExactly(false, true);
+
+        second.abandon();
+        bus().dispatch(write(0, "z"));
+        second.undo();
+        second.dispatch(write(0, "a"));
+        second.dispatch(write(1, "b"));
+        second.undo();
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(CommandHistory.Scope::redo);
+            bus().dispatch(new Cut(NOTE, 0, 1));
+            second.dispatch(write(0, "c")); // finds the redo rejected, and clears what could be redone
+            slow.end(slowly);
+        }
+        assertThat(text()).isEqualTo("cb");
+        assertThat(second.entries())
+                .extracting(second::command)
+                .containsExactly(write(0, "a"), write(0, "c"), write(1, "b"));
+        assertThat(second.canRedo()).isFalse();
+        second.undo();
+        assertThat(text()).isEqualTo("c");
+    }
+
+    @Test
+    void who_fails_after_another_process_has_carried_out_the_step_is_told_its_result() throws Exception {
+        var away = new IllegalStateException("the database is away");
+        var second = history().in("user-7");
+        try (var slow = new Slow(Optional.of(away))) {
+            var slowly = slow.begin(scope -> scope.dispatch(write(0, "ab")));
+            second.dispatch(write(2, "c"));
+
+            assertThat(slow.end(slowly)).isEqualTo(2);
+        }
+        assertThat(second.entries()).extracting(second::command).containsExactly(write(0, "ab"), write(2, "c"));
+        assertThat(text()).isEqualTo("abc");
+
+        try (var slow = new Slow(Optional.of(away))) {
+            var slowly = slow.begin(CommandHistory.Scope::undo);
+            assertThatThrownBy(() -> second.dispatch(write(9, "x"))).isInstanceOf(RejectedException.class);
+
+            assertThat(slow.end(slowly).dispatched()).isEqualTo(new Cut(NOTE, 2, 1));
+        }
+        assertThat(second.entries()).extracting(Entry::undone).containsExactly(false, true);
+        assertThat(text()).isEqualTo("ab");
     }
 
     @Test
@@ -511,8 +657,8 @@ public abstract class CommandHistorySuite {
     @Test
     void a_command_or_inverse_that_the_catalog_does_not_know_is_told() {
         var plain = InMemoryCommandBus.builder()
-                .handle(Plain.class, c -> Undoable.by(1, new Plain(-c.number())))
-                .handle(Write.class, c -> Undoable.by(1, new Plain(7)))
+                .handle(Plain.class, c -> Undoable.reversible(1, new Plain(-c.number())))
+                .handle(Write.class, c -> Undoable.reversible(1, new Plain(7)))
                 .build();
         var scope = CommandHistory.over(operations, plain, ids).in("user-7");
 
@@ -600,7 +746,10 @@ public abstract class CommandHistorySuite {
                         scope.dispatch(new Write(name, 0, what), Metadata.withId(name + "-click-" + what));
                     }
                 }
-            } catch (SimulatedCrash crash) {
+            } catch (SimulatedCrash | HistoryRefusedException crash) {
+                assertThat(crash instanceof SimulatedCrash || crash.getCause() instanceof SimulatedCrash)
+                        .as("%s", crash)
+                        .isTrue();
                 crashes.restart();
                 look = look || PLAN.get(done).endsWith("do");
             }

@@ -12,8 +12,13 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.journal.Journal;
 import dev.cqrs.journal.Journal.Unwritten;
@@ -50,6 +55,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -136,7 +142,7 @@ public abstract class JournalSuite {
         var entry = all(journal).get(0);
         assertThat(all(journal)).hasSize(1);
         assertThat(entry.id()).isEqualTo("order-1");
-        assertThat(entry.command()).isEqualTo("pay-in");
+        assertThat(entry.commandName()).isEqualTo("pay-in");
         assertThat(entry.at()).isEqualTo(START);
         assertThat(entry.metadata())
                 .isEqualTo(Metadata.withId("order-1")
@@ -343,7 +349,9 @@ public abstract class JournalSuite {
         bus.dispatch(new Move("t1", "t2", 30, true), Metadata.withId("move-1"));
 
         var entries = all(journal);
-        assertThat(entries).extracting(JournalEntry::command).containsExactly("pay-in", "move", "pay-out", "pay-in");
+        assertThat(entries)
+                .extracting(JournalEntry::commandName)
+                .containsExactly("pay-in", "move", "pay-out", "pay-in");
         var outer = entries.get(1);
         assertThat(outer.within()).isEmpty();
         assertThat(entries.subList(2, 4)).allSatisfy(entry -> {
@@ -451,13 +459,13 @@ public abstract class JournalSuite {
             switch (random.nextInt(5)) {
                 case 0 -> {
                     query = query.commands(TillCommand.class);
-                    expected.removeIf(entry ->
-                            entry.command().equals("move") || entry.command().equals("fail"));
+                    expected.removeIf(entry -> entry.commandName().equals("move")
+                            || entry.commandName().equals("fail"));
                 }
                 case 1 -> {
                     query = query.commands(Fail.class, PayIn.class);
-                    expected.removeIf(entry ->
-                            !entry.command().equals("fail") && !entry.command().equals("pay-in"));
+                    expected.removeIf(entry -> !entry.commandName().equals("fail")
+                            && !entry.commandName().equals("pay-in"));
                 }
                 default -> {}
             }
@@ -763,6 +771,142 @@ public abstract class JournalSuite {
                 .hasMessageContaining("is known");
     }
 
+    /** A domain log whose first reply is lost: it has appended, and cannot tell. */
+    private EventStore losingAReply(EventStore log) {
+        var lost = new AtomicBoolean();
+        return new EventStore() {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                var appended = log.append(events, condition, metadata);
+                if (lost.compareAndSet(false, true)) {
+                    throw new AppendOutcomeUnknownException("an event", new IOException("reply lost"));
+                }
+                return appended;
+            }
+
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                return log.read(query, options);
+            }
+
+            @Override
+            public Position head() {
+                throw new IllegalStateException("the domain log is away");
+            }
+
+            @Override
+            public Catalog catalog() {
+                return log.catalog();
+            }
+
+            @Override
+            public Subscription onAppend(Signal signal) {
+                return log.onAppend(signal);
+            }
+        };
+    }
+
+    @Test
+    void a_command_that_may_have_been_written_is_of_unknown_outcome_until_that_is_settled() {
+        var journal = whole();
+        var bus = Tills.bus(journal.noting(losingAReply(domain)), journal);
+        assertThatThrownBy(() -> bus.dispatch(new PayIn("t1", 100, "x")))
+                .isInstanceOf(AppendOutcomeUnknownException.class);
+        bus.dispatch(new PayOut("t1", 60));
+
+        var entry = all(journal).get(0);
+        assertThat(entry.outcome()).isEqualTo(Outcome.UNKNOWN);
+        assertThat(unwritten).hasSize(1);
+        assertThat(unwritten.get(0).outcome()).isEqualTo(Outcome.UNKNOWN);
+        assertThat(unwritten.get(0).cause()).isInstanceOf(AppendOutcomeUnknownException.class);
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThatExceptionOfType(ReplayException.class)
+                .isThrownBy(() -> journal.replay(JournalQuery.all(), Tills.bus(fresh)))
+                .withMessageContaining("may have taken effect or not");
+        journal.settle(entry, Optional.of(Position.of(1)), "seen in the log");
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(2);
+        assertThat(log(fresh)).isEqualTo(log(domain));
+    }
+
+    @Test
+    void a_command_that_succeeds_as_it_finds_itself_written_is_of_unknown_outcome_as_it_does_not_know_where() {
+        var journal = whole();
+        var buses = new ArrayList<CommandBus>();
+        Interceptor again = (message, metadata, next) -> {
+            try {
+                return next.proceed(message, metadata);
+            } catch (AppendOutcomeUnknownException unknown) {
+                var other = new Thread(() -> buses.get(0).dispatch(new PayOut("t1", 60)));
+                other.start();
+                other.join();
+                return Tills.sums(domain).get("t1"); // as an idempotent handler does
+            }
+        };
+        buses.add(Tills.bus(journal.noting(losingAReply(domain)), journal, again));
+
+        assertThat(buses.get(0).dispatch(new PayIn("t1", 100, "x"))).isEqualTo(40);
+
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.UNKNOWN, Outcome.SUCCEEDED);
+        assertThat(unwritten).extracting(Unwritten::outcome).containsExactly(Outcome.SUCCEEDED);
+        journal.settle(all(journal).get(0), Optional.of(Position.of(1)), "seen in the log");
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(2);
+        assertThat(log(fresh)).isEqualTo(log(domain));
+    }
+
+    @Test
+    void a_command_that_is_tried_again_and_written_then_has_its_place() {
+        var journal = whole();
+        var store = losingAReply(emptyLog(Tills.domain(), clock));
+        var notes = journal.noting(store);
+        var bus = InMemoryCommandBus.builder()
+                .run(Fail.class, c -> {
+                    var paid = List.of(new Paid("t1", 1));
+                    assertThatThrownBy(() -> notes.append(paid, AppendCondition.none()))
+                            .isInstanceOf(AppendOutcomeUnknownException.class);
+                    notes.append(paid, AppendCondition.none());
+                })
+                .intercept(0, journal)
+                .build();
+
+        bus.dispatch(new Fail("once"));
+
+        assertThat(all(journal).get(0).outcome()).isEqualTo(Outcome.SUCCEEDED);
+        assertThat(all(journal).get(0).appended()).contains(Position.of(2));
+    }
+
+    @Test
+    void a_command_that_does_not_touch_the_domain_log_ends_though_that_is_away() {
+        var journal = builder().build();
+        Interceptor untouched = (message, metadata, next) -> 7;
+        var bus = Tills.bus(journal.noting(losingAReply(domain)), journal, untouched);
+
+        bus.dispatch(new PayOut("t1", 5));
+
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.SUCCEEDED);
+        assertThat(unwritten).isEmpty();
+    }
+
+    @Test
+    void a_command_that_is_settled_while_it_is_under_way_has_one_end() {
+        var journals = new ArrayList<Journal>();
+        Interceptor settling = (message, metadata, next) -> {
+            journals.get(0).settle(all(journals.get(0)).get(0), Optional.empty(), "took it for dead");
+            return next.proceed(message, metadata);
+        };
+        journals.add(builder().build());
+        var journal = journals.get(0);
+
+        assertThat(Tills.bus(domain, journal, settling).dispatch(new PayIn("t1", 100, "x")))
+                .isEqualTo(100);
+
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.FAILED);
+        assertThat(journal.entries(JournalQuery.all().outcome(Outcome.SUCCEEDED)))
+                .isEmpty();
+        assertThat(unwritten).extracting(Unwritten::outcome).containsExactly(Outcome.SUCCEEDED);
+        assertThat(unwritten.get(0).cause()).isInstanceOf(AppendConflictException.class);
+    }
+
     @Test
     void what_an_interrupt_has_ended_is_written_down_and_the_interrupt_stays() {
         Interceptor interrupted = (message, metadata, next) -> {
@@ -819,6 +963,59 @@ public abstract class JournalSuite {
         assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(2);
 
         assertThat(Tills.sums(fresh)).isEqualTo(Tills.sums(domain)).containsEntry("t1", 70);
+    }
+
+    /** Sends a move that fails half-way, and forgives it. */
+    private static CommandBus forgiving(EventStore log, Interceptor... outer) {
+        var buses = new ArrayList<CommandBus>();
+        Interceptor forgiving = (message, metadata, next) -> {
+            if (message instanceof Twice twice && twice.till().equals("outer")) {
+                dispatch(buses.get(0), new Move("t1", "t2", 30, false), Metadata.none());
+                return 0;
+            }
+            if (message instanceof PayIn in && in.from().equals("t1")) {
+                throw new IOException("half-way");
+            }
+            return next.proceed(message, metadata);
+        };
+        var all = new ArrayList<>(List.of(outer));
+        all.add(forgiving);
+        buses.add(Tills.bus(log, all.toArray(Interceptor[]::new)));
+        return buses.get(0);
+    }
+
+    @Test
+    void what_succeeded_within_a_failure_that_its_sender_forgave_is_sent_by_that_sender_only() {
+        var journal = whole();
+        var bus = forgiving(domain, journal);
+        bus.dispatch(new PayIn("t1", 100, "x"));
+        bus.dispatch(new Twice("outer"));
+        assertThat(all(journal))
+                .extracting(JournalEntry::outcome)
+                .containsExactly(
+                        Outcome.SUCCEEDED, Outcome.SUCCEEDED, Outcome.FAILED, Outcome.SUCCEEDED, Outcome.FAILED);
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThat(journal.replay(JournalQuery.all(), forgiving(fresh))).isEqualTo(2);
+
+        assertThat(Tills.sums(fresh)).isEqualTo(Tills.sums(domain)).containsEntry("t1", 70);
+    }
+
+    @Test
+    void what_was_dispatched_within_a_command_that_is_none_of_the_query_is_sent_by_itself() {
+        var journal = whole();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 100, "x"));
+        bus.dispatch(new Move("t1", "t2", 30, true), Metadata.withId("move-1"));
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThat(journal.replay(JournalQuery.all().commands(TillCommand.class), Tills.bus(fresh)))
+                .isEqualTo(3);
+        assertThat(log(fresh)).isEqualTo(log(domain));
+
+        assertThat(journal.replay(JournalQuery.all().correlation("move-1"), Tills.bus(fresh)))
+                .isEqualTo(2);
+        assertThat(Tills.sums(fresh)).containsEntry("t1", 40).containsEntry("t2", 60);
     }
 
     @Test

@@ -99,7 +99,7 @@ public final class Notes {
                                                 ? Decision.reject("the note has "
                                                         + text.now().length() + " characters")
                                                 : Decision.accept(new Written(c.note(), c.at(), c.text())),
-                                        (c, text) -> Undoable.by(
+                                        (c, text) -> Undoable.reversible(
                                                 text.now().length(),
                                                 new Cut(
                                                         c.note(),
@@ -119,7 +119,8 @@ public final class Notes {
                                                                 c.note(),
                                                                 c.at(),
                                                                 text.now().substring(c.at(), c.at() + c.length()))),
-                                        (c, text) -> Undoable.by(text.cut(), new Write(c.note(), c.at(), text.cut())))
+                                        (c, text) -> Undoable.reversible(
+                                                text.cut(), new Write(c.note(), c.at(), text.cut())))
                                 .idempotent())
                 .handle(
                         Send.class,
@@ -127,7 +128,7 @@ public final class Notes {
                                         log,
                                         c -> model(c.note()),
                                         (c, text) -> Decision.accept(new Sent(c.note())),
-                                        (c, text) -> Undoable.never(text.now()))
+                                        (c, text) -> Undoable.irreversible(text.now()))
                                 .idempotent());
         interceptors.forEach(interceptor -> bus.intercept(0, interceptor));
         return bus.build();

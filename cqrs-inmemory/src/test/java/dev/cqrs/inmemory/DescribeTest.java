@@ -22,6 +22,7 @@ import dev.cqrs.inmemory.Description.View;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.query.Query;
@@ -202,6 +203,37 @@ class DescribeTest {
 
         assertThat(handlerOf(Audit.class, bus.describe()).what()).isEqualTo("DescribeTest.AuditHandler");
         assertThat(handlerOf(Report.class, bus.describe()).what()).isEqualTo("decision");
+    }
+
+    @Test
+    void an_interceptor_need_not_know_what_nobody_handles() {
+        var knowing = new Interceptor() {
+            @Override
+            public boolean appliesTo(Class<?> type) {
+                if (type == Close.class) {
+                    throw new IllegalArgumentException("never heard of it"); // as a journal whose catalog lacks it
+                }
+                return true;
+            }
+
+            @Override
+            public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                return next.proceed(message, metadata);
+            }
+        };
+        var bus = InMemoryCommandBus.builder()
+                .run(Deposit.class, c -> {})
+                .intercept(0, knowing)
+                .build();
+
+        assertThat(bus.describe().messages())
+                .filteredOn(message -> message.type() == Close.class)
+                .hasSize(1)
+                .allSatisfy(message -> assertThat(message.handler()).isEmpty());
+        assertThat(bus.describe().interceptions().get(0).around()).containsExactly(Deposit.class);
+        assertThatThrownBy(() -> bus.dispatch(new Close("a")))
+                .isInstanceOf(NoHandlerException.class)
+                .hasMessageContaining("The nearest is");
     }
 
     @Test

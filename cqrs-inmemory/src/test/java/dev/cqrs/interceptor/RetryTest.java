@@ -101,8 +101,54 @@ class RetryTest {
         var last = conflict(true);
         fail(conflict(true), conflict(true), last, conflict(true));
 
-        assertThatThrownBy(() -> send(Retry.atOnce(2))).isSameAs(last).hasNoSuppressedExceptions();
+        assertThatThrownBy(() -> send(Retry.atOnce(2))).isSameAs(last);
         assertThat(calls).isEqualTo(3);
+    }
+
+    @Test
+    void a_conflict_that_a_retry_inside_has_left_to_the_outer_one_is_tried_again() {
+        fail(conflict(true));
+        var inner = Retry.atOnce(5).unless(failure -> true);
+
+        var bus = InMemoryCommandBus.builder()
+                .handle(Work.class, this::work)
+                .intercept(InterceptorOrder.RETRY, Retry.atOnce(1))
+                .intercept(InterceptorOrder.RETRY + 1, inner)
+                .build();
+
+        assertThat(bus.dispatch(new Work())).isEqualTo(2);
+    }
+
+    record Transfer() implements Command<Integer> {}
+
+    @Test
+    void a_conflict_that_a_message_inside_was_tried_again_for_in_vain_is_not_tried_once_more_unless_it_is_named() {
+        for (var named : List.of(false, true)) {
+            calls = 0;
+            failures.clear();
+            fail(conflict(true), conflict(true), conflict(true));
+            var transfers = new ArrayList<Integer>();
+            var retry = Retry.atOnce(1);
+            var bus = new ArrayList<InMemoryCommandBus>();
+            bus.add(InMemoryCommandBus.builder()
+                    .handle(Work.class, this::work)
+                    .handle(Transfer.class, transfer -> {
+                        transfers.add(calls); // takes the money, which would be done twice
+                        return bus.get(0).dispatch(new Work());
+                    })
+                    .intercept(InterceptorOrder.RETRY, named ? retry.on(AppendConflictException.class) : retry)
+                    .build());
+
+            if (named) {
+                assertThat(bus.get(0).dispatch(new Transfer())).isEqualTo(4);
+                assertThat(transfers).containsExactly(0, 2);
+            } else {
+                assertThatThrownBy(() -> bus.get(0).dispatch(new Transfer()))
+                        .isInstanceOf(AppendConflictException.class);
+                assertThat(transfers).containsExactly(0);
+                assertThat(calls).isEqualTo(2);
+            }
+        }
     }
 
     static Stream<Throwable> what_cannot_be_cured() {

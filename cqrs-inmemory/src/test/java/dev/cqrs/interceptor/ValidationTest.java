@@ -97,6 +97,22 @@ class ValidationTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // what a check may give
+    void a_check_that_gives_null_refuses_the_message_and_is_named() {
+        var careless = InMemoryCommandBus.builder()
+                .run(Ping.class, handled::add)
+                .intercept(
+                        InterceptorOrder.VALIDATION,
+                        Validation.builder().check(Ping.class, ping -> null).build())
+                .build();
+
+        assertThatThrownBy(() -> careless.dispatch(new Ping()))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessageContainingAll("A check of", "Ping returned null", "or an empty list");
+        assertThat(handled).isEmpty();
+    }
+
+    @Test
     void an_event_is_checked_before_each_subscriber() {
         var events = InMemoryEventBus.builder()
                 .intercept(InterceptorOrder.VALIDATION, validation)

@@ -79,7 +79,7 @@ public final class AuditedTills {
 
     private static String line(Journal journal, JournalEntry entry) {
         return entry.id() + " " + entry.metadata().get("user").orElse("?") + ": "
-                + journal.command(entry).map(Object::toString).orElse(entry.command()) + " " + entry.outcome()
+                + journal.command(entry).map(Object::toString).orElse(entry.commandName()) + " " + entry.outcome()
                 + entry.reason().map(reason -> ", " + reason).orElse("");
     }
 

@@ -80,7 +80,7 @@ final class Document implements AutoCloseable {
                         (c, text) -> c.at() > text.now().length()
                                 ? reject("the document ends before")
                                 : accept(new Written(c.document(), c.at(), c.text())),
-                        (c, text) -> Undoable.by(
+                        (c, text) -> Undoable.reversible(
                                 text.now().length(),
                                 new Cut(c.document(), c.at(), c.text().length())))
                 .decide(
@@ -90,7 +90,7 @@ final class Document implements AutoCloseable {
                                 ? reject("the document ends before")
                                 : accept(new CutOut(
                                         c.document(), c.at(), text.now().substring(c.at(), c.at() + c.length()))),
-                        (c, text) -> Undoable.by(text.cut(), new Write(c.document(), c.at(), text.cut())))
+                        (c, text) -> Undoable.reversible(text.cut(), new Write(c.document(), c.at(), text.cut())))
                 .build();
         history = CommandHistory.over(operations, cqrs.commands(), ids);
     }

@@ -12,6 +12,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.runtime.Delivery;
+import dev.cqrs.task.Delays;
 import dev.cqrs.task.Trampoline;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -611,16 +612,8 @@ public final class EventImport implements AutoCloseable {
          */
         public Builder retry(Delivery.Timer timer, Duration first, Duration... further) {
             Objects.requireNonNull(timer, "timer");
-            var all = new ArrayList<Duration>();
-            all.add(Objects.requireNonNull(first, "first"));
-            all.addAll(List.of(further));
-            for (var delay : all) {
-                if (delay.isNegative()) {
-                    throw new IllegalArgumentException("A delay is " + delay + "; expected zero or more.");
-                }
-            }
+            this.delays = Delays.of(first, further);
             this.timer = Optional.of(timer);
-            this.delays = List.copyOf(all);
             return this;
         }
 

@@ -9,8 +9,8 @@ import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.task.Delays;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
@@ -131,15 +131,7 @@ public final class Retry implements Interceptor {
      */
     public static Retry after(Pause pause, Duration first, Duration... further) {
         Objects.requireNonNull(pause, "pause");
-        var all = new ArrayList<Duration>();
-        all.add(Objects.requireNonNull(first, "first"));
-        all.addAll(List.of(further));
-        for (var delay : all) {
-            if (delay.isNegative()) {
-                throw new IllegalArgumentException("A delay is " + delay + "; expected zero or more.");
-            }
-        }
-        return of(List.copyOf(all), pause);
+        return of(Delays.of(first, further), pause);
     }
 
     /**

@@ -1,7 +1,7 @@
 package dev.cqrs.runtime;
 
+import dev.cqrs.task.Delays;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -125,15 +125,7 @@ public final class Delivery {
      */
     public Delivery retry(Timer timer, Duration first, Duration... further) {
         Objects.requireNonNull(timer, "timer");
-        var all = new ArrayList<Duration>();
-        all.add(Objects.requireNonNull(first, "first"));
-        all.addAll(List.of(further));
-        for (var delay : all) {
-            if (delay.isNegative()) {
-                throw new IllegalArgumentException("A delay is " + delay + "; expected zero or more.");
-            }
-        }
-        return new Delivery(executor, workers, batch, mostParked, Optional.of(timer), List.copyOf(all));
+        return new Delivery(executor, workers, batch, mostParked, Optional.of(timer), Delays.of(first, further));
     }
 
     /**

@@ -35,6 +35,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.DelayQueue;
@@ -61,7 +62,17 @@ class ArchitectureTest {
             "projection", List.of("event", "eventstore"));
 
     /** The rooms of cqrs-inmemory that look at some rooms of the core only. */
-    private static final Map<String, List<String>> ENGINES_MAY_IMPORT = Map.of("queue", List.of("message", "command"));
+    private static final Map<String, List<String>> ENGINES_MAY_IMPORT = Map.of(
+            "task", List.of(),
+            "gather", List.of("message", "query"),
+            "imports", List.of("message", "event", "eventstore", "runtime", "task"),
+            "interceptor", List.of("message", "event", "eventstore", "decider", "task"),
+            "journal", List.of("message", "command", "event", "eventstore", "decider"),
+            "live", List.of("message", "eventstore", "runtime", "task"),
+            "queue", List.of("message", "command", "task"),
+            "runtime", List.of("message", "event", "eventstore", "projection", "task"),
+            "schedule",
+                    List.of("message", "command", "event", "eventstore", "decider", "projection", "runtime", "task"));
 
     private static final JavaClasses CORE = classesBeside(CommandBus.class);
     private static final JavaClasses INMEMORY = classesBeside(InMemoryCommandBus.class);
@@ -99,13 +110,16 @@ class ArchitectureTest {
     }
 
     @Test
-    void engines_that_need_only_some_rooms_of_the_core_look_at_no_more() {
+    void each_engine_looks_only_at_the_rooms_it_may_and_none_at_the_stores_and_buses_in_memory() {
+        var all = new TreeSet<>(ENGINES_MAY_IMPORT.keySet());
+        all.add("inmemory");
+        assertThat(rooms(INMEMORY).keySet()).isEqualTo(all);
         checkImports(ENGINES_MAY_IMPORT, INMEMORY);
     }
 
     private static void checkImports(Map<String, List<String>> mayImport, JavaClasses where) {
         mayImport.forEach((room, allowed) -> {
-            var open = new ArrayList<>(List.of("java..", "org.jspecify..", "dev.cqrs." + room));
+            var open = new ArrayList<>(List.of("java..", "org.jspecify..", "jdk.jfr..", "dev.cqrs." + room));
             allowed.forEach(other -> open.add("dev.cqrs." + other));
             classes()
                     .that()

@@ -663,11 +663,13 @@ public final class ScheduleWorker implements AutoCloseable {
         }
 
         private Run failed(Throwable thrown) {
-            return new Run(Optional.of(Outcome.FAILED), keepable(thrown.toString()), Optional.of(thrown));
-        }
-
-        private Run notHere(Throwable thrown) {
-            return new Run(Optional.empty(), "", Optional.of(thrown));
+            String text;
+            try {
+                text = thrown.toString();
+            } catch (RuntimeException mute) { // or its command would be run again for ever
+                text = thrown.getClass().getName();
+            }
+            return new Run(Optional.of(Outcome.FAILED), keepable(text), Optional.of(thrown));
         }
 
         private ScheduleEvent told(Job job, Run run, boolean again) {

@@ -305,7 +305,14 @@ public abstract class ScheduleSuite {
         var schedule = schedule();
         before = (note, metadata) -> {
             if (note.number() == 1) {
-                throw new StackOverflowError("deep");
+                throw new StackOverflowError("deep") {
+                    private static final long serialVersionUID = 1L;
+
+                    @Override
+                    public String getMessage() {
+                        throw new IllegalStateException("not even a message");
+                    }
+                };
             }
         };
         schedule.enqueue(new Note("p", 1), id("p-1"));

@@ -672,6 +672,10 @@ public final class ScheduleWorker implements AutoCloseable {
             return new Run(Optional.of(Outcome.FAILED), keepable(text), Optional.of(thrown));
         }
 
+        private Run notHere(Throwable thrown) {
+            return new Run(Optional.empty(), "", Optional.of(thrown));
+        }
+
         private ScheduleEvent told(Job job, Run run, boolean again) {
             var now = schedule.clock().instant();
             if (again) {

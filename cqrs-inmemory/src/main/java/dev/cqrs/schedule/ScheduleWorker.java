@@ -561,7 +561,9 @@ public final class ScheduleWorker implements AutoCloseable {
                 }
                 boolean here = run.outcome().isPresent();
                 boolean more = job.attempt() <= schedule.delays().size();
-                boolean again = run.outcome().map(outcome -> outcome == Outcome.FAILED && more).orElse(true);
+                boolean again = run.outcome()
+                        .map(outcome -> outcome == Outcome.FAILED && more)
+                        .orElse(true);
                 if (again && job.slot() >= 0) {
                     blocked.add(job.slot());
                 }

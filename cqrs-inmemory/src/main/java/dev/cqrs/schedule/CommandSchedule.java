@@ -6,6 +6,7 @@ import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
@@ -45,6 +46,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -63,11 +65,17 @@ import org.jspecify.annotations.Nullable;
  * metadata whose id is always the same: that of the command, for one that runs again and again with {@code #} and the
  * number of the time. A handler that carries out each id once
  * ({@link dev.cqrs.decider.DecisionHandler#idempotent()}) so has its effect once, whatever crashes; another one may have it
- * twice if a worker is killed, or held up past the end of its claim, in the middle of it.
+ * twice if a worker is killed, or held up past the end of its claim, in the middle of it, or if the log takes no appends when
+ * it has run. A command that ends its process is taken over by the next worker, and the next: nobody counts that, and only a
+ * handler that refuses it ends it.
+ *
+ * <p><b>Unknown commands:</b> what a worker has no handler for, or cannot read, it gives back and leaves alone for a minute,
+ * with all of that key: that is no attempt, and another worker may know it. So update workers before those who store.
  *
  * <p><b>Order:</b> commands with one key that are to run as soon as possible run one after the other, in the order in which
  * they were stored, whichever process stores and whichever runs them. One that failed and is to be tried again has those
- * of its key wait, and no others. Those for an instant run in the order of their instants. Keys are hashed to 65,536 slots,
+ * of its key wait, and no others. Those of one key that are for an instant run in the order of their instants, unless one
+ * fails; without a key there is no order. Keys are hashed to 65,536 slots,
  * and slots share lanes: what is of one lane runs one after the other, and of lanes each worker runs several at once.
  *
  * <p><b>Claims:</b> a worker claims a lane, runs up to {@value #BATCH} commands of it, and gives it back. A claim ends by
@@ -81,9 +89,13 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Memory:</b> some 250 bytes for each command that has not ended, in processes that have workers or ask for the
  * {@link #status()}; the commands themselves stay in the log.
  *
- * <p><b>At rest:</b> the command, its metadata, its id (as a tag), the slot of its key, and the reason why it failed.
+ * <p><b>At rest:</b> the command, its metadata, its id (as a tag), the slot of its key, and the reason why it failed. The slot
+ * does not name the key, but whoever has a list of all keys can tell which few it may be: where that matters, let the key
+ * function give a keyed hash.
  *
- * <p><b>Errors:</b> what the store throws reaches the caller; an append whose outcome is unknown is looked up and tried again.
+ * <p><b>Errors:</b> what the store throws reaches the caller; an append whose outcome is unknown is looked up and tried again at
+ * once, up to a hundred times. If it stays unknown, an {@link AppendOutcomeUnknownException} that names the id is
+ * thrown, whatever else went wrong since: call again with that id.
  *
  * <p><b>Threads:</b> thread-safe. Starts none.
  */
@@ -101,7 +113,7 @@ public final class CommandSchedule {
     /** How long a claim lasts unless it is renewed, if nothing else is said: 30 seconds. */
     public static final Duration DEFAULT_CLAIM = Duration.ofSeconds(30);
 
-    /** How many slots keys are hashed to: few enough that a slot names nobody. */
+    /** How many slots keys are hashed to. */
     static final int SLOTS = 1 << 16;
 
     /** How often an append may be refused or unknown. */
@@ -113,6 +125,9 @@ public final class CommandSchedule {
 
     /** So long before and after the epoch, at most, are instants: some three thousand years. */
     private static final long MOST_SECONDS = 100_000_000_000L;
+
+    /** How long an id may be behind which the number of the time is put. */
+    private static final int LONGEST_REPEATED = Tag.MAX_LENGTH - 11;
 
     private static final EventQuery MARKS = EventQuery.types(ScheduleEvent.class);
 
@@ -136,14 +151,18 @@ public final class CommandSchedule {
     final ReentrantLock lock = new ReentrantLock();
     private final Pending pending;
     private volatile Position folded = Position.START;
-    private long unsaved;
+    private long applied;
+    private long saved;
     private final List<ScheduleWorker> workers = new CopyOnWriteArrayList<>();
 
     /** What became of a {@link #cancel}. */
     public enum Cancellation {
         /** It does not run, or not again; also if that was so before. */
         CANCELLED,
-        /** It has run, or a worker has taken it to run it. */
+        /**
+         * It has run, or a worker has taken it to run it: one that was killed has it until another gives it back. What
+         * waits to be tried again, or was given back, can be cancelled.
+         */
         TOO_LATE,
         /** No command is stored under this id. */
         UNKNOWN
@@ -177,8 +196,6 @@ public final class CommandSchedule {
          * @param wake when it is due, or tried again
          * @param occurrences how often it has run
          * @param attempts how often it was tried
-         * @param taken whether a worker has taken it
-         * @param last whether it does not run again
          * @param blocking whether others wait for it
          * @param waiting whether it waits
          */
@@ -192,8 +209,6 @@ public final class CommandSchedule {
                 Instant wake,
                 int occurrences,
                 int attempts,
-                boolean taken,
-                boolean last,
                 boolean blocking,
                 boolean waiting) {}
 
@@ -263,7 +278,7 @@ public final class CommandSchedule {
      * Begins a schedule.
      *
      * @param operations the log in which commands are stored, which may hold other things too; best not the domain's. A
-     *     store that several processes share has to tell of the appends of others, or they are noticed late
+     *     store that several processes share has to tell of the appends of others, or they may not be noticed at all
      * @param clock tells when something is due, and when claims end
      * @return a builder
      */
@@ -275,6 +290,8 @@ public final class CommandSchedule {
 
     /**
      * Stores a command to be run as soon as possible, under an id of the supplier.
+     *
+     * <p>A call whose outcome is unknown is repeated with the id that the exception names, not with this method.
      *
      * @param command of a class in the catalog
      * @return its id
@@ -289,7 +306,8 @@ public final class CommandSchedule {
      * Stores a command to be run as soon as possible. If an equal command is stored under this id, nothing is done, whatever
      * was said there of the time; so a call whose outcome is unknown can be repeated.
      *
-     * @param command of a class in the catalog
+     * @param command of a class in the catalog, whose {@code equals} compares values as a record's does (arrays have none):
+     *     the stored one is compared with what is read back
      * @param metadata handed to the handler; its id is the command's, or one of the supplier
      * @return its id
      * @throws ScheduleIdReusedException if another command is stored under this id
@@ -299,6 +317,19 @@ public final class CommandSchedule {
      */
     public String enqueue(Command<?> command, Metadata metadata) {
         return put(command, metadata, Timing.NOW, clock.instant(), Duration.ZERO);
+    }
+
+    /**
+     * Stores a command to be run at an instant, under an id of the supplier.
+     *
+     * @param due when; if that is past, at once
+     * @param command of a class in the catalog
+     * @return its id
+     * @throws IllegalArgumentException if the instant is more than some three thousand years away from the epoch
+     * @throws IllegalStateException if no supplier of ids was given
+     */
+    public String at(Instant due, Command<?> command) {
+        return at(due, command, Metadata.none());
     }
 
     /**
@@ -312,6 +343,19 @@ public final class CommandSchedule {
      */
     public String at(Instant due, Command<?> command, Metadata metadata) {
         return put(command, metadata, Timing.AT, due, Duration.ZERO);
+    }
+
+    /**
+     * Stores a command to be run after a time, under an id of the supplier.
+     *
+     * @param delay how long from now, by the clock; zero or more
+     * @param command of a class in the catalog
+     * @return its id
+     * @throws IllegalArgumentException if the delay is negative, or leads more than some three thousand years away
+     * @throws IllegalStateException if no supplier of ids was given
+     */
+    public String after(Duration delay, Command<?> command) {
+        return after(delay, command, Metadata.none());
     }
 
     /**
@@ -332,18 +376,34 @@ public final class CommandSchedule {
     }
 
     /**
+     * Stores a command to be run again and again, under an id of the supplier.
+     *
+     * @param period the time between two runs, more than zero
+     * @param first when it runs first
+     * @param command of a class in the catalog
+     * @return its id
+     * @throws IllegalArgumentException if the period is not positive, or a time is longer than some three thousand years
+     * @throws IllegalStateException if no supplier of ids was given
+     */
+    public String every(Duration period, Instant first, Command<?> command) {
+        return every(period, first, command, Metadata.none());
+    }
+
+    /**
      * Stores a command to be run again and again, otherwise as {@link #enqueue(Command, Metadata)}.
      *
      * <p>Each time it is due once, at {@code first} and whole periods after that. When it has ended, in whatever way, it is
      * due again at the first such instant that is still to come; those that have passed meanwhile are left out. Its handler
-     * sees the id with {@code #} and the number of the time, from 1.
+     * sees the id with {@code #} and the number of the time, from 1; give no other command such an id, or a handler that
+     * carries out each id once takes the two for one.
      *
      * @param period the time between two runs, more than zero
      * @param first when it runs first
      * @param command of a class in the catalog
      * @param metadata handed to the handler; its id is the command's, or one of the supplier
      * @return its id
-     * @throws IllegalArgumentException if the period is not positive, or a time is longer than some three thousand years
+     * @throws IllegalArgumentException if the period is not positive, a time is longer than some three thousand years, or
+     *     the id longer than {@code Tag.MAX_LENGTH - 11} characters
      */
     public String every(Duration period, Instant first, Command<?> command, Metadata metadata) {
         if (period.isNegative() || period.isZero()) {
@@ -367,24 +427,53 @@ public final class CommandSchedule {
                     "The instant is " + due + "; expected at most " + MOST_SECONDS + " seconds away from the epoch.");
         }
         var id = metadata.id().orElseGet(this::newId);
+        if (timing == Timing.EVERY && id.length() > LONGEST_REPEATED) {
+            throw new IllegalArgumentException("The id has " + id.length() + " characters; expected at most "
+                    + LONGEST_REPEATED + ", as the number of the time is put behind it.");
+        }
         var own = metadata.id().isPresent() ? metadata : metadata.with(Metadata.ID, id);
         int slot = slotOf(command);
         int lane = (slot < 0 ? hash(id) : slot) % lanes;
         var mark = new Enqueued(id, lane, slot, timing, due, period);
         var same = EventQuery.types(Enqueued.class).withTags(ScheduleEvent.tag(id));
-        for (int attempt = 1; ; attempt++) {
+        return untilKnown(id, attempt -> {
             try {
                 log.append(List.of(mark, command), AppendCondition.absent(same), own);
-                return id;
             } catch (AppendConflictException there) {
                 checkEqual(id, command, there.position());
-                return id;
-            } catch (AppendOutcomeUnknownException unknown) {
-                if (attempt == ATTEMPTS) {
-                    throw unknown;
+            }
+            return Optional.of(id);
+        });
+    }
+
+    /**
+     * Makes attempts until one gives something. What fails once an outcome is unknown does not hide that: it may say that
+     * nothing was written, but an attempt before may have been.
+     */
+    private static <T> T untilKnown(String id, IntFunction<Optional<T>> attempts) {
+        AppendOutcomeUnknownException unsure = null;
+        for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
+            try {
+                var known = attempts.apply(attempt);
+                if (known.isPresent()) {
+                    return known.get();
                 }
+            } catch (ScheduleIdReusedException sure) {
+                throw sure;
+            } catch (AppendOutcomeUnknownException unknown) {
+                unsure = new AppendOutcomeUnknownException("a mark of the stored command \"" + id + "\"", unknown);
+            } catch (RuntimeException failed) {
+                if (unsure == null) {
+                    throw failed;
+                }
+                unsure.addSuppressed(failed);
+                throw unsure;
             }
         }
+        throw unsure != null
+                ? unsure
+                : new IllegalStateException("The stored command \"" + id + "\" was changed by others before each of "
+                        + ATTEMPTS + " attempts; nothing was written.");
     }
 
     private String newId() {
@@ -441,54 +530,94 @@ public final class CommandSchedule {
     /**
      * Has a command not run. Exactly one of this and its run wins, however close they come.
      *
-     * <p>One that runs again and again does not run again; a run that a worker has taken is ended.
+     * <p>One that runs again and again does not run again, nor is it tried again; a run that a worker has taken may go on.
      *
      * @param id its id
      * @return what became of it
      */
     public Cancellation cancel(String id) {
-        var own = MARKS.withTags(ScheduleEvent.tag(id));
-        for (int attempt = 1; ; attempt++) {
-            boolean repeats;
-            AppendCondition condition;
-            try (var events = log.read(own, ReadOptions.backwards())) {
-                if (!events.advance()) {
-                    return Cancellation.UNKNOWN;
-                }
-                var newest = (ScheduleEvent) events.event();
-                if (newest instanceof Cancelled) {
-                    return Cancellation.CANCELLED;
-                }
-                repeats = enqueued(id).map(e -> e.timing() == Timing.EVERY).orElse(false);
-                if (!repeats && !(newest instanceof Enqueued || newest instanceof Reopened)) {
-                    return Cancellation.TOO_LATE;
-                }
-                condition = repeats
-                        ? AppendCondition.absent(
-                                EventQuery.types(Cancelled.class).withTags(ScheduleEvent.tag(id)))
-                        : events.unchanged();
+        return untilKnown(id, attempt -> {
+            var found = newest(id).orElse(null);
+            if (found == null) {
+                return Optional.of(Cancellation.UNKNOWN);
             }
+            if (found.cancelled()) {
+                return Optional.of(Cancellation.CANCELLED);
+            }
+            boolean repeats = enqueued(id)
+                    .map(mark -> ((Enqueued) mark.event()).timing() == Timing.EVERY)
+                    .orElse(false);
+            if (!repeats && (found.taken() || found.mark() instanceof Ended)) {
+                return Optional.of(Cancellation.TOO_LATE);
+            }
+            var condition = repeats
+                    ? AppendCondition.absent(EventQuery.types(Cancelled.class).withTags(ScheduleEvent.tag(id)))
+                    : found.unchanged();
             try {
                 log.append(List.of(new Cancelled(id)), condition);
-                return Cancellation.CANCELLED;
-            } catch (AppendConflictException changed) {
-                if (repeats) {
-                    return Cancellation.CANCELLED;
-                }
-                // it was taken, or cancelled: the next look tells
-            } catch (AppendOutcomeUnknownException unknown) {
-                if (attempt == ATTEMPTS) {
-                    throw unknown;
+                return Optional.of(Cancellation.CANCELLED);
+            } catch (AppendConflictException changed) { // it was taken, or cancelled: the next look tells
+                return repeats ? Optional.of(Cancellation.CANCELLED) : Optional.empty();
+            }
+        });
+    }
+
+    /**
+     * What the log tells of a command.
+     *
+     * @param mark the last that was told of it, but for claims and a cancel
+     * @param taken whether a worker has claimed it since, and nobody has given it back
+     * @param cancelled whether it was cancelled, which is for ever
+     * @param unchanged the condition that nothing more was told of it
+     */
+    private record Newest(ScheduleEvent mark, boolean taken, boolean cancelled, AppendCondition unchanged) {}
+
+    private Optional<Newest> newest(String id) {
+        try (var events = log.read(MARKS.withTags(ScheduleEvent.tag(id)), ReadOptions.backwards())) {
+            Mark claimed = null;
+            boolean cancelled = false;
+            while (events.advance()) {
+                var event = (ScheduleEvent) events.event();
+                if (event instanceof Cancelled) {
+                    cancelled = true;
+                } else if (!(event instanceof Claimed)) {
+                    // a cancel within a run stands before what is told of the run
+                    cancelled |= (event instanceof Recurred || event instanceof Attempted) && isCancelled(id);
+                    boolean taken = claimed != null && !cancelled && !(event instanceof Ended) && !isGivenBack(claimed);
+                    return Optional.of(new Newest(event, taken, cancelled, events.unchanged()));
+                } else if (claimed == null) {
+                    claimed = new Mark(event, events.position(), events.recordedAt());
                 }
             }
+            return Optional.empty();
         }
     }
 
-    private Optional<Enqueued> enqueued(String id) {
+    /** Says whether the worker itself has let the lane go: only it knows what it has begun of what it took. */
+    private boolean isGivenBack(Mark claimed) {
+        var lane = ScheduleEvent.laneTag(((Claimed) claimed.event()).lane());
+        try (var next = log.read(
+                EventQuery.types(Claimed.class, Released.class).withTags(lane),
+                ReadOptions.forwards().after(claimed.position()).limit(1))) {
+            return next.advance() && next.event() instanceof Released;
+        }
+    }
+
+    private boolean isCancelled(String id) {
+        try (var found = log.read(
+                EventQuery.types(Cancelled.class).withTags(ScheduleEvent.tag(id)),
+                ReadOptions.forwards().limit(1))) {
+            return found.advance();
+        }
+    }
+
+    private Optional<Mark> enqueued(String id) {
         try (var found = log.read(
                 EventQuery.types(Enqueued.class).withTags(ScheduleEvent.tag(id)),
                 ReadOptions.forwards().limit(1))) {
-            return found.advance() ? Optional.of((Enqueued) found.event()) : Optional.empty();
+            return found.advance()
+                    ? Optional.of(new Mark((Enqueued) found.event(), found.position(), found.recordedAt()))
+                    : Optional.empty();
         }
     }
 
@@ -499,35 +628,28 @@ public final class CommandSchedule {
      * @return whether it had failed, and runs again
      */
     public boolean retry(String id) {
-        var own = MARKS.withTags(ScheduleEvent.tag(id));
-        for (int attempt = 1; ; attempt++) {
-            AppendCondition condition;
-            try (var events = log.read(own, ReadOptions.backwards())) {
-                if (!events.advance()
-                        || !(events.event() instanceof Ended ended)
-                        || ended.result().outcome() != Outcome.FAILED) {
-                    return attempt > 1 && find(id).isPresent();
-                }
-                condition = events.unchanged();
+        return untilKnown(id, attempt -> {
+            var found = newest(id).orElse(null);
+            if (found == null
+                    || !(found.mark() instanceof Ended ended)
+                    || ended.result().outcome() != Outcome.FAILED) {
+                return Optional.of(attempt > 1); // it had failed, and nothing but a retry comes behind that
             }
-            try (var marks = log.read(
-                    EventQuery.types(Enqueued.class).withTags(ScheduleEvent.tag(id)),
-                    ReadOptions.forwards().limit(1))) {
-                if (!marks.advance()) {
-                    return false;
-                }
-                var mark = (Enqueued) marks.event();
+            var stored = enqueued(id).orElse(null);
+            if (stored == null) {
+                return Optional.of(false);
+            }
+            var mark = (Enqueued) stored.event();
+            try {
                 log.append(
                         List.of(new Reopened(
-                                id, mark.lane(), mark.slot(), marks.position().value())),
-                        condition);
-                return true;
-            } catch (AppendConflictException | AppendOutcomeUnknownException refused) {
-                if (attempt == ATTEMPTS) {
-                    throw refused;
-                }
+                                id, mark.lane(), mark.slot(), stored.position().value())),
+                        found.unchanged());
+                return Optional.of(true);
+            } catch (AppendConflictException changed) {
+                return Optional.empty();
             }
-        }
+        });
     }
 
     /**
@@ -537,35 +659,14 @@ public final class CommandSchedule {
      * @return empty if no command is stored under this id
      */
     public Optional<ScheduledCommand> find(String id) {
-        try (var events = log.read(MARKS.withTags(ScheduleEvent.tag(id)), ReadOptions.backwards())) {
-            boolean taken = false;
-            boolean cancelled = false;
-            while (events.advance()) {
-                var event = (ScheduleEvent) events.event();
-                if (event instanceof Claimed) {
-                    taken = true;
-                } else if (event instanceof Cancelled) {
-                    cancelled = true;
-                } else if (event instanceof Ended e) {
-                    var result = e.result();
-                    return Optional.of(new ScheduledCommand(
-                            id, end(result.outcome()), Optional.empty(), result.attempts(), 1, result.reason()));
-                } else {
-                    // a cancel within a run stands before what is told of the run
-                    cancelled |= event instanceof Recurred && isCancelled(id);
-                    return Optional.of(open(id, event, taken, cancelled));
-                }
+        return newest(id).map(found -> {
+            if (found.mark() instanceof Ended e) {
+                var result = e.result();
+                return new ScheduledCommand(
+                        id, end(result.outcome()), Optional.empty(), result.attempts(), 1, result.reason());
             }
-            return Optional.empty();
-        }
-    }
-
-    private boolean isCancelled(String id) {
-        try (var found = log.read(
-                EventQuery.types(Cancelled.class).withTags(ScheduleEvent.tag(id)),
-                ReadOptions.forwards().limit(1))) {
-            return found.advance();
-        }
+            return open(id, found.mark(), found.taken(), found.cancelled());
+        });
     }
 
     /**
@@ -625,8 +726,8 @@ public final class CommandSchedule {
     }
 
     /**
-     * Waits until a command has ended; woken by appends that the store tells of, not by looking again and again. One that
-     * runs again and again ends when it is cancelled.
+     * Waits until a command has ended; woken by appends that the store tells of, not by looking again and again: what it
+     * does not tell of is seen when the time is over. One that runs again and again ends when it is cancelled.
      *
      * @param id its id
      * @param timeout how long to wait at most; zero to ask only
@@ -663,12 +764,12 @@ public final class CommandSchedule {
                 if (found.state().isEnd()) {
                     return found;
                 }
+                if (left <= 0) {
+                    throw new ScheduleTimeoutException(found, timeout);
+                }
                 gate.lockInterruptibly();
                 try {
-                    while (appends[0] == seen) {
-                        if (left <= 0) {
-                            throw new ScheduleTimeoutException(found, timeout);
-                        }
+                    while (appends[0] == seen && left > 0) { // then it is looked at once more
                         left = appended.awaitNanos(left);
                     }
                 } finally {
@@ -711,8 +812,8 @@ public final class CommandSchedule {
      *
      * <p>The worker takes some commands of a lane at a time, runs them one after the other, and tells the log of each how it
      * ended. A rejection is an end, and never tried again. Whatever else the handler throws is, after each of the delays
-     * given to the builder, and then the command has ended as failed. If the thread was interrupted it does not count: the
-     * command is given back.
+     * given to the builder, and then the command has ended as failed. If the thread was interrupted it does not count, nor
+     * if the command cannot be read here or has no handler: it is given back.
      *
      * @param name of the worker, for the status; best one that tells which process it is
      * @param bus runs the commands
@@ -818,7 +919,7 @@ public final class CommandSchedule {
                 lock.lock();
                 try {
                     chunk.forEach(mark -> pending.apply(mark.event(), mark.position(), mark.recordedAt()));
-                    unsaved += chunk.size();
+                    applied += chunk.size();
                     if (end.isAfter(folded)) {
                         folded = end;
                     }
@@ -853,20 +954,27 @@ public final class CommandSchedule {
         if (checkpoints.isEmpty()) {
             return;
         }
-        Saved saved;
+        Saved state;
         Position position;
+        long upTo;
         lock.lock();
         try {
-            if (unsaved < Math.max(SAVE_AFTER, 2L * pending.size())) {
+            if (applied - saved < Math.max(SAVE_AFTER, 2L * pending.size())) {
                 return;
             }
-            unsaved = 0;
-            saved = pending.save();
+            state = pending.save();
             position = folded;
+            upTo = applied;
         } finally {
             lock.unlock();
         }
-        checkpoints.get().save(checkpoint, new Checkpoint(SAVED_VERSION, position, saved));
+        checkpoints.get().save(checkpoint, new Checkpoint(SAVED_VERSION, position, state));
+        lock.lock();
+        try {
+            saved = Math.max(saved, upTo);
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**
@@ -898,8 +1006,8 @@ public final class CommandSchedule {
          *
          * @param <C> the class of the commands
          * @param type the class, or one above several
-         * @param key gives something whose {@code toString()} tells keys apart: pure, the same in every process, never
-         *     {@code null}
+         * @param key gives something whose {@code toString()} tells keys apart, such as a keyed hash of personal data:
+         *     pure, the same in every process, never {@code null}
          * @return this builder
          * @throws IllegalStateException if the class has a function already
          */

@@ -17,9 +17,11 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -53,10 +55,6 @@ final class Pending {
         int occurrences;
 
         int attempts;
-        /** A worker has taken it since it was last due. */
-        boolean taken;
-        /** It was cancelled while it was taken. */
-        boolean last;
         /** It is to be tried again, and those of its slot wait for it. */
         boolean blocking;
 
@@ -77,6 +75,14 @@ final class Pending {
         }
     }
 
+    /** Those that wait for others of their slot. */
+    static final class Followers {
+        /** How many are to be tried again; when the last of them goes on, all do. */
+        int blockers;
+
+        final Set<Entry> waiting = new LinkedHashSet<>();
+    }
+
     /** A claim that was not given back. */
     record Claim(Position position, String worker, Instant until, List<String> entries) {}
 
@@ -84,7 +90,7 @@ final class Pending {
     static final class Lane {
         final int number;
         final TreeSet<Entry> due = new TreeSet<>(BY_ORDER);
-        final Map<Integer, List<Entry>> followers = new HashMap<>();
+        final Map<Integer, Followers> followers = new HashMap<>();
 
         @Nullable
         Claim claim;
@@ -147,51 +153,31 @@ final class Pending {
             var lane = lanes[e.lane()];
             lane.claim = new Claim(position, e.worker(), e.until(), e.entries());
             lane.lastWorker = e.worker();
-            e.entries().forEach(id -> {
-                var entry = open.get(id);
-                if (entry != null) {
-                    entry.taken = true;
-                }
-            });
         } else if (event instanceof Released e) {
             lanes[e.lane()].claim = null;
         } else if (event instanceof Attempted e) {
+            putOff(e.id(), e.next());
             var entry = open.get(e.id());
             if (entry != null) {
-                withdraw(entry);
                 entry.attempts = e.attempt();
-                if (entry.slot >= 0) {
-                    entry.blocking = true;
-                    lanes[entry.lane].followers.computeIfAbsent(entry.slot, slot -> new ArrayList<>());
-                }
-                await(entry, e.next());
             }
         } else if (event instanceof Ended e) {
             if (remove(e.id()) != null) {
                 count(e.result());
             }
         } else if (event instanceof Recurred e) {
+            count(e.result()); // also of a run within which it was cancelled
             var entry = remove(e.id());
             if (entry != null) {
-                count(e.result());
-                if (!entry.last) {
-                    entry.occurrences = e.occurrence();
-                    entry.attempts = 0;
-                    entry.taken = false;
-                    entry.at = e.next();
-                    open.put(e.id(), entry);
-                    await(entry, e.next());
-                }
+                entry.occurrences = e.occurrence();
+                entry.attempts = 0;
+                entry.at = e.next();
+                open.put(e.id(), entry);
+                await(entry, e.next());
             }
         } else if (event instanceof Cancelled e) {
-            var entry = open.get(e.id());
-            if (entry != null) {
+            if (remove(e.id()) != null) {
                 cancelled++;
-                if (entry.taken) {
-                    entry.last = true;
-                } else {
-                    remove(e.id());
-                }
             }
         } else if (event instanceof Reopened e) {
             failed--;
@@ -211,6 +197,23 @@ final class Pending {
             case SUCCEEDED -> succeeded++;
             case REJECTED -> rejected++;
             case FAILED -> failed++;
+        }
+    }
+
+    /** Has an entry, and those of its slot, wait until it is tried again. */
+    void putOff(String id, Instant until) {
+        var entry = open.get(id);
+        if (entry != null) {
+            withdraw(entry);
+            block(entry);
+            await(entry, until);
+        }
+    }
+
+    private void block(Entry entry) {
+        if (entry.slot >= 0) {
+            entry.blocking = true;
+            lanes[entry.lane].followers.computeIfAbsent(entry.slot, slot -> new Followers()).blockers++;
         }
     }
 
@@ -237,7 +240,7 @@ final class Pending {
         } else if (!lane.due.remove(entry) && !entry.blocking) {
             var among = lane.followers.get(entry.slot);
             if (among != null) {
-                among.remove(entry);
+                among.waiting.remove(entry);
             }
         }
         unblock(entry);
@@ -247,9 +250,10 @@ final class Pending {
         if (entry.blocking) {
             entry.blocking = false;
             var lane = lanes[entry.lane];
-            var behind = lane.followers.remove(entry.slot);
-            if (behind != null) {
-                lane.due.addAll(behind);
+            var behind = lane.followers.get(entry.slot);
+            if (behind != null && --behind.blockers == 0) {
+                lane.followers.remove(entry.slot);
+                lane.due.addAll(behind.waiting);
             }
         }
     }
@@ -276,7 +280,7 @@ final class Pending {
                 picked.add(entry.id);
             } else {
                 all.remove();
-                behind.add(entry);
+                behind.waiting.add(entry);
             }
         }
         return picked;
@@ -339,7 +343,7 @@ final class Pending {
             if (!lane.due.isEmpty()) {
                 entries.add(lane.due.first());
             }
-            lane.followers.values().forEach(entries::addAll);
+            lane.followers.values().forEach(behind -> entries.addAll(behind.waiting));
             for (var entry : entries) {
                 oldest = oldest == null || entry.at.isBefore(oldest) ? entry.at : oldest;
             }
@@ -380,8 +384,6 @@ final class Pending {
                     e.wake,
                     e.occurrences,
                     e.attempts,
-                    e.taken,
-                    e.last,
                     e.blocking,
                     e.waiting));
         }
@@ -404,12 +406,9 @@ final class Pending {
             var entry = new Entry(s.id(), s.position(), s.lane(), s.slot(), shared(s.period()), s.at());
             entry.occurrences = s.occurrences();
             entry.attempts = s.attempts();
-            entry.taken = s.taken();
-            entry.last = s.last();
-            entry.blocking = s.blocking();
             open.put(s.id(), entry);
             if (s.blocking()) {
-                lanes[s.lane()].followers.put(s.slot(), new ArrayList<>());
+                block(entry);
             }
             if (s.waiting()) {
                 await(entry, s.wake());

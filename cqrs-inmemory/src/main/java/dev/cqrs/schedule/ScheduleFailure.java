@@ -11,8 +11,8 @@ import java.util.Optional;
  * @param worker the worker's name
  * @param id the id of the command that failed; empty if a store, the executor or the timer failed, which the worker tries
  *     again a little later
- * @param attempt how often the command was tried, from 1; 0 without a command
- * @param again whether it is tried again; otherwise it has ended as failed
+ * @param attempt how often the command was tried; 0 without a command, or if it could not be tried here
+ * @param again whether it is tried again, or may be, here or by another worker; otherwise it has ended as failed
  * @param cause what was thrown
  */
 public record ScheduleFailure(String worker, Optional<String> id, int attempt, boolean again, Throwable cause) {
@@ -23,8 +23,8 @@ public record ScheduleFailure(String worker, Optional<String> id, int attempt, b
      * @param worker the worker's name
      * @param id the id of the command that failed; empty if a store, the executor or the timer failed, which the worker
      *     tries again a little later
-     * @param attempt how often the command was tried, from 1; 0 without a command
-     * @param again whether it is tried again; otherwise it has ended as failed
+     * @param attempt how often the command was tried; 0 without a command, or if it could not be tried here
+     * @param again whether it is tried again, or may be, here or by another worker; otherwise it has ended as failed
      * @param cause what was thrown
      * @throws NullPointerException if a part is {@code null}
      */

@@ -11,6 +11,7 @@ import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.schedule.Pending.Lane;
 import dev.cqrs.schedule.ScheduleEvent.Attempted;
@@ -20,10 +21,12 @@ import dev.cqrs.schedule.ScheduleEvent.Outcome;
 import dev.cqrs.schedule.ScheduleEvent.Recurred;
 import dev.cqrs.schedule.ScheduleEvent.Released;
 import dev.cqrs.schedule.ScheduleEvent.Result;
+import dev.cqrs.task.Trampoline;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -48,6 +51,9 @@ public final class ScheduleWorker implements AutoCloseable {
     /** How long after a failure of a store or the executor it is tried again. */
     private static final Duration PAUSE = Duration.ofSeconds(1);
 
+    /** How often the end of a command is written if the store fails: what is not written is done twice. */
+    private static final int TRIES = 10;
+
     /** How much of an exception's text is kept. */
     private static final int LONGEST_REASON = 500;
 
@@ -56,8 +62,8 @@ public final class ScheduleWorker implements AutoCloseable {
      * there is one at a time, and `wanted` counts who asked for it meanwhile. A turn claims a lane, runs some commands and
      * gives the lane back; while it lasts, the lane is busy, so that no other turn of this process gets it.
      *
-     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running`, `armed` and `pausing`; it
-     * is taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
+     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running`, `looking`, `armed` and
+     * `pausing`; it is taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
      * began out of `turns` lets its lane go. A turn's `appending` is held while it appends, by itself or by
      * the look that renews its claim, and guards where its claim stands.
      */
@@ -69,7 +75,7 @@ public final class ScheduleWorker implements AutoCloseable {
     private final Consumer<? super ScheduleFailure> listener;
 
     private final AtomicInteger wanted = new AtomicInteger();
-    private volatile @Nullable Within looking;
+    private final Trampoline looks = new Trampoline();
     /** Up to here the log was read when free lanes were last looked for. */
     private volatile Position seen = Position.START;
 
@@ -77,17 +83,11 @@ public final class ScheduleWorker implements AutoCloseable {
     private final Condition ended = lock.newCondition();
     private final Set<Turn> turns = new HashSet<>();
     private int running;
+    private @Nullable Thread looking;
     private @Nullable Instant armed;
     private boolean pausing;
     private volatile boolean closed;
     private volatile EventStore.@Nullable Subscription subscription;
-
-    /** A task that asks for another one; an executor that runs that one within tells it only to go on. */
-    private static final class Within {
-        private final Thread thread = Thread.currentThread();
-        private boolean open = true;
-        private boolean again;
-    }
 
     ScheduleWorker(
             CommandSchedule schedule,
@@ -125,11 +125,12 @@ public final class ScheduleWorker implements AutoCloseable {
     }
 
     /**
-     * Takes no more commands, and waits until those that run have ended and their claims are given back. Commands that were
-     * taken and have not begun are run by others. A second call does nothing more.
+     * Takes no more commands, and waits until those that run have ended and their claims are given back, and no task of the
+     * worker uses a store any more. Commands that were taken and have not begun are run by others. A second call does
+     * nothing more.
      *
-     * <p>Called by a handler that the worker runs it returns at once, as it would wait for itself; the worker ends with
-     * that handler. If the waiting thread is interrupted, it waits no longer, and its flag is set again.
+     * <p>Called by a handler that the worker runs, or by its listener, it returns at once, as it would wait for itself; the
+     * worker ends with that handler. If the waiting thread is interrupted, it waits no longer, and its flag is set again.
      */
     @Override
     public void close() {
@@ -150,7 +151,9 @@ public final class ScheduleWorker implements AutoCloseable {
         lock.lock();
         try {
             var self = Thread.currentThread();
-            while (!turns.isEmpty() && turns.stream().noneMatch(turn -> turn.thread == self)) {
+            while ((looking != null || !turns.isEmpty())
+                    && looking != self
+                    && turns.stream().noneMatch(turn -> turn.thread == self)) {
                 ended.await();
             }
         } catch (InterruptedException stop) {
@@ -190,69 +193,86 @@ public final class ScheduleWorker implements AutoCloseable {
     }
 
     private void look() {
-        var outer = looking;
-        if (outer != null && outer.thread == Thread.currentThread() && outer.open) {
-            outer.again = true;
+        looks.run(this::lookAndAgain);
+    }
+
+    private void lookAndAgain() {
+        int asked = wanted.get();
+        try {
+            lookOnce();
+        } catch (Throwable thrown) {
+            tell(thrown);
+            wanted.set(0);
+            pause();
             return;
         }
-        Within own;
-        do {
-            int seen = wanted.get();
-            boolean failed = false;
-            try {
-                lookOnce();
-            } catch (Throwable thrown) {
-                failed = true;
-                tell(thrown);
-            }
-            if (failed) {
-                wanted.set(0);
-                pause();
-                return;
-            }
-            if (wanted.compareAndSet(seen, 0)) {
-                return;
-            }
-            own = new Within(); // in a task of its own, so that others of the executor come in between
-            looking = own;
-            execute();
-            own.open = false;
-        } while (own.again);
+        if (!wanted.compareAndSet(asked, 0)) {
+            execute(); // in a task of its own, so that others of the executor come in between
+        }
     }
 
     private void lookOnce() {
-        if (closed) {
-            return;
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            looking = Thread.currentThread();
+        } finally {
+            lock.unlock();
         }
-        schedule.refresh();
-        seen = schedule.folded();
-        renewClaims();
-        for (var turn = assign(); turn != null; turn = assign()) {
-            start(turn);
+        try {
+            schedule.refresh();
+            seen = schedule.folded();
+            renewClaims();
+            for (var turn = assign(); turn != null; turn = assign()) {
+                start(turn);
+            }
+            if (!closed && !isPausing()) {
+                schedule.save();
+            }
+        } finally {
+            lock.lock();
+            try {
+                looking = null;
+                ended.signalAll();
+            } finally {
+                lock.unlock();
+            }
         }
-        arm();
-        schedule.save();
     }
 
-    /** Gives a free lane to a turn, if there is one in which something is due, and room; called by one look at a time. */
+    /**
+     * Gives a free lane to a turn, if there is one in which something is due, and room; otherwise has the timer wake when
+     * that changes. Called by one look at a time.
+     */
     private @Nullable Turn assign() {
-        if (closed || !hasRoom()) {
+        if (closed) {
             return null;
         }
-        Turn turn;
+        boolean room = hasRoom();
+        Turn turn = null;
+        // by one instant, and under one lock: nothing becomes due or free between the search and the question for the
+        // timer
+        var now = schedule.clock().instant();
+        Optional<Instant> change = Optional.empty();
         schedule.lock.lock();
         try {
-            var now = schedule.clock().instant();
             var pending = schedule.pending();
             pending.wake(now);
-            var lane = pending.freeLane(now);
-            if (lane == null) {
-                return null;
+            var lane = room ? pending.freeLane(now) : null;
+            if (lane != null) {
+                lane.busy = true;
+                turn = new Turn(lane, schedule.folded(), pending.pick(lane, CommandSchedule.BATCH));
+            } else {
+                change = pending.nextChange(now);
             }
-            lane.busy = true;
-            turn = new Turn(lane, schedule.folded(), pending.pick(lane, CommandSchedule.BATCH));
         } finally {
             schedule.lock.unlock();
+        }
+        if (turn == null) {
+            arm(now, change);
+            return null;
         }
         lock.lock(); // counted only now: who thinks that there is no room trusts that a turn will end
         try {
@@ -320,27 +340,22 @@ public final class ScheduleWorker implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        all.forEach(Turn::renewIfDue);
+        all.forEach(turn -> turn.renewIfDue(false));
     }
 
     // ---- waking
 
-    /** Has the timer wake when something changes by itself, unless it does so sooner. */
-    private void arm() {
-        var now = schedule.clock().instant();
-        Optional<Instant> change;
-        schedule.lock.lock();
-        try {
-            change = schedule.pending().nextChange(now);
-        } finally {
-            schedule.lock.unlock();
-        }
+    /** Has the timer wake at a change, or when a claim is to be renewed, unless it does so sooner. */
+    private void arm(Instant now, Optional<Instant> change) {
         Instant at;
         lock.lock();
         try {
             var soonest = change.orElse(null);
             for (var turn : turns) {
                 var renewal = turn.renewal;
+                if (renewal != null && !renewal.isAfter(now) && turn.appending.isLocked()) {
+                    continue; // it sees to that itself when it has appended
+                }
                 soonest = renewal != null && (soonest == null || renewal.isBefore(soonest)) ? renewal : soonest;
             }
             if (closed || soonest == null) {
@@ -400,6 +415,15 @@ public final class ScheduleWorker implements AutoCloseable {
         }
     }
 
+    private boolean isPausing() {
+        lock.lock();
+        try {
+            return pausing;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private void resume() {
         lock.lock();
         try {
@@ -433,8 +457,8 @@ public final class ScheduleWorker implements AutoCloseable {
         }
     }
 
-    /** How a dispatch went. */
-    private record Run(Outcome outcome, String reason, Optional<Throwable> failure) {}
+    /** How a dispatch went; without an outcome if the command cannot be run here. */
+    private record Run(Optional<Outcome> outcome, String reason, Optional<Throwable> failure) {}
 
     private final class Turn implements Runnable {
 
@@ -445,10 +469,15 @@ public final class ScheduleWorker implements AutoCloseable {
         private final ReentrantLock appending = new ReentrantLock();
         private volatile @Nullable Thread thread;
 
-        /** Where the claim stands in the log; {@code null} while there is none. */
-        private @Nullable Position claim;
+        /** Where the first claim stands in the log, and the last; {@code null} while there is none. */
+        private Position first = Position.START;
 
-        private List<String> left = List.of();
+        private @Nullable Position claim;
+        /** A renewal whose outcome is not known. */
+        private @Nullable Claimed unsure;
+        /** What of the commands it took has not been told of. */
+        private final Set<String> left = new LinkedHashSet<>();
+
         private volatile @Nullable Instant renewal;
 
         Turn(Lane lane, Position known, List<String> picked) {
@@ -513,7 +542,7 @@ public final class ScheduleWorker implements AutoCloseable {
                 tell(unknown);
                 return false; // if it was written, it ends by itself
             }
-            arm(); // for its renewal, of which nobody else may think
+            arm(schedule.clock().instant(), Optional.empty()); // for its renewal, of which nobody else may think
             schedule.refresh(); // what others did before the claim
             var jobs = jobs();
             var blocked = new HashSet<Integer>();
@@ -522,7 +551,7 @@ public final class ScheduleWorker implements AutoCloseable {
                 if (blocked.contains(job.slot())) {
                     continue;
                 }
-                if (closed || !renewIfDue()) {
+                if (closed || !renewIfDue(true)) {
                     break;
                 }
                 var run = dispatch(job);
@@ -530,40 +559,60 @@ public final class ScheduleWorker implements AutoCloseable {
                     append(List.of(released()), job);
                     return false; // the executor wants its thread back
                 }
-                boolean again = run.outcome() == Outcome.FAILED
-                        && job.attempt() <= schedule.delays().size();
+                boolean here = run.outcome().isPresent();
+                boolean more = job.attempt() <= schedule.delays().size();
+                boolean again = run.outcome()
+                        .map(outcome -> outcome == Outcome.FAILED && more)
+                        .orElse(true);
                 if (again && job.slot() >= 0) {
                     blocked.add(job.slot());
                 }
-                var rest = jobs.subList(i + 1, jobs.size()).stream()
-                        .filter(next -> !blocked.contains(next.slot()))
-                        .map(Job::id)
-                        .toList();
+                boolean last = closed
+                        || jobs.subList(i + 1, jobs.size()).stream().allMatch(next -> blocked.contains(next.slot()));
                 var events = new ArrayList<ScheduleEvent>();
-                events.add(told(job, run, again));
-                boolean last = closed || rest.isEmpty();
+                if (here) {
+                    events.add(told(job, run, again));
+                } else {
+                    putOff(job);
+                }
                 if (last) {
                     events.add(released());
                 }
-                boolean stands = append(events, job);
-                run.failure()
-                        .ifPresent(cause ->
-                                tell(new ScheduleFailure(name, Optional.of(job.id()), job.attempt(), again, cause)));
-                if (!stands || last) {
+                boolean written = false;
+                try {
+                    written = events.isEmpty() || append(events, here ? job : null);
+                } finally {
+                    boolean open = again || !written;
+                    int tried = here ? job.attempt() : job.attempt() - 1;
+                    run.failure()
+                            .ifPresent(cause ->
+                                    tell(new ScheduleFailure(name, Optional.of(job.id()), tried, open, cause)));
+                }
+                if (last) {
                     return true;
                 }
-                left(rest);
             }
             append(List.of(released()), null);
             return true;
         }
 
-        private List<Job> jobs() {
-            var jobs = new ArrayList<Job>();
+        /** Leaves a command, and those of its key, to others for a while: it cannot be run here. */
+        private void putOff(Job job) {
+            var until = schedule.clock().instant().plus(LOOK_AFTER);
             schedule.lock.lock();
             try {
-                var held = lane.claim;
-                if (held != null && held.position().equals(claim)) {
+                schedule.pending().putOff(job.id(), until);
+            } finally {
+                schedule.lock.unlock();
+            }
+        }
+
+        private List<Job> jobs() {
+            var jobs = new ArrayList<Job>();
+            appending.lock(); // a look may renew the claim meanwhile
+            schedule.lock.lock();
+            try {
+                if (isHeld()) {
                     for (var id : picked) {
                         var entry = schedule.pending().due(id);
                         if (entry != null) {
@@ -580,8 +629,19 @@ public final class ScheduleWorker implements AutoCloseable {
                 }
             } finally {
                 schedule.lock.unlock();
+                appending.unlock();
             }
             return jobs;
+        }
+
+        /** With both locks: says whether the log, so far as it was read, has the lane claimed by this turn. */
+        private boolean isHeld() {
+            var held = lane.claim;
+            var newest = claim;
+            return held != null
+                    && newest != null
+                    && !first.isAfter(held.position())
+                    && !held.position().isAfter(newest);
         }
 
         private Run dispatch(Job job) {
@@ -589,13 +649,16 @@ public final class ScheduleWorker implements AutoCloseable {
             try {
                 stored = schedule.read(job.position());
             } catch (UnknownEventException | EventCodec.UnreadableEventException | IllegalStateException unreadable) {
-                return failed(unreadable);
+                return notHere(unreadable);
             }
+            var command = stored.command();
             try {
-                bus.dispatch(stored.command(), stored.metadata().with(Metadata.ID, job.dispatchId()));
-                return new Run(Outcome.SUCCEEDED, "", Optional.empty());
+                bus.dispatch(command, stored.metadata().with(Metadata.ID, job.dispatchId()));
+                return new Run(Optional.of(Outcome.SUCCEEDED), "", Optional.empty());
             } catch (RejectedException rejected) {
-                return new Run(Outcome.REJECTED, keepable(rejected.reason()), Optional.empty());
+                return new Run(Optional.of(Outcome.REJECTED), keepable(rejected.reason()), Optional.empty());
+            } catch (NoHandlerException none) {
+                return none.messageType() == command.getClass() ? notHere(none) : failed(none);
             } catch (Throwable thrown) { // an error of the handler is a failure of its command too
                 return failed(thrown);
             }
@@ -608,7 +671,11 @@ public final class ScheduleWorker implements AutoCloseable {
             } catch (RuntimeException mute) { // or its command would be run again for ever
                 text = thrown.getClass().getName();
             }
-            return new Run(Outcome.FAILED, keepable(text), Optional.of(thrown));
+            return new Run(Optional.of(Outcome.FAILED), keepable(text), Optional.of(thrown));
+        }
+
+        private Run notHere(Throwable thrown) {
+            return new Run(Optional.empty(), "", Optional.of(thrown));
         }
 
         private ScheduleEvent told(Job job, Run run, boolean again) {
@@ -620,17 +687,23 @@ public final class ScheduleWorker implements AutoCloseable {
                         run.reason(),
                         now.plus(schedule.delays().get(job.attempt() - 1)));
             }
-            var result = new Result(run.outcome(), run.reason(), job.attempt(), name);
-            if (job.period().isZero()) {
-                return new Ended(job.id(), result);
-            }
+            var result = new Result(run.outcome().orElseThrow(), run.reason(), job.attempt(), name);
+            return job.period().isZero()
+                    ? new Ended(job.id(), result)
+                    : new Recurred(job.id(), job.occurrence(), result, next(job, now));
+        }
+
+        /** The first of its instants that is still to come. */
+        private Instant next(Job job, Instant now) {
             var passed = Duration.between(job.due(), now);
-            long periods = passed.isNegative() ? 1 : passed.dividedBy(job.period()) + 1;
-            return new Recurred(
-                    job.id(),
-                    job.occurrence(),
-                    result,
-                    job.due().plus(job.period().multipliedBy(periods)));
+            if (passed.isNegative()) {
+                return job.due().plus(job.period());
+            }
+            try {
+                return job.due().plus(job.period().multipliedBy(passed.dividedBy(job.period()) + 1));
+            } catch (ArithmeticException tooMany) { // of some nanoseconds each, over centuries
+                return now.plus(job.period());
+            }
         }
 
         private Released released() {
@@ -639,54 +712,68 @@ public final class ScheduleWorker implements AutoCloseable {
 
         // ---- the claim
 
+        /** Claims the lane, or claims it anew. */
         private void claim(List<String> ids, Position after) {
             appending.lock();
             try {
                 var now = schedule.clock().instant();
                 var mark = new Claimed(lane.number, name, now.plus(schedule.claim()), ids);
-                claim = schedule.log()
+                unsure = mark;
+                var at = schedule.log()
                         .append(List.of(mark), AppendCondition.unchanged(claims, after))
                         .last();
-                left = ids;
+                unsure = null;
+                if (claim == null) {
+                    first = at;
+                    left.addAll(ids);
+                }
+                claim = at;
                 renewal = now.plus(schedule.claim().dividedBy(2));
             } finally {
                 appending.unlock();
             }
         }
 
-        private void left(List<String> ids) {
-            appending.lock();
-            try {
-                left = ids;
-            } finally {
-                appending.unlock();
+        /**
+         * Renews the claim if half of it is over; gives whether there is one.
+         *
+         * @param wait whether to wait for an append of the turn, which renews by itself when it goes on
+         */
+        private boolean renewIfDue(boolean wait) {
+            var now = schedule.clock().instant();
+            var due = renewal;
+            if (due == null || now.isBefore(due)) {
+                return due != null;
             }
-        }
-
-        /** Renews the claim if half of it is over; gives whether there is one. */
-        private boolean renewIfDue() {
-            appending.lock();
-            try {
-                var held = claim;
-                var due = renewal;
-                if (held == null || due == null) {
-                    return false;
-                }
-                if (schedule.clock().instant().isBefore(due)) {
-                    return true;
-                }
-                claim(left, held);
+            if (wait) {
+                appending.lock();
+            } else if (appending.isHeldByCurrentThread() || !appending.tryLock()) {
                 return true;
+            }
+            AppendOutcomeUnknownException unknown = null;
+            try {
+                if (unsure != null) {
+                    regain(); // or it was not written
+                }
+                var held = claim;
+                if (held != null && due.equals(renewal)) {
+                    claim(List.copyOf(left), held);
+                }
             } catch (AppendConflictException taken) {
-                lost();
-                return false;
-            } catch (AppendOutcomeUnknownException unknown) {
-                lost(); // it may stand, and nobody knows where
-                tell(unknown);
-                return false;
+                if (!regain()) {
+                    lost();
+                }
+            } catch (AppendOutcomeUnknownException doubt) {
+                unknown = doubt;
+                renewal = now.plus(schedule.claim().dividedBy(4)); // before the claim that stands surely has ended
             } finally {
                 appending.unlock();
             }
+            if (unknown != null) {
+                tell(unknown);
+            }
+            arm(now, Optional.empty());
+            return renewal != null;
         }
 
         private void lost() {
@@ -694,38 +781,89 @@ public final class ScheduleWorker implements AutoCloseable {
             renewal = null;
         }
 
+        /** Finds the claim where a renewal has put it whose outcome was not known; gives whether it did. */
+        private boolean regain() {
+            var mark = unsure;
+            if (mark == null) {
+                return false;
+            }
+            schedule.refresh();
+            unsure = null;
+            schedule.lock.lock();
+            try {
+                var held = lane.claim;
+                if (held == null
+                        || !held.worker().equals(name)
+                        || !held.until().equals(mark.until())
+                        || !held.entries().equals(mark.entries())) {
+                    return false;
+                }
+                claim = held.position();
+                return true;
+            } finally {
+                schedule.lock.unlock();
+            }
+        }
+
         /**
-         * Appends if the claim still stands; gives whether it does. Where the outcome is unknown the log tells: whether the
-         * job has gone on from where it was.
+         * Appends as long as nobody else has the lane, and gives whether that was written. What was dispatched would be
+         * dispatched again if its end were not, so a store that fails is tried again; where an outcome is unknown the log
+         * tells: whether the job has gone on from where it was.
          */
         private boolean append(List<? extends ScheduleEvent> events, @Nullable Job job) {
+            RuntimeException failed = null;
+            int failures = 0;
+            boolean written = false;
+            boolean unknown = false;
+            boolean doubt = false;
             appending.lock();
             try {
-                for (int attempt = 1; claim != null; attempt++) {
+                for (int attempt = 1; claim != null && !written; attempt++) {
                     try {
-                        schedule.log().append(events, AppendCondition.unchanged(claims, claim));
-                        if (events.get(events.size() - 1) instanceof Released) {
-                            lost();
+                        if (doubt) {
+                            schedule.refresh();
+                            written = unknown && job != null && !isAsBefore(job);
+                            if (!stands() && !regain()) {
+                                lost();
+                            }
+                            doubt = false;
                         }
-                        return true;
+                        var held = claim;
+                        if (held != null && !written) {
+                            schedule.log().append(events, AppendCondition.unchanged(claims, held));
+                            written = true;
+                            if (events.get(events.size() - 1) instanceof Released) {
+                                lost();
+                            }
+                        }
                     } catch (AppendConflictException taken) {
-                        lost();
-                    } catch (AppendOutcomeUnknownException unknown) {
-                        if (attempt == CommandSchedule.ATTEMPTS) {
-                            throw unknown;
+                        doubt = true;
+                        if (attempt >= CommandSchedule.ATTEMPTS) {
+                            throw taken;
                         }
-                        schedule.refresh();
-                        if (!stands()) {
-                            lost(); // or given back by this very append
-                        } else if (job != null && !isAsBefore(job)) {
-                            return true; // it was written
+                    } catch (AppendOutcomeUnknownException sent) {
+                        doubt = true;
+                        unknown = true;
+                        if (attempt >= CommandSchedule.ATTEMPTS) {
+                            throw sent;
+                        }
+                    } catch (RuntimeException away) {
+                        failed = away;
+                        if (++failures >= TRIES) {
+                            throw away;
                         }
                     }
                 }
-                return false;
+                if (written && job != null) {
+                    left.remove(job.id());
+                }
             } finally {
                 appending.unlock();
             }
+            if (failed != null) {
+                tell(failed);
+            }
+            return written;
         }
 
         private boolean stands() {

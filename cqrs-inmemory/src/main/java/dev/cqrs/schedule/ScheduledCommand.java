@@ -27,7 +27,10 @@ public record ScheduledCommand(
         WAITING,
         /** It is due, and no worker has taken it. */
         DUE,
-        /** A worker has taken it: it runs, or will after others. Who has taken it may have been killed meanwhile. */
+        /**
+         * A worker has taken it and not given it back: it runs, or will after others. Who has taken it may have been killed
+         * meanwhile.
+         */
         TAKEN,
         /** It ran, and its handler returned. */
         SUCCEEDED,

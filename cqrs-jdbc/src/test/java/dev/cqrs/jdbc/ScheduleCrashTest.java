@@ -155,12 +155,13 @@ class ScheduleCrashTest {
             twice += found.size() - distinct.size();
             outOfOrder += found.equals(found.stream().sorted().toList()) ? 0 : 1;
         }
+        long takenOver = takenOver(operations);
         Results.note(
                 "kill -9 of a worker of stored commands",
                 KILLS,
                 stored,
                 noted,
-                takenOver(operations),
+                takenOver,
                 lost,
                 twice,
                 0,
@@ -168,6 +169,9 @@ class ScheduleCrashTest {
                 seed);
         assertThat(List.of(lost, twice, outOfOrder)).as("seed %s", seed).containsOnly(0);
         assertThat(noted).isEqualTo(stored);
+        assertThat(takenOver)
+                .as("commands of killed workers that others ended, seed %s", seed)
+                .isPositive();
     }
 
     /** How many commands were taken by one worker and ended by another. */

@@ -137,6 +137,7 @@ class ScheduleFiguresTest {
                         under,
                         (end1 - begin1) / 1e3 / alone,
                         (double) (appends.get() - before1) / alone);
+                assertThat(appends.get()).as("stored, claimed, ended").isLessThanOrEqualTo(3L * all + 3L * alone + 50);
             }
         } finally {
             threads.shutdownNow();

@@ -22,13 +22,13 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * Orders parcels, has two processes pack them, kills one in the middle, and tells who packed how many.
+ * Orders parcels, has a process pack them, kills it in the middle while another one comes, and tells who packed how many.
  *
  * <p>Needs a PostgreSQL, in which it makes its tables. Run it again, and it orders further parcels.
  */
 public final class ParcelQueue {
 
-    private static final List<String> CUSTOMERS = List.of("alice", "bob", "carol", "dave", "erin", "frank");
+    private static final List<String> CUSTOMERS = List.of("c-1", "c-2", "c-3", "c-4", "c-5", "c-6");
     private static final int PARCELS = 20;
     private static final Duration PATIENCE = Duration.ofMinutes(1);
 
@@ -59,8 +59,6 @@ public final class ParcelQueue {
                 var schedule = Parcels.schedule(operations);
                 int first = packed(domain, CUSTOMERS.get(0)).size() + 1;
                 workers.add(start(url, "worker-1"));
-                workers.add(start(url, "worker-2"));
-
                 for (int number = first; number < first + PARCELS; number++) {
                     for (var customer : CUSTOMERS) {
                         schedule.enqueue(new Pack(customer, number), Metadata.withId(id(customer, number)));
@@ -69,6 +67,7 @@ public final class ParcelQueue {
                 out.println("ordered " + PARCELS * CUSTOMERS.size() + " parcels of " + CUSTOMERS.size() + " customers");
 
                 schedule.awaitEnded(id(CUSTOMERS.get(0), first + 2), PATIENCE);
+                workers.add(start(url, "worker-2"));
                 workers.get(0).destroyForcibly().waitFor();
                 out.println("killed worker-1");
 

@@ -61,7 +61,8 @@ class ArchitectureTest {
             "projection", List.of("event", "eventstore"));
 
     /** The rooms of cqrs-inmemory that look at some rooms of the core only. */
-    private static final Map<String, List<String>> ENGINES_MAY_IMPORT = Map.of("queue", List.of("message", "command"));
+    private static final Map<String, List<String>> ENGINES_MAY_IMPORT =
+            Map.of("queue", List.of("message", "command", "task"));
 
     private static final JavaClasses CORE = classesBeside(CommandBus.class);
     private static final JavaClasses INMEMORY = classesBeside(InMemoryCommandBus.class);

@@ -141,7 +141,8 @@ public abstract class Queueing {
         @Setup
         public void start(Load load) {
             executor = Executors.newFixedThreadPool(WORKERS);
-            queue = CommandQueue.to(load.bus, executor)
+            queue = CommandQueue.to(
+                            load.bus, executor, failure -> failure.cause().printStackTrace())
                     .key(Deliver.class, Deliver::key)
                     .key(Ping.class, Ping::key)
                     .capacity(BOUND)

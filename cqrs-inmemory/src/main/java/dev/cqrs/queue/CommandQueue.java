@@ -17,6 +17,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -26,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * Accepts commands now and has them dispatched soon, on the caller's executor: in order per key, in parallel across keys.
  *
  * <pre>{@code
- * try (var queue = CommandQueue.to(bus, executor)
+ * try (var queue = CommandQueue.to(bus, executor, failure -> log(failure))
  *         .key(AccountCommand.class, AccountCommand::account)
  *         .capacity(1_000)
  *         .whenFull(WhenFull.REFUSE)
@@ -41,17 +42,27 @@ import org.jspecify.annotations.Nullable;
  * have no order and run in parallel.
  *
  * <p><b>Results:</b> each command's stage ends with the handler's result, or exceptionally with exactly what the bus threw.
- * What depends on the stage runs on the worker's thread, and the key waits for it. Who completes or cancels the stage
- * himself does not stop the command. Who drops it will not hear of a failure; the {@linkplain #status() status} counts them.
+ * What depends on the stage runs on the worker's thread, and the key waits for it. Who completes, obtrudes or cancels the
+ * stage himself does not stop the command. Who drops it loses no failure: the listener is told of each.
  *
  * <p><b>Bound:</b> at most {@code capacity} commands, of all keys, are waiting and running. At the bound a caller waits for
- * room or is refused, as the builder was told. A handler that enqueues never waits for the queue that runs it: its command
- * lends its own place, once; further ones are refused.
+ * room or is refused, as the builder was told. A handler that enqueues, and what depends on a result, never waits for the
+ * queue that runs it: the command lends its own place, once; further ones are refused. (So there may be two more for each
+ * worker.) A handler that enqueues several is to be ready for that, which comes only under load: catch the
+ * {@link QueueFullException} and dispatch that one on the bus. What it has enqueued runs also if it fails itself.
  *
  * <p><b>Executor:</b> at most {@code workers} tasks of the queue are in it at once, each of them running commands until there
- * are none; with many, it lets other tasks of the executor come in between. If it refuses a task and no worker is left, the
- * commands that wait end with what it threw. One that runs its tasks at once does so within {@code enqueue}. Close the queue
- * before the executor.
+ * are none; after 1,024, however long they take, it lets other tasks of the executor come in between. If it refuses a task
+ * while no other worker is about, up to 64 commands of one key end with what it threw; then it is asked again. If one is
+ * about, what is ready waits for that one's command to end, or for a new key, with which the executor is asked again; the
+ * same holds where it runs a task at once on the thread of a handler that enqueues. One that runs its tasks at once on the
+ * thread of another caller does so within {@code enqueue}, which returns when nothing is ready any more, whoever enqueued it. One
+ * that drops a task and says nothing, as after {@code shutdownNow()}, stops the queue until it is closed. Close the queue before
+ * the executor.
+ *
+ * <p><b>Context:</b> a task of the executor runs the commands of many callers, on behalf of the one who happened to start it. So
+ * the executor is to be one that carries no identity, trace or inheritable thread-local from who calls it; what a command
+ * needs of these is carried by {@link Builder#context}.
  *
  * <p><b>Interrupts:</b> one that hits a handler ends with that command: the next one does not see it, and the flag is set
  * again when the worker leaves the thread.
@@ -62,9 +73,6 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Threads:</b> thread-safe. Starts none.
  */
 public final class CommandQueue implements AutoCloseable {
-
-    /** How many commands wait and run at most, unless the builder is told otherwise. */
-    public static final int CAPACITY = 10_000;
 
     /** How often the lock is tried before the thread sleeps: it is held for less than waking takes. */
     private static final int TRIES = 64;
@@ -79,8 +87,8 @@ public final class CommandQueue implements AutoCloseable {
      * the last command, and removes it. Who finds it left makes another. So a key is run by one worker at a time, and what is
      * not in use leaves nothing behind.
      *
-     * Ready. The list of mailboxes, the idle workers and their number are guarded by `lock`, which is held for a few
-     * instructions and never while foreign code runs. Whenever a mailbox is ready, a worker is looking for work, or all are
+     * Ready. The list of mailboxes, the idle workers and their number are guarded by `lock`, which is held
+     * briefly (for a sum over the workers at most) and never while foreign code runs. Whenever a mailbox is ready, a worker is looking for work, or all are
      * busy: whoever makes it ready, stops looking, or takes one of several, starts another one if need be.
      *
      * Room. `state` counts what was accepted, each worker what it has freed; who finds the difference too large by an
@@ -92,6 +100,7 @@ public final class CommandQueue implements AutoCloseable {
     private final int capacity;
     private final WhenFull whenFull;
     private final @Nullable Supplier<UnaryOperator<Runnable>> context;
+    private final Consumer<? super QueueFailure> listener;
 
     private final ConcurrentHashMap<Object, Mailbox> mailboxes = new ConcurrentHashMap<>();
 
@@ -101,10 +110,8 @@ public final class CommandQueue implements AutoCloseable {
     private volatile @Nullable Mailbox firstReady;
     private @Nullable Mailbox lastReady;
     private final List<Worker> idle;
-    private boolean helped;
     private final AtomicInteger searching = new AtomicInteger();
 
-    /** All of them; the last one is for who closes the queue. */
     private final List<Worker> workers;
 
     private final AtomicLong state = new AtomicLong();
@@ -127,12 +134,12 @@ public final class CommandQueue implements AutoCloseable {
         this.capacity = builder.capacity;
         this.whenFull = builder.whenFull;
         this.context = builder.context;
+        this.listener = builder.listener;
         var all = new ArrayList<Worker>();
         for (int i = 0; i < builder.workers; i++) {
-            all.add(new Worker(this, builder.executor, false));
+            all.add(new Worker(this, builder.executor));
         }
         this.idle = new ArrayList<>(all);
-        all.add(new Worker(this, builder.executor, true));
         this.workers = List.copyOf(all);
     }
 
@@ -141,10 +148,13 @@ public final class CommandQueue implements AutoCloseable {
      *
      * @param bus dispatches the commands
      * @param executor runs the dispatching; stays open when the queue is closed
+     * @param listener told of each accepted command that ends with an exception, whether or not anybody looks at its stage:
+     *     once, before the stage ends, on the thread that ends it, with no lock held; what it throws goes to that thread's
+     *     handler of uncaught exceptions
      * @return a builder of a queue without keys
      */
-    public static Builder to(CommandBus bus, Executor executor) {
-        return new Builder(bus, executor);
+    public static Builder to(CommandBus bus, Executor executor, Consumer<? super QueueFailure> listener) {
+        return new Builder(bus, executor, listener);
     }
 
     /**
@@ -170,7 +180,7 @@ public final class CommandQueue implements AutoCloseable {
      * @param metadata handed to the bus, never {@code null}
      * @return the result to come, or what the bus throws; if the executor refuses, what it throws
      * @throws QueueFullException if the queue is full and does not wait, or the thread is interrupted while it waits: its
-     *     flag is set again
+     *     flag is set again, and whoever tries once more without clearing it gets the same
      * @throws IllegalStateException if the queue is closed; while it drains, handlers may still enqueue
      * @throws IllegalArgumentException if two functions for the key fit equally well
      * @throws NullPointerException if an argument or the key is {@code null}
@@ -179,12 +189,19 @@ public final class CommandQueue implements AutoCloseable {
         Objects.requireNonNull(command, "command");
         Objects.requireNonNull(metadata, "metadata");
         var key = keys.of(command);
-        var task = new Task<>(
-                command,
-                metadata,
-                context == null ? null : Objects.requireNonNull(context.get(), "the captured context"));
         accept(command);
-        add(key, task);
+        Task<R> task;
+        Mailbox own;
+        try {
+            task = new Task<>(command, metadata, captured());
+            own = key == null ? new Mailbox(null, task) : put(key, task);
+        } catch (Throwable broken) { // a context or a key that fails, or no memory
+            takeBack();
+            throw broken;
+        }
+        if (own != null) {
+            makeReady(own);
+        }
         return task;
     }
 
@@ -194,7 +211,7 @@ public final class CommandQueue implements AutoCloseable {
      * @return a value; later changes do not reach it
      */
     public QueueStatus status() {
-        long freed = freed(); // in this order, as each number may only grow
+        long freed = freed(); // in this order: what was freed was begun, and what was begun was accepted
         long begun = workers.stream().mapToLong(Worker::begun).sum();
         long accepted = accepted(state.get());
         return new QueueStatus(
@@ -204,12 +221,14 @@ public final class CommandQueue implements AutoCloseable {
     /**
      * Accepts no more commands, and returns when all that were accepted have told their outcome.
      *
-     * <p>The closing thread helps: it dispatches what waits too, so that it does not depend on the executor. Handlers that run
-     * meanwhile may enqueue, and that is waited for as well. Callers that wait for room are refused.
+     * <p>The closing thread helps, in the place of a worker that is not running: it dispatches what waits too, so that it does
+     * not depend on the executor, and no more commands run at once than otherwise. Handlers that run meanwhile may enqueue,
+     * and that is waited for as well; for ever, if each enqueues the next one. Callers that wait for room are refused.
      *
      * <p>If the thread is interrupted it returns before, its flag set; what was accepted still runs on the executor, and
-     * another call waits for it. Called from within a handler, or from what depends on a result, it returns at once: it
-     * would wait for itself. A further call does nothing but wait for what is left.
+     * another call waits for it. If that hits a command which it helps with, it is that command's, as on any worker's thread.
+     * Called from within a handler, or from what depends on a result, it returns at once: it would wait for itself. A further
+     * call does nothing but wait for what is left.
      */
     @Override
     public void close() {
@@ -224,13 +243,8 @@ public final class CommandQueue implements AutoCloseable {
             return;
         }
         try {
-            while (!isDrained()) {
-                if (Thread.interrupted()) {
-                    throw new InterruptedException();
-                }
-                if (mayHelp()) {
-                    help();
-                }
+            for (var worker = helper(); worker != null; worker = helper()) {
+                help(worker);
             }
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
@@ -273,8 +287,8 @@ public final class CommandQueue implements AutoCloseable {
             }
             throw full(
                     command,
-                    "A handler that enqueues does not wait for its own queue, which lends it one place more;"
-                            + " enqueue fewer, or allow more.");
+                    "A handler, and what depends on its result, does not wait for the queue that runs it, which lends"
+                            + " it one place more; dispatch the rest on the bus, or allow more.");
         }
         if (whenFull == WhenFull.REFUSE) {
             throw full(command, "Try again later, send less, or allow more.");
@@ -283,7 +297,10 @@ public final class CommandQueue implements AutoCloseable {
             awaitRoom();
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
-            throw full(command, "The thread was interrupted while it waited for room.");
+            throw full(
+                    command,
+                    "The thread was interrupted while it waited for room, and its flag is set again: stop, or clear it"
+                            + " before you try again.");
         }
         return false;
     }
@@ -322,22 +339,21 @@ public final class CommandQueue implements AutoCloseable {
         return sum;
     }
 
-    private void add(@Nullable Object key, Task<?> task) {
-        if (key == null) {
-            makeReady(new Mailbox(null, task));
-            return;
+    private @Nullable UnaryOperator<Runnable> captured() {
+        return context == null ? null : Objects.requireNonNull(context.get(), "the captured context");
+    }
+
+    /** A command that was counted is not enqueued after all. */
+    private void takeBack() {
+        if (state.getAndDecrement() < 0) {
+            lock();
+            try {
+                rested.signalAll(); // who closes may have waited for this one
+            } finally {
+                lock.unlock();
+            }
         }
-        Mailbox own;
-        try {
-            own = put(key, task);
-        } catch (Throwable broken) { // a key that cannot be compared, or no memory
-            state.getAndDecrement();
-            signalRoom();
-            throw broken;
-        }
-        if (own != null) {
-            makeReady(own);
-        }
+        signalRoom();
     }
 
     /** Puts a command into the mailbox of its key; gives the mailbox if it is a new one. */
@@ -387,24 +403,39 @@ public final class CommandQueue implements AutoCloseable {
     }
 
     /**
-     * Whether a worker that has run long is to let others of the executor come in between: not when closing, since an
-     * executor may be closed as well. Who closes the queue later finds what is ready.
+     * Marks a worker that has run long as handed over to the executor, to let others of the executor come in between; gives
+     * whether it did. Not if nothing is ready, or when closing, since an executor may be closed as well.
      */
-    boolean handsOver() {
+    boolean handOver(Worker worker) {
         lock();
         try {
-            return firstReady != null && state.get() >= 0;
+            boolean over = firstReady != null && state.get() >= 0;
+            if (over) {
+                worker.handOver();
+            }
+            return over;
         } finally {
             lock.unlock();
         }
     }
 
     <R> R dispatch(Task<R> task) {
-        return bus.dispatch(Objects.requireNonNull(task.command), Objects.requireNonNull(task.metadata));
+        var command = Objects.requireNonNull(task.command);
+        R result = bus.dispatch(command, Objects.requireNonNull(task.metadata));
+        if (result == null) {
+            throw new NullPointerException(
+                    "The bus answered a " + command.getClass().getName() + " with null; expected a result.");
+        }
+        return result;
     }
 
-    void failed() {
+    void failed(Command<?> command, Metadata metadata, Throwable cause) {
         failed.increment();
+        try {
+            listener.accept(new QueueFailure(command, metadata, cause));
+        } catch (Throwable thrown) {
+            tell(thrown);
+        }
     }
 
     /** After a place has become free. */
@@ -444,7 +475,10 @@ public final class CommandQueue implements AutoCloseable {
     /** Tells what nobody else is told. */
     static void tell(Throwable thrown) {
         var current = Thread.currentThread();
-        current.getUncaughtExceptionHandler().uncaughtException(current, thrown);
+        try {
+            current.getUncaughtExceptionHandler().uncaughtException(current, thrown);
+        } catch (Throwable handler) { // as the virtual machine does: there is nobody left to be told
+        }
     }
 
     /** Puts back what is to go on later, by the same worker or another. */
@@ -525,6 +559,22 @@ public final class CommandQueue implements AutoCloseable {
         }
     }
 
+    /** The same for one that the executor has refused: otherwise it is to be handed over once more. */
+    boolean asksAgain(Worker worker) {
+        lock();
+        try {
+            if (firstReady == null) {
+                putBack(worker);
+                return false;
+            }
+            search(worker);
+            worker.handOver();
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Gives a worker back whose thread is another worker's, who looks for what is ready before it rests. */
     void giveBack(Worker worker) {
         lock();
@@ -540,10 +590,12 @@ public final class CommandQueue implements AutoCloseable {
     Mailbox nextOfLast(Worker worker) {
         lock();
         try {
-            boolean alone = !helped && idle.size() == workers.size() - 2; // but for who closes, and for this one
+            boolean alone = idle.size() == workers.size() - 1;
             var first = alone ? poll() : null;
             if (first == null) {
                 putBack(worker);
+            } else {
+                stopSearching(worker); // others ask the executor themselves meanwhile
             }
             return first;
         } finally {
@@ -560,6 +612,9 @@ public final class CommandQueue implements AutoCloseable {
             lastReady.nextReady = mailbox;
         }
         lastReady = mailbox;
+        if (state.get() < 0) {
+            rested.signalAll(); // who closes may be the only one who can run it
+        }
     }
 
     private @Nullable Mailbox poll() {
@@ -582,6 +637,7 @@ public final class CommandQueue implements AutoCloseable {
         }
         var worker = idle.remove(idle.size() - 1);
         search(worker);
+        worker.handOver();
         return worker;
     }
 
@@ -613,30 +669,42 @@ public final class CommandQueue implements AutoCloseable {
         return ended == accepted(state.get());
     }
 
-    /** Waits until all is done, or there is something ready that nobody else helps with; gives whether it is that. */
-    private boolean mayHelp() throws InterruptedException {
+    /** Gives a worker that nobody runs, once something is ready; none when all is done. */
+    private @Nullable Worker helper() throws InterruptedException {
         lock.lockInterruptibly();
         try {
-            while (helped || firstReady == null) {
-                if (isDrained()) {
-                    return false;
+            while (!isDrained()) {
+                var worker = firstReady == null ? null : notRun();
+                if (worker != null) {
+                    return worker;
                 }
                 rested.await();
             }
-            helped = true;
-            return true;
+            return null;
         } finally {
             lock.unlock();
         }
     }
 
-    private void help() throws InterruptedException {
-        boolean interrupted = workers.get(workers.size() - 1).help();
+    /** One that rests, or is in the executor, which may have no thread for it. */
+    private @Nullable Worker notRun() {
+        if (!idle.isEmpty()) {
+            return idle.remove(idle.size() - 1);
+        }
+        for (var worker : workers) {
+            if (worker.begin()) {
+                return worker;
+            }
+        }
+        return null;
+    }
+
+    private void help(Worker worker) throws InterruptedException {
+        boolean interrupted = worker.help();
         Worker start;
         lock();
         try {
-            helped = false;
-            rested.signalAll();
+            putBack(worker);
             start = another();
         } finally {
             lock.unlock();
@@ -658,21 +726,26 @@ public final class CommandQueue implements AutoCloseable {
 
         private final CommandBus bus;
         private final Executor executor;
+        private final Consumer<? super QueueFailure> listener;
         private final Map<Class<?>, Function<Object, Object>> keys = new LinkedHashMap<>();
         private final List<String> faults = new ArrayList<>();
-        private int capacity = CAPACITY;
+        private int capacity = 10_000;
         private int workers = Runtime.getRuntime().availableProcessors();
         private WhenFull whenFull = WhenFull.WAIT;
         private @Nullable Supplier<UnaryOperator<Runnable>> context;
 
-        private Builder(CommandBus bus, Executor executor) {
+        private Builder(CommandBus bus, Executor executor, Consumer<? super QueueFailure> listener) {
             this.bus = Objects.requireNonNull(bus, "bus");
             this.executor = Objects.requireNonNull(executor, "executor");
+            this.listener = Objects.requireNonNull(listener, "listener");
         }
 
         /**
          * Gives the commands of a class, or of an interface such as the root of a sealed family, a key. The function of the
          * nearest class holds; that of {@code Command.class} is for all that have no other.
+         *
+         * <p>A class without a key keeps no order, also not with others of the same thing. So give the key to the root of a
+         * family, and where each class is to have one, give {@code Command.class} a function that throws: the caller gets it.
          *
          * @param <C> the class
          * @param type the class
@@ -681,6 +754,7 @@ public final class CommandQueue implements AutoCloseable {
          * @return this builder
          */
         public <C extends Command<?>> Builder key(Class<C> type, Function<? super C, ?> key) {
+            Objects.requireNonNull(type, "type");
             Objects.requireNonNull(key, "key");
             if (keys.putIfAbsent(type, command -> key.apply(type.cast(command))) != null) {
                 faults.add(type.getName() + " is given two keys; expected one. Remove one.");
@@ -691,7 +765,7 @@ public final class CommandQueue implements AutoCloseable {
         /**
          * Bounds the queue.
          *
-         * @param commands how many may wait and run at once, of all keys; {@value CommandQueue#CAPACITY} unless it is said
+         * @param commands how many may wait and run at once, of all keys; 10,000 unless it is said
          * @return this builder
          * @throws IllegalArgumentException if it is less than one
          */
@@ -712,7 +786,8 @@ public final class CommandQueue implements AutoCloseable {
         }
 
         /**
-         * Says how many tasks of the queue are in the executor at once at most, and so how many commands run in parallel.
+         * Says how many tasks of the queue are in the executor at once at most, and so how many commands run in parallel, also
+         * while the queue is being closed. With one, commands run one at a time, but not always on the same thread.
          *
          * @param tasks one or more; as many as there are processors unless it is said
          * @return this builder
@@ -726,7 +801,7 @@ public final class CommandQueue implements AutoCloseable {
         /**
          * Carries a context from the enqueuing thread to the one that dispatches, such as that of a logger or of tracing.
          *
-         * @param capture called once a command, on the enqueuing thread, which gets what it throws; gives what wraps the
+         * @param capture called once a command that is accepted, on the enqueuing thread, which gets what it throws; gives what wraps the
          *     dispatch so that the context is there while it runs, and only then; what that throws before is the command's
          *     failure, afterwards it goes to the thread's handler of uncaught exceptions
          * @return this builder

@@ -1,14 +1,17 @@
 package dev.cqrs.queue;
 
+import dev.cqrs.task.Trampoline;
 import java.util.Objects;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One of the tasks that a queue has in its executor: runs commands until there are none, then leaves the thread.
+ * One of the tasks that a queue has in its executor: runs commands until there are none, then leaves the thread. Who closes
+ * the queue runs one as well.
  *
  * <p>Its fields belong to the thread that runs it, and to the queue's lock while none does.
  */
@@ -34,7 +37,6 @@ final class Worker implements Runnable {
 
     private final CommandQueue queue;
     private final Executor executor;
-    private final boolean helps;
     private final AtomicLongArray counts = new AtomicLongArray(LENGTH);
 
     /** Who runs it; for others only good to see that it is not they. */
@@ -43,30 +45,32 @@ final class Worker implements Runnable {
     /** Who has handed it to the executor. */
     private volatile @Nullable Thread starter;
 
-    private volatile @Nullable Turn turn;
+    /**
+     * Whether the executor has it, or is about to, and nobody has begun to run it. Set under the queue's lock; who resets it
+     * runs it. An executor that throws may have the task all the same, and runs it some time later: by then it is another's.
+     */
+    private final AtomicBoolean handedOver = new AtomicBoolean();
+
+    private final Trampoline trampoline = new Trampoline();
+    private final Runnable step = this::step;
 
     /** Whether it is counted among those that look for work. */
     boolean searching;
+
+    /** Whether its thread is that of one who closes the queue. */
+    private boolean helps;
 
     private boolean patient;
     private boolean interrupted;
     private int left;
     private @Nullable Throwable refusal;
 
-    /** Whether the command that runs here has not yet lent its place to one that it enqueues. */
+    /** Whether the command that runs here has not yet lent its place to one that it, or what depends on it, enqueues. */
     private boolean lends;
 
-    /** A task that asks for another one; an executor that runs that one within tells it only to go on. */
-    private static final class Turn {
-        private final Thread thread = Thread.currentThread();
-        private boolean open = true;
-        private boolean within;
-    }
-
-    Worker(CommandQueue queue, Executor executor, boolean helps) {
+    Worker(CommandQueue queue, Executor executor) {
         this.queue = queue;
         this.executor = executor;
-        this.helps = helps;
     }
 
     // ---- for the queue
@@ -96,54 +100,92 @@ final class Worker implements Runnable {
         return counts.get(ENDED);
     }
 
+    /** With the queue's lock: nobody runs it. */
+    void rest() {
+        thread = null;
+        refusal = null;
+    }
+
+    /** With the queue's lock: it is about to be handed over to the executor. */
+    void handOver() {
+        rest();
+        handedOver.set(true);
+    }
+
+    /** Whether it is the caller who is to run what was handed over. */
+    boolean begin() {
+        return handedOver.compareAndSet(true, false);
+    }
+
     // ---- running
 
+    /** Hands it over; while the executor refuses, and no other worker is there, the first that is ready is told so. */
     void start() {
-        starter = Thread.currentThread();
-        try {
-            executor.execute(this);
-        } catch (Throwable refused) { // also an error: no thread could be had, for instance
-            refuse(refused);
+        var current = Thread.currentThread();
+        starter = current;
+        boolean interruptedHere = false;
+        do {
+            try {
+                executor.execute(this);
+                break;
+            } catch (Throwable refused) { // also an error: no thread could be had, for instance
+                if (!begin()) {
+                    CommandQueue.tell(refused); // and has run it all the same
+                    break;
+                }
+                refusal = refused;
+            }
+            thread = current;
+            patient = false;
+            left = 0; // for one turn
+            var first = queue.nextOfLast(this);
+            if (first == null) {
+                break;
+            }
+            runFrom(first);
+            interruptedHere |= takeInterrupt();
+        } while (queue.asksAgain(this));
+        if (interruptedHere) { // the worker may be another thread's by now
+            current.interrupt();
         }
     }
 
     @Override
     public void run() {
-        var outer = turn;
-        var current = Thread.currentThread();
-        if (outer != null && outer.thread == current && outer.open) {
-            outer.within = true;
+        if (!begin()) {
             return;
         }
-        if (queue.inside() != null) { // an executor that runs tasks at once: the worker around this one goes on
-            queue.giveBack(this);
-            return;
-        }
-        patient = LOOKS > 0 && starter != current;
-        starter = null;
-        boolean interruptedHere = Thread.interrupted(); // not the commands' business
-        Turn own;
-        do {
-            thread = current;
-            left = COMMANDS_A_TASK;
-            boolean more;
-            do {
-                more = work();
-                interruptedHere |= takeInterrupt();
-            } while (!more && !queue.rest(this));
-            if (!more) { // and the worker may be another thread's by now
-                break;
+        if (!trampoline.isRunningHere()) {
+            if (queue.inside() != null) { // an executor that runs tasks at once: the worker around this one goes on
+                queue.giveBack(this);
+                return;
             }
-            own = new Turn();
-            turn = own;
-            thread = null;
+            patient = LOOKS > 0 && starter != Thread.currentThread();
+            starter = null;
+        }
+        trampoline.run(step);
+    }
+
+    private void step() {
+        var current = Thread.currentThread();
+        thread = current;
+        left = COMMANDS_A_TASK;
+        boolean interruptedHere = Thread.interrupted(); // not the commands' business
+        boolean over;
+        do {
+            work();
+            interruptedHere |= takeInterrupt();
+            over = left <= 0 && queue.handOver(this);
+        } while (!over && !queue.rest(this));
+        if (over) { // and the worker may be another thread's by now
             try {
                 executor.execute(this);
             } catch (Throwable refused) { // no harm: this thread is here already
-                own.within = true;
+                if (begin()) {
+                    trampoline.run(step);
+                }
             }
-            own.open = false;
-        } while (own.within);
+        }
         if (interruptedHere) {
             current.interrupt();
         }
@@ -152,56 +194,44 @@ final class Worker implements Runnable {
     /** Runs what is ready on the thread of one who closes the queue; gives whether that thread was interrupted meanwhile. */
     boolean help() {
         thread = Thread.currentThread();
+        helps = true;
+        patient = false;
         left = Integer.MAX_VALUE;
         work();
-        thread = null;
+        helps = false;
         return takeInterrupt();
     }
 
-    /** Tells all that is ready that it will not be run, unless another worker is there, which runs it. */
-    private void refuse(Throwable refused) {
-        thread = Thread.currentThread();
-        patient = false;
-        refusal = refused;
-        boolean interruptedHere = false;
-        for (var first = queue.nextOfLast(this); first != null; first = queue.nextOfLast(this)) {
-            left = Integer.MAX_VALUE;
-            runFrom(first);
-            interruptedHere |= takeInterrupt();
-        }
-        if (interruptedHere) { // the worker may be another thread's by now
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    /** With the queue's lock: nobody runs it. */
-    void rest() {
-        thread = null;
-        refusal = null;
-    }
-
-    /** Gives whether there is more to do, and it is somebody else's turn; otherwise there was nothing. */
-    private boolean work() {
-        for (; ; ) {
+    /** Runs what is ready until there is nothing, or it is somebody else's turn. */
+    private void work() {
+        while (!helps || !isInterrupted()) {
             var first = queue.next(this);
             if (first == null && patient && !searching) {
                 look();
                 first = queue.next(this);
             }
             if (first == null) {
-                return false;
+                return;
             }
             runFrom(first);
-            if (helps ? interrupted : left <= 0 && queue.handsOver()) { // what is left of its key has been put back
-                return true;
+            if (left <= 0 && queue.hasReady()) { // what is left of its key has been put back
+                return;
             }
         }
+    }
+
+    /** Takes the flag from the thread, since it is not for the next command. */
+    private boolean isInterrupted() {
+        if (Thread.interrupted()) {
+            interrupted = true;
+        }
+        return interrupted;
     }
 
     /** Runs commands of one key, in order, until there is none, or others have waited long enough. */
     private void runFrom(Mailbox mailbox) {
         var task = mailbox.first;
-        for (int turn = TURN; ; turn--) {
+        for (int turn = TURN - 1; ; turn--) {
             run(task);
             left--;
             var next = after(task, mailbox);
@@ -228,25 +258,29 @@ final class Worker implements Runnable {
         if (patient && mailbox.key != null && !queue.hasReady()) { // it stays here while there is nothing else to do
             next = lookBehind(task);
         }
-        if (next == null) {
-            if (mailbox.leave(task)) {
-                queue.remove(mailbox);
-                return null;
-            }
-            next = task.next();
-            for (int i = 1; next == null; i++) { // it is about to be linked, unless that thread has lost its processor
-                if (i % 1_000 == 0) {
-                    LockSupport.parkNanos(1);
-                } else {
-                    Thread.onSpinWait();
-                }
-                next = task.next();
-            }
+        if (next == null && mailbox.leave(task)) {
+            queue.remove(mailbox);
+            return null;
         }
-        if (searching) {
+        if (searching) { // also where it has to wait: it looks for nothing else meanwhile
             queue.found(this);
         }
-        return next;
+        return next == null ? awaitLink(task) : next;
+    }
+
+    /** The next one is about to be linked, unless that thread has lost its processor. */
+    private static Task<?> awaitLink(Task<?> task) {
+        for (int i = 1; ; i++) {
+            var next = task.next();
+            if (next != null) {
+                return next;
+            }
+            if (i % 1_000 == 0) {
+                LockSupport.parkNanos(1);
+            } else {
+                Thread.onSpinWait();
+            }
+        }
     }
 
     /** Looks for work for a while; others who enqueue need not start a worker meanwhile. */
@@ -280,29 +314,34 @@ final class Worker implements Runnable {
         count(BEGUN);
         R result = null;
         var failure = refusal;
+        lends = true;
         if (failure == null) {
-            lends = true;
             try {
                 result = dispatch(task);
             } catch (Throwable thrown) {
                 failure = thrown;
             }
-            lends = false;
         }
+        var command = task.command;
+        var metadata = task.metadata;
         task.forget();
         counts.set(
                 FREED, counts.getPlain(FREED) + 1); // before anybody sees the outcome, and comes with the next command
-        queue.signalRoom();
-        if (failure == null) {
-            task.complete(result);
-        } else {
-            queue.failed();
-            task.completeExceptionally(failure);
+        try {
+            queue.signalRoom();
+            if (failure == null) {
+                task.complete(result);
+            } else {
+                queue.failed(Objects.requireNonNull(command), Objects.requireNonNull(metadata), failure);
+                task.completeExceptionally(failure);
+            }
+        } catch (Throwable broken) { // no memory, for instance; the key goes on
+            CommandQueue.tell(broken);
+        } finally {
+            lends = false;
+            count(ENDED);
         }
-        count(ENDED);
-        if (Thread.interrupted()) { // the next command is not to be told what this one was
-            interrupted = true;
-        }
+        isInterrupted(); // the next command is not to be told what this one was
     }
 
     private <R> R dispatch(Task<R> task) throws Throwable {
@@ -362,7 +401,7 @@ final class Worker implements Runnable {
                 throw new IllegalStateException("The context did not run the task that it wrapped; expected it to run"
                         + " it once, on the same thread.");
             }
-            return Objects.requireNonNull(result);
+            return Objects.requireNonNull(result, "the result");
         }
     }
 }

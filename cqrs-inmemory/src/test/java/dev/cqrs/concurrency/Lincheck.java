@@ -23,6 +23,7 @@ final class Lincheck {
             "dev.cqrs.inmemory.Posting",
             "dev.cqrs.inmemory.Cursor",
             "dev.cqrs.queue.",
+            "dev.cqrs.task.",
             "dev.cqrs.runtime.Projection",
             "dev.cqrs.eventstore.EventStore",
             "dev.cqrs.eventstore.EventStream");

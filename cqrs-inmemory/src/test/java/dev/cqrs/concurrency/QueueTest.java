@@ -3,9 +3,11 @@ package dev.cqrs.concurrency;
 import dev.cqrs.command.Command;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.queue.CommandQueue;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.function.IntFunction;
 import org.jetbrains.lincheck.datastructures.IntGen;
@@ -20,7 +22,8 @@ import org.junit.jupiter.api.Timeout;
  * Whatever threads enqueue at once, commands of a key are handled once each and in the order in which they were accepted, and
  * who closes the queue finds all of them handled. Each twin has one bug, and must be found.
  *
- * <p>Tasks run on the enqueuing threads, at once: whose worker it is that runs a command, is what they compete for.
+ * <p>Tasks run on the enqueuing threads, at once: whose worker it is that runs a command, is what they compete for. In one test
+ * they are run by others, who look about for more before they rest.
  */
 @Tag("lincheck")
 @Timeout(300)
@@ -34,6 +37,11 @@ class QueueTest {
     @Test
     void in_every_interleaving_one_worker_rests_only_when_there_is_nothing_left() {
         Lincheck.modelChecking(Plain.class).check(OfOneWorker.class);
+    }
+
+    @Test
+    void in_every_interleaving_of_tasks_that_others_run_nothing_is_left() {
+        Lincheck.modelChecking(Plain.class).check(OfTasks.class);
     }
 
     @Test
@@ -116,6 +124,10 @@ class QueueTest {
             return closed ? "closed" : "the " + ++accepted[key];
         }
 
+        public String run() {
+            return "ran";
+        }
+
         public String close() {
             closed = true;
             return "handled " + accepted[1] + " and " + accepted[2];
@@ -126,10 +138,14 @@ class QueueTest {
         private final CommandQueue queue;
 
         Ours(int workers, IntFunction<Integer> handler) {
+            this(workers, Runnable::run, handler);
+        }
+
+        Ours(int workers, Executor executor, IntFunction<Integer> handler) {
             var bus = InMemoryCommandBus.builder()
                     .handle(Count.class, command -> handler.apply(command.key()))
                     .build();
-            queue = CommandQueue.to(bus, Runnable::run)
+            queue = CommandQueue.to(bus, executor, failure -> {})
                     .key(Count.class, Count::key)
                     .workers(workers)
                     .build();
@@ -155,6 +171,32 @@ class QueueTest {
     public static final class OfOneWorker extends Operations {
         public OfOneWorker() {
             super(handler -> new Ours(1, handler));
+        }
+    }
+
+    /** An executor's task is run by who does that operation: on another thread than who enqueued, later, or never. */
+    @Param(name = "key", gen = IntGen.class, conf = "1:2")
+    public static final class OfTasks {
+        private final ArrayBlockingQueue<Runnable> tasks = new ArrayBlockingQueue<>(8);
+        private final Operations operations = new Operations(handler -> new Ours(2, tasks::add, handler)) {};
+
+        @Operation
+        public String send(@Param(name = "key") int key) {
+            return operations.send(key);
+        }
+
+        @Operation
+        public String run() {
+            var task = tasks.poll();
+            if (task != null) {
+                task.run();
+            }
+            return "ran";
+        }
+
+        @Operation
+        public String close() {
+            return operations.close();
         }
     }
 

@@ -58,6 +58,7 @@ class CommandQueueTest {
     }
 
     private final List<String> done = new CopyOnWriteArrayList<>();
+    private final List<QueueFailure> failures = new CopyOnWriteArrayList<>();
     private final List<ExecutorService> executors = new ArrayList<>();
 
     private final CommandBus bus = InMemoryCommandBus.builder()
@@ -65,6 +66,7 @@ class CommandQueueTest {
             .handle(Withdraw.class, c -> note("withdraw", c.account(), c.number()))
             .handle(Ping.class, Ping::number)
             .run(Do.class, c -> c.body().run())
+            .run(Under.class, c -> c.body().run())
             .build();
 
     private String note(String what, String account, int number) {
@@ -80,7 +82,7 @@ class CommandQueueTest {
     }
 
     private CommandQueue.Builder queue(Executor executor) {
-        return CommandQueue.to(bus, executor)
+        return CommandQueue.to(bus, executor, failures::add)
                 .key(OfAccount.class, OfAccount::account)
                 .key(Do.class, Do::key);
     }
@@ -122,7 +124,100 @@ class CommandQueueTest {
         }
     }
 
+    /** A key that does something when it is asked for its hash code, once it is armed. */
+    private static final class Armed {
+        private final Runnable action;
+        private volatile boolean armed;
+
+        Armed(Runnable action) {
+            this.action = action;
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return this == other;
+        }
+
+        @Override
+        public int hashCode() {
+            if (armed) {
+                armed = false;
+                action.run();
+            }
+            return 1;
+        }
+    }
+
+    private record Under(Object key, Body body) implements Command<Done> {}
+
+    private static void sleepsOr(AtomicReference<Thread> thread, java.util.function.BooleanSupplier other) {
+        until(() -> {
+            var one = thread.get();
+            return (one != null && one.getState() == Thread.State.WAITING) || other.getAsBoolean();
+        });
+    }
+
     // ---- results
+
+    @Test
+    void the_listener_is_told_of_each_failure_before_the_stage_ends() {
+        var metadata = Metadata.withId("7");
+        var refused = new IllegalArgumentException("refused");
+        var told = new ArrayList<QueueFailure>();
+        var executor = new AtomicReference<Executor>(Runnable::run);
+        try (var queue = CommandQueue.to(bus, task -> of(executor).execute(task), failure -> {
+                    told.add(failure);
+                    throw new IllegalStateException("the listener"); // goes to the handler of uncaught exceptions
+                })
+                .build()) {
+            Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> {
+                throw new IllegalStateException("and the handler too");
+            });
+            var command = new Do("a", () -> {
+                throw refused;
+            });
+            assertThat(failure(queue.enqueue(command, metadata))).isSameAs(refused);
+            assertThat(told).containsExactly(new QueueFailure(command, metadata, refused));
+
+            var rejected = new RejectedExecutionException("full");
+            executor.set(task -> {
+                throw rejected;
+            });
+            var ping = new Ping(1);
+            assertThat(failure(queue.enqueue(ping, metadata))).isSameAs(rejected);
+            assertThat(told).hasSize(2).contains(new QueueFailure(ping, metadata, rejected));
+        } finally {
+            Thread.currentThread().setUncaughtExceptionHandler(null);
+        }
+    }
+
+    @Test
+    void a_bus_that_answers_null_fails_the_command_by_name() {
+        for (boolean context : List.of(false, true)) {
+            CommandBus answersNull = new CommandBus() {
+                @Override
+                public <R> R dispatch(Command<R> command, Metadata metadata) {
+                    return none();
+                }
+
+                @Override
+                public <C extends Command<R>, R> Route<C, R> handlerFor(Class<C> commandType) {
+                    throw new UnsupportedOperationException();
+                }
+            };
+            var builder = CommandQueue.to(answersNull, Runnable::run, failures::add);
+            try (var queue = (context ? builder.context(() -> task -> task) : builder).build()) {
+                assertThat(failure(queue.enqueue(new Ping(1))))
+                        .isInstanceOf(NullPointerException.class)
+                        .hasMessageContaining("The bus answered a " + Ping.class.getName() + " with null");
+            }
+        }
+    }
+
+    @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"}) // what must not be
+    private static <R> R none() {
+        return null;
+    }
 
     @Test
     void a_command_is_accepted_now_and_its_result_comes_later() throws Exception {
@@ -174,7 +269,7 @@ class CommandQueueTest {
                 })
                 .build();
         var metadata = Metadata.withId("7");
-        try (var queue = CommandQueue.to(bus, threads(1)).build()) {
+        try (var queue = CommandQueue.to(bus, threads(1), failures::add).build()) {
             assertThat(result(queue.enqueue(new Ping(3), metadata))).isEqualTo(3);
             assertThat(seen.get()).isSameAs(metadata);
         }
@@ -249,7 +344,7 @@ class CommandQueueTest {
             queue.enqueue(new Deposit("other", 0));
             go.countDown();
         }
-        assertThat(done.indexOf("deposit other 0")).isBetween(0, Worker.TURN + 1);
+        assertThat(done.indexOf("deposit other 0")).isBetween(0, Worker.TURN - 1);
         assertThat(done).hasSize(1_001);
     }
 
@@ -260,7 +355,8 @@ class CommandQueueTest {
         var bus = InMemoryCommandBus.builder()
                 .handle(Meet.class, c -> c.barrier().await(30, TimeUnit.SECONDS))
                 .build();
-        try (var queue = CommandQueue.to(bus, threads(2)).workers(2).build()) {
+        try (var queue =
+                CommandQueue.to(bus, threads(2), failures::add).workers(2).build()) {
             var one = queue.enqueue(new Meet(meeting));
             var other = queue.enqueue(new Meet(meeting));
             assertThat(List.of(result(one), result(other))).containsExactlyInAnyOrder(0, 1);
@@ -287,7 +383,7 @@ class CommandQueueTest {
     @Test
     void the_key_of_the_nearest_class_holds() {
         var asked = new ArrayList<String>();
-        try (var queue = CommandQueue.to(bus, Runnable::run)
+        try (var queue = CommandQueue.to(bus, Runnable::run, failures::add)
                 .key(Command.class, c -> {
                     asked.add("any");
                     return "any";
@@ -310,13 +406,13 @@ class CommandQueueTest {
 
     @Test
     void faults_in_keys_are_named() {
-        assertThatThrownBy(() -> CommandQueue.to(bus, Runnable::run)
+        assertThatThrownBy(() -> CommandQueue.to(bus, Runnable::run, failures::add)
                         .key(Ping.class, Ping::number)
                         .key(Ping.class, c -> 1)
                         .build())
                 .isInstanceOf(WiringException.class)
                 .hasMessageContaining("Ping is given two keys");
-        try (var queue = CommandQueue.to(bus, Runnable::run)
+        try (var queue = CommandQueue.to(bus, Runnable::run, failures::add)
                 .key(Deposit.class, c -> keyOfNone())
                 .build()) {
             assertThatThrownBy(() -> queue.enqueue(new Deposit("a", 1)))
@@ -340,7 +436,7 @@ class CommandQueueTest {
 
     @Test
     void two_keys_that_fit_equally_well_are_refused() {
-        try (var queue = CommandQueue.to(bus, Runnable::run)
+        try (var queue = CommandQueue.to(bus, Runnable::run, failures::add)
                 .key(Left.class, c -> 1)
                 .key(Right.class, c -> 2)
                 .build()) {
@@ -367,7 +463,7 @@ class CommandQueueTest {
         var go = new CountDownLatch(1);
         var first = new Broken(1); // found by identity
         var keys = new ArrayDeque<Object>(List.of(first, new Broken(2)));
-        try (var queue = CommandQueue.to(bus, threads(1))
+        try (var queue = CommandQueue.to(bus, threads(1), failures::add)
                 .key(Do.class, c -> keys.remove())
                 .capacity(2)
                 .whenFull(WhenFull.REFUSE)
@@ -479,20 +575,23 @@ class CommandQueueTest {
     }
 
     @Test
-    void what_depends_on_a_result_is_lent_no_place() throws Exception {
+    void what_depends_on_a_result_is_lent_the_place_if_the_handler_was_not() throws Exception {
         var go = new CountDownLatch(1);
         try (var queue = queue(threads(1)).workers(1).capacity(2).build()) {
             var first = queue.enqueue(new Do("a", () -> await(go)));
             var tried = first.thenApply(d -> {
-                var accepted = queue.enqueue(new Deposit("b", 1)); // the place of the first one, free by now
-                var full = catchThrowable(() -> queue.enqueue(new Deposit("b", 2)));
-                return List.of(accepted, full);
+                queue.enqueue(
+                        new Deposit("b", 1)); // the place of the first one, free by now; anybody might have taken it
+                queue.enqueue(new Deposit("b", 2));
+                return catchThrowable(() -> queue.enqueue(new Deposit("b", 3)));
             });
             queue.enqueue(new Deposit("a", 0));
             go.countDown();
-            assertThat(result(tried).get(1)).isInstanceOf(QueueFullException.class);
+            assertThat(result(tried))
+                    .isInstanceOf(QueueFullException.class)
+                    .hasMessageContaining("what depends on its result");
         }
-        assertThat(done).containsExactlyInAnyOrder("deposit a 0", "deposit b 1");
+        assertThat(done).containsExactlyInAnyOrder("deposit a 0", "deposit b 1", "deposit b 2");
     }
 
     // ---- executors
@@ -538,6 +637,152 @@ class CommandQueueTest {
             assertThat(queue.status()).isEqualTo(new QueueStatus(3, 0, 0, 2, 0));
         }
         assertThat(done).containsExactly("deposit a 2");
+    }
+
+    @Test
+    void an_executor_that_throws_although_it_has_the_task_runs_no_worker_twice() throws Exception {
+        var tasks = new CopyOnWriteArrayList<Runnable>();
+        var throwing = new AtomicBoolean(true);
+        var go = new CountDownLatch(1);
+        var begun = new CountDownLatch(1);
+        try (var queue = queue(task -> {
+                    tasks.add(task);
+                    if (throwing.get()) {
+                        throw new OutOfMemoryError("no thread");
+                    }
+                })
+                .workers(1)
+                .build()) {
+            assertThat(failure(queue.enqueue(new Deposit("a", 1)))).isInstanceOf(OutOfMemoryError.class);
+            throwing.set(false);
+            queue.enqueue(new Do("a", () -> {
+                begun.countDown();
+                await(go);
+            }));
+            assertThat(tasks).hasSize(2);
+            var early = CompletableFuture.runAsync(tasks.get(0), threads(1)); // does what the second one is for
+            await(begun);
+            result(CompletableFuture.runAsync(tasks.get(1), threads(1))); // finds that
+            var other = queue.enqueue(new Deposit("b", 1));
+            assertThat(tasks).hasSize(2); // the only worker is busy
+            go.countDown();
+            result(early);
+            assertThat(result(other)).isEqualTo("deposit b 1");
+        }
+    }
+
+    @Test
+    void an_executor_that_throws_at_a_hand_over_although_it_has_the_task_runs_no_worker_twice() {
+        var tasks = new ArrayDeque<Runnable>();
+        var queue = queue(task -> {
+                    tasks.add(task);
+                    if (tasks.size() > 1) {
+                        throw new OutOfMemoryError("no thread");
+                    }
+                })
+                .workers(1)
+                .build();
+        for (int i = 0; i < 3 * Worker.COMMANDS_A_TASK; i++) {
+            queue.enqueue(new Deposit("a", i));
+        }
+        var first = tasks.element(); // stays there, so that each hand-over is one too many
+        first.run();
+        assertThat(done).hasSize(3 * Worker.COMMANDS_A_TASK);
+        tasks.forEach(Runnable::run);
+        assertThat(queue.status()).isEqualTo(new QueueStatus(done.size(), 0, 0, 0, 0));
+        queue.close();
+    }
+
+    @Test
+    void while_some_are_told_that_the_executor_refused_others_ask_it_themselves() throws Exception {
+        for (int workers : List.of(1, 2)) {
+            var threads = threads(1);
+            var tasks = new AtomicInteger();
+            var told = new CountDownLatch(1);
+            var go = new CountDownLatch(1);
+            try (var queue = CommandQueue.to(
+                            bus,
+                            task -> {
+                                if (tasks.getAndIncrement() == 0) {
+                                    throw new RejectedExecutionException("full for a moment");
+                                }
+                                threads.execute(task);
+                            },
+                            failure -> {
+                                told.countDown();
+                                try {
+                                    await(go);
+                                } catch (InterruptedException unexpected) {
+                                    throw new IllegalStateException(unexpected);
+                                }
+                            })
+                    .workers(workers)
+                    .build()) {
+                var first = CompletableFuture.supplyAsync(() -> failure(queue.enqueue(new Ping(1))), threads(1));
+                await(told);
+                var second = queue.enqueue(new Ping(2));
+                if (workers > 1) {
+                    assertThat(result(second)).isEqualTo(2); // although the first one is still being told
+                }
+                go.countDown();
+                assertThat(result(first)).isInstanceOf(RejectedExecutionException.class);
+                assertThat(result(second)).isEqualTo(2);
+            }
+        }
+    }
+
+    @Test
+    void after_a_turn_of_refusals_the_executor_is_asked_again() {
+        var queue = new AtomicReference<CommandQueue>();
+        var tasks = new AtomicInteger();
+        try (var own = CommandQueue.to(
+                        bus,
+                        task -> {
+                            if (tasks.getAndIncrement() == 0) {
+                                throw new RejectedExecutionException("full for a moment");
+                            }
+                            task.run();
+                        },
+                        failure -> {
+                            failures.add(failure);
+                            for (int i = 1; i <= 100 && failures.size() == 1; i++) {
+                                of(queue).enqueue(new Deposit("a", i));
+                            }
+                        })
+                .key(OfAccount.class, OfAccount::account)
+                .build()) {
+            queue.set(own);
+            own.enqueue(new Deposit("a", 0));
+            assertThat(failures).hasSize(Worker.TURN);
+            assertThat(done).hasSize(101 - Worker.TURN);
+            assertThat(tasks).hasValue(2);
+        }
+    }
+
+    @Test
+    void a_handler_of_uncaught_exceptions_that_throws_does_no_harm() {
+        var broken = new Armed(() -> {
+            throw new IllegalStateException("no hash code any more");
+        });
+        Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> {
+            throw new IllegalStateException("nor a handler");
+        });
+        try (var queue = CommandQueue.to(bus, Runnable::run, failures::add)
+                .key(Under.class, Under::key)
+                .key(Do.class, Do::key)
+                .context(() -> task -> () -> {
+                    task.run();
+                    throw new IllegalStateException("after the command");
+                })
+                .build()) {
+            var first = queue.enqueue(new Under(broken, () -> broken.armed = true)); // is not removed from the keys
+            assertThat(result(first)).isEqualTo(Done.DONE);
+            assertThat(result(queue.enqueue(new Under(broken, () -> {})))).isEqualTo(Done.DONE);
+            assertThat(result(queue.enqueue(new Do("a", () -> {})))).isEqualTo(Done.DONE);
+            assertThat(queue.status()).isEqualTo(new QueueStatus(3, 0, 0, 0, 0));
+        } finally {
+            Thread.currentThread().setUncaughtExceptionHandler(null);
+        }
     }
 
     @Test
@@ -804,6 +1049,77 @@ class CommandQueueTest {
     }
 
     @Test
+    void closing_on_the_only_thread_sees_a_command_that_was_just_being_accepted() throws Exception {
+        for (boolean fails : List.of(false, true)) {
+            var executor = threads(1);
+            var accepted = new CountDownLatch(1);
+            var go = new CountDownLatch(1);
+            var key = new Armed(() -> {
+                accepted.countDown();
+                try {
+                    await(go);
+                } catch (InterruptedException unexpected) {
+                    throw new IllegalStateException(unexpected);
+                }
+                if (fails) {
+                    throw new IllegalArgumentException("no hash code");
+                }
+            });
+            key.armed = true;
+            var queue = CommandQueue.to(bus, executor, failures::add)
+                    .key(Under.class, Under::key)
+                    .build();
+            var enqueued = CompletableFuture.supplyAsync(
+                    () -> catchThrowable(() -> queue.enqueue(new Under(key, () -> done.add("ran")))), threads(1));
+            await(accepted);
+            var closing = new AtomicReference<Thread>();
+            var closed = CompletableFuture.runAsync(
+                    () -> {
+                        closing.set(Thread.currentThread());
+                        queue.close();
+                    },
+                    executor);
+            sleepsOr(closing, closed::isDone);
+            go.countDown();
+            result(closed);
+            assertThat(done).hasSize(1);
+            if (fails) {
+                assertThat(of(new AtomicReference<>(enqueued.join()))).hasMessage("no hash code");
+            }
+        }
+    }
+
+    @Test
+    void who_closes_takes_the_place_of_a_worker() throws Exception {
+        var running = new AtomicInteger();
+        var most = new AtomicInteger();
+        var go = new CountDownLatch(1);
+        var begun = new CountDownLatch(1);
+        var queue = queue(threads(1)).workers(1).build();
+        for (var key : List.of("a", "b", "c")) {
+            queue.enqueue(new Do(key, () -> {
+                most.accumulateAndGet(running.incrementAndGet(), Math::max);
+                begun.countDown();
+                await(go);
+                running.decrementAndGet();
+            }));
+        }
+        await(begun);
+        var closing = new AtomicReference<Thread>();
+        var closed = CompletableFuture.runAsync(
+                () -> {
+                    closing.set(Thread.currentThread());
+                    queue.close();
+                },
+                threads(1));
+        sleepsOr(closing, () -> most.get() > 1);
+        go.countDown();
+        result(closed);
+        assertThat(most).hasValue(1);
+        assertThat(queue.status()).isEqualTo(new QueueStatus(3, 0, 0, 0, 0));
+    }
+
+    @Test
     void closing_runs_what_an_executor_has_dropped() {
         var dropped = new ArrayList<Runnable>();
         var queue = queue(dropped::add).workers(2).build();
@@ -857,8 +1173,60 @@ class CommandQueueTest {
     }
 
     @Test
+    void an_interrupt_between_two_commands_of_who_closes_is_not_the_next_commands() {
+        var tasks = new ArrayList<Runnable>();
+        var seen = new ArrayList<Boolean>();
+        var key = new Armed(() -> Thread.currentThread().interrupt());
+        var queue = CommandQueue.to(bus, tasks::add, failures::add)
+                .key(Under.class, Under::key)
+                .workers(1)
+                .build();
+        queue.enqueue(new Under(key, () -> key.armed = true)); // the flag is set when the key is removed
+        queue.enqueue(new Under("b", () -> seen.add(Thread.currentThread().isInterrupted())));
+        queue.close();
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(seen).isEmpty();
+        for (int i = 0; i < tasks.size(); i++) {
+            tasks.get(i).run();
+        }
+        assertThat(seen).containsExactly(false);
+    }
+
+    @Test
+    void who_wants_a_key_for_all_says_so() {
+        try (var queue = queue(Runnable::run)
+                .key(Command.class, c -> {
+                    throw new IllegalArgumentException(c.getClass().getSimpleName() + " has no key");
+                })
+                .build()) {
+            queue.enqueue(new Deposit("a", 1));
+            assertThatThrownBy(() -> queue.enqueue(new Ping(1))).hasMessage("Ping has no key");
+            assertThat(queue.status().accepted()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void where_a_command_is_refused_its_context_is_not_captured() throws Exception {
+        var captured = new AtomicInteger();
+        var go = new CountDownLatch(1);
+        try (var queue = queue(threads(1))
+                .capacity(1)
+                .whenFull(WhenFull.REFUSE)
+                .context(() -> {
+                    captured.incrementAndGet();
+                    return task -> task;
+                })
+                .build()) {
+            queue.enqueue(new Do("a", () -> await(go)));
+            assertThatThrownBy(() -> queue.enqueue(new Ping(1))).isInstanceOf(QueueFullException.class);
+            assertThat(captured).hasValue(1);
+            go.countDown();
+        }
+    }
+
+    @Test
     void wrong_numbers_are_refused_at_once() {
-        var builder = CommandQueue.to(bus, Runnable::run);
+        var builder = CommandQueue.to(bus, Runnable::run, failures::add);
         assertThatThrownBy(() -> builder.capacity(0))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("The capacity is 0; expected one or more.");

@@ -133,7 +133,7 @@ class QueueLoadTest {
         var failures = new AtomicLong();
         var expected = new long[KEYS];
         var expectedFailures = new AtomicLong();
-        try (var queue = CommandQueue.to(bus, executor(threads))
+        try (var queue = CommandQueue.to(bus, executor(threads), failure -> {})
                 .key(Work.class, work -> work.key)
                 .workers(threads)
                 .capacity(2_000)
@@ -182,7 +182,7 @@ class QueueLoadTest {
     private record Slow(int number) implements Command<Integer> {}
 
     @Test
-    void at_ten_times_the_bound_the_rest_is_refused_by_name_and_fast() throws Exception {
+    void at_ten_times_the_bound_one_producer_is_refused_by_name_and_fast() throws Exception {
         int capacity = 10_000;
         var go = new CountDownLatch(1);
         var bus = InMemoryCommandBus.builder()
@@ -192,7 +192,7 @@ class QueueLoadTest {
                 })
                 .build();
         var nanos = new long[9 * capacity];
-        try (var queue = CommandQueue.to(bus, executor(2))
+        try (var queue = CommandQueue.to(bus, executor(2), failure -> {})
                 .key(Slow.class, c -> c.number() % 100)
                 .capacity(capacity)
                 .whenFull(WhenFull.REFUSE)
@@ -274,7 +274,7 @@ class QueueLoadTest {
             var executor = Executors.newFixedThreadPool(1);
             long refused = 0;
             long early = 0;
-            var queue = CommandQueue.to(bus, executor)
+            var queue = CommandQueue.to(bus, executor, failure -> {})
                     .key(Slow.class, Slow::number)
                     .capacity(1_000)
                     .whenFull(WhenFull.REFUSE)
@@ -357,7 +357,7 @@ class QueueLoadTest {
                 .build();
         long nodes = 0;
         // so narrow that handlers meet the bound as well
-        try (var narrow = CommandQueue.to(bus[0], executor(threads))
+        try (var narrow = CommandQueue.to(bus[0], executor(threads), failure -> {})
                 .key(Node.class, Node::key)
                 .workers(Math.max(1, threads))
                 .capacity(8)
@@ -397,7 +397,7 @@ class QueueLoadTest {
         var running = new AtomicBoolean(true);
         var seen = new ArrayList<Semaphore>();
         var threads = new ArrayList<Thread>();
-        var queue = CommandQueue.to(bus, tasks::add)
+        var queue = CommandQueue.to(bus, tasks::add, failure -> {})
                 .key(Step.class, Step::key)
                 .workers(2)
                 .capacity(4)

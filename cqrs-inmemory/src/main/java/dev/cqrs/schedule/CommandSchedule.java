@@ -29,6 +29,7 @@ import dev.cqrs.schedule.ScheduleEvent.Released;
 import dev.cqrs.schedule.ScheduleEvent.Reopened;
 import dev.cqrs.schedule.ScheduleEvent.Timing;
 import dev.cqrs.schedule.ScheduledCommand.State;
+import dev.cqrs.task.Delays;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
@@ -1091,16 +1092,9 @@ public final class CommandSchedule {
          * @throws IllegalArgumentException if a delay is negative, or longer than some three thousand years
          */
         public Builder retry(Duration first, Duration... further) {
-            var all = new ArrayList<Duration>();
-            all.add(Objects.requireNonNull(first, "first"));
-            all.addAll(List.of(further));
-            for (var delay : all) {
-                if (delay.isNegative()) {
-                    throw new IllegalArgumentException("A delay is " + delay + "; expected zero or more.");
-                }
-                checkSpan("delay", delay);
-            }
-            this.delays = List.copyOf(all);
+            var all = Delays.of(first, further);
+            all.forEach(delay -> checkSpan("delay", delay));
+            this.delays = all;
             return this;
         }
 

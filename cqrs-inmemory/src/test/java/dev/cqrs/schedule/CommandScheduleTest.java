@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -177,6 +178,38 @@ class CommandScheduleTest {
             }
         }
         assertThat(failures).isEmpty();
+    }
+
+    /** So that looks and turns run within appends of other workers. */
+    @Test
+    void workers_of_a_full_pool_whose_caller_runs_what_it_has_no_thread_for_do_not_wait_for_each_other()
+            throws Exception {
+        var pool = new ThreadPoolExecutor(
+                2, 2, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(1), new ThreadPoolExecutor.CallerRunsPolicy());
+        try {
+            var shared = builder().claim(Duration.ofMillis(20)).build();
+            var other = builder().claim(Duration.ofMillis(20)).build();
+            Delivery.Timer timer = (delay, task) -> {
+                var unused = threads.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+            };
+            var bus = Pages.bus(domain, (note, metadata) -> {});
+            try (var first = shared.work("w1", bus, pool, timer, failures::add);
+                    var second = shared.work("w2", bus, pool, timer, failures::add);
+                    var third = other.work("w3", bus, pool, timer, failures::add)) {
+                assertThat(List.of(first, second, third)).doesNotHaveDuplicates();
+                for (int i = 1; i <= 2_000; i++) {
+                    shared.enqueue(new Note("p" + i % 20, i), Metadata.withId("n-" + i));
+                }
+                for (int i = 1; i <= 2_000; i++) {
+                    assertThat(shared.awaitEnded("n-" + i, PATIENCE).state()).isEqualTo(State.SUCCEEDED);
+                }
+            }
+        } finally {
+            pool.shutdownNow();
+        }
+        for (int page = 0; page < 20; page++) {
+            assertThat(Pages.on(domain, "p" + page)).hasSize(100).isSorted();
+        }
     }
 
     /** On an executor that runs tasks at once, a chain of commands is no chain of calls. */

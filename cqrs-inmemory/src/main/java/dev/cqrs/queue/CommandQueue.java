@@ -87,9 +87,13 @@ public final class CommandQueue implements AutoCloseable {
      * the last command, and removes it. Who finds it left makes another. So a key is run by one worker at a time, and what is
      * not in use leaves nothing behind.
      *
-     * Ready. The list of mailboxes, the idle workers and their number are guarded by `lock`, which is held
-     * briefly (for a sum over the workers at most) and never while foreign code runs. Whenever a mailbox is ready, a worker is looking for work, or all are
-     * busy: whoever makes it ready, stops looking, or takes one of several, starts another one if need be.
+     * Ready. The list of mailboxes, the idle workers and their number are guarded by `lock`, which is held briefly (for a sum
+     * over the workers at most) and never while foreign code runs. Whenever a mailbox is ready, a worker is looking for work,
+     * or all are busy: whoever makes it ready, stops looking, or takes one of several, starts another one if need be. Not so
+     * where the executor refused it: then a worker that is busy will look, or who makes another mailbox ready.
+     *
+     * Workers. One is idle, handed over to the executor, or run by a thread. It becomes idle or handed over with the lock held,
+     * so who closes the queue and finds something ready either takes one, or is told by those that are busy.
      *
      * Room. `state` counts what was accepted, each worker what it has freed; who finds the difference too large by an
      * earlier sum adds up anew. A worker frees first and looks at `roomWanted` then; a waiter sets it first.
@@ -801,8 +805,8 @@ public final class CommandQueue implements AutoCloseable {
         /**
          * Carries a context from the enqueuing thread to the one that dispatches, such as that of a logger or of tracing.
          *
-         * @param capture called once a command that is accepted, on the enqueuing thread, which gets what it throws; gives what wraps the
-         *     dispatch so that the context is there while it runs, and only then; what that throws before is the command's
+         * @param capture called once a command, when there is room, on the enqueuing thread, which gets what it throws; gives
+         *     what wraps the dispatch so that the context is there while it runs, and only then; what that throws before is the command's
          *     failure, afterwards it goes to the thread's handler of uncaught exceptions
          * @return this builder
          */

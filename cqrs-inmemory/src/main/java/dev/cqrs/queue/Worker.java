@@ -135,13 +135,13 @@ final class Worker implements Runnable {
                 }
                 refusal = refused;
             }
-            thread = current;
-            patient = false;
-            left = 0; // for one turn
             var first = queue.nextOfLast(this);
             if (first == null) {
                 break;
             }
+            thread = current;
+            patient = false;
+            left = 0; // for one turn
             runFrom(first);
             interruptedHere |= takeInterrupt();
         } while (queue.asksAgain(this));

@@ -51,18 +51,18 @@ import org.jspecify.annotations.Nullable;
  * worker.) A handler that enqueues several is to be ready for that, which comes only under load: catch the
  * {@link QueueFullException} and dispatch that one on the bus. What it has enqueued runs also if it fails itself.
  *
- * <p><b>Executor:</b> at most {@code workers} tasks of the queue are in it at once, each of them running commands until there
- * are none; after 1,024, however long they take, it lets other tasks of the executor come in between. If it refuses a task
- * while no other worker is about, up to 64 commands of one key end with what it threw; then it is asked again. If one is
- * about, what is ready waits for that one's command to end, or for a new key, with which the executor is asked again; the
- * same holds where it runs a task at once on the thread of a handler that enqueues. One that runs its tasks at once on the
- * thread of another caller does so within {@code enqueue}, which returns when nothing is ready any more, whoever enqueued it. One
- * that drops a task and says nothing, as after {@code shutdownNow()}, stops the queue until it is closed. Close the queue before
- * the executor.
+ * <p><b>Executor:</b> at most {@code workers} tasks of the queue are in it at once, each of them running commands until
+ * there are none; after 1,024, however long they take, it lets other tasks of the executor come in between. If it refuses
+ * a task while no other worker is about, up to 64 commands of one key end with what it threw; then it is asked again. If
+ * one is about, what is ready waits for that one's command to end, or for a new key, with which the executor is asked
+ * again; the same holds where it runs a task at once on the thread of a handler that enqueues. One that runs its tasks at
+ * once on the thread of another caller does so within {@code enqueue}, which returns when nothing is ready any more,
+ * whoever enqueued it. One that drops a task and says nothing, as after {@code shutdownNow()}, stops the queue until it
+ * is closed. Close the queue before the executor.
  *
- * <p><b>Context:</b> a task of the executor runs the commands of many callers, on behalf of the one who happened to start it. So
- * the executor is to be one that carries no identity, trace or inheritable thread-local from who calls it; what a command
- * needs of these is carried by {@link Builder#context}.
+ * <p><b>Context:</b> a task of the executor runs the commands of many callers, on behalf of the one who happened to start
+ * it. So the executor is to be one that carries no identity, trace or inheritable thread-local from who calls it; what a
+ * command needs of these is carried by {@link Builder#context}.
  *
  * <p><b>Interrupts:</b> one that hits a handler ends with that command: the next one does not see it, and the flag is set
  * again when the worker leaves the thread.
@@ -805,9 +805,9 @@ public final class CommandQueue implements AutoCloseable {
         /**
          * Carries a context from the enqueuing thread to the one that dispatches, such as that of a logger or of tracing.
          *
-         * @param capture called once a command, when there is room, on the enqueuing thread, which gets what it throws; gives
-         *     what wraps the dispatch so that the context is there while it runs, and only then; what that throws before is the command's
-         *     failure, afterwards it goes to the thread's handler of uncaught exceptions
+         * @param capture called once a command, when there is room, on the enqueuing thread, which gets what it throws;
+         *     gives what wraps the dispatch so that the context is there while it runs, and only then; what that throws
+         *     before is the command's failure, afterwards it goes to the thread's handler of uncaught exceptions
          * @return this builder
          */
         public Builder context(Supplier<UnaryOperator<Runnable>> capture) {

@@ -535,12 +535,13 @@ final class Follower<V> {
      * equal too.
      */
     private Position batchEnd(Position until) {
-        var atLeast = Position.of(position.value() + (position.value() < unreadableUntil ? 1 : delivery.batch()));
-        if (!until.isAfter(atLeast)) {
+        long reached = position.value();
+        int atLeast = reached < unreadableUntil ? 1 : delivery.batch();
+        if (until.value() - reached <= atLeast) {
             return until;
         }
         try {
-            return betweenAppends(atLeast, until);
+            return betweenAppends(Position.of(reached + atLeast), until);
         } catch (Throwable thrown) {
             if (mayPass(thrown)) {
                 throw thrown;

@@ -22,6 +22,7 @@ import dev.cqrs.message.WiringException;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
 import java.lang.reflect.InvocationHandler;
@@ -182,6 +183,32 @@ class ProjectionEngineTest {
             assertThat(engine.status())
                     .singleElement()
                     .satisfies(s -> assertThat(s.failure()).isPresent());
+        }
+    }
+
+    @Test
+    void of_a_hundred_events_one_whose_handler_is_interrupted_is_put_aside() {
+        var waiting = Projection.of("waiting", 1, Fold.from(0).on(Added.class, (count, e) -> {
+                    if (e.number() == 42) {
+                        Thread.currentThread().interrupt();
+                    }
+                    if (Thread.currentThread().isInterrupted()) { // as all that waits asks
+                        throw new IllegalStateException("interrupted at " + e.number());
+                    }
+                    return count + 1;
+                }))
+                .by(Keys.by(Added.class, Added::number));
+        add(IntStream.rangeClosed(1, 100).toArray());
+        try (var engine = engine()
+                .run(waiting, Delivery.background(executor).park())
+                .build()) {
+            executor.runAll();
+
+            assertThat(Thread.interrupted()).as("the flag of the thread that folded").isTrue();
+            var view = engine.view(waiting);
+            assertThat(view.parked()).singleElement().satisfies(parked -> assertThat(parked.key())
+                    .isEqualTo(42));
+            assertThat(view.<Integer>read(count -> count)).isEqualTo(99);
         }
     }
 
@@ -548,6 +575,9 @@ class ProjectionEngineTest {
         @Nullable
         RuntimeException onSubscription;
 
+        @Nullable
+        RuntimeException onUnsubscription;
+
         RuntimeException onRead = new IllegalStateException("connection lost in reading");
 
         /** How often each read moves on before it fails. */
@@ -601,6 +631,9 @@ class ProjectionEngineTest {
             return () -> {
                 subscriptions--;
                 subscription.close();
+                if (onUnsubscription != null) {
+                    throw onUnsubscription;
+                }
             };
         }
     }
@@ -747,6 +780,20 @@ class ProjectionEngineTest {
         add(1);
         assertThat(failing.subscriptions).isZero();
         assertThat(folded).isEmpty();
+    }
+
+    @Test
+    void why_an_engine_cannot_start_is_not_hidden_by_what_goes_wrong_in_ending_it() {
+        var failing = new Failing();
+        failing.onSubscription = new IllegalStateException("no more listeners");
+        failing.onUnsubscription = new IllegalStateException("nobody there to leave");
+
+        assertThatThrownBy(() -> ProjectionEngine.builder(failing, failures::add)
+                        .inline(Projection.of("first", 1, Fold.from(0).on(Added.class, (sum, e) -> sum)))
+                        .inline(TOTAL)
+                        .build())
+                .isSameAs(failing.onSubscription)
+                .hasSuppressedException(failing.onUnsubscription);
     }
 
     @Test

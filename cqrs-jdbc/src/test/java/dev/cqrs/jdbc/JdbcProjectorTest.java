@@ -748,9 +748,14 @@ class JdbcProjectorTest {
                         pool,
                         failures::add);
         assertThat(entered.await(30, TimeUnit.SECONDS)).isTrue();
-        var closing = pool.submit(projector::close);
+        var closing = new Thread(projector::close);
+        closing.start();
+        while (closing.isAlive() && closing.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait();
+        }
+        assertThat(closing.isAlive()).as("closing waits").isTrue();
         goOn.countDown();
-        closing.get(30, TimeUnit.SECONDS);
+        closing.join();
 
         assertThat(balance("a")).isEqualTo("6 in 3");
         assertThat(failures).isEmpty();

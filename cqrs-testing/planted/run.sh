@@ -128,7 +128,8 @@ for patch in "${patches[@]}"; do
     git apply -R "$patch"
     seconds=$((SECONDS - begun))
     [ $verdict = CAUGHT ] || { missed=$((missed + 1)); cp "$work/log" "${TMPDIR:-/tmp}/planted-$name.log"; }
-    message=$(printf '%s' "$message" | tr '|`' "/'" | cut -c 1-160)
+    message=$(printf '%s' "$message" | tr '|`' "/'")
+    message=${message:0:160}
     printf '%-7s %s (%s s): %s\n' $verdict "$name" $seconds "$message"
     printf '| %s | %s | `%s` | %s | `%s` | %s |\n' "${name%%-*}" "$(header Planted "$patch")" \
         "$(test_of "$patch")" $verdict "$message" $seconds >>"$rows"

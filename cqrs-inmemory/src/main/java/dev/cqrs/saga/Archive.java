@@ -17,6 +17,7 @@ import dev.cqrs.task.Reasons;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,8 +45,10 @@ final class Archive {
         return log;
     }
 
-    boolean knows(Class<?> type) {
-        return log.catalog().types().contains(type);
+    /** Gives the stable name of a class; empty if it cannot be stored. */
+    Optional<String> nameOf(Class<?> type) {
+        var catalog = log.catalog();
+        return catalog.types().contains(type) ? Optional.of(catalog.nameOf(type)) : Optional.empty();
     }
 
     private static EventQuery query(String saga, String key) {

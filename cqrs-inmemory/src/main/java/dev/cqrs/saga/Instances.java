@@ -27,6 +27,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -193,37 +194,52 @@ final class Instances {
         return live;
     }
 
-    /** Starts an instance, unless there is one. */
-    Begun begin(Script<?> script, String key, Object event, String eventName, long source, String causation) {
+    /**
+     * Starts an instance, unless there is one.
+     *
+     * @param written is given the turn that was written, with no lock held
+     */
+    Begun begin(
+            Script<?> script,
+            String key,
+            Object event,
+            String eventName,
+            long source,
+            String causation,
+            Consumer<Turn<?>> written) {
         var entry = enter(script.name(), key);
         var live = live(entry);
+        var turns = new ArrayList<Turn<?>>(1);
+        Begun begun;
         live.lock.lock();
         try {
-            if (knownPosition(entry) == 0) {
-                return begin(entry, live, script, key, event, eventName, source, causation);
-            }
-            return source > 0 && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
+            begun = knownPosition(entry) == 0
+                    ? begin(live, script, key, event, eventName, source, causation, turns)
+                    : source > 0 && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
         } finally {
             live.lock.unlock();
             exit(entry, live, null);
         }
+        turns.forEach(written);
+        return begun;
     }
 
     private Begun begin(
-            Entry entry,
             Live live,
             Script<?> script,
             String key,
             Object event,
             String eventName,
             long source,
-            String causation) {
+            String causation,
+            List<Turn<?>> written) {
         String trouble = null;
         for (int attempt = 1; ; attempt++) {
             var turn = started(script, key, event, eventName, source, causation, trouble);
             try {
                 commit(live, turn);
                 live.story = turn.story();
+                written.add(turn);
                 return Begun.NOW;
             } catch (AppendConflictException there) {
                 var first = archive.marks(script.name(), key).get(0).event().input();
@@ -280,8 +296,7 @@ final class Instances {
     }
 
     <S> Turn<S> turn(Story<S> story, Input input, Optional<Object> kept, String causation) {
-        Predicate<Class<?>> catalog = archive::knows;
-        return new Turn<>(story, now(), catalog, input, kept, causation);
+        return new Turn<>(story, now(), archive::nameOf, input, kept, causation);
     }
 
     /** Puts out all that follows. */

@@ -373,7 +373,7 @@ public final class SagaEngine implements AutoCloseable {
     public boolean begin(String saga, String key, Object event) {
         var script = scripts.newest(saga);
         var name = archive.log().catalog().nameOf(event.getClass());
-        boolean now = instances.begin(script, script.checkedKey(key), event, name, 0, "") == Begun.NOW;
+        boolean now = instances.begin(script, script.checkedKey(key), event, name, 0, "", turn -> {}) == Begun.NOW;
         signal();
         return now;
     }

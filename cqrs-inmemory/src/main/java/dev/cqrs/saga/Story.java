@@ -399,6 +399,18 @@ final class Story<S> {
                 .toList();
     }
 
+    /** Says whether an event is of use, which a step waits for; of process managers all are. */
+    boolean waitsFor(String step) {
+        if (ended != null || failing || back || ending) {
+            return false;
+        }
+        var act = acts.get(step);
+        return step.isEmpty()
+                || (act == null
+                        ? !early.contains(step)
+                        : act.is(Progress.AWAITING) || (act.awaits && act.is(Progress.STUCK)));
+    }
+
     boolean hasUnsettled() {
         return current().stream().anyMatch(act -> !act.status.isSettled());
     }

@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +25,7 @@ final class Turn<S> {
 
     private final Story<S> story;
     private final Instant now;
-    private final Predicate<Class<?>> catalog;
+    private final Function<Class<?>, Optional<String>> names;
     private final Input input;
     private final Optional<Object> kept;
     private final String causation;
@@ -36,20 +35,20 @@ final class Turn<S> {
     /**
      * Begins a turn and applies what came in.
      *
-     * @param catalog whether commands of a class can be stored
+     * @param names gives the stable names of what can be stored
      * @param kept the event that is kept of it
      * @param causation the id of what it was caused by; empty if that has none
      */
     Turn(
             Story<S> story,
             Instant now,
-            Predicate<Class<?>> catalog,
+            Function<Class<?>, Optional<String>> names,
             Input input,
             Optional<Object> kept,
             String causation) {
         this.story = story;
         this.now = now;
-        this.catalog = catalog;
+        this.names = names;
         this.input = input;
         this.kept = kept;
         this.causation = causation;
@@ -135,7 +134,7 @@ final class Turn<S> {
         if (command == null) {
             return "is null; expected a command.";
         }
-        return catalog.test(command.getClass())
+        return names.apply(command.getClass()).isPresent()
                 ? null
                 : "is a " + command.getClass().getName()
                         + ", which the catalog of the operations log does not know. Add it by a stable name.";

@@ -2,19 +2,14 @@ package dev.cqrs.saga;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
-import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.UnknownEventException;
-import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
-import dev.cqrs.interceptor.InvalidMessageException;
-import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.message.Metadata;
-import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.Index.Live;
@@ -22,9 +17,7 @@ import dev.cqrs.saga.Instances.Begun;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Effect;
 import dev.cqrs.saga.SagaEvent.Input;
-import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
-import dev.cqrs.task.Reasons;
 import dev.cqrs.task.Trampoline;
 import java.time.Duration;
 import java.time.Instant;
@@ -125,9 +118,6 @@ final class Worker {
             return SagaEngine.commandId(flight.entry().saga, flight.entry().key, step, undo, attempt);
         }
     }
-
-    /** What became of a dispatch. */
-    private record Outcome(Cause cause, @Nullable Object result, String reason, @Nullable Throwable thrown) {}
 
     /** The process dies, or the executor wants its thread back: what became of a command is not told. */
     private static final class Abandoned extends RuntimeException {
@@ -465,7 +455,8 @@ final class Worker {
                 event.event(),
                 event.name(),
                 event.position().value(),
-                event.metadata().id().orElse(""));
+                event.metadata().id().orElse(""),
+                turn -> tellIfParked(script.name(), key, turn));
         if (begun == Begun.BEFORE && script.trigger(event.event()) == null) {
             instances.ignore();
         }
@@ -502,7 +493,7 @@ final class Worker {
         if (story.source >= source) {
             return null;
         }
-        if (!isWanted(story, step)) {
+        if (!story.waitsFor(step)) {
             instances.ignore();
             return null;
         }
@@ -515,17 +506,6 @@ final class Worker {
         }
         var input = new Input(Cause.EVENT, step, false, 0, event.name(), source, "");
         return Instances.gone(instances.turn(story, input, Optional.of(event.event()), causation));
-    }
-
-    private static boolean isWanted(Story<?> story, String step) {
-        if (story.ended != null || story.failing || story.back || story.ending) {
-            return false;
-        }
-        var act = story.acts.get(step);
-        return step.isEmpty()
-                || (act == null
-                        ? !story.early.contains(step)
-                        : act.is(Progress.AWAITING) || (act.awaits && act.is(Progress.STUCK)));
     }
 
     /** Has a task look at an instance that somebody else may be at. */
@@ -818,47 +798,23 @@ final class Worker {
             try {
                 command = archive.command(job.position());
             } catch (UnknownEventException | UnreadableEventException | IllegalStateException unreadable) {
-                return failed(Cause.STUCK, unreadable);
+                return Outcome.stuck(unreadable);
             }
         }
         try {
-            return new Outcome(Cause.RETURNED, bus.dispatch(command, metadata(job)), "", null);
-        } catch (RejectedException | InvalidMessageException | NotAuthorizedException refused) {
-            return failed(Cause.REFUSED, refused);
-        } catch (NoHandlerException none) {
-            return failed(none.messageType() == command.getClass() ? Cause.STUCK : Cause.FAILED, none);
+            return Outcome.returned(bus.dispatch(command, metadata(job)));
         } catch (Throwable thrown) {
             if (Thread.currentThread().isInterrupted()) {
                 throw new Abandoned(thrown);
             }
             Script.throwIfFatal(thrown);
-            return failed(isUnsure(thrown, job) ? Cause.UNSURE : Cause.FAILED, thrown);
+            return Outcome.thrown(thrown, command, job.unsure());
         }
     }
 
     private static Metadata metadata(Job job) {
         var metadata = Metadata.withId(job.id()).with(Metadata.CORRELATION, job.instance());
         return job.causation().isEmpty() ? metadata : metadata.with(Metadata.CAUSATION, job.causation());
-    }
-
-    private static Outcome failed(Cause cause, Throwable thrown) {
-        var reason = thrown instanceof RejectedException rejected ? rejected.reason() : Reasons.of(thrown);
-        return new Outcome(cause, null, Reasons.keepable(reason), thrown);
-    }
-
-    private static boolean isUnsure(Throwable thrown, Job job) {
-        int depth = 0;
-        for (var cause = thrown; cause != null && depth < 100; cause = cause.getCause(), depth++) {
-            if (cause instanceof AppendOutcomeUnknownException) {
-                return true;
-            }
-            for (var type : job.unsure()) {
-                if (type.isInstance(cause)) {
-                    return true;
-                }
-            }
-        }
-        return false;
     }
 
     /** Writes what became of a command; a store that fails is tried again, as the command would be dispatched again. */
@@ -879,49 +835,9 @@ final class Worker {
         if (act == null || !act.is(Progress.READY) || act.attempt != job.attempt()) {
             return null; // somebody else has dispatched it too, and told
         }
-        return told(story, act, trouble, job, outcome);
-    }
-
-    private <S> Turn<S> told(Story<S> story, Act act, @Nullable String trouble, Job job, Outcome outcome) {
-        var cause = outcome.cause();
-        var reason = outcome.reason();
-        Object kept = null;
-        var result = outcome.result();
-        if (result != null) {
-            try {
-                kept = story.script.kept(story, act.step, act.undo, result);
-                if (kept != null && (trouble != null || !archive.knows(kept.getClass()))) {
-                    cause = Cause.STUCK;
-                    reason = "What is kept of the result could not be stored: "
-                            + (trouble != null
-                                    ? trouble
-                                    : "the catalog of the operations log does not know "
-                                            + kept.getClass().getName() + ".");
-                }
-            } catch (Throwable thrown) {
-                Script.throwIfFatal(thrown);
-                cause = Cause.STUCK;
-                reason = "What is to be kept of the result could not be told: " + Reasons.of(thrown);
-            }
-        }
-        if (cause == Cause.FAILED
-                && (!job.first()
-                        || act.unsure
-                        || (!story.engine.isEmpty() && !story.engine.equals(instances.name())))) {
-            cause = Cause.UNSURE; // another time it may have taken effect
-        }
-        var stored = cause == Cause.RETURNED ? Optional.ofNullable(kept) : Optional.empty();
-        var name = stored.map(event -> archive.log().catalog().nameOf(event.getClass())).orElse("");
-        var input = new Input(cause, act.step, act.undo, act.attempt, name, 0, reason);
-        var turn = instances.turn(story, input, stored, job.id());
-        if (cause != Cause.RETURNED) {
-            story.script.settle(turn, act, cause);
-        }
-        if (trouble != null) {
-            turn.park("What follows could not be stored: " + trouble);
-            return turn;
-        }
-        return Instances.gone(turn);
+        boolean others = !story.engine.isEmpty() && !story.engine.equals(instances.name());
+        return outcome.told(
+                story, act, !job.first() || others, job.id(), instances.now(), archive::nameOf, trouble);
     }
 
     private void tell(Entry entry, Job job, Outcome outcome, @Nullable Turn<?> turn) {
@@ -939,15 +855,18 @@ final class Worker {
     }
 
     private void tellIfParked(Entry entry, @Nullable Turn<?> turn) {
-        if (turn == null) {
-            return;
+        if (turn != null) {
+            tellIfParked(entry.saga, entry.key, turn);
         }
+    }
+
+    private void tellIfParked(String saga, String key, Turn<?> turn) {
         for (var output : turn.outputs()) {
             if (output.effect() == Effect.PARK) {
                 tell(new SagaFailure(
                         instances.name(),
-                        Optional.of(entry.saga),
-                        Optional.of(entry.key),
+                        Optional.of(saga),
+                        Optional.of(key),
                         turn.story().step(),
                         false,
                         new IllegalStateException(output.reason())));

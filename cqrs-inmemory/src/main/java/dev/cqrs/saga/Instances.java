@@ -494,8 +494,12 @@ final class Instances {
         return followed;
     }
 
-    /** Saves the index if that is worth it: the cost of a save is shared by the marks since the last. */
-    void save(long followed) {
+    /**
+     * Saves the index if that is worth it: the cost of a save is shared by the marks since the last.
+     *
+     * @param last whether it is the last time, and worth it for any mark
+     */
+    void save(long followed, boolean last) {
         if (checkpoints.isEmpty()) {
             return;
         }
@@ -504,7 +508,7 @@ final class Instances {
         long upTo;
         lock.lock();
         try {
-            if (applied - saved < Math.max(SAVE_AFTER, 2L * index.size())) {
+            if (applied - saved < (last ? 1 : Math.max(SAVE_AFTER, 2L * index.size()))) {
                 return;
             }
             state = index.save(followed);

@@ -203,7 +203,9 @@ public final class ProcessManager<S> {
         public final Builder<S> unsure(Class<? extends Throwable> first, Class<? extends Throwable>... further) {
             var all = new ArrayList<Class<? extends Throwable>>();
             all.add(Objects.requireNonNull(first, "first"));
-            all.addAll(List.of(further));
+            for (var type : further) {
+                all.add(Objects.requireNonNull(type, "further"));
+            }
             unsure = List.copyOf(all);
             return this;
         }

@@ -166,7 +166,8 @@ final class ReactionScript<S> extends Script<S> {
         }
         boolean first = true;
         for (var act : List.copyOf(story.acts.values())) {
-            boolean known = act.is(Progress.STUCK) || act.is(Progress.AGAIN) ? !act.unsure : act.is(Progress.READY) && !first;
+            boolean waits = act.is(Progress.STUCK) || act.is(Progress.AGAIN);
+            boolean known = waits ? !act.unsure : act.is(Progress.READY) && !first;
             if (known) {
                 turn.drop(act.step, act.attempt);
             }

@@ -761,7 +761,7 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Has the engine save now and then what has not ended, so that a start need not read the logs from their beginning.
+         * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from their beginning.
          *
          * @param store where; a {@code JdbcCheckpointStore} has to know {@link Saved} as the class of that name
          * @param name of the checkpoint, another for each engine that runs at the same time

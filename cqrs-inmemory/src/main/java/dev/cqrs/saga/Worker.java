@@ -79,8 +79,8 @@ final class Worker {
     private final AtomicInteger wanted = new AtomicInteger();
     private final Trampoline looks = new Trampoline();
     private volatile Position followed;
-    /** The looks': whether it is known up to where the domain's log was taken in before. */
-    private boolean found;
+    /** Whether it is known up to where the domain's log was taken in before. */
+    private volatile boolean found;
 
     /* Guarded by the lock. */
     private final List<Task> free = new ArrayList<>();
@@ -123,8 +123,11 @@ final class Worker {
     private static final class Abandoned extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
-        Abandoned(Throwable cause) {
-            super(null, cause, false, false);
+        private final Throwable thrown;
+
+        Abandoned(Throwable thrown) {
+            super(null, thrown, false, false);
+            this.thrown = thrown;
         }
     }
 
@@ -209,7 +212,20 @@ final class Worker {
             lock.unlock();
         }
         if (over) {
+            leave();
+        }
+    }
+
+    /** Ends it, when no task runs any more. */
+    private void leave() {
+        try {
             giveBack();
+            if (found) {
+                instances.refresh();
+                instances.save(followed.value(), true);
+            }
+        } catch (Throwable thrown) { // what was not given back ends by itself
+            tell(thrown);
         }
     }
 
@@ -233,9 +249,6 @@ final class Worker {
                         (story, trouble) -> story.engine.equals(instances.name())
                                 ? instances.turn(story, Archive.input(Cause.RELEASED, ""), Optional.empty(), "")
                                 : null);
-            } catch (Throwable thrown) { // then it ends by itself
-                tell(thrown);
-                return;
             } finally {
                 instances.exit(entry, live, null);
             }
@@ -309,7 +322,7 @@ final class Worker {
             lock.unlock();
         }
         if (last) {
-            giveBack();
+            leave();
         }
     }
 
@@ -332,7 +345,7 @@ final class Worker {
         startTasks();
         arm(now);
         if (!more && !isPausing()) {
-            instances.save(followed.value());
+            instances.save(followed.value(), false);
         }
         return more;
     }
@@ -618,7 +631,7 @@ final class Worker {
             goOn(entry, live);
             well = true;
         } catch (Throwable thrown) {
-            var cause = thrown instanceof Abandoned abandoned ? abandoned.getCause() : thrown;
+            var cause = thrown instanceof Abandoned abandoned ? abandoned.thrown : thrown;
             tell(new SagaFailure(
                     instances.name(), Optional.of(entry.saga), Optional.of(entry.key), "", true, cause));
         } finally {

@@ -1136,17 +1136,23 @@ public abstract class SagaSuite {
         var checkpoints = emptyCheckpoints();
         var saga = waiting();
         var engine = start(engine(saga).checkpoints(checkpoints, "sagas"));
-        for (int i = 0; i < 4_000; i++) {
-            Parts.append(domain, i == 0 ? new Ordered("j") : new Ordered("k" + i % 20));
+        order("over");
+        Parts.append(domain, new Packed("over"));
+        order("j");
+        for (int i = 0; i < 20; i++) {
+            order("k" + i);
         }
         executor.runFor(MINUTE);
         engine.close();
+        assertThat(checkpoints.load("sagas")).isPresent();
         Parts.append(domain, new Packed("j"));
         try (var again = start(engine(saga).checkpoints(checkpoints, "sagas"))) {
             executor.runFor(MINUTE);
             assertThat(done()).containsExactly("a", "b");
             assertThat(again.status().count(State.WAITING)).isEqualTo(20);
-            assertThat(again.status().count(State.COMPLETED)).isEqualTo(1);
+            assertThat(again.status().count(State.COMPLETED)).isEqualTo(2);
+            executor.runFor(Duration.ofHours(1));
+            assertThat(again.status().count(State.COMPENSATED)).isEqualTo(20);
         }
     }
 

@@ -70,11 +70,12 @@ class SagaEngineTest {
     }
 
     private void start(SagaEngine engine) {
-        engine.start(
-                bus(),
-                threads,
-                (delay, task) -> threads.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS),
-                failures::add);
+        engine.start(bus(), threads, this::later, failures::add);
+    }
+
+    private void later(Duration delay, Runnable task) {
+        var waits = threads.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+        assertThat(waits).isNotNull();
     }
 
     private void checkAll(SagaEngine engine, int jobs) throws InterruptedException {
@@ -197,7 +198,7 @@ class SagaEngineTest {
                     }
                 }),
                 threads,
-                (delay, task) -> threads.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS),
+                this::later,
                 failures::add);
         Parts.append(domain, new Ordered("slow"));
         begun.await();
@@ -291,7 +292,7 @@ class SagaEngineTest {
         engine.start(
                 bus(),
                 threads,
-                (delay, task) -> threads.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS),
+                this::later,
                 failure -> parked.add(failure.key().orElseThrow()));
         int jobs = 1_000;
         for (int i = 1; i <= jobs; i++) {

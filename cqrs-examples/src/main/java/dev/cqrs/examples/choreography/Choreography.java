@@ -96,7 +96,9 @@ public final class Choreography {
             engine.start(
                     bus(domain),
                     threads,
-                    (delay, task) -> timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS),
+                    (delay, task) -> {
+                        var unused = timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+                    },
                     failure -> {});
             domain.append(
                     List.of(new OrderPlaced("o-1"), new OrderPlaced("o-2"), new MoneyCame("o-1")),

@@ -42,7 +42,9 @@ public final class OrderProcess {
             sagas.start(
                     Shop.bus(domain),
                     threads,
-                    (delay, task) -> timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS),
+                    (delay, task) -> {
+                        var unused = timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+                    },
                     failure -> {});
             domain.append(
                     List.of(

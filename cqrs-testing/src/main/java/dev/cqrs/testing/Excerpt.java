@@ -41,7 +41,7 @@ final class Excerpt {
                 return all(seed);
             }
             var kept = new BitSet();
-            for (var unit : parts[1].split(",")) {
+            for (var unit : parts[1].isBlank() ? new String[0] : parts[1].split(",")) {
                 var numbers = unit.trim().split("\\.", 2);
                 int step = Integer.parseInt(numbers[0]);
                 int fault = numbers.length == 1 ? 0 : Integer.parseInt(numbers[1]);

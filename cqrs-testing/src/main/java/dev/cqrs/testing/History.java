@@ -62,12 +62,14 @@ final class History<A, W extends World<A>> {
     private final List<Performed<A>> performed = new ArrayList<>();
     private final Map<String, Performed<A>> unknown = new LinkedHashMap<>();
     private final List<Incident> incidents = new ArrayList<>();
+    private @Nullable Performed<A> current;
     private int step = OUTSIDE;
     private int struck;
     private int processes;
     /** 0 outside of actions, 1 in one, 2 in what overtakes it. */
     private int level;
 
+    private boolean inTask;
     private boolean appending;
     /** How far the story is indented, and the step whose number it has told. */
     private int depth;
@@ -375,6 +377,8 @@ final class History<A, W extends World<A>> {
 
     private void runTask() {
         int before = struck;
+        boolean within = inTask;
+        inTask = true;
         try {
             scheduler.runOne();
         } catch (SimulatedCrash crash) {
@@ -386,7 +390,8 @@ final class History<A, W extends World<A>> {
             if (!crashes.isCrashed() && !(struck > before && isInjected(thrown))) {
                 throw raise(thrown);
             }
-            say(() -> "    it threw " + thrown);
+        } finally {
+            inTask = within;
         }
     }
 
@@ -410,6 +415,7 @@ final class History<A, W extends World<A>> {
     }
 
     private void deliver(Performed<A> what, String again) {
+        current = what;
         say(() -> again + what.name() + " " + what.action() + " as " + what.id());
         depth++;
         level++;
@@ -507,23 +513,31 @@ final class History<A, W extends World<A>> {
         }
     }
 
-    /** Lets another action or a task come in between, if that is what strikes: within an action, before it appends. */
+    /**
+     * Before an append: lets others come in between, if that is what strikes. Not from within an append, whose followers hold
+     * locks; and in a task only actions, as tasks are what share locks with it.
+     */
     void overtake() {
-        var overtaken = level == 1 && !appending ? strike(Fault.OVERTAKEN) : null;
+        boolean inAction = level == 1;
+        var overtaken = (inAction || level == 0 && inTask) && !appending ? strike(Fault.OVERTAKEN) : null;
         if (overtaken == null) {
             return;
         }
         say(() -> "in between");
         depth++;
+        int before = level;
+        level = 1; // so that nobody overtakes those, and a crash of theirs is known to be one of the whole
         var random = overtaken.random;
-        if (random.nextBoolean()) {
+        int who = random.nextInt(8);
+        if (inAction && who < 3) {
             level++;
             if (scheduler.ready() > 0) {
                 runTask();
             } else {
                 say(() -> "no task is due");
             }
-            level--;
+        } else if (inAction && who == 3 && simulation.faults().contains(Fault.REPEATED)) {
+            deliver(Objects.requireNonNull(current), "again ");
         } else {
             var kinds = simulation.actions();
             perform(
@@ -531,6 +545,26 @@ final class History<A, W extends World<A>> {
                     "a-" + step + "-" + (overtaken.unit - Excerpt.unit(step, 0)),
                     random);
         }
+        level = before;
+        depth--;
+    }
+
+    /** Within code of the application's own: has it wait while time passes and others go on, if that is what strikes. */
+    private void pause() {
+        var paused = level <= 1 && !appending ? strike(Fault.PAUSED) : null;
+        if (paused == null) {
+            return;
+        }
+        var time = upTo(simulation.rest().dividedBy(2), paused.random);
+        say(() -> "is held up for " + time + ", meanwhile");
+        depth++;
+        int before = level;
+        level = 2;
+        scheduler.clock().advance(time);
+        for (int tasks = paused.random.nextInt(1, 9); tasks > 0 && scheduler.ready() > 0 && !crashes.isCrashed(); tasks--) {
+            runTask();
+        }
+        level = before;
         depth--;
     }
 
@@ -613,6 +647,11 @@ final class History<A, W extends World<A>> {
                 try {
                     life.pass("before it begins");
                     task.run();
+                } catch (Throwable thrown) {
+                    if (!life.isOver()) {
+                        say(() -> "throws " + thrown);
+                    }
+                    throw thrown;
                 } finally {
                     depth = indented;
                     untold = "";
@@ -639,6 +678,8 @@ final class History<A, W extends World<A>> {
             scheduler.checkThread();
             life.pass(what);
             fail(Fault.HANDLER_FAILS, what);
+            pause();
+            life.check(what); // who went on meanwhile may have crashed
         }
     }
 

@@ -40,8 +40,9 @@ import java.util.random.RandomGenerator;
  * {@link World#checkAtRest} is called. That happens now and then, at the end, and once more after the application was
  * ended there and started again.
  *
- * <p><b>Interleavings</b> are those of whole tasks and actions, and one within: just before an action appends, another
- * action or a task may come in between, from its beginning to its end ({@link Fault#OVERTAKEN}).
+ * <p><b>Interleavings</b> are those of whole tasks and actions, and two within: just before an append others may come in
+ * between, from their beginning to their end ({@link Fault#OVERTAKEN}), and where the application calls
+ * {@link Process#pass} others may go on while it waits ({@link Fault#PAUSED}).
  *
  * <p><b>Failures:</b> whatever a check, a task or the start throws, or an {@link Error} of an action, fails the history. The
  * {@link AssertionError} begins with the seed, says how to run it alone by the system property
@@ -104,10 +105,16 @@ public final class Simulation<A, W extends Simulation.World<A>> {
         /** {@link Process#pass} throws an {@link InjectedException}. */
         HANDLER_FAILS,
         /**
-         * Just before an action appends, another action or a task comes in between, as on another thread. It does so on the
-         * same thread, whose locks it can take again: an application that holds a lock while it appends goes without.
+         * Just before an action appends, another action, the same one again or a task comes in between; before a task
+         * appends, an action. That happens on the same thread, which can take its locks again: an application that holds a
+         * lock while it appends, and wants it for what may come in between, goes without.
          */
-        OVERTAKEN
+        OVERTAKEN,
+        /**
+         * {@link Process#pass} takes long: time passes, and other tasks run meanwhile, on the same thread; the same holds for
+         * locks.
+         */
+        PAUSED
     }
 
     /** What an application's stores and handlers throw where a fault strikes. */

@@ -95,6 +95,12 @@ final class BranchModel {
         }
     }
 
+    static void requireEqual(Object actual, Object expected, String what) {
+        if (!actual.equals(expected)) {
+            throw new AssertionError(what + ": " + actual + "; expected " + expected);
+        }
+    }
+
     /** What is about to be asked of the branch, in whatever way. */
     void order(String id, Order order) {
         orders.put(id, order);
@@ -106,7 +112,7 @@ final class BranchModel {
         readOn();
         var effect = effects.get(id);
         require(effect != null, id + " was answered, but nothing was done");
-        require(result.equals(effect.after()), id + " answered " + result + "; expected " + effect);
+        requireEqual(result, effect.after(), "the answer to " + id);
     }
 
     void refused(String id, Throwable thrown) {
@@ -181,7 +187,7 @@ final class BranchModel {
         var id = ((CommandId) recorded.event()).id();
         require(recorded.metadata().id().orElse("").equals(id), "the metadata is of another than " + id);
         var order = order(id);
-        require(open.equals(bookings(order)), id + ", " + order + ", has booked " + open);
+        requireEqual(open, bookings(order), "what " + id + " has booked");
         require(effects.put(id, new Effect(balance(order.account()))) == null, id + " was carried out twice");
         open.clear();
     }
@@ -238,12 +244,12 @@ final class BranchModel {
                 return;
             }
             var earlier = entry.getValue();
-            require(
-                    ended.mark.timing() != Timing.NOW
-                            || earlier.mark.timing() != Timing.NOW
-                            || !earlier.order.account().equals(ended.order.account())
-                            || earlier.isOver(),
-                    id + " ends before " + entry.getKey() + ", which was stored before it");
+            if (ended.mark.timing() == Timing.NOW
+                    && earlier.mark.timing() == Timing.NOW
+                    && earlier.order.account().equals(ended.order.account())
+                    && !earlier.isOver()) {
+                throw new AssertionError(id + " ends before " + entry.getKey() + ", which was stored before it");
+            }
         }
     }
 
@@ -277,9 +283,11 @@ final class BranchModel {
 
     void checkStored(Instant now) {
         readOn();
-        stored.forEach((id, command) -> require(
-                command.isOver() || command.next.isAfter(now.minus(SURELY)) || isHeldUp(command, now),
-                id + " was due at " + command.next + ", and has not run at " + now));
+        stored.forEach((id, command) -> {
+            if (!command.isOver() && !command.next.isAfter(now.minus(SURELY)) && !isHeldUp(command, now)) {
+                throw new AssertionError(id + " was due at " + command.next + ", and has not run at " + now);
+            }
+        });
     }
 
     /** Where the clock was put back, a claim and what waits to be tried again last until it is there again. */

@@ -1,6 +1,8 @@
 package dev.cqrs.suite;
 
 import static dev.cqrs.suite.BranchModel.require;
+import static dev.cqrs.suite.BranchModel.requireEqual;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.eventstore.EventStore;
@@ -15,6 +17,7 @@ import dev.cqrs.suite.Branch.Order;
 import dev.cqrs.suite.Branch.Pay;
 import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.Simulation;
+import dev.cqrs.testing.Simulation.Fault;
 import dev.cqrs.testing.Simulation.InjectedException;
 import dev.cqrs.testing.Simulation.Tally;
 import java.time.Clock;
@@ -40,11 +43,14 @@ public abstract class SimulationSuite {
 
     /** The seed of the first. */
     protected long firstSeed() {
-        return 1;
+        return Long.getLong("dev.cqrs.simulation.firstSeed", 1);
     }
 
-    /** Told what happened. */
-    protected void tell(Tally tally) {}
+    /** How many are run at once, each on one thread. */
+    protected int threads() {
+        return Integer.getInteger(
+                "dev.cqrs.simulation.threads", Runtime.getRuntime().availableProcessors());
+    }
 
     /** What is done with a branch. */
     sealed interface Deed {}
@@ -64,8 +70,29 @@ public abstract class SimulationSuite {
     record Cancel(String stored) implements Deed {}
 
     @Test
-    void whatever_happens_money_is_conserved_and_each_order_is_carried_out_once_and_in_order() {
-        var simulation = Simulation.of(BranchWorld::new)
+    void whatever_happens_money_is_conserved_and_each_order_is_carried_out_once_and_in_order() throws Exception {
+        var results = System.getProperty("dev.cqrs.simulation.results", "");
+        var tally = new Histories(this::simulation, threads()).run(histories(), firstSeed(), results);
+
+        System.out.println(tally);
+        checkThatAllHappened(tally);
+    }
+
+    /** Otherwise it would be easy to withstand. */
+    private static void checkThatAllHappened(Tally tally) {
+        if (tally.histories() >= 500) {
+            for (var fault : Fault.values()) {
+                assertThat(tally.count(fault.name())).as(fault.name()).isGreaterThan(tally.histories() / 20);
+            }
+            for (var action : List.of("direct", "queued", "stored", "later", "standing", "cancel")) {
+                assertThat(tally.count(action + ": done")).as(action).isGreaterThan(tally.histories());
+            }
+            assertThat(tally.count("direct: refused")).isGreaterThan(tally.histories());
+        }
+    }
+
+    private Simulation<Deed, BranchWorld> simulation() {
+        return Simulation.of(BranchWorld::new)
                 .action("direct", 8, random -> new Direct(order(random)))
                 .action("queued", 5, random -> new Queued(order(random)))
                 .action("stored", 5, random -> new Stored(order(random), Duration.ZERO))
@@ -76,7 +103,6 @@ public abstract class SimulationSuite {
                         random -> new Standing(new Pay(account(random), 1), Duration.ofMinutes(random.nextInt(1, 30))))
                 .rest(Duration.ofMinutes(15))
                 .action("cancel", 2, (world, random) -> new Cancel(world.stored(random)));
-        tell(simulation.explore(histories(), firstSeed()));
     }
 
     private static Order order(RandomGenerator random) {
@@ -131,7 +157,8 @@ public abstract class SimulationSuite {
         }
 
         String stored(RandomGenerator random) {
-            return storedIds.isEmpty() ? "none" : storedIds.get(random.nextInt(storedIds.size()));
+            int size = storedIds.size(); // mostly the last, which may be at hand just now
+            return size == 0 ? "none" : storedIds.get(random.nextInt(3) > 0 ? size - 1 : random.nextInt(size));
         }
 
         @Override
@@ -203,9 +230,9 @@ public abstract class SimulationSuite {
         public void check() {
             model.readOn();
             var total = branch.status(Branch.TOTAL);
-            require(total.state() != State.STOPPED, "the total has stopped: " + total);
+            require(total.state() != State.STOPPED, "the total has stopped");
             if (total.position().equals(domain.head())) {
-                require(branch.total() == model.total(), "the total is " + branch.total() + ", not " + model.total());
+                requireEqual(branch.total(), model.total(), "the total");
             }
         }
 
@@ -215,14 +242,10 @@ public abstract class SimulationSuite {
             model.queueIsEmpty();
             isUpToDate(Branch.TOTAL);
             isUpToDate(Branch.BALANCES);
-            require(branch.total() == model.total(), "the total is " + branch.total() + ", not " + model.total());
-            require(
-                    branch.balances().equals(model.balances()),
-                    "the balances are " + branch.balances() + ", not " + model.balances());
-            require(branch.letters() == model.bookings(), "the letters are " + branch.letters());
-            require(
-                    letters.size() == model.bookings(),
-                    letters.size() + " letters were sent, about " + model.bookings() + " bookings");
+            requireEqual(branch.total(), model.total(), "the total");
+            requireEqual(branch.balances(), model.balances(), "the balances");
+            requireEqual(branch.letters(), model.bookings(), "the count of letters");
+            requireEqual(letters.size(), model.bookings(), "letters");
         }
 
         private void isUpToDate(Projection<?> projection) {

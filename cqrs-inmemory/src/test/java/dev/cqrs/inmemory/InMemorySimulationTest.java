@@ -4,7 +4,6 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.suite.SimulationSuite;
-import dev.cqrs.testing.Simulation.Tally;
 import java.time.Clock;
 
 class InMemorySimulationTest extends SimulationSuite {
@@ -22,15 +21,5 @@ class InMemorySimulationTest extends SimulationSuite {
     @Override
     protected int histories() {
         return Integer.getInteger("dev.cqrs.simulation.histories", 2_000);
-    }
-
-    @Override
-    protected long firstSeed() {
-        return Long.getLong("dev.cqrs.simulation.firstSeed", 1);
-    }
-
-    @Override
-    protected void tell(Tally tally) {
-        System.out.println(tally);
     }
 }

@@ -651,6 +651,12 @@ class BadInputsTest {
                 .run(Cycle.class, c -> events.publish(c))
                 .run(Again.class, c -> {})
                 .build());
+        // once by hand, so that all classes are there whose loading could be what overflows
+        var first = events.subscribe(Cycle.class, c -> {
+            throw new StackOverflowError();
+        });
+        assertThat(catchThrowable(() -> bus.get().dispatch(new Cycle()))).isInstanceOf(StackOverflowError.class);
+        first.close();
         var cycle = events.subscribe(Cycle.class, c -> bus.get().dispatch(c));
         var thrown = new AtomicReference<Throwable>();
         var small = new Thread(

@@ -185,9 +185,10 @@ final class Shrinking<A, W extends World<A>> {
 
     /** Of the same class, and thrown at the same line: what it says differs with the amounts in it. */
     private static boolean sameFailure(@Nullable Throwable one, @Nullable Throwable other) {
-        return one == null || other == null
-                ? one == other
-                : one.getClass() == other.getClass() && place(one).equals(place(other));
+        if (one == null || other == null) {
+            return one == other;
+        }
+        return one.getClass() == other.getClass() && place(one).equals(place(other));
     }
 
     private static String place(Throwable thrown) {

@@ -94,14 +94,10 @@ final class Branch {
                 .run(TOTAL, Delivery.inline().retry(host::schedule, SECOND, FURTHER))
                 .run(
                         BALANCES,
-                        Delivery.background(host.executor("balances"))
-                                .batch(3)
-                                .retry(host::schedule, SECOND, FURTHER))
+                        Delivery.background(host.executor("balances")).batch(3).retry(host::schedule, SECOND, FURTHER))
                 .run(
                         letters,
-                        Delivery.background(host.executor("letters"))
-                                .batch(3)
-                                .retry(host::schedule, SECOND, FURTHER))
+                        Delivery.background(host.executor("letters")).batch(3).retry(host::schedule, SECOND, FURTHER))
                 .build();
         bus = InMemoryCommandBus.builder()
                 .handle(
@@ -147,8 +143,7 @@ final class Branch {
         schedule = schedule(host, operations);
         worker = schedule.work("w-1", bus, host.executor("worker 1"), host::schedule, failure -> {});
         // as if in a process of its own, which knows of the other only by the log
-        other = schedule(host, operations)
-                .work("w-2", bus, host.executor("worker 2"), host::schedule, failure -> {});
+        other = schedule(host, operations).work("w-2", bus, host.executor("worker 2"), host::schedule, failure -> {});
     }
 
     static Catalog domain() {

@@ -561,7 +561,9 @@ final class History<A, W extends World<A>> {
         int before = level;
         level = 2;
         scheduler.clock().advance(time);
-        for (int tasks = paused.random.nextInt(1, 9); tasks > 0 && scheduler.ready() > 0 && !crashes.isCrashed(); tasks--) {
+        for (int tasks = paused.random.nextInt(1, 9);
+                tasks > 0 && scheduler.ready() > 0 && !crashes.isCrashed();
+                tasks--) {
             runTask();
         }
         level = before;

@@ -95,21 +95,22 @@ class SimulationTest {
         var failure = messageOf(failureOf(Shop.simulation(Bug.LOST_UPDATE), 1_000));
 
         assertThat(failure).isEqualTo("""
-                Seed 55 fails: java.lang.AssertionError: stock is -1
-                Run it alone with -Ddev.cqrs.testing.seed=55. It was run a second time and went the same way.
-                Of its 60 steps 2 are enough, as 29 histories tell. Run these alone with -Ddev.cqrs.testing.seed=55:45,49,49.1:
-                       process 1 starts
-                    45 in Move[pieces=9] as a-45
-                           appends [Moved[id=a-45, pieces=9]] at position 1
-                           done: 9
-                    49 out Move[pieces=-8] as a-49
-                           in between
-                               again out Move[pieces=-8] as a-49
-                                   appends [Moved[id=a-49, pieces=-8]] at position 2
-                                   done: 1
-                           appends [Moved[id=a-49, pieces=-8]] at position 3
-                           done: 1
-                           FAILS: java.lang.AssertionError: stock is -7""");
+            Seed 55 fails: java.lang.AssertionError: stock is -1
+            Run it alone with -Ddev.cqrs.testing.seed=55. It was run a second time and went the same way.
+            Of its 60 steps 2 are enough, as 29 histories tell. Run these alone with -Ddev.cqrs.testing.seed=55:45,49,49.1:
+                   process 1 starts
+                45 in Move[pieces=9] as a-45
+                       appends [Moved[id=a-45, pieces=9]] at position 1
+                       done: 9
+                49 out Move[pieces=-8] as a-49
+                       in between
+                           again out Move[pieces=-8] as a-49
+                               appends [Moved[id=a-49, pieces=-8]] at position 2
+                               done: 1
+                       appends [Moved[id=a-49, pieces=-8]] at position 3
+                       done: 1
+                       FAILS: java.lang.AssertionError: stock is -7\
+            """);
     }
 
     // ---- again

@@ -77,37 +77,33 @@ final class Branch {
     private final ScheduleWorker other;
 
     Branch(
-            Simulation.Process process,
+            Simulation.Host host,
             EventStore domain,
             EventStore operations,
             CheckpointStore saved,
             Consumer<Trigger> letter) {
-        log = process.around(domain);
+        log = host.around(domain);
         letters = Projection.of("letters", 1, Fold.from(0).on(Booked.class, (count, e) -> count + 1))
                 .effect(Booked.class, (e, trigger) -> {
-                    process.pass("before a letter");
+                    host.pass("before a letter");
                     letter.accept(trigger);
-                    process.pass("after a letter");
+                    host.pass("after a letter");
                 });
         engine = ProjectionEngine.builder(log, failure -> {})
-                .checkpoints(process.around(saved))
-                .run(TOTAL, Delivery.inline().retry(process::schedule, SECOND, FURTHER))
+                .checkpoints(host.around(saved))
+                .run(TOTAL, Delivery.inline().retry(host::schedule, SECOND, FURTHER))
                 .run(
                         BALANCES,
-                        Delivery.background(process.executor("balances"))
-                                .batch(3)
-                                .retry(process::schedule, SECOND, FURTHER))
+                        Delivery.background(host.executor("balances")).batch(3).retry(host::schedule, SECOND, FURTHER))
                 .run(
                         letters,
-                        Delivery.background(process.executor("letters"))
-                                .batch(3)
-                                .retry(process::schedule, SECOND, FURTHER))
+                        Delivery.background(host.executor("letters")).batch(3).retry(host::schedule, SECOND, FURTHER))
                 .build();
         bus = InMemoryCommandBus.builder()
                 .handle(
                         Pay.class,
                         failing(
-                                process,
+                                host,
                                 new DecisionHandler<Pay, Integer, Integer>(
                                         log,
                                         c -> balance(c.account()),
@@ -116,7 +112,7 @@ final class Branch {
                 .handle(
                         Draw.class,
                         failing(
-                                process,
+                                host,
                                 new DecisionHandler<Draw, Integer, Integer>(
                                         log,
                                         c -> balance(c.account()),
@@ -127,7 +123,7 @@ final class Branch {
                 .handle(
                         Move.class,
                         failing(
-                                process,
+                                host,
                                 new DecisionHandler<Move, Integer, Integer>(
                                         log,
                                         c -> balance(c.account()).and(balance(c.to()), (from, to) -> from),
@@ -138,17 +134,16 @@ final class Branch {
                                                         new Booked(c.to(), c.cents())),
                                         (c, sum) -> sum)))
                 .build();
-        queue = CommandQueue.to(bus, process.executor("queue"), failure -> {})
+        queue = CommandQueue.to(bus, host.executor("queue"), failure -> {})
                 .key(Order.class, Order::account)
                 .workers(2)
                 .capacity(1_000)
                 .whenFull(CommandQueue.WhenFull.REFUSE)
                 .build();
-        schedule = schedule(process, operations);
-        worker = schedule.work("w-1", bus, process.executor("worker 1"), process::schedule, failure -> {});
+        schedule = schedule(host, operations);
+        worker = schedule.work("w-1", bus, host.executor("worker 1"), host::schedule, failure -> {});
         // as if in a process of its own, which knows of the other only by the log
-        other = schedule(process, operations)
-                .work("w-2", bus, process.executor("worker 2"), process::schedule, failure -> {});
+        other = schedule(host, operations).work("w-2", bus, host.executor("worker 2"), host::schedule, failure -> {});
     }
 
     static Catalog domain() {
@@ -171,18 +166,18 @@ final class Branch {
     }
 
     private static <C extends Command<Integer>> CommandHandler<C, Integer> failing(
-            Simulation.Process process, DecisionHandler<C, Integer, Integer> handler) {
+            Simulation.Host host, DecisionHandler<C, Integer, Integer> handler) {
         var idempotent = handler.idempotent();
         return (command, metadata) -> {
-            process.pass("before the handler");
+            host.pass("before the handler");
             var result = idempotent.handle(command, metadata);
-            process.pass("after the handler");
+            host.pass("after the handler");
             return result;
         };
     }
 
-    private static CommandSchedule schedule(Simulation.Process process, EventStore operations) {
-        return CommandSchedule.builder(process.around(operations), process.clock())
+    private static CommandSchedule schedule(Simulation.Host host, EventStore operations) {
+        return CommandSchedule.builder(host.around(operations), host.clock())
                 .key(Order.class, Order::account)
                 .lanes(4)
                 .atOnce(2)

@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a branch may do and must do, in maps and loops: it reads both logs on, event by event, and knows by itself what each
@@ -95,6 +96,13 @@ final class BranchModel {
         }
     }
 
+    private static <T> T known(@Nullable T found, String otherwise) {
+        if (found == null) {
+            throw new AssertionError(otherwise);
+        }
+        return found;
+    }
+
     static void requireEqual(Object actual, Object expected, String what) {
         if (!actual.equals(expected)) {
             throw new AssertionError(what + ": " + actual + "; expected " + expected);
@@ -110,8 +118,7 @@ final class BranchModel {
 
     void answered(String id, Object result) {
         readOn();
-        var effect = effects.get(id);
-        require(effect != null, id + " was answered, but nothing was done");
+        var effect = known(effects.get(id), id + " was answered, but nothing was done");
         requireEqual(result, effect.after(), "the answer to " + id);
     }
 
@@ -262,17 +269,13 @@ final class BranchModel {
     }
 
     private Stored there(String id) {
-        var command = stored.get(id);
-        require(command != null, "a mark of " + id + ", which is not stored");
-        return command;
+        return known(stored.get(id), "a mark of " + id + ", which is not stored");
     }
 
     /** The time of one that runs again and again has a number behind the id. */
     private Order order(String id) {
         int number = id.indexOf('#');
-        var order = orders.get(number < 0 ? id : id.substring(0, number));
-        require(order != null, id + " was never ordered");
-        return order;
+        return known(orders.get(number < 0 ? id : id.substring(0, number)), id + " was never ordered");
     }
 
     private int balance(String account) {

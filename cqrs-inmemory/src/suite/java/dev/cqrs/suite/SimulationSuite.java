@@ -132,7 +132,7 @@ public abstract class SimulationSuite {
         private final Set<String> letters = new HashSet<>();
         private final BranchModel model;
         private final List<String> storedIds = new ArrayList<>();
-        private Simulation.Process process;
+        private Simulation.Host host;
         private Branch branch;
 
         @SuppressWarnings("NullAway.Init") // started before anything else
@@ -144,10 +144,10 @@ public abstract class SimulationSuite {
         }
 
         @Override
-        public void start(Simulation.Process process) {
-            this.process = process;
+        public void start(Simulation.Host host) {
+            this.host = host;
             model.newProcess();
-            branch = new Branch(process, domain, operations, saved, letter -> letters.add(letter.id()));
+            branch = new Branch(host, domain, operations, saved, letter -> letters.add(letter.id()));
         }
 
         @Override
@@ -189,11 +189,11 @@ public abstract class SimulationSuite {
         }
 
         private void enqueue(Order order, Metadata metadata, String id) {
-            var own = process;
+            var own = host;
             var stage = branch.queue().enqueue(order, metadata);
             model.queued(id);
             stage.whenComplete((result, thrown) -> {
-                if (own != process || isCrash(thrown)) {
+                if (own != host || isCrash(thrown)) {
                     return;
                 }
                 model.dequeued(id);

@@ -312,7 +312,7 @@ final class History<A, W extends World<A>> {
 
     /** From a millisecond on, and each order of magnitude as often as the others. */
     private static Duration upTo(Duration most, SplittableRandom random) {
-        double millis = Math.exp(random.nextDouble() * Math.log(Math.max(1, most.toMillis())));
+        double millis = Math.exp(random.nextDouble() * Math.log((double) Math.max(1, most.toMillis())));
         return Duration.ofMillis(Math.round(millis));
     }
 
@@ -436,7 +436,7 @@ final class History<A, W extends World<A>> {
     }
 
     private void tell(Performed<A> what, @Nullable Object result, @Nullable Throwable thrown) {
-        if (crashes.isCrashed() || thrown != null && isInjected(thrown)) {
+        if (crashes.isCrashed() || (thrown != null && isInjected(thrown))) {
             say(() -> "it is not known what became of " + what.id() + (crashes.isCrashed() ? "" : ": " + thrown));
             count(what.name() + ": unknown");
             unknown.put(what.id(), what);
@@ -519,7 +519,7 @@ final class History<A, W extends World<A>> {
      */
     void overtake() {
         boolean inAction = level == 1;
-        var overtaken = (inAction || level == 0 && inTask) && !appending ? strike(Fault.OVERTAKEN) : null;
+        var overtaken = (inAction || (level == 0 && inTask)) && !appending ? strike(Fault.OVERTAKEN) : null;
         if (overtaken == null) {
             return;
         }
@@ -561,7 +561,9 @@ final class History<A, W extends World<A>> {
         int before = level;
         level = 2;
         scheduler.clock().advance(time);
-        for (int tasks = paused.random.nextInt(1, 9); tasks > 0 && scheduler.ready() > 0 && !crashes.isCrashed(); tasks--) {
+        for (int tasks = paused.random.nextInt(1, 9);
+                tasks > 0 && scheduler.ready() > 0 && !crashes.isCrashed();
+                tasks--) {
             runTask();
         }
         level = before;
@@ -601,7 +603,7 @@ final class History<A, W extends World<A>> {
     }
 
     /** What an application has, until it crashes. */
-    private final class Running implements Simulation.Process {
+    private final class Running implements Simulation.Host {
 
         private final CrashPoints.Life life;
         private final int number;

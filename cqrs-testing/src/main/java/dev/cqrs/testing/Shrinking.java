@@ -104,9 +104,10 @@ final class Shrinking<A, W extends World<A>> {
         if (thrown != null) {
             text.append(" fails: ").append(thrown).append("\nBut it");
         }
-        text.append(
-                " was run a second time and went another way: the application depends on something beside the seed, such as"
-                        + " a thread of its own, the time of day, random numbers, or what an earlier history left.\nUp to there:");
+        text.append(" was run a second time and went another way: the application depends on something beside the seed,"
+                + " such as a thread of its own, the time of day, random numbers, or what an earlier history"
+                + " left.\n"
+                + "Up to there:");
         var before = first.subList(Math.max(0, line - 5), line);
         before.forEach(same -> text.append('\n').append(same));
         text.append("\nThe first time then:\n").append(line < first.size() ? first.get(line) : "      the end");
@@ -185,9 +186,10 @@ final class Shrinking<A, W extends World<A>> {
 
     /** Of the same class, and thrown at the same line: what it says differs with the amounts in it. */
     private static boolean sameFailure(@Nullable Throwable one, @Nullable Throwable other) {
-        return one == null || other == null
-                ? one == other
-                : one.getClass() == other.getClass() && place(one).equals(place(other));
+        if (one == null || other == null) {
+            return one == other;
+        }
+        return one.getClass() == other.getClass() && place(one).equals(place(other));
     }
 
     private static String place(Throwable thrown) {

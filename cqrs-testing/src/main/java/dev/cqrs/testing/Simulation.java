@@ -42,7 +42,7 @@ import java.util.random.RandomGenerator;
  *
  * <p><b>Interleavings</b> are those of whole tasks and actions, and two within: just before an append others may come in
  * between, from their beginning to their end ({@link Fault#OVERTAKEN}), and where the application calls
- * {@link Process#pass} others may go on while it waits ({@link Fault#PAUSED}).
+ * {@link Host#pass} others may go on while it waits ({@link Fault#PAUSED}).
  *
  * <p><b>Failures:</b> whatever a check, a task or the start throws, or an {@link Error} of an action, fails the history. The
  * {@link AssertionError} begins with the seed, says how to run it alone by the system property
@@ -85,7 +85,7 @@ public final class Simulation<A, W extends Simulation.World<A>> {
     public enum Fault {
         /**
          * The process crashes: before or after an append, before or after a checkpoint is saved or deleted, before an action
-         * or a task, or where the application calls {@link Process#pass}; while it starts, too.
+         * or a task, or where the application calls {@link Host#pass}; while it starts, too.
          */
         CRASH,
         /** The application is ended in order, by {@link World#stop}, and started again. */
@@ -102,7 +102,7 @@ public final class Simulation<A, W extends Simulation.World<A>> {
         READ_FAILS,
         /** A checkpoint is not loaded, not saved, or saved but the caller does not hear of it: an {@link InjectedException}. */
         CHECKPOINT_FAILS,
-        /** {@link Process#pass} throws an {@link InjectedException}. */
+        /** {@link Host#pass} throws an {@link InjectedException}. */
         HANDLER_FAILS,
         /**
          * Just before an action appends, another action, the same one again or a task comes in between; before a task
@@ -111,7 +111,7 @@ public final class Simulation<A, W extends Simulation.World<A>> {
          */
         OVERTAKEN,
         /**
-         * {@link Process#pass} takes long: time passes, and other tasks run meanwhile, on the same thread; the same holds for
+         * {@link Host#pass} takes long: time passes, and other tasks run meanwhile, on the same thread; the same holds for
          * locks.
          */
         PAUSED
@@ -133,7 +133,7 @@ public final class Simulation<A, W extends Simulation.World<A>> {
      *
      * <p>Implemented by the simulation alone.
      */
-    public interface Process {
+    public interface Host {
 
         /**
          * Tells which process it is.
@@ -158,7 +158,7 @@ public final class Simulation<A, W extends Simulation.World<A>> {
         Executor executor(String name);
 
         /**
-         * Has a task run when time has passed: a timer for engines, as {@code process::schedule}.
+         * Has a task run when time has passed: a timer for engines, as {@code host::schedule}.
          *
          * @param delay zero or more
          * @param task what to run
@@ -208,12 +208,12 @@ public final class Simulation<A, W extends Simulation.World<A>> {
         /**
          * Starts the application, at the beginning and again after each crash and end, out of the stores.
          *
-         * <p>If it throws because of a fault, it is called once more, with another process.
+         * <p>If it throws because of a fault, it is called once more, with another host.
          *
-         * @param process all that the application uses: no other clock, executor or store
+         * @param host all that the application uses: no other clock, executor or store
          * @throws Exception anything
          */
-        void start(Process process) throws Exception;
+        void start(Host host) throws Exception;
 
         /** Ends the application in order, as before an update. It must not wait for tasks. */
         default void stop() {}

@@ -70,8 +70,8 @@ final class Shop implements Simulation.World<Shop.Move> {
     }
 
     @Override
-    public void start(Simulation.Process process) {
-        app = new App(process);
+    public void start(Simulation.Host host) {
+        app = new App(host);
     }
 
     @Override
@@ -124,17 +124,17 @@ final class Shop implements Simulation.World<Shop.Move> {
 
     /** What dies when the process crashes. */
     private final class App {
-        private final Simulation.Process process;
+        private final Simulation.Host host;
         private final EventStore log;
         private final CheckpointStore saved;
         private final Executor executor;
         private boolean working;
 
-        App(Simulation.Process process) {
-            this.process = process;
-            this.log = process.around(Shop.this.log);
-            this.saved = process.around(checkpoints);
-            this.executor = process.executor("mails");
+        App(Simulation.Host host) {
+            this.host = host;
+            this.log = host.around(Shop.this.log);
+            this.saved = host.around(checkpoints);
+            this.executor = host.executor("mails");
             log.onAppend(last -> wake());
             wake();
         }
@@ -171,8 +171,8 @@ final class Shop implements Simulation.World<Shop.Move> {
                             bug == Bug.LOST_UPDATE ? AppendCondition.none() : unchanged,
                             Metadata.none());
                     return stock + move.pieces();
-                } catch (AppendConflictException again) {
-                    continue;
+                } catch (AppendConflictException conflict) {
+                    // with what there is now
                 }
             }
         }
@@ -188,7 +188,7 @@ final class Shop implements Simulation.World<Shop.Move> {
             try {
                 sendNow();
             } catch (Simulation.InjectedException failed) {
-                process.schedule(java.time.Duration.ofSeconds(5), this::sendMails);
+                host.schedule(java.time.Duration.ofSeconds(5), this::sendMails);
             }
         }
 
@@ -216,9 +216,9 @@ final class Shop implements Simulation.World<Shop.Move> {
                 saved.save("mails", next);
             }
             for (var id : ids) {
-                process.pass("before the mail of " + id);
+                host.pass("before the mail of " + id);
                 mails.merge(id, 1, (sent, one) -> bug == Bug.MAIL_WITHOUT_ID ? sent + one : sent);
-                process.pass("after the mail of " + id);
+                host.pass("after the mail of " + id);
             }
             if (bug != Bug.CHECKPOINT_FIRST) {
                 saved.save("mails", next);

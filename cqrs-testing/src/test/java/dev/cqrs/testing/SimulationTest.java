@@ -7,14 +7,12 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import dev.cqrs.testing.Shop.Bug;
 import dev.cqrs.testing.Shop.Move;
 import dev.cqrs.testing.Simulation.Fault;
-import dev.cqrs.testing.Simulation.Process;
+import dev.cqrs.testing.Simulation.Host;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -97,21 +95,22 @@ class SimulationTest {
         var failure = messageOf(failureOf(Shop.simulation(Bug.LOST_UPDATE), 1_000));
 
         assertThat(failure).isEqualTo("""
-                Seed 55 fails: java.lang.AssertionError: stock is -1
-                Run it alone with -Ddev.cqrs.testing.seed=55. It was run a second time and went the same way.
-                Of its 60 steps 2 are enough, as 29 histories tell. Run these alone with -Ddev.cqrs.testing.seed=55:45,49,49.1:
-                       process 1 starts
-                    45 in Move[pieces=9] as a-45
-                           appends [Moved[id=a-45, pieces=9]] at position 1
-                           done: 9
-                    49 out Move[pieces=-8] as a-49
-                           in between
-                               again out Move[pieces=-8] as a-49
-                                   appends [Moved[id=a-49, pieces=-8]] at position 2
-                                   done: 1
-                           appends [Moved[id=a-49, pieces=-8]] at position 3
-                           done: 1
-                           FAILS: java.lang.AssertionError: stock is -7""");
+            Seed 55 fails: java.lang.AssertionError: stock is -1
+            Run it alone with -Ddev.cqrs.testing.seed=55. It was run a second time and went the same way.
+            Of its 60 steps 2 are enough, as 29 histories tell. Run these alone with -Ddev.cqrs.testing.seed=55:45,49,49.1:
+                   process 1 starts
+                45 in Move[pieces=9] as a-45
+                       appends [Moved[id=a-45, pieces=9]] at position 1
+                       done: 9
+                49 out Move[pieces=-8] as a-49
+                       in between
+                           again out Move[pieces=-8] as a-49
+                               appends [Moved[id=a-49, pieces=-8]] at position 2
+                               done: 1
+                       appends [Moved[id=a-49, pieces=-8]] at position 3
+                       done: 1
+                       FAILS: java.lang.AssertionError: stock is -7\
+            """);
     }
 
     // ---- again
@@ -197,7 +196,7 @@ class SimulationTest {
     private static class Plain implements Simulation.World<String> {
 
         @Override
-        public void start(Process process) {}
+        public void start(Host host) {}
 
         @Override
         public Object perform(String action, String id) {
@@ -239,9 +238,9 @@ class SimulationTest {
         var numbers = new ArrayList<Integer>();
         var tally = plain(new Plain() {
                     @Override
-                    public void start(Process process) {
-                        numbers.add(process.number());
-                        process.pass("the start");
+                    public void start(Host host) {
+                        numbers.add(host.number());
+                        host.pass("the start");
                     }
 
                     @Override
@@ -261,24 +260,22 @@ class SimulationTest {
     void what_a_dead_process_was_given_is_dead() {
         var late = new ArrayList<String>();
         plain(new Plain() {
-                    private Process before;
-                    private final Set<Integer> ran = new HashSet<>();
+                    private final List<Host> hosts = new ArrayList<>();
 
                     @Override
-                    public void start(Process process) {
-                        if (process.number() > 1) {
-                            var old = Objects.requireNonNull(before);
+                    public void start(Host host) {
+                        if (!hosts.isEmpty()) {
+                            var old = hosts.get(hosts.size() - 1);
                             assertThatThrownBy(() -> old.executor("old").execute(() -> {}))
                                     .isInstanceOf(SimulatedCrash.class);
                             assertThatThrownBy(() -> old.schedule(Duration.ZERO, () -> {}))
                                     .isInstanceOf(SimulatedCrash.class);
                             assertThatThrownBy(() -> old.pass("there")).isInstanceOf(SimulatedCrash.class);
                         }
-                        before = process;
-                        ran.add(process.number());
-                        process.schedule(Duration.ofMinutes(5), () -> {
-                            if (before.number() != process.number()) {
-                                late.add("process " + process.number() + " is dead");
+                        hosts.add(host);
+                        host.schedule(Duration.ofMinutes(5), () -> {
+                            if (hosts.get(hosts.size() - 1) != host) {
+                                late.add("process " + host.number() + " is dead");
                             }
                         });
                     }
@@ -292,7 +289,7 @@ class SimulationTest {
         assertThat(failureOf(
                         plain(new Plain() {
                             @Override
-                            public void start(Process process) {
+                            public void start(Host host) {
                                 throw new IllegalStateException("cannot start");
                             }
                         }),
@@ -312,8 +309,8 @@ class SimulationTest {
         assertThat(failureOf(
                         plain(new Plain() {
                             @Override
-                            public void start(Process process) {
-                                process.executor("broken").execute(() -> {
+                            public void start(Host host) {
+                                host.executor("broken").execute(() -> {
                                     throw new IllegalStateException("task");
                                 });
                             }
@@ -347,8 +344,8 @@ class SimulationTest {
         assertThat(failureOf(
                         plain(new Plain() {
                             @Override
-                            public void start(Process process) {
-                                var executor = process.executor("busy");
+                            public void start(Host host) {
+                                var executor = host.executor("busy");
                                 executor.execute(new Runnable() {
                                     @Override
                                     public void run() {

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(300)
 class CommandQueueTest {
 
     private sealed interface OfAccount extends Command<String> {
@@ -91,16 +91,16 @@ class CommandQueueTest {
     void end_the_threads() throws InterruptedException {
         for (var executor : executors) {
             executor.shutdown();
-            assertThat(executor.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(executor.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         }
     }
 
     private static void await(CountDownLatch latch) throws InterruptedException {
-        assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(latch.await(120, TimeUnit.SECONDS)).isTrue();
     }
 
     private static <R> R result(CompletionStage<R> stage) {
-        return stage.toCompletableFuture().orTimeout(30, TimeUnit.SECONDS).join();
+        return stage.toCompletableFuture().orTimeout(120, TimeUnit.SECONDS).join();
     }
 
     private static Throwable failure(CompletionStage<?> stage) {
@@ -353,7 +353,7 @@ class CommandQueueTest {
         var meeting = new CyclicBarrier(2);
         record Meet(CyclicBarrier barrier) implements Command<Integer> {}
         var bus = InMemoryCommandBus.builder()
-                .handle(Meet.class, c -> c.barrier().await(30, TimeUnit.SECONDS))
+                .handle(Meet.class, c -> c.barrier().await(120, TimeUnit.SECONDS))
                 .build();
         try (var queue =
                 CommandQueue.to(bus, threads(2), failures::add).workers(2).build()) {

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** From catching up to following: whatever the reader is about to do next, an append comes first. */
-@Timeout(120)
+@Timeout(300)
 class CatchUpTest {
 
     private static final int BEFORE = 7;

@@ -48,7 +48,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(30)
+@Timeout(300)
 class ProjectionEngineTest {
 
     record Added(int number) {}
@@ -283,7 +283,7 @@ class ProjectionEngineTest {
 
             var folder = new Thread(tasks.remove());
             folder.start();
-            view.awaitApplied(Position.of(1), Duration.ofSeconds(20));
+            view.awaitApplied(Position.of(1), Duration.ofMinutes(2));
 
             assertThat(view.<Integer>read(sum -> sum)).isEqualTo(1);
             folder.join();
@@ -439,7 +439,7 @@ class ProjectionEngineTest {
 
     private static void await(CountDownLatch latch) {
         try {
-            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(latch.await(120, TimeUnit.SECONDS)).isTrue();
         } catch (InterruptedException interrupted) {
             throw new AssertionError(interrupted);
         }
@@ -516,7 +516,7 @@ class ProjectionEngineTest {
             for (var writer : writers) {
                 writer.get();
             }
-            engine.view(background).awaitApplied(store.head(), Duration.ofSeconds(20));
+            engine.view(background).awaitApplied(store.head(), Duration.ofMinutes(2));
             List<Integer> log;
             try (var events = store.read(EventQuery.all())) {
                 log = events.toList().stream()
@@ -530,7 +530,7 @@ class ProjectionEngineTest {
                     .isEqualTo(log);
         } finally {
             threads.shutdown();
-            assertThat(threads.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         }
         assertThat(failures).isEmpty();
     }
@@ -982,7 +982,7 @@ class ProjectionEngineTest {
         }));
         var engine = ProjectionEngine.builder(store, failure -> {
                     try {
-                        bothTold.await(10, TimeUnit.SECONDS);
+                        bothTold.await(120, TimeUnit.SECONDS);
                     } catch (Exception alone) {
                         throw new IllegalStateException("Only one listener was called.", alone);
                     }
@@ -1002,8 +1002,8 @@ class ProjectionEngineTest {
             await(secondFolds);
             var two = threads.submit(() -> add(2));
 
-            one.get(10, TimeUnit.SECONDS);
-            two.get(10, TimeUnit.SECONDS);
+            one.get(120, TimeUnit.SECONDS);
+            two.get(120, TimeUnit.SECONDS);
             assertThat(engine.status())
                     .extracting(ProjectionStatus::state)
                     .containsOnly(ProjectionStatus.State.STOPPED);

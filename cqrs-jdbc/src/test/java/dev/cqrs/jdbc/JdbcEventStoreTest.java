@@ -650,6 +650,8 @@ class JdbcEventStoreTest {
                 AppendCondition.none());
         try (var connection = plain.getConnection();
                 var statement = connection.createStatement()) {
+            statement.execute("alter table cqrs_event set (autovacuum_enabled = false)"); // it analyses, too
+            statement.execute("alter table cqrs_tag set (autovacuum_enabled = false)");
             statement.execute("insert into cqrs_event select position + 5000 * n, recorded_at, revision, name, tags,"
                     + " metadata, json, bytes from cqrs_event, generate_series(1, 20) n");
             statement.execute("insert into cqrs_tag select tag, position + 5000 * n, name from cqrs_tag,"

@@ -73,6 +73,7 @@ final class Instances {
     private final LongAdder ignored = new LongAdder();
     private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
     private volatile Runnable onOthers = () -> {};
+    private volatile boolean othersCame;
 
     /** Makes a turn; gives {@code null} if there is nothing to write. */
     @FunctionalInterface
@@ -176,6 +177,10 @@ final class Instances {
             index.exit(entry, live, later);
         } finally {
             lock.unlock();
+        }
+        if (othersCame) {
+            othersCame = false;
+            onOthers.run(); // no sooner, as it may run other instances on this thread
         }
     }
 
@@ -434,7 +439,7 @@ final class Instances {
         try {
             var at = archive.append(turn, mark);
             if (others.last.isAfter(at.last())) {
-                onOthers.run();
+                othersCame = true;
             }
             return at.first();
         } finally {

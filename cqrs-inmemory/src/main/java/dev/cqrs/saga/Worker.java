@@ -649,10 +649,10 @@ final class Worker {
             lock.lock();
             try {
                 working--;
-                index.exit(entry, live, well ? null : instances.now().plus(PAUSE));
             } finally {
                 lock.unlock();
             }
+            instances.exit(entry, live, well ? null : instances.now().plus(PAUSE));
         }
         arm(instances.now());
     }

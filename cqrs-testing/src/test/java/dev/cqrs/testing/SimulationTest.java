@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.cqrs.event.Catalog;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.testing.Shop.Bug;
 import dev.cqrs.testing.Shop.Move;
 import dev.cqrs.testing.Simulation.Fault;
@@ -264,7 +267,9 @@ class SimulationTest {
 
                     @Override
                     public void start(Host host) {
-                        if (!hosts.isEmpty()) {
+                        if (host.number() == 1) { // of another history
+                            hosts.clear();
+                        } else {
                             var old = hosts.get(hosts.size() - 1);
                             assertThatThrownBy(() -> old.executor("old").execute(() -> {}))
                                     .isInstanceOf(SimulatedCrash.class);
@@ -337,6 +342,46 @@ class SimulationTest {
                         }),
                         1))
                 .hasMessageContaining("The result of an action is null; expected one such as Done.DONE.");
+    }
+
+    @Test
+    void an_application_that_catches_everything_hides_no_failure_of_what_came_in_between() {
+        record Happened(String id) {}
+        class Swallowing extends Plain {
+            private final EventStore disk;
+            private EventStore log;
+
+            Swallowing(Clock clock) {
+                disk = new ListedEvents(
+                        Catalog.builder().event("happened", Happened.class).build(), clock);
+                log = disk;
+            }
+
+            @Override
+            public void start(Host host) {
+                log = host.around(disk);
+            }
+
+            @Override
+            public Object perform(String action, String id) {
+                try {
+                    log.append(List.of(new Happened(id)), AppendCondition.none());
+                } catch (Throwable swallowed) {
+                    return "swallowed";
+                }
+                return "done";
+            }
+
+            @Override
+            public void done(String action, String id, Object result) {
+                if (id.matches("a-\\d+-\\d")) {
+                    throw new AssertionError("came in between");
+                }
+            }
+        }
+        assertThat(failureOf(Simulation.of(Swallowing::new).action("go", 1, random -> "go"), 200))
+                .hasMessageContaining(" fails: java.lang.AssertionError: came in between\n")
+                .hasMessageContaining("in between\n");
     }
 
     @Test

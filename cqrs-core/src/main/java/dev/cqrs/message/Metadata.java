@@ -79,6 +79,9 @@ public final class Metadata {
     public Metadata with(String key, String value) {
         checkKey(key);
         Objects.requireNonNull(value, "value of metadata key " + key);
+        if (entries.isEmpty()) {
+            return new Metadata(Map.of(key, value));
+        }
         var more = new java.util.HashMap<>(entries);
         more.put(key, value);
         return new Metadata(Map.copyOf(more));

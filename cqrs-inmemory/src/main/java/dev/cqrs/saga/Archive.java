@@ -51,7 +51,7 @@ final class Archive {
         return catalog.types().contains(type) ? Optional.of(catalog.nameOf(type)) : Optional.empty();
     }
 
-    private static EventQuery query(String saga, String key) {
+    static EventQuery query(String saga, String key) {
         return EventQuery.types(SagaEvent.class).withTags(SagaEvent.tag(saga, key));
     }
 
@@ -166,7 +166,7 @@ final class Archive {
      */
     Position append(Turn<?> turn, SagaEvent mark) {
         var story = turn.story();
-        var query = query(mark.saga(), mark.key());
+        var query = story.query();
         boolean first = story.last.equals(Position.START);
         var condition = first ? AppendCondition.absent(query) : AppendCondition.unchanged(query, story.last);
         var events = new ArrayList<Object>();

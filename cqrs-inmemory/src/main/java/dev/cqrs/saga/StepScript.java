@@ -197,7 +197,7 @@ final class StepScript<S> extends Script<S> {
         var story = turn.story();
         int at = -1; // the last stage of which anything was begun
         for (int i = 0; i < stages.size(); i++) {
-            if (stages.get(i).stream().anyMatch(step -> story.acts.containsKey(step.name()))) {
+            if (isBegun(story, stages.get(i))) {
                 at = i;
             }
         }
@@ -208,7 +208,7 @@ final class StepScript<S> extends Script<S> {
                         return; // parked
                     }
                 }
-                if (!stages.get(at).stream().allMatch(step -> isDone(story, step))) {
+                if (!isDone(story, stages.get(at))) {
                     return;
                 }
             }
@@ -220,9 +220,23 @@ final class StepScript<S> extends Script<S> {
         }
     }
 
-    private static boolean isDone(Story<?> story, Step<?> step) {
-        var act = story.acts.get(step.name());
-        return act != null && (act.is(Progress.DONE) || act.is(Progress.SKIPPED));
+    private static <S> boolean isBegun(Story<S> story, List<Step<S>> stage) {
+        for (var step : stage) {
+            if (story.acts.containsKey(step.name())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static <S> boolean isDone(Story<S> story, List<Step<S>> stage) {
+        for (var step : stage) {
+            var act = story.acts.get(step.name());
+            if (act == null || (!act.is(Progress.DONE) && !act.is(Progress.SKIPPED))) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private boolean begin(Turn<S> turn, Step<S> step) {

@@ -2,6 +2,7 @@ package dev.cqrs.saga;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Output;
 import dev.cqrs.saga.SagaInstance.State;
@@ -137,6 +138,9 @@ final class Story<S> {
     String parkedFor = "";
 
     private final List<Act> unplaced = new ArrayList<>();
+
+    @Nullable
+    private EventQuery query;
 
     Story(Script<S> script, String key) {
         this.script = script;
@@ -365,6 +369,16 @@ final class Story<S> {
 
     // ---- what can be asked
 
+    /** Its marks; each turn asks whether there are others. */
+    EventQuery query() {
+        var made = query;
+        if (made == null) {
+            made = Archive.query(script.name(), key);
+            query = made;
+        }
+        return made;
+    }
+
     S state() {
         var known = state;
         if (known == null || broken != null) {
@@ -389,14 +403,16 @@ final class Story<S> {
         if (parked || ended != null) {
             return List.of();
         }
-        if (!script.isReactive()) {
-            return current().stream().filter(act -> act.is(Progress.READY)).toList();
+        var ready = new ArrayList<Act>(2);
+        for (var act : current()) {
+            if (act.is(Progress.READY)) {
+                ready.add(act);
+            }
+            if (script.isReactive() && !act.status.isSettled()) {
+                break; // one after the other
+            }
         }
-        return current().stream() // one after the other
-                .filter(act -> !act.status.isSettled())
-                .limit(1)
-                .filter(act -> act.is(Progress.READY))
-                .toList();
+        return ready;
     }
 
     /** Says whether an event is of use, which a step waits for; of process managers all are. */
@@ -412,7 +428,7 @@ final class Story<S> {
     }
 
     boolean hasUnsettled() {
-        return current().stream().anyMatch(act -> !act.status.isSettled());
+        return firstUnsettled() != null;
     }
 
     State currentState() {
@@ -426,11 +442,17 @@ final class Story<S> {
     }
 
     String step() {
-        return current().stream()
-                .filter(act -> !act.status.isSettled())
-                .map(act -> act.step)
-                .findFirst()
-                .orElse("");
+        var first = firstUnsettled();
+        return first == null ? "" : first.step;
+    }
+
+    private @Nullable Act firstUnsettled() {
+        for (var act : current()) {
+            if (!act.status.isSettled()) {
+                return act;
+            }
+        }
+        return null;
     }
 
     /** When the time for something comes. */

@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executor;
@@ -73,6 +74,7 @@ final class Worker {
     private final Delivery.Timer timer;
     private final Consumer<? super SagaFailure> listener;
     private final int atOnce;
+    private final Duration half;
     private final Optional<EventStore> domain;
     private final Optional<EventQuery> events;
 
@@ -148,6 +150,7 @@ final class Worker {
         this.domain = domain;
         this.followed = after;
         this.atOnce = atOnce;
+        this.half = instances.lease().dividedBy(2);
         this.bus = bus;
         this.executor = executor;
         this.timer = timer;
@@ -826,7 +829,7 @@ final class Worker {
     }
 
     private static Metadata metadata(Job job) {
-        var metadata = Metadata.withId(job.id()).with(Metadata.CORRELATION, job.instance());
+        var metadata = Metadata.of(Map.of(Metadata.ID, job.id(), Metadata.CORRELATION, job.instance()));
         return job.causation().isEmpty() ? metadata : metadata.with(Metadata.CAUSATION, job.causation());
     }
 
@@ -927,7 +930,7 @@ final class Worker {
     }
 
     private Instant renewal(Entry entry) {
-        return entry.until.minus(instances.lease().dividedBy(2));
+        return entry.until.minus(half);
     }
 
     // ---- waking

@@ -195,11 +195,9 @@ final class StepScript<S> extends Script<S> {
 
     private void goOn(Turn<S> turn) {
         var story = turn.story();
-        int at = -1; // the last stage of which anything was begun
-        for (int i = 0; i < stages.size(); i++) {
-            if (isBegun(story, stages.get(i))) {
-                at = i;
-            }
+        int at = stages.size() - 1; // the last stage of which anything was begun
+        while (at >= 0 && !isBegun(story, stages.get(at))) {
+            at--;
         }
         while (true) {
             if (at >= 0) {
@@ -208,8 +206,10 @@ final class StepScript<S> extends Script<S> {
                         return; // parked
                     }
                 }
-                if (!isDone(story, stages.get(at))) {
-                    return;
+                for (var step : stages.get(at)) {
+                    if (!isDone(story, step)) {
+                        return;
+                    }
                 }
             }
             at++;
@@ -220,7 +220,7 @@ final class StepScript<S> extends Script<S> {
         }
     }
 
-    private static <S> boolean isBegun(Story<S> story, List<Step<S>> stage) {
+    private static boolean isBegun(Story<?> story, List<? extends Step<?>> stage) {
         for (var step : stage) {
             if (story.acts.containsKey(step.name())) {
                 return true;
@@ -229,14 +229,9 @@ final class StepScript<S> extends Script<S> {
         return false;
     }
 
-    private static <S> boolean isDone(Story<S> story, List<Step<S>> stage) {
-        for (var step : stage) {
-            var act = story.acts.get(step.name());
-            if (act == null || (!act.is(Progress.DONE) && !act.is(Progress.SKIPPED))) {
-                return false;
-            }
-        }
-        return true;
+    private static boolean isDone(Story<?> story, Step<?> step) {
+        var act = story.acts.get(step.name());
+        return act != null && (act.is(Progress.DONE) || act.is(Progress.SKIPPED));
     }
 
     private boolean begin(Turn<S> turn, Step<S> step) {

@@ -138,14 +138,13 @@ final class Story<S> {
     String parkedFor = "";
 
     private final List<Act> unplaced = new ArrayList<>();
-
-    @Nullable
-    private EventQuery query;
+    private final EventQuery query;
 
     Story(Script<S> script, String key) {
         this.script = script;
         this.key = key;
         this.version = script.version();
+        this.query = EventQuery.types(SagaEvent.class).withTags(SagaEvent.tag(script.name(), key));
         try {
             state = script.fold().initial();
         } catch (Throwable thrown) {
@@ -369,14 +368,9 @@ final class Story<S> {
 
     // ---- what can be asked
 
-    /** Its marks; each turn asks whether there are others. */
+    /** Finds the marks of the instance. */
     EventQuery query() {
-        var made = query;
-        if (made == null) {
-            made = Archive.query(script.name(), key);
-            query = made;
-        }
-        return made;
+        return query;
     }
 
     S state() {
@@ -403,9 +397,12 @@ final class Story<S> {
         if (parked || ended != null) {
             return List.of();
         }
-        var ready = new ArrayList<Act>(2);
+        List<Act> ready = List.of();
         for (var act : current()) {
             if (act.is(Progress.READY)) {
+                if (ready.isEmpty()) {
+                    ready = new ArrayList<>(2);
+                }
                 ready.add(act);
             }
             if (script.isReactive() && !act.status.isSettled()) {
@@ -413,6 +410,10 @@ final class Story<S> {
             }
         }
         return ready;
+    }
+
+    boolean isReady() {
+        return !ready().isEmpty();
     }
 
     /** Says whether an event is of use, which a step waits for; of process managers all are. */
@@ -427,32 +428,42 @@ final class Story<S> {
                         : act.is(Progress.AWAITING) || (act.awaits && act.is(Progress.STUCK)));
     }
 
-    boolean hasUnsettled() {
-        return firstUnsettled() != null;
-    }
-
-    State currentState() {
-        var over = ended;
-        if (over != null) {
-            return over;
+    /** Says whether all that is ready was issued by this process alone, which has not begun to dispatch it. */
+    boolean isFresh() {
+        for (var act : ready()) {
+            if (!act.fresh) {
+                return false;
+            }
         }
-        return parked
-                ? State.PARKED
-                : back ? State.COMPENSATING : ready().isEmpty() ? State.WAITING : State.RUNNING;
+        return true;
     }
 
-    String step() {
-        var first = firstUnsettled();
-        return first == null ? "" : first.step;
-    }
-
-    private @Nullable Act firstUnsettled() {
+    /** The first that has not come to an end; {@code null} if there is none. */
+    @Nullable
+    Act unsettled() {
         for (var act : current()) {
             if (!act.status.isSettled()) {
                 return act;
             }
         }
         return null;
+    }
+
+    State currentState() {
+        return currentState(isReady());
+    }
+
+    State currentState(boolean ready) {
+        var over = ended;
+        if (over != null) {
+            return over;
+        }
+        return parked ? State.PARKED : back ? State.COMPENSATING : ready ? State.RUNNING : State.WAITING;
+    }
+
+    String step() {
+        var act = unsettled();
+        return act == null ? "" : act.step;
     }
 
     /** When the time for something comes. */

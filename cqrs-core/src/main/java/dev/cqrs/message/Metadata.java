@@ -80,6 +80,9 @@ public final class Metadata {
     public Metadata with(String key, String value) {
         checkNull(key, value);
         checkKey(key);
+        if (entries.isEmpty()) {
+            return new Metadata(Map.of(key, value));
+        }
         var more = new java.util.HashMap<>(entries);
         more.put(key, value);
         return new Metadata(Map.copyOf(more));

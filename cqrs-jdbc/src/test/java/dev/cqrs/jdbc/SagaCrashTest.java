@@ -87,8 +87,9 @@ class SagaCrashTest {
 
     private void check(SagaEngine console, JdbcEventStore domain, String job) throws InterruptedException {
         boolean refused = SagaProcess.isRefused(job);
-        assertThat(ended(console, job)).as("%s, seed %s", job, seed).isEqualTo(
-                refused ? State.COMPENSATED : State.COMPLETED);
+        assertThat(ended(console, job))
+                .as("%s, seed %s", job, seed)
+                .isEqualTo(refused ? State.COMPENSATED : State.COMPLETED);
         var done = Parts.done(domain, job);
         assertThat(done).as("%s, seed %s", job, seed).doesNotHaveDuplicates().startsWith("note", "debit");
         if (refused) {

@@ -171,7 +171,6 @@ final class Turn<S> {
 
     void redo(Act act, int attempt) {
         put(Effect.REDO, act.step, act.undo, attempt, Story.NONE, "");
-        act.fresh = true; // it was tried, and what became of it is known, or it is unsure
     }
 
     void timer(String name, Duration after) {

@@ -90,6 +90,11 @@ final class Story<S> {
         boolean is(Progress wanted) {
             return status == wanted;
         }
+
+        /** Whether its command could not be made: it had no effect, and is made when an operator has it go on. */
+        boolean isUnmade() {
+            return status == Progress.STUCK && !awaits && position == 0 && command == null;
+        }
     }
 
     /** A timer that fired, to be reacted to. */

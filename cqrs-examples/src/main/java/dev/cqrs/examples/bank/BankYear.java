@@ -101,7 +101,7 @@ public final class BankYear {
     private int run(TransactionFile file, BankLog log, SteppedClock clock, Options options)
             throws UnusableFileException, UnusableLogException {
         var reconciliation = new Reconciliation();
-        var progress = new Progress(err, style, file.size());
+        var progress = new Progress(err, style, file.size(), "transactions");
         long start = System.nanoTime();
         var teller = serveAll(file, log, clock, reconciliation, progress);
         if (teller.late() > 0) {

@@ -4,11 +4,11 @@ import java.io.PrintStream;
 import java.util.Locale;
 
 /**
- * Shows how far a file has been read: a bar on a terminal, a line every ten per cent elsewhere.
+ * Shows how far a program is: a bar on a terminal, a line every ten per cent elsewhere.
  *
  * <p><b>Threads:</b> not thread-safe.
  */
-final class Progress {
+public final class Progress {
 
     private static final int BAR_WIDTH = 40;
     private static final int LINE_STEP = 10;
@@ -16,11 +16,12 @@ final class Progress {
     private final PrintStream out;
     private final Style style;
     private final long size;
+    private final String what;
     private long percent;
     private String bar = "";
 
     /** Where it is shown. */
-    enum Style {
+    public enum Style {
         /** On a terminal, where a line can be drawn over. */
         BAR,
         /** In a file or a pipe. */
@@ -32,16 +33,18 @@ final class Progress {
      *
      * @param out where to; not closed
      * @param style how
-     * @param size the size of the whole in bytes
+     * @param size the size of the whole, in bytes or whatever else
+     * @param what what is counted besides
      */
-    Progress(PrintStream out, Style style, long size) {
+    public Progress(PrintStream out, Style style, long size, String what) {
         this.out = out;
         this.style = style;
         this.size = size;
+        this.what = what;
     }
 
-    /** Shows that {@code consumed} bytes have been read; draws only if that makes a difference. */
-    void reached(long consumed, long transactions) {
+    /** Shows that {@code consumed} of the whole is done; draws only if that makes a difference. */
+    public void reached(long consumed, long count) {
         // a device has no size, and a file may grow meanwhile
         long reached = size == 0 ? 0 : Math.min(100, consumed * 100 / size);
         boolean worthIt = style == Style.BAR ? reached > percent : reached / LINE_STEP > percent / LINE_STEP;
@@ -53,14 +56,15 @@ final class Progress {
             int full = (int) (percent * BAR_WIDTH / 100);
             bar = String.format(
                     Locale.ROOT,
-                    "[%s%s] %3d %%, %d transactions",
+                    "[%s%s] %3d %%, %d %s",
                     "#".repeat(full),
                     ".".repeat(BAR_WIDTH - full),
                     percent,
-                    transactions);
+                    count,
+                    what);
             draw();
         } else {
-            out.println(String.format(Locale.ROOT, "%3d %%, %d transactions", percent, transactions));
+            out.println(String.format(Locale.ROOT, "%3d %%, %d %s", percent, count, what));
         }
     }
 
@@ -72,7 +76,7 @@ final class Progress {
     }
 
     /** Takes the bar away. */
-    void end() {
+    public void end() {
         erase();
         bar = "";
         out.flush();

@@ -32,7 +32,7 @@ import java.util.List;
  * @param districts of {@code district.asc}
  * @param transactions of {@code trans.asc}, in the order of the file
  */
-record BankFiles(
+public record BankFiles(
         List<Account> accounts,
         List<Client> clients,
         List<Disposition> dispositions,
@@ -55,13 +55,38 @@ record BankFiles(
 
     /** Reads the small sample that comes with this program: invented, with what is odd in the real data. */
     static BankFiles sample() throws UnusableDataException {
-        return read(name -> {
-            var found = BankFiles.class.getResourceAsStream(name);
-            if (found == null) {
-                throw new FileNotFoundException(name);
-            }
-            return found;
-        });
+        return read(name -> resource(BankFiles.class, name));
+    }
+
+    /**
+     * Reads the standing orders of a directory, and nothing else.
+     *
+     * @throws UnusableDataException if they cannot be read
+     */
+    public static List<StandingOrder> ordersIn(Path directory) throws UnusableDataException {
+        return orders(name -> Files.newInputStream(directory.resolve(name)));
+    }
+
+    /**
+     * Reads the standing orders that come with a program.
+     *
+     * @param program a class beside which the file is
+     * @throws UnusableDataException if they cannot be read
+     */
+    public static List<StandingOrder> ordersOf(Class<?> program) throws UnusableDataException {
+        return orders(name -> resource(program, name));
+    }
+
+    private static List<StandingOrder> orders(Place place) throws UnusableDataException {
+        return read(place, "order.asc", "order_id", BankFiles::order);
+    }
+
+    private static InputStream resource(Class<?> program, String name) throws FileNotFoundException {
+        var found = program.getResourceAsStream(name);
+        if (found == null) {
+            throw new FileNotFoundException(name);
+        }
+        return found;
     }
 
     private static BankFiles read(Place place) throws UnusableDataException {
@@ -71,7 +96,7 @@ record BankFiles(
                 read(place, "disp.asc", "disp_id", BankFiles::disposition),
                 read(place, "card.asc", "card_id", BankFiles::card),
                 read(place, "loan.asc", "loan_id", BankFiles::loan),
-                read(place, "order.asc", "order_id", BankFiles::order),
+                orders(place),
                 read(place, "district.asc", "A1", BankFiles::district),
                 read(place, "trans.asc", "trans_id", BankFiles::transaction));
     }

@@ -3,7 +3,7 @@ package dev.cqrs.examples.statement;
 import java.time.LocalDate;
 
 /** A row of one of the bank's files, and the event by which its service tells of it. Money is in hellers, hundredths. */
-sealed interface BankRecord {
+public sealed interface BankRecord {
 
     /** Opened at a branch, which stands in a district. */
     record Account(String id, String district, String frequency, LocalDate opened) implements BankRecord {}

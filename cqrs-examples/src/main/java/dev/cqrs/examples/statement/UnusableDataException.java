@@ -1,7 +1,7 @@
 package dev.cqrs.examples.statement;
 
 /** The bank's files cannot be used; the message is one line for the user. */
-final class UnusableDataException extends Exception {
+public final class UnusableDataException extends Exception {
 
     private static final long serialVersionUID = 1L;
 

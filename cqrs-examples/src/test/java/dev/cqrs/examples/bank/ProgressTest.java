@@ -14,7 +14,7 @@ class ProgressTest {
 
     @Test
     void outside_a_terminal_it_is_a_plain_line_every_ten_per_cent() {
-        var progress = new Progress(out, Progress.Style.LINES, 1_000);
+        var progress = new Progress(out, Progress.Style.LINES, 1_000, "transactions");
 
         for (int i = 0; i <= 1_000; i++) {
             progress.reached(i, i / 10);
@@ -30,7 +30,7 @@ class ProgressTest {
 
     @Test
     void on_a_terminal_it_is_a_bar_that_is_drawn_over() {
-        var progress = new Progress(out, Progress.Style.BAR, 1_000);
+        var progress = new Progress(out, Progress.Style.BAR, 1_000, "transactions");
 
         progress.reached(500, 7);
 
@@ -39,7 +39,7 @@ class ProgressTest {
 
     @Test
     void the_bar_is_drawn_only_when_a_per_cent_has_passed() {
-        var progress = new Progress(out, Progress.Style.BAR, 1_000);
+        var progress = new Progress(out, Progress.Style.BAR, 1_000, "transactions");
 
         for (int i = 0; i <= 1_000; i++) {
             progress.reached(i, i);
@@ -50,7 +50,7 @@ class ProgressTest {
 
     @Test
     void a_note_stands_above_the_bar() {
-        var progress = new Progress(out, Progress.Style.BAR, 100);
+        var progress = new Progress(out, Progress.Style.BAR, 100, "transactions");
         progress.reached(50, 1);
         int before = text().length();
 
@@ -61,7 +61,7 @@ class ProgressTest {
 
     @Test
     void at_the_end_the_bar_is_gone() {
-        var progress = new Progress(out, Progress.Style.BAR, 100);
+        var progress = new Progress(out, Progress.Style.BAR, 100, "transactions");
         progress.reached(100, 1);
 
         progress.end();
@@ -71,10 +71,10 @@ class ProgressTest {
 
     @Test
     void without_a_known_size_and_beyond_it_nothing_breaks() {
-        new Progress(out, Progress.Style.LINES, 0).reached(1_000, 1);
+        new Progress(out, Progress.Style.LINES, 0, "transactions").reached(1_000, 1);
         assertThat(text()).isEmpty();
 
-        new Progress(out, Progress.Style.LINES, 100).reached(1_000, 1);
+        new Progress(out, Progress.Style.LINES, 100, "transactions").reached(1_000, 1);
         assertThat(text()).startsWith("100 %");
     }
 

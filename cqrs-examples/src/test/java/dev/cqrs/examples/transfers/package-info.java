@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.transfers;
+
+import org.jspecify.annotations.NullMarked;

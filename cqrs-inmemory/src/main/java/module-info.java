@@ -12,5 +12,6 @@ module dev.cqrs.inmemory {
     exports dev.cqrs.live;
     exports dev.cqrs.queue;
     exports dev.cqrs.runtime;
+    exports dev.cqrs.saga;
     exports dev.cqrs.schedule;
 }

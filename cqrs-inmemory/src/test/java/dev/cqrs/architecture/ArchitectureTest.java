@@ -71,6 +71,17 @@ class ArchitectureTest {
             "live", List.of("message", "eventstore", "runtime", "task"),
             "queue", List.of("message", "command", "task"),
             "runtime", List.of("message", "event", "eventstore", "projection", "task"),
+            "saga",
+                    List.of(
+                            "message",
+                            "command",
+                            "event",
+                            "eventstore",
+                            "decider",
+                            "projection",
+                            "interceptor",
+                            "runtime",
+                            "task"),
             "schedule",
                     List.of("message", "command", "event", "eventstore", "decider", "projection", "runtime", "task"));
 

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.choreography;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.cqrs.examples.order;
+
+import org.jspecify.annotations.NullMarked;

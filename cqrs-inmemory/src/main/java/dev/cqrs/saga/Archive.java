@@ -1,0 +1,194 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.event.EventCodec.UnreadableEventException;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.saga.SagaEvent.Continued;
+import dev.cqrs.saga.SagaEvent.Input;
+import dev.cqrs.saga.SagaEvent.Standing;
+import dev.cqrs.saga.SagaEvent.Started;
+import dev.cqrs.task.Reasons;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The operations log, so far as instances are concerned.
+ *
+ * <p><b>Threads:</b> thread-safe.
+ */
+final class Archive {
+
+    /** A mark, with its place. */
+    record Mark(SagaEvent event, Position position, Instant recordedAt, Metadata metadata) {}
+
+    /** An instance as it was read, with its last mark. */
+    record Loaded<S>(Story<S> story, Mark last) {}
+
+    private final EventStore log;
+    private final Scripts scripts;
+
+    Archive(EventStore log, Scripts scripts) {
+        this.log = log;
+        this.scripts = scripts;
+    }
+
+    EventStore log() {
+        return log;
+    }
+
+    /** Gives the stable name of a class; empty if it cannot be stored. */
+    Optional<String> nameOf(Class<?> type) {
+        var catalog = log.catalog();
+        return catalog.types().contains(type) ? Optional.of(catalog.nameOf(type)) : Optional.empty();
+    }
+
+    private static EventQuery query(String saga, String key) {
+        return EventQuery.types(SagaEvent.class).withTags(SagaEvent.tag(saga, key));
+    }
+
+    List<Mark> marks(String saga, String key) {
+        var found = new ArrayList<Mark>();
+        try (var marks = log.read(query(saga, key))) {
+            while (marks.advance()) {
+                found.add(new Mark(
+                        (SagaEvent) marks.event(), marks.position(), marks.recordedAt(), marks.metadata()));
+            }
+        }
+        return found;
+    }
+
+    /** Gives the last mark of an instance; {@code null} if there is none. */
+    @Nullable
+    SagaEvent newest(String saga, String key) {
+        try (var marks = log.read(query(saga, key), ReadOptions.backwards().limit(1))) {
+            return marks.advance() ? (SagaEvent) marks.event() : null;
+        }
+    }
+
+    /** Reads an instance; {@code null} if there is none, or no definition for it. */
+    @Nullable
+    Loaded<?> load(String saga, String key) {
+        var marks = marks(saga, key);
+        if (marks.isEmpty()) {
+            return null;
+        }
+        var first = marks.get(0).event();
+        var version = first instanceof Started started ? started.version() : 1;
+        var script = scripts.choose(saga, version);
+        return script == null ? null : load(script, key, version, marks);
+    }
+
+    private <S> Loaded<S> load(Script<S> script, String key, int version, List<Mark> marks) {
+        var story = new Story<>(script, key);
+        story.version = version;
+        story.started = marks.get(0).recordedAt();
+        for (var mark : marks) {
+            var event = mark.event();
+            boolean kept = !event.input().event().isEmpty();
+            story.take(event.input(), kept ? kept(story, mark) : List.of());
+            var causation = mark.metadata().causation().orElse("");
+            event.outputs().forEach(output -> story.put(output, null, causation));
+            story.placed(mark.position(), kept);
+            story.engine = event.standing().engine();
+            story.until = event.standing().until();
+        }
+        return new Loaded<>(story, marks.get(marks.size() - 1));
+    }
+
+    private List<Object> kept(Story<?> story, Mark mark) {
+        try {
+            return at(mark.position().value() + 1);
+        } catch (UnknownEventException | UnreadableEventException unreadable) {
+            story.broken = "The event \"" + mark.event().input().event() + "\" cannot be read: " + Reasons.of(unreadable);
+            return List.of();
+        }
+    }
+
+    private List<Object> at(long position) {
+        var found = new ArrayList<>();
+        var own = ReadOptions.forwards().after(Position.of(position - 1)).until(Position.of(position));
+        try (var events = log.read(EventQuery.all(), own)) {
+            while (events.advance()) {
+                found.add(events.event());
+            }
+        }
+        return found;
+    }
+
+    /** Gives the command at a position. */
+    Command<?> command(long position) {
+        var found = at(position);
+        if (found.size() == 1 && found.get(0) instanceof Command<?> command) {
+            return command;
+        }
+        throw new IllegalStateException("Position " + position + " of the operations log holds "
+                + (found.isEmpty() ? "nothing" : found.size() + " events, and no command")
+                + "; expected the command that was stored there. What do the upcasters make of it?");
+    }
+
+    /** Gives the names of what stands behind a mark. */
+    List<String> namesBehind(Mark mark, int count) {
+        var names = new ArrayList<String>();
+        for (int i = 1; i <= count; i++) {
+            var own = ReadOptions.forwards()
+                    .after(Position.of(mark.position().value() + i - 1))
+                    .until(Position.of(mark.position().value() + i));
+            try (var events = log.read(EventQuery.all(), own)) {
+                names.add(events.advance() ? events.name() : "?");
+            } catch (UnknownEventException | UnreadableEventException unreadable) {
+                names.add("?");
+            }
+        }
+        return names;
+    }
+
+    /** Gives what a turn is written as. */
+    static SagaEvent mark(Turn<?> turn, Standing standing) {
+        var story = turn.story();
+        var saga = story.script.name();
+        return story.last.equals(Position.START)
+                ? new Started(saga, story.key, story.version, turn.input(), turn.outputs(), standing)
+                : new Continued(saga, story.key, turn.input(), turn.outputs(), standing);
+    }
+
+    /**
+     * Writes a turn, if nothing else of its instance was written since its story was read. An interrupt may be meant for a
+     * handler, and stores may refuse to work for a thread that is interrupted; so it waits.
+     */
+    Position append(Turn<?> turn, SagaEvent mark) {
+        var story = turn.story();
+        var query = query(mark.saga(), mark.key());
+        boolean first = story.last.equals(Position.START);
+        var condition = first ? AppendCondition.absent(query) : AppendCondition.unchanged(query, story.last);
+        var events = new ArrayList<Object>();
+        events.add(mark);
+        events.addAll(turn.behind());
+        var metadata = Metadata.none().with(Metadata.CORRELATION, mark.saga() + "/" + mark.key());
+        if (!turn.causation().isEmpty()) {
+            metadata = metadata.with(Metadata.CAUSATION, turn.causation());
+        }
+        boolean interrupted = Thread.interrupted();
+        try {
+            var at = log.append(events, condition, metadata).first();
+            story.placed(at, turn.kept().isPresent());
+            return at;
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    static Input input(SagaEvent.Cause cause, String reason) {
+        return new Input(cause, "", false, 0, "", 0, Reasons.keepable(reason));
+    }
+}

@@ -1,0 +1,449 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.event.Position;
+import dev.cqrs.saga.SagaEvent.Started;
+import dev.cqrs.saga.SagaInstance.State;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The instances that have not ended, with what is needed to know which of them are to go on, and when: a few words each, while
+ * their stories stay in the log.
+ *
+ * <p><b>Threads:</b> not thread-safe; the engine guards it.
+ */
+final class Index {
+
+    /** How many stories are kept in memory of instances that wait for a task. */
+    private static final int MOST_WARM = 1_000;
+
+    /** An instance. */
+    static final class Entry {
+        final String saga;
+        final String key;
+        int version;
+        Instant started;
+        long position;
+        long source;
+        State state = State.WAITING;
+        String step = "";
+        boolean ready;
+        Instant wake = Story.NONE;
+        String engine = "";
+        Instant until = Story.NONE;
+        /** Whether what is ready was issued by this process, which has not begun to dispatch it. */
+        boolean own;
+
+        boolean gone;
+        boolean queued;
+        /** Whether it is here only while somebody is at it. */
+        boolean passing;
+
+        @Nullable
+        Live live;
+
+        /** When it is looked at, and where it stands in the heap; -1 if it does not. */
+        Instant due = Story.NONE;
+
+        int slot = -1;
+
+        Entry(String saga, String key, Instant started) {
+            this.saga = saga;
+            this.key = key;
+            this.started = started;
+        }
+    }
+
+    /** An instance that is at work: `lock` guards all that changes, but for what is said to be the index's. */
+    static final class Live {
+        final ReentrantLock lock = new ReentrantLock();
+
+        @Nullable
+        Story<?> story;
+
+        /** The steps that are being dispatched. */
+        final Set<String> flying = new HashSet<>();
+        /** The index's: how many are at it. */
+        int workers;
+        /** The index's: whether something became ready since the last of them has looked. */
+        boolean again;
+        /** The index's: whether it is counted as kept. */
+        boolean warm;
+    }
+
+    private record SourceKey(String saga, String event) {}
+
+    private final Map<String, Map<String, Entry>> entries = new LinkedHashMap<>();
+    private final Map<String, String> interned = new HashMap<>();
+    private final Map<SourceKey, Long> sources = new HashMap<>();
+    private final Map<State, Long> ended = new EnumMap<>(State.class);
+    private final ArrayDeque<Entry> runnable = new ArrayDeque<>();
+    private Entry[] heap = new Entry[16];
+    private int heaped;
+    private int warm;
+    private int size;
+    /** The engine's name while it runs; otherwise nothing is put in line. */
+    private String me = "";
+
+    void run(String engine) {
+        me = engine;
+        if (!engine.isEmpty()) {
+            all().forEach(this::place);
+        }
+    }
+
+    int size() {
+        return size;
+    }
+
+    List<Entry> all() {
+        var all = new ArrayList<Entry>(size);
+        entries.values().forEach(some -> all.addAll(some.values()));
+        return all;
+    }
+
+    @Nullable
+    Entry find(String saga, String key) {
+        var some = entries.get(saga);
+        return some == null ? null : some.get(key);
+    }
+
+    /** Up to where in the domain's log somebody has dealt with the events of that name for all instances, at least. */
+    long source(String saga, String event) {
+        return sources.getOrDefault(new SourceKey(saga, event), 0L);
+    }
+
+    long ended(State state) {
+        return ended.getOrDefault(state, 0L);
+    }
+
+    private Map<String, Long> sources() {
+        var all = new LinkedHashMap<String, Long>();
+        sources.forEach((key, value) -> all.put(key.saga() + "/" + key.event(), value));
+        return all;
+    }
+
+    // ---- what the log tells
+
+    /**
+     * Applies a mark.
+     *
+     * @param read whether it was read in the order of the log; otherwise it was just written, and will be read
+     * @param own for one just written, whether this process alone can have dispatched what is ready, and has not
+     */
+    void apply(SagaEvent mark, Position position, Instant at, boolean read, boolean own) {
+        var input = mark.input();
+        var entry = find(mark.saga(), mark.key());
+        if (entry == null) {
+            entry = create(mark.saga(), mark.key());
+        }
+        entry.passing &= !read;
+        if (mark instanceof Started started) {
+            entry.version = started.version();
+            entry.started = at;
+        }
+        if (input.source() > 0) {
+            sources.merge(new SourceKey(entry.saga, input.event()), input.source(), Math::max);
+            entry.source = Math.max(entry.source, input.source());
+        }
+        if (position.value() > entry.position) {
+            var standing = mark.standing();
+            entry.position = position.value();
+            entry.state = standing.state();
+            entry.step = intern(standing.step());
+            entry.ready = standing.ready();
+            entry.wake = standing.wake().equals(Story.NONE) ? Story.NONE : standing.wake();
+            entry.engine = intern(standing.engine());
+            entry.until = standing.until().equals(Story.NONE) ? Story.NONE : standing.until();
+            entry.own = own;
+            place(entry);
+        } else if (!read && position.value() == entry.position) { // it was read before whoever wrote it came to tell
+            entry.own = own;
+        }
+        if (read && mark.standing().state().isEnd()) {
+            ended.merge(mark.standing().state(), 1L, Long::sum);
+            remove(entry);
+        }
+    }
+
+    private Entry create(String saga, String key) {
+        var entry = new Entry(intern(saga), key, Story.NONE);
+        entries.computeIfAbsent(entry.saga, name -> new HashMap<>()).put(key, entry);
+        size++;
+        return entry;
+    }
+
+    /** Gives an instance of which nothing may be known yet, entered. */
+    Entry enter(String saga, String key) {
+        var entry = find(saga, key);
+        if (entry == null) {
+            entry = create(saga, key);
+            entry.passing = true;
+        }
+        enter(entry);
+        return entry;
+    }
+
+    private void remove(Entry entry) {
+        entry.gone = true;
+        drop(entry);
+        var some = entries.get(entry.saga);
+        if (some != null && some.remove(entry.key, entry)) {
+            size--;
+        }
+    }
+
+    /** Steps, sagas and engines have few names. */
+    private String intern(String name) {
+        if (interned.size() > 10_000) {
+            interned.clear(); // process managers count their commands
+        }
+        var before = interned.putIfAbsent(name, name);
+        return before == null ? name : before;
+    }
+
+    // ---- what is to go on, and when
+
+    private void place(Entry entry) {
+        if (entry.position == 0 || entry.state.isEnd() || entry.state == State.PARKED || me.isEmpty()) {
+            drop(entry);
+            return;
+        }
+        boolean others = !entry.engine.isEmpty() && !entry.engine.equals(me);
+        if (entry.ready && others) {
+            heap(entry, entry.until);
+        } else {
+            heap(entry, entry.wake);
+            if (entry.ready) {
+                enqueue(entry);
+            }
+        }
+    }
+
+    private void enqueue(Entry entry) {
+        var live = entry.live;
+        if (live != null && live.workers > 0) {
+            live.again = true;
+        } else {
+            line(entry);
+        }
+    }
+
+    /** Puts an instance in line although somebody is at it: there is work for more. */
+    void line(Entry entry) {
+        if (!entry.queued && !entry.gone && !me.isEmpty()) {
+            entry.queued = true;
+            runnable.add(entry);
+        }
+    }
+
+    int inLine() {
+        return runnable.size();
+    }
+
+    /** Takes the next in line, entered; {@code null} if there is none. */
+    @Nullable
+    Entry takeRunnable() {
+        var entry = runnable.poll();
+        if (entry != null) {
+            entry.queued = false;
+            enter(entry);
+        }
+        return entry;
+    }
+
+    void clearLine() {
+        runnable.forEach(entry -> entry.queued = false);
+        runnable.clear();
+    }
+
+    Live enter(Entry entry) {
+        var live = entry.live;
+        if (live == null) {
+            live = new Live();
+            entry.live = live;
+        }
+        if (live.warm) {
+            live.warm = false;
+            warm--;
+        }
+        live.workers++;
+        return live;
+    }
+
+    /** Lets an instance go; {@code later} is when it is looked at again after a failure, if it was one. */
+    void exit(Entry entry, Live live, @Nullable Instant later) {
+        live.workers--;
+        if (live.workers == 0 && entry.passing && (entry.position == 0 || me.isEmpty()) && !entry.gone) {
+            remove(entry);
+        }
+        if (entry.gone) {
+            if (live.workers == 0) {
+                entry.live = null;
+            }
+            return;
+        }
+        if (later != null) {
+            heap(entry, later);
+        } else if (live.again || live.workers == 0) {
+            boolean more = live.again;
+            live.again = false;
+            place(entry);
+            if (more && live.workers > 0) {
+                live.again = true;
+            }
+        }
+        if (live.workers == 0) {
+            if (entry.queued && warm < MOST_WARM) {
+                live.warm = true;
+                warm++;
+            } else {
+                entry.live = null;
+            }
+        }
+    }
+
+    /** Puts those in line whose time has come. */
+    void wake(Instant now) {
+        while (heaped > 0 && !heap[0].due.isAfter(now)) {
+            var entry = heap[0];
+            drop(entry);
+            line(entry); // also if somebody is at it, who may be long
+        }
+    }
+
+    /** Gives when the next time comes; {@code null} if none does. */
+    @Nullable
+    Instant nextDue() {
+        return heaped == 0 ? null : heap[0].due;
+    }
+
+    // ---- a heap by due, in which each knows its place
+
+    private void heap(Entry entry, Instant due) {
+        drop(entry);
+        if (due.equals(Story.NONE)) {
+            return;
+        }
+        entry.due = due;
+        if (heaped == heap.length) {
+            heap = Arrays.copyOf(heap, heaped * 2);
+        }
+        up(entry, heaped++);
+    }
+
+    private void drop(Entry entry) {
+        int slot = entry.slot;
+        if (slot < 0) {
+            return;
+        }
+        entry.slot = -1;
+        var last = heap[--heaped];
+        clear(heaped);
+        if (last != entry) {
+            up(last, slot);
+            if (last.slot == slot) {
+                down(last, slot);
+            }
+        }
+    }
+
+    @SuppressWarnings("NullAway") // behind the last
+    private void clear(int slot) {
+        heap[slot] = null;
+    }
+
+    private void up(Entry entry, int slot) {
+        while (slot > 0) {
+            int parent = (slot - 1) >>> 1;
+            var above = heap[parent];
+            if (!entry.due.isBefore(above.due)) {
+                break;
+            }
+            set(above, slot);
+            slot = parent;
+        }
+        set(entry, slot);
+    }
+
+    private void down(Entry entry, int slot) {
+        while (true) {
+            int child = 2 * slot + 1;
+            if (child >= heaped) {
+                break;
+            }
+            if (child + 1 < heaped && heap[child + 1].due.isBefore(heap[child].due)) {
+                child++;
+            }
+            var below = heap[child];
+            if (!below.due.isBefore(entry.due)) {
+                break;
+            }
+            set(below, slot);
+            slot = child;
+        }
+        set(entry, slot);
+    }
+
+    private void set(Entry entry, int slot) {
+        heap[slot] = entry;
+        entry.slot = slot;
+    }
+
+    // ---- what is saved
+
+    void load(SagaEngine.Saved saved) {
+        for (var one : saved.open()) {
+            if (find(one.saga(), one.key()) != null) {
+                continue;
+            }
+            var entry = create(one.saga(), one.key());
+            entry.started = one.started();
+            entry.version = one.version();
+            entry.position = one.position();
+            entry.source = one.source();
+            var standing = one.standing();
+            entry.state = standing.state();
+            entry.step = intern(standing.step());
+            entry.ready = standing.ready();
+            entry.wake = standing.wake();
+            entry.engine = intern(standing.engine());
+            entry.until = standing.until();
+            place(entry);
+        }
+        saved.ended().forEach((state, count) -> ended.merge(state, count, Long::sum));
+        saved.sources().forEach((name, value) -> {
+            int slash = name.indexOf('/');
+            sources.merge(new SourceKey(intern(name.substring(0, slash)), name.substring(slash + 1)), value, Math::max);
+        });
+    }
+
+    SagaEngine.Saved save(long followed) {
+        var open = new ArrayList<SagaEngine.Saved.Open>();
+        for (var entry : all()) {
+            if (!entry.state.isEnd() && entry.position > 0) {
+                open.add(new SagaEngine.Saved.Open(
+                        entry.saga,
+                        entry.key,
+                        entry.version,
+                        entry.started,
+                        entry.position,
+                        entry.source,
+                        new SagaEvent.Standing(
+                                entry.state, entry.step, entry.ready, entry.wake, entry.engine, entry.until)));
+            }
+        }
+        return new SagaEngine.Saved(open, new EnumMap<>(ended), sources(), followed);
+    }
+}

@@ -1,0 +1,567 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.event.EventCodec.UnreadableEventException;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.saga.Archive.Mark;
+import dev.cqrs.saga.Index.Entry;
+import dev.cqrs.saga.Index.Live;
+import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Input;
+import dev.cqrs.saga.SagaInstance.State;
+import dev.cqrs.task.Reasons;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The instances of an engine: what is known of them, and their turns.
+ *
+ * <p><b>Threads:</b> thread-safe.
+ */
+final class Instances {
+
+    /** How often an append may be refused or unknown. */
+    static final int ATTEMPTS = 100;
+
+    private static final int CHUNK = 1_000;
+    private static final int SAVE_AFTER = 10_000;
+    private static final int SAVED_VERSION = 1;
+
+    private static final EventQuery MARKS = EventQuery.types(SagaEvent.class);
+
+    /*
+     * `reading` is held by whoever reads the log on, so that each mark is applied once and in order; `lock` guards the index,
+     * and is held for no call of a store. A Live's lock is held for a turn, and no lock but `lock` is taken with it.
+     */
+    private final Archive archive;
+    private final Scripts scripts;
+    private final Clock clock;
+    private final String name;
+    private final Duration lease;
+    private final Optional<CheckpointStore> checkpoints;
+    private final String checkpoint;
+
+    final ReentrantLock lock = new ReentrantLock();
+    final Index index = new Index();
+    private final ReentrantLock reading = new ReentrantLock();
+    private boolean loaded;
+    private volatile Position folded = Position.START;
+    private volatile long followed = -1;
+    private long applied;
+    private long saved;
+    private volatile boolean holding;
+    private final LongAdder ignored = new LongAdder();
+
+    /** Makes a turn; gives {@code null} if there is nothing to write. */
+    @FunctionalInterface
+    interface Decide {
+
+        /**
+         * Looks at a story, and changes it only by making a turn.
+         *
+         * @param trouble why what was made before cannot be stored; {@code null} the first time
+         */
+        @Nullable
+        Turn<?> on(Story<?> story, @Nullable String trouble);
+    }
+
+    /** What became of a start. */
+    enum Begun {
+        /** An instance was started. */
+        NOW,
+        /** It was started before by this event. */
+        THIS,
+        /** It was started before by another one. */
+        BEFORE
+    }
+
+    Instances(
+            Archive archive,
+            Scripts scripts,
+            Clock clock,
+            String name,
+            Duration lease,
+            Optional<CheckpointStore> checkpoints,
+            String checkpoint) {
+        this.archive = archive;
+        this.scripts = scripts;
+        this.clock = clock;
+        this.name = name;
+        this.lease = lease;
+        this.checkpoints = checkpoints;
+        this.checkpoint = checkpoint;
+    }
+
+    Archive archive() {
+        return archive;
+    }
+
+    Scripts scripts() {
+        return scripts;
+    }
+
+    String name() {
+        return name;
+    }
+
+    Duration lease() {
+        return lease;
+    }
+
+    Instant now() {
+        return clock.instant();
+    }
+
+    Position folded() {
+        return folded;
+    }
+
+    void ignore() {
+        ignored.increment();
+    }
+
+    long ignored() {
+        return ignored.sum();
+    }
+
+    /** Has this engine have what it writes, or no longer. */
+    void hold(boolean holds) {
+        holding = holds;
+    }
+
+    // ---- turns
+
+    Live enter(Entry entry) {
+        lock.lock();
+        try {
+            return index.enter(entry);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void exit(Entry entry, Live live, @Nullable Instant later) {
+        lock.lock();
+        try {
+            index.exit(entry, live, later);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Nullable
+    Entry find(String saga, String key) {
+        lock.lock();
+        try {
+            return index.find(saga, key);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private Entry enter(String saga, String key) {
+        lock.lock();
+        try {
+            return index.enter(saga, key);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    static Live live(Entry entry) {
+        var live = entry.live;
+        if (live == null) {
+            throw new IllegalStateException("Nobody is at " + entry.saga + "/" + entry.key + "; expected that it was entered.");
+        }
+        return live;
+    }
+
+    /**
+     * Starts an instance, unless there is one.
+     *
+     * @param written is given the turn that was written, with no lock held
+     */
+    Begun begin(
+            Script<?> script,
+            String key,
+            Object event,
+            String eventName,
+            long source,
+            String causation,
+            Consumer<Turn<?>> written) {
+        var entry = enter(script.name(), key);
+        var live = live(entry);
+        var turns = new ArrayList<Turn<?>>(1);
+        Begun begun;
+        live.lock.lock();
+        try {
+            begun = knownPosition(entry) == 0
+                    ? begin(live, script, key, event, eventName, source, causation, turns)
+                    : source > 0 && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
+        } finally {
+            live.lock.unlock();
+            exit(entry, live, null);
+        }
+        turns.forEach(written);
+        return begun;
+    }
+
+    private Begun begin(
+            Live live,
+            Script<?> script,
+            String key,
+            Object event,
+            String eventName,
+            long source,
+            String causation,
+            List<Turn<?>> written) {
+        String trouble = null;
+        for (int attempt = 1; ; attempt++) {
+            var turn = started(script, key, event, eventName, source, causation, trouble);
+            try {
+                commit(live, turn);
+                live.story = turn.story();
+                written.add(turn);
+                return Begun.NOW;
+            } catch (AppendConflictException there) {
+                var first = archive.marks(script.name(), key).get(0).event().input();
+                return source > 0 && first.source() == source ? Begun.THIS : Begun.BEFORE;
+            } catch (AppendOutcomeUnknownException unknown) { // if it was written, there is a conflict now
+                if (attempt == ATTEMPTS) {
+                    throw unknown;
+                }
+            } catch (RuntimeException failed) {
+                if (!isHopeless(failed) || trouble != null || source == 0) {
+                    throw failed;
+                }
+                trouble = Reasons.of(failed);
+            }
+        }
+    }
+
+    private <S> Turn<S> started(
+            Script<S> script,
+            String key,
+            Object event,
+            String eventName,
+            long source,
+            String causation,
+            @Nullable String trouble) {
+        var story = new Story<>(script, key);
+        story.started = now();
+        if (trouble != null) {
+            var input = new Input(Cause.STARTED, "", false, 0, "", source, trouble);
+            var turn = turn(story, input, Optional.empty(), causation);
+            turn.park("The event \"" + eventName + "\", or what follows from it, could not be stored: " + trouble);
+            return turn;
+        }
+        var input = new Input(Cause.STARTED, "", false, 0, eventName, source, "");
+        return gone(turn(story, input, Optional.of(event), causation));
+    }
+
+    private long knownPosition(Entry entry) {
+        lock.lock();
+        try {
+            return entry.position;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private long knownSource(Entry entry) {
+        lock.lock();
+        try {
+            return entry.source;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    <S> Turn<S> turn(Story<S> story, Input input, Optional<Object> kept, String causation) {
+        return new Turn<>(story, now(), archive::nameOf, input, kept, causation);
+    }
+
+    /** Puts out all that follows. */
+    static <S> Turn<S> gone(Turn<S> turn) {
+        turn.story().script.go(turn);
+        return turn;
+    }
+
+    /**
+     * Makes a turn of an instance and writes it, again if something else of it was written meanwhile.
+     *
+     * @return what was written; {@code null} if nothing was, or there is no such instance
+     */
+    @Nullable
+    Turn<?> turn(Entry entry, Live live, Decide decide) {
+        String trouble = null;
+        live.lock.lock();
+        try {
+            for (int attempt = 1; ; attempt++) {
+                var story = story(entry, live);
+                var turn = story == null ? null : decide.on(story, trouble);
+                if (turn == null) {
+                    return null;
+                }
+                boolean written = false;
+                try {
+                    commit(live, turn);
+                    written = true;
+                    return turn;
+                } catch (AppendConflictException | AppendOutcomeUnknownException look) {
+                    if (attempt == ATTEMPTS) {
+                        throw look;
+                    }
+                } catch (RuntimeException failed) {
+                    if (!isHopeless(failed) || trouble != null) {
+                        throw failed;
+                    }
+                    trouble = Reasons.of(failed);
+                } finally {
+                    if (!written) {
+                        live.story = null; // it has gone further than the log
+                    }
+                }
+            }
+        } finally {
+            live.lock.unlock();
+        }
+    }
+
+    /** Has an operator change an instance; gives what was written, and {@code null} if nothing was. */
+    @Nullable
+    Turn<?> change(String saga, String key, Decide decide) {
+        var entry = enter(saga, key);
+        var live = live(entry);
+        try {
+            return turn(entry, live, decide);
+        } finally {
+            exit(entry, live, null);
+        }
+    }
+
+    /** With the Live's lock: gives the story as far as it is known to go. */
+    @Nullable
+    Story<?> story(Entry entry, Live live) {
+        long position;
+        boolean own;
+        lock.lock();
+        try {
+            position = entry.position;
+            own = entry.own;
+        } finally {
+            lock.unlock();
+        }
+        var known = live.story;
+        if (known != null && known.last.value() >= position) {
+            return known;
+        }
+        var found = archive.load(entry.saga, entry.key);
+        if (found == null) {
+            return null;
+        }
+        var story = found.story();
+        var last = found.last();
+        if (own && last.position().value() == position) {
+            story.all().stream().filter(act -> act.is(Story.Progress.READY)).forEach(act -> act.fresh = true);
+        }
+        lock.lock();
+        try {
+            boolean over = last.event().standing().state().isEnd();
+            if (last.position().value() > entry.position && (!over || entry.position > 0)) {
+                entry.version = story.version;
+                entry.started = story.started;
+                index.apply(last.event(), last.position(), last.recordedAt(), false, false);
+            }
+        } finally {
+            lock.unlock();
+        }
+        live.story = story;
+        return story;
+    }
+
+    private void commit(Live live, Turn<?> turn) {
+        var story = turn.story();
+        var now = now();
+        boolean others = isOthers(story, now);
+        boolean mine = holding || !live.flying.isEmpty();
+        var engine = others ? story.engine : mine ? name : "";
+        var mark = Archive.mark(turn, turn.standing(engine, others ? story.until : now.plus(lease)));
+        var at = archive.append(turn, mark);
+        boolean own = story.ready().stream().allMatch(act -> act.fresh);
+        lock.lock();
+        try {
+            index.apply(mark, at, now, false, own);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Says whether another engine has it. */
+    boolean isOthers(Story<?> story, Instant now) {
+        return !story.engine.isEmpty() && !story.engine.equals(name) && now.isBefore(story.until);
+    }
+
+    /** Whether what was thrown would be thrown again. */
+    private static boolean isHopeless(RuntimeException thrown) {
+        return thrown instanceof UnknownEventException
+                || thrown instanceof UnreadableEventException
+                || thrown instanceof IllegalArgumentException
+                || thrown instanceof NullPointerException;
+    }
+
+    // ---- following the log
+
+    /** Brings what is known up to the head of the log. */
+    void refresh() {
+        reading.lock();
+        try {
+            if (!loaded) {
+                load();
+                loaded = true;
+            }
+            boolean more = true;
+            while (more) {
+                var chunk = new ArrayList<Mark>();
+                Position end;
+                try (var marks = archive.log()
+                        .read(MARKS, ReadOptions.forwards().after(folded).limit(CHUNK))) {
+                    while (marks.advance()) {
+                        chunk.add(new Mark(
+                                (SagaEvent) marks.event(), marks.position(), marks.recordedAt(), Metadata.none()));
+                    }
+                    more = chunk.size() >= CHUNK;
+                    end = more ? chunk.get(chunk.size() - 1).position() : marks.head();
+                }
+                lock.lock();
+                try {
+                    for (var mark : chunk) {
+                        if (scripts.has(mark.event().saga())) {
+                            index.apply(mark.event(), mark.position(), mark.recordedAt(), true, false);
+                        }
+                    }
+                    applied += chunk.size();
+                    if (end.isAfter(folded)) {
+                        folded = end;
+                    }
+                } finally {
+                    lock.unlock();
+                }
+            }
+        } finally {
+            reading.unlock();
+        }
+    }
+
+    private void load() {
+        var found = checkpoints.flatMap(store -> store.load(checkpoint)).orElse(null);
+        if (found == null
+                || found.version() != SAVED_VERSION
+                || !(found.state() instanceof SagaEngine.Saved state)
+                || found.position().isAfter(archive.log().head())) {
+            return; // from the start, then
+        }
+        lock.lock();
+        try {
+            index.load(state);
+            folded = found.position();
+            followed = state.followed();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Gives up to where the domain's log was taken in when the index was saved; -1 if it was not. */
+    long followed() {
+        return followed;
+    }
+
+    /**
+     * Saves the index if that is worth it: the cost of a save is shared by the marks since the last.
+     *
+     * @param last whether it is the last time, and worth it for any mark
+     */
+    void save(long followed, boolean last) {
+        if (checkpoints.isEmpty()) {
+            return;
+        }
+        SagaEngine.Saved state;
+        Position position;
+        long upTo;
+        lock.lock();
+        try {
+            if (applied - saved < (last ? 1 : Math.max(SAVE_AFTER, 2L * index.size()))) {
+                return;
+            }
+            state = index.save(followed);
+            position = folded;
+            upTo = applied;
+        } finally {
+            lock.unlock();
+        }
+        checkpoints.get().save(checkpoint, new Checkpoint(SAVED_VERSION, position, state));
+        lock.lock();
+        try {
+            saved = Math.max(saved, upTo);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- how all stand
+
+    SagaEngine.Status status() {
+        refresh();
+        lock.lock();
+        try {
+            var counts = new EnumMap<State, Long>(State.class);
+            for (var entry : index.all()) {
+                if (entry.position > 0 && !entry.state.isEnd()) {
+                    counts.merge(entry.state, 1L, Long::sum);
+                }
+            }
+            for (var state : State.values()) {
+                if (state.isEnd()) {
+                    counts.put(state, index.ended(state));
+                } else {
+                    counts.putIfAbsent(state, 0L);
+                }
+            }
+            return new SagaEngine.Status(folded, Map.copyOf(counts), ignored());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    List<Entry> list(Predicate<Entry> wanted, int most) {
+        refresh();
+        lock.lock();
+        try {
+            return index.all().stream()
+                    .filter(entry -> entry.position > 0 && !entry.state.isEnd() && wanted.test(entry))
+                    .sorted((one, other) -> one.started.compareTo(other.started))
+                    .limit(most)
+                    .toList();
+        } finally {
+            lock.unlock();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.decider.RejectedException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.interceptor.InvalidMessageException;
+import dev.cqrs.interceptor.NotAuthorizedException;
+import dev.cqrs.message.NoHandlerException;
+import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Input;
+import dev.cqrs.saga.Story.Act;
+import dev.cqrs.task.Reasons;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** What became of a command that was dispatched. */
+record Outcome(
+        Cause cause, @Nullable Object result, String reason, @Nullable Throwable thrown) {
+
+    /** How far causes are looked at, which may be in a circle. */
+    private static final int DEPTH = 100;
+
+    static Outcome returned(Object result) {
+        return new Outcome(Cause.RETURNED, result, "", null);
+    }
+
+    static Outcome stuck(Throwable thrown) {
+        return new Outcome(Cause.STUCK, null, Reasons.of(thrown), thrown);
+    }
+
+    /**
+     * Tells what it means that something was thrown.
+     *
+     * @param unsure the exceptions of which it is not known whether the command took effect
+     */
+    static Outcome thrown(Throwable thrown, Command<?> command, List<Class<? extends Throwable>> unsure) {
+        if (thrown instanceof RejectedException rejected) {
+            return new Outcome(Cause.REFUSED, null, Reasons.keepable(rejected.reason()), thrown);
+        }
+        if (thrown instanceof NoHandlerException none && none.messageType() == command.getClass()) {
+            return stuck(thrown);
+        }
+        var cause = thrown instanceof InvalidMessageException || thrown instanceof NotAuthorizedException
+                ? Cause.REFUSED
+                : isUnsure(thrown, unsure) ? Cause.UNSURE : Cause.FAILED;
+        return new Outcome(cause, null, Reasons.of(thrown), thrown);
+    }
+
+    private static boolean isUnsure(Throwable thrown, List<Class<? extends Throwable>> unsure) {
+        int depth = 0;
+        for (var cause = thrown; cause != null && depth < DEPTH; cause = cause.getCause(), depth++) {
+            if (cause instanceof AppendOutcomeUnknownException
+                    || isOneOf(cause, unsure)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static boolean isOneOf(Throwable thrown, List<Class<? extends Throwable>> types) {
+        return types.stream().anyMatch(type -> type.isInstance(thrown));
+    }
+
+    /**
+     * Makes the turn that tells it, with all that follows.
+     *
+     * @param before whether the same attempt may have been dispatched at another time
+     * @param id the command's
+     * @param names gives the stable names of what can be stored
+     * @param trouble why a turn that was made before cannot be stored; {@code null} if none was
+     */
+    <S> Turn<S> told(
+            Story<S> story,
+            Act act,
+            boolean before,
+            String id,
+            Instant now,
+            Function<Class<?>, Optional<String>> names,
+            @Nullable String trouble) {
+        var told = cause;
+        var why = reason;
+        Optional<Object> kept = Optional.empty();
+        var name = "";
+        var given = result;
+        if (given != null) {
+            try {
+                kept = Optional.ofNullable(story.script.kept(story, act.step, act.undo, given));
+                if (kept.isPresent()) {
+                    var type = kept.get().getClass();
+                    name = names.apply(type).orElse("");
+                    if (name.isEmpty() || trouble != null) {
+                        told = Cause.STUCK;
+                        why = "What is kept of the result could not be stored: "
+                                + (trouble != null
+                                        ? trouble
+                                        : "the catalog of the operations log does not know " + type.getName() + ".");
+                    }
+                }
+            } catch (Throwable thrown) {
+                Script.throwIfFatal(thrown);
+                told = Cause.STUCK;
+                why = "What is to be kept of the result could not be told: " + Reasons.of(thrown);
+            }
+        }
+        if (told == Cause.FAILED && (before || act.unsure)) {
+            told = Cause.UNSURE; // the other time it may have taken effect
+        }
+        if (told != Cause.RETURNED) {
+            kept = Optional.empty();
+            name = "";
+        }
+        var input = new Input(told, act.step, act.undo, act.attempt, name, 0, Reasons.keepable(why));
+        var turn = new Turn<>(story, now, names, input, kept, id);
+        if (told != Cause.RETURNED) {
+            story.script.settle(turn, act, told);
+        }
+        if (trouble != null) {
+            turn.park("What follows could not be stored: " + trouble);
+        } else {
+            story.script.go(turn);
+        }
+        return turn;
+    }
+}

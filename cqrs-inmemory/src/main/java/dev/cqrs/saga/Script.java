@@ -1,0 +1,194 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Tag;
+import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.Story.Act;
+import dev.cqrs.saga.Story.Progress;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a saga and a process manager are to the engine: a pure function of what is known of an instance and of what comes in,
+ * which gives what goes out.
+ *
+ * <p><b>Threads:</b> immutable.
+ */
+abstract sealed class Script<S> permits StepScript, ReactionScript {
+
+    /** What happens with an event: the step that waits for it, if one does, and whose instance it is. */
+    record Trigger(String step, Function<Object, ?> key) {}
+
+    private final String name;
+    private final int version;
+    private final Fold<S> fold;
+    private final Map<Class<?>, Function<Object, ?>> starters;
+    private final Map<Class<?>, Trigger> triggers;
+
+    Script(
+            String name,
+            int version,
+            Fold<S> fold,
+            Map<Class<?>, Function<Object, ?>> starters,
+            Map<Class<?>, Trigger> triggers) {
+        this.name = name;
+        this.version = version;
+        this.fold = fold;
+        this.starters = Map.copyOf(starters);
+        this.triggers = Map.copyOf(triggers);
+    }
+
+    final String name() {
+        return name;
+    }
+
+    final int version() {
+        return version;
+    }
+
+    final Fold<S> fold() {
+        return fold;
+    }
+
+    /** The classes of the events that start an instance. */
+    final Set<Class<?>> starters() {
+        return starters.keySet();
+    }
+
+    /** The classes of the events that have an instance go on. */
+    final Set<Class<?>> triggers() {
+        return triggers.keySet();
+    }
+
+    final @Nullable Function<Object, ?> starter(Object event) {
+        return nearest(starters, event);
+    }
+
+    final @Nullable Trigger trigger(Object event) {
+        return nearest(triggers, event);
+    }
+
+    private static <V> @Nullable V nearest(Map<Class<?>, V> map, Object event) {
+        for (Class<?> type = event.getClass(); type != null; type = type.getSuperclass()) {
+            var found = map.get(type);
+            if (found != null) {
+                return found;
+            }
+        }
+        for (var entry : map.entrySet()) { // an interface; build() has seen to it that there is one
+            if (entry.getKey().isInstance(event)) {
+                return entry.getValue();
+            }
+        }
+        return null;
+    }
+
+    /** Gives the key of an event's instance. */
+    final String key(Function<Object, ?> function, Object event) {
+        var key = function.apply(event);
+        if (key == null) {
+            throw new NullPointerException("The key function of the saga \"" + name + "\" returned null for "
+                    + event.getClass().getSimpleName() + "; expected the key of an instance.");
+        }
+        return checkedKey(key.toString());
+    }
+
+    final String checkedKey(String key) {
+        if (Tag.of(SagaEvent.INSTANCE_TAG, key).value().length() > Tag.MAX_LENGTH / 2) {
+            throw new IllegalArgumentException("A key of the saga \"" + name + "\" has " + key.length()
+                    + " characters; expected at most " + Tag.MAX_LENGTH / 2 + ", as it becomes part of ids.");
+        }
+        return key;
+    }
+
+    /** Whether it reacts to each event, with commands that run one after the other, and has no way back. */
+    abstract boolean isReactive();
+
+    abstract List<Duration> delays(String step);
+
+    abstract List<Class<? extends Throwable>> unsure(String step);
+
+    /** Whether it knows a step that a log speaks of. */
+    abstract boolean knows(String step);
+
+    /** The function that makes the event of a result that is kept; gives {@code null} if none is. */
+    abstract @Nullable Object kept(Story<S> story, String step, boolean undo, Object result);
+
+    /** Puts out all that follows from where the instance stands. */
+    abstract void go(Turn<S> turn);
+
+    /** Puts out what follows from the time. */
+    final void due(Turn<S> turn) {
+        var story = turn.story();
+        if (story.parked || story.ended != null) {
+            return;
+        }
+        var whole = story.timers.get("");
+        if (whole != null && turn.isPast(whole)) {
+            turn.fired("", 0);
+            if (!story.passed && !story.failing) {
+                turn.fail("It was not done in the time given to the whole.");
+            }
+        }
+        for (var act : List.copyOf(story.current())) {
+            if (act.is(Progress.AGAIN) && turn.isPast(act.again)) {
+                turn.redo(act, act.attempt);
+            }
+            if (!act.undo && !act.late && !act.status.isSettled() && turn.isPast(act.deadline)) {
+                turn.fired(act.step, act.attempt);
+            }
+        }
+        for (var timer : Map.copyOf(story.timers).entrySet().stream()
+                .sorted(Map.Entry.comparingByValue())
+                .toList()) {
+            if (turn.isPast(timer.getValue())) {
+                turn.fired(timer.getKey(), 0);
+            }
+        }
+    }
+
+    /** Puts out what follows from a command that did not return. */
+    final void settle(Turn<S> turn, Act act, Cause cause) {
+        var story = turn.story();
+        var delays = delays(act.step);
+        boolean more = act.tries <= delays.size();
+        if (cause == Cause.UNSURE && more) {
+            turn.again(act, act.attempt, delays.get(act.tries - 1));
+        } else if (cause == Cause.FAILED && more && !act.late && (act.undo || !story.failing)) {
+            turn.again(act, act.attempt + 1, delays.get(act.tries - 1));
+        } else if (cause == Cause.UNSURE) {
+            turn.park("It is not known whether " + named(act) + " took effect: " + act.reason);
+        } else if (cause == Cause.STUCK) {
+            turn.park(named(act) + " cannot be carried out here: " + act.reason);
+        } else if (act.undo || story.passed || isReactive()) {
+            turn.stick(act.step, act.undo, act.reason);
+            turn.park(named(act) + " has failed: " + act.reason);
+        } else if (!story.failing) {
+            turn.fail("Step \"" + act.step + "\" has failed: " + act.reason);
+        }
+    }
+
+    /** Has what an operator let go on be tried again. */
+    final void resume(Turn<S> turn) {
+        for (var act : List.copyOf(turn.story().current())) {
+            if (act.is(Progress.STUCK) && (act.awaits || act.position > 0)) {
+                turn.redo(act, act.unsure || act.awaits ? act.attempt : act.attempt + 1);
+            }
+        }
+    }
+
+    static String named(Act act) {
+        return (act.undo ? "the compensation of step \"" : "step \"") + act.step + "\"";
+    }
+
+    /** Whether an error is one that a process dies of, after which nothing is known of what was under way. */
+    static void throwIfFatal(Throwable thrown) {
+        if (thrown instanceof VirtualMachineError fatal && !(thrown instanceof StackOverflowError)) {
+            throw fatal;
+        }
+    }
+}

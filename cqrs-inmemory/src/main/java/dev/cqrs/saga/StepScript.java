@@ -1,0 +1,235 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.event.Fold;
+import dev.cqrs.saga.Story.Act;
+import dev.cqrs.saga.Story.Progress;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.BiFunction;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** The script of a saga: stages of one or several steps, one after the other, and back again. */
+final class StepScript<S> extends Script<S> {
+
+    /** A step: a command, or an event that is waited for. */
+    record Step<S>(
+            String name,
+            Optional<Function<? super S, ? extends Command<?>>> command,
+            Optional<BiFunction<? super S, Object, ?>> result,
+            Optional<Function<? super S, ? extends Command<?>>> undo,
+            boolean pivot,
+            Optional<Duration> timeout,
+            List<Duration> delays,
+            List<Class<? extends Throwable>> unsure) {}
+
+    private final List<List<Step<S>>> stages;
+    private final Map<String, Step<S>> steps = new HashMap<>();
+    private final Optional<Duration> within;
+
+    StepScript(
+            String name,
+            int version,
+            Fold<S> fold,
+            Map<Class<?>, Function<Object, ?>> starters,
+            Map<Class<?>, Trigger> awaited,
+            List<List<Step<S>>> stages,
+            Optional<Duration> within) {
+        super(name, version, fold, starters, awaited);
+        this.stages = stages.stream().map(List::copyOf).toList();
+        this.stages.forEach(stage -> stage.forEach(step -> steps.put(step.name(), step)));
+        this.within = within;
+    }
+
+    @Override
+    boolean isReactive() {
+        return false;
+    }
+
+    @Override
+    boolean knows(String step) {
+        return steps.containsKey(step);
+    }
+
+    @Override
+    List<Duration> delays(String step) {
+        var known = steps.get(step);
+        return known == null ? List.of() : known.delays();
+    }
+
+    @Override
+    List<Class<? extends Throwable>> unsure(String step) {
+        var known = steps.get(step);
+        return known == null ? List.of() : known.unsure();
+    }
+
+    @Override
+    @Nullable
+    Object kept(Story<S> story, String step, boolean undo, Object result) {
+        var known = steps.get(step);
+        if (undo || known == null || known.result().isEmpty()) {
+            return null;
+        }
+        var event = known.result().get().apply(story.state(), result);
+        if (event == null) {
+            throw new NullPointerException("The event of the result of step \"" + step
+                    + "\" is null; expected an event. Leave the function out where nothing is to be kept.");
+        }
+        return event;
+    }
+
+    @Override
+    void go(Turn<S> turn) {
+        var story = turn.story();
+        if (turn.input().cause() == SagaEvent.Cause.STARTED) {
+            within.ifPresent(duration -> turn.timer("", duration));
+        }
+        if (story.ended != null || story.parked) {
+            return;
+        }
+        var broken = story.broken;
+        if (broken != null) {
+            turn.park(broken);
+            return;
+        }
+        checkKnown(turn);
+        checkTimes(turn);
+        if (story.parked) {
+            return;
+        }
+        if (story.failing && !story.back && !turnBack(turn)) {
+            return;
+        }
+        if (story.back) {
+            goBack(turn);
+        } else {
+            goOn(turn);
+        }
+    }
+
+    /** Never skips what another version of the definition has begun. */
+    private void checkKnown(Turn<S> turn) {
+        for (var act : List.copyOf(turn.story().current())) {
+            if (!steps.containsKey(act.step) && !act.status.isSettled()) {
+                var why = "Version " + version() + " of the saga does not know it.";
+                if (!act.is(Progress.STUCK)) {
+                    turn.stick(act.step, act.undo, why);
+                }
+                turn.park(named(act) + " cannot be carried out here: " + why);
+            }
+        }
+    }
+
+    /** Sees to the steps whose time is over. */
+    private void checkTimes(Turn<S> turn) {
+        var story = turn.story();
+        if (story.back) {
+            return;
+        }
+        for (var act : List.copyOf(story.acts.values())) {
+            if (!act.late || act.status.isSettled() || act.is(Progress.STUCK)) {
+                continue;
+            }
+            var why = "Step \"" + act.step + "\" was not done in its time.";
+            if (!story.passed) {
+                if (!story.failing) {
+                    turn.fail(why);
+                }
+            } else if (!act.is(Progress.READY) && !act.unsure) {
+                turn.stick(act.step, false, why);
+                turn.park(why);
+            }
+        }
+    }
+
+    /** Turns back if it is known of all steps whether they took effect. */
+    private boolean turnBack(Turn<S> turn) {
+        var story = turn.story();
+        for (var act : List.copyOf(story.acts.values())) {
+            if (act.is(Progress.AWAITING) || (act.is(Progress.AGAIN) && !act.unsure)) {
+                turn.drop(act.step, act.attempt);
+            }
+        }
+        Act stuck = null;
+        for (var act : story.acts.values()) {
+            if (act.is(Progress.READY) || act.is(Progress.AGAIN)) {
+                return false;
+            }
+            stuck = act.is(Progress.STUCK) ? act : stuck;
+        }
+        if (stuck != null) {
+            turn.park("It is not known whether " + named(stuck) + " took effect: " + stuck.reason);
+            return false;
+        }
+        turn.back();
+        return true;
+    }
+
+    private void goBack(Turn<S> turn) {
+        var story = turn.story();
+        while (!story.effects.isEmpty()) {
+            var last = story.effects.get(story.effects.size() - 1);
+            var act = story.undos.get(last);
+            if (act != null && (!act.is(Progress.STUCK) || act.position > 0)) {
+                return; // it is under way, or waits for an operator
+            }
+            var step = steps.get(last);
+            if (step == null) {
+                var why = "Version " + version() + " of the saga does not know it.";
+                turn.stick(last, true, why);
+                turn.park("The compensation of step \"" + last + "\" cannot be carried out here: " + why);
+                return;
+            }
+            if (step.undo().isPresent()) {
+                turn.issue(last, true, false, Optional.empty(), step.undo().get());
+                return;
+            }
+            turn.leave(last);
+        }
+        turn.end();
+    }
+
+    private void goOn(Turn<S> turn) {
+        var story = turn.story();
+        int at = -1; // the last stage of which anything was begun
+        for (int i = 0; i < stages.size(); i++) {
+            if (stages.get(i).stream().anyMatch(step -> story.acts.containsKey(step.name()))) {
+                at = i;
+            }
+        }
+        while (true) {
+            if (at >= 0) {
+                for (var step : stages.get(at)) {
+                    if (!story.acts.containsKey(step.name()) && !begin(turn, step)) {
+                        return; // parked
+                    }
+                }
+                if (!stages.get(at).stream().allMatch(step -> isDone(story, step))) {
+                    return;
+                }
+            }
+            at++;
+            if (at == stages.size()) {
+                turn.end();
+                return;
+            }
+        }
+    }
+
+    private static boolean isDone(Story<?> story, Step<?> step) {
+        var act = story.acts.get(step.name());
+        return act != null && (act.is(Progress.DONE) || act.is(Progress.SKIPPED));
+    }
+
+    private boolean begin(Turn<S> turn, Step<S> step) {
+        if (step.command().isEmpty()) {
+            turn.await(step.name(), step.timeout());
+            return true;
+        }
+        return turn.issue(step.name(), false, step.pivot(), step.timeout(), step.command().get());
+    }
+}

@@ -1,0 +1,474 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.event.Position;
+import dev.cqrs.saga.SagaEvent.Input;
+import dev.cqrs.saga.SagaEvent.Output;
+import dev.cqrs.saga.SagaInstance.State;
+import dev.cqrs.task.Reasons;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is known of an instance: a fold of its own events, whether they are read from the log or just being written.
+ *
+ * <p><b>Threads:</b> not thread-safe.
+ */
+final class Story<S> {
+
+    /** Instead of an instant, where there is none. */
+    static final Instant NONE = Instant.EPOCH;
+
+    /** How a step, or its compensation, stands. */
+    enum Progress {
+        /** It is under way, or to be. */
+        READY,
+        /** It waits to be tried again. */
+        AGAIN,
+        /** It waits for an event. */
+        AWAITING,
+        /** It is given up on until an operator decides. */
+        STUCK,
+        /** It had no effect, and is not tried again. */
+        FAILED,
+        /** It took effect, or its event came. */
+        DONE,
+        /** An operator had it left out. */
+        SKIPPED;
+
+        boolean isSettled() {
+            return compareTo(FAILED) >= 0;
+        }
+    }
+
+    /** A step that was begun, or its compensation. */
+    static final class Act {
+
+        final String step;
+        final boolean undo;
+        final boolean awaits;
+        final boolean pivot;
+        Progress status;
+        int attempt = 1;
+        /** How often it has ended without a result since it was begun, or an operator had it go on. */
+        int tries;
+        /** Whether this attempt may have taken effect all the same. */
+        boolean unsure;
+        /** Whether this process alone can have dispatched it, and has not. */
+        boolean fresh;
+        /** Whether its time is over. */
+        boolean late;
+
+        Instant again = NONE;
+        Instant deadline = NONE;
+        /** The place of its command in the log, and the command itself if it was not read from there. */
+        long position;
+
+        @Nullable
+        Command<?> command;
+
+        String causation = "";
+        String reason = "";
+
+        Act(String step, boolean undo, boolean awaits, boolean pivot, Progress status) {
+            this.step = step;
+            this.undo = undo;
+            this.awaits = awaits;
+            this.pivot = pivot;
+            this.status = status;
+        }
+
+        boolean is(Progress wanted) {
+            return status == wanted;
+        }
+    }
+
+    /** A timer that fired, to be reacted to. */
+    record Fired(String timer) {}
+
+    final Script<S> script;
+    final String key;
+    int version;
+    Position last = Position.START;
+    Instant started = NONE;
+    String engine = "";
+    Instant until = NONE;
+
+    @Nullable
+    S state;
+    /** Why the state cannot be told. */
+    @Nullable
+    String broken;
+
+    final Map<String, Act> acts = new LinkedHashMap<>();
+    final Map<String, Act> undos = new LinkedHashMap<>();
+    /** The steps that took effect and are not undone, in the order in which they did. */
+    final List<String> effects = new ArrayList<>();
+    /** The steps whose event came before they were begun. */
+    final Set<String> early = new LinkedHashSet<>();
+
+    final Map<String, Instant> timers = new LinkedHashMap<>();
+    /** Events and timers that were not reacted to. */
+    final List<Object> pending = new ArrayList<>();
+
+    final List<String> skipped = new ArrayList<>();
+    /** Up to where in the domain's log events were looked at for this instance, at least. */
+    long source;
+
+    int issued;
+    boolean passed;
+    boolean failing;
+    boolean back;
+    boolean parked;
+    boolean ending;
+
+    @Nullable
+    State ended;
+
+    String reason = "";
+    String parkedFor = "";
+
+    private final List<Act> unplaced = new ArrayList<>();
+
+    Story(Script<S> script, String key) {
+        this.script = script;
+        this.key = key;
+        this.version = script.version();
+        try {
+            state = script.fold().initial();
+        } catch (Throwable thrown) {
+            Script.throwIfFatal(thrown);
+            broken = "The initial state could not be made: " + Reasons.of(thrown);
+        }
+    }
+
+    // ---- what is told
+
+    /** Applies what came in, with the events that are kept of it. */
+    void take(Input input, List<?> kept) {
+        kept.forEach(this::fold);
+        var act = (input.undo() ? undos : acts).get(input.step());
+        switch (input.cause()) {
+            case STARTED, EVENT -> {
+                source = Math.max(source, input.source());
+                if (script.isReactive()) {
+                    pending.addAll(kept);
+                } else if (!input.step().isEmpty()) {
+                    if (act == null) {
+                        early.add(input.step());
+                    } else {
+                        act.status = Progress.DONE;
+                    }
+                }
+            }
+            case RETURNED -> returned(known(act, input));
+            case REFUSED -> ended(known(act, input), Progress.FAILED, input);
+            case FAILED -> {
+                ended(known(act, input), Progress.FAILED, input);
+                known(act, input).tries++;
+            }
+            case UNSURE -> {
+                ended(known(act, input), Progress.STUCK, input);
+                known(act, input).tries++;
+                known(act, input).unsure = true;
+            }
+            case STUCK -> {
+                ended(known(act, input), Progress.STUCK, input);
+                known(act, input).unsure = true;
+            }
+            case RESUMED -> {
+                parked = false;
+                all().stream().filter(a -> a.is(Progress.STUCK)).forEach(a -> a.tries = 0);
+            }
+            case SKIPPED -> skip(input, act);
+            case CANCELLED -> {
+                parked = false;
+                failing = true;
+                reason = input.reason();
+            }
+            case DUE, HELD, RELEASED -> {}
+        }
+    }
+
+    private Act known(@Nullable Act act, Input input) {
+        if (act == null) {
+            throw new IllegalStateException("The log tells of step \"" + input.step() + "\" of the saga \""
+                    + script.name() + "\" of \"" + key + "\", which it has not begun; expected that it had.");
+        }
+        return act;
+    }
+
+    private void returned(Act act) {
+        act.status = Progress.DONE;
+        act.command = null;
+        if (act.undo) {
+            effects.remove(act.step);
+        } else if (script.isReactive()) {
+            acts.remove(act.step); // of a process manager there may be many
+        } else {
+            effects.add(act.step);
+            pass(act);
+        }
+    }
+
+    private void pass(Act act) {
+        if (act.pivot) {
+            passed = true;
+            failing = false;
+        }
+    }
+
+    private static void ended(Act act, Progress status, Input input) {
+        act.status = status;
+        act.reason = input.reason();
+    }
+
+    private void skip(Input input, @Nullable Act act) {
+        parked = false;
+        skipped.add(input.undo() ? "undo of " + input.step() : input.step());
+        var left = act != null ? act : new Act(input.step(), input.undo(), false, false, Progress.SKIPPED);
+        left.status = Progress.SKIPPED;
+        (input.undo() ? undos : acts).put(input.step(), left);
+        if (input.undo()) {
+            effects.remove(input.step());
+        } else {
+            pass(left);
+        }
+    }
+
+    /** Applies what goes out; a command is given if it was just made. */
+    void put(Output output, @Nullable Command<?> command, String causation) {
+        var there = (output.undo() ? undos : acts).get(output.step());
+        switch (output.effect()) {
+            case ISSUE, PIVOT -> {
+                var act = new Act(
+                        output.step(),
+                        output.undo(),
+                        false,
+                        output.effect() == SagaEvent.Effect.PIVOT,
+                        Progress.READY);
+                act.deadline = output.at();
+                act.command = command;
+                act.fresh = command != null;
+                act.causation = causation;
+                (output.undo() ? undos : acts).put(output.step(), act);
+                unplaced.add(act);
+                issued++;
+            }
+            case AWAIT -> {
+                var act = new Act(
+                        output.step(),
+                        false,
+                        true,
+                        false,
+                        early.remove(output.step()) ? Progress.DONE : Progress.AWAITING);
+                act.deadline = output.at();
+                acts.put(output.step(), act);
+            }
+            case AGAIN, REDO -> {
+                var act = begun(there, output);
+                boolean redo = output.effect() == SagaEvent.Effect.REDO;
+                act.status = !redo ? Progress.AGAIN : act.awaits ? Progress.AWAITING : Progress.READY;
+                if (output.attempt() > act.attempt) {
+                    act.unsure = false;
+                }
+                act.attempt = output.attempt();
+                act.again = output.at();
+            }
+            case TIMER -> timers.put(output.step(), output.at());
+            case DROP -> {
+                if (output.attempt() == 0) {
+                    timers.remove(output.step());
+                } else {
+                    begun(there, output).status = Progress.FAILED;
+                }
+            }
+            case FIRED -> {
+                if (output.attempt() == 0) {
+                    timers.remove(output.step());
+                    if (!output.step().isEmpty()) {
+                        pending.add(new Fired(output.step()));
+                    }
+                } else {
+                    begun(there, output).late = true;
+                }
+            }
+            case REACTED -> pending.remove(0);
+            case FAIL -> {
+                failing = true;
+                reason = output.reason();
+            }
+            case BACK -> {
+                back = true;
+                timers.remove("");
+            }
+            case LEAVE -> effects.remove(output.step());
+            case STICK -> {
+                var act = there != null ? there : new Act(output.step(), output.undo(), false, false, Progress.STUCK);
+                act.unsure |= act.is(Progress.READY);
+                act.status = Progress.STUCK;
+                act.reason = output.reason();
+                (output.undo() ? undos : acts).put(output.step(), act);
+            }
+            case PARK -> {
+                parked = true;
+                parkedFor = output.reason();
+            }
+            case ENDING -> ending = true;
+            case END -> ended = end();
+        }
+    }
+
+    private Act begun(@Nullable Act act, Output output) {
+        if (act == null) {
+            throw new IllegalStateException("The log tells of step \"" + output.step() + "\" of the saga \""
+                    + script.name() + "\" of \"" + key + "\", which it has not begun; expected that it had.");
+        }
+        return act;
+    }
+
+    private State end() {
+        return !skipped.isEmpty() || (script.isReactive() && failing)
+                ? State.INCOMPLETE
+                : back ? State.COMPENSATED : State.COMPLETED;
+    }
+
+    /** Tells where the mark stands of which all was applied: the commands stand behind it. */
+    void placed(Position mark, boolean kept) {
+        last = mark;
+        long next = mark.value() + (kept ? 2 : 1);
+        for (var act : unplaced) {
+            act.position = next++;
+        }
+        unplaced.clear();
+    }
+
+    private void fold(Object event) {
+        if (broken != null || state == null) {
+            return;
+        }
+        try {
+            state = script.fold().apply(state, event);
+        } catch (Throwable thrown) {
+            Script.throwIfFatal(thrown);
+            broken = "The state could not be told from " + event.getClass().getSimpleName() + ": " + Reasons.of(thrown);
+        }
+    }
+
+    // ---- what can be asked
+
+    S state() {
+        var known = state;
+        if (known == null || broken != null) {
+            throw new IllegalStateException(broken);
+        }
+        return known;
+    }
+
+    List<Act> all() {
+        var all = new ArrayList<>(acts.values());
+        all.addAll(undos.values());
+        return all;
+    }
+
+    /** Those that count now: forwards, or on the way back. */
+    Collection<Act> current() {
+        return back ? undos.values() : acts.values();
+    }
+
+    /** What is to be dispatched now, or is under way. */
+    List<Act> ready() {
+        if (parked || ended != null) {
+            return List.of();
+        }
+        if (!script.isReactive()) {
+            return current().stream().filter(act -> act.is(Progress.READY)).toList();
+        }
+        return current().stream() // one after the other
+                .filter(act -> !act.status.isSettled())
+                .limit(1)
+                .filter(act -> act.is(Progress.READY))
+                .toList();
+    }
+
+    /** Says whether an event is of use, which a step waits for; of process managers all are. */
+    boolean waitsFor(String step) {
+        if (ended != null || failing || back || ending) {
+            return false;
+        }
+        var act = acts.get(step);
+        return step.isEmpty()
+                || (act == null
+                        ? !early.contains(step)
+                        : act.is(Progress.AWAITING) || (act.awaits && act.is(Progress.STUCK)));
+    }
+
+    boolean hasUnsettled() {
+        return current().stream().anyMatch(act -> !act.status.isSettled());
+    }
+
+    State currentState() {
+        var over = ended;
+        if (over != null) {
+            return over;
+        }
+        return parked
+                ? State.PARKED
+                : back ? State.COMPENSATING : ready().isEmpty() ? State.WAITING : State.RUNNING;
+    }
+
+    String step() {
+        return current().stream()
+                .filter(act -> !act.status.isSettled())
+                .map(act -> act.step)
+                .findFirst()
+                .orElse("");
+    }
+
+    /** When the time for something comes. */
+    Instant wake() {
+        if (parked || ended != null) {
+            return NONE;
+        }
+        var soonest = NONE;
+        for (var act : current()) {
+            if (act.is(Progress.AGAIN)) {
+                soonest = sooner(soonest, act.again);
+            }
+            if (!act.undo && !act.late && !act.status.isSettled()) {
+                soonest = sooner(soonest, act.deadline);
+            }
+        }
+        for (var at : timers.values()) {
+            soonest = sooner(soonest, at);
+        }
+        return soonest;
+    }
+
+    static Instant sooner(Instant one, Instant other) {
+        return one.equals(NONE) || (!other.equals(NONE) && other.isBefore(one)) ? other : one;
+    }
+
+    SagaInstance instance() {
+        var wake = wake();
+        return new SagaInstance(
+                script.name(),
+                key,
+                version,
+                currentState(),
+                step(),
+                started,
+                wake.equals(NONE) ? Optional.empty() : Optional.of(wake),
+                engine,
+                parked ? parkedFor : failing || back ? reason : "",
+                skipped);
+    }
+}

@@ -1,0 +1,233 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.saga.SagaEvent.Effect;
+import dev.cqrs.saga.SagaEvent.Input;
+import dev.cqrs.saga.SagaEvent.Output;
+import dev.cqrs.saga.SagaEvent.Standing;
+import dev.cqrs.saga.Story.Act;
+import dev.cqrs.task.Reasons;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One turn of an instance while it is being made: what came in, and what goes out of it. Each output is applied to the story
+ * as it is put, so the next sees it; if the append fails, the story is thrown away.
+ *
+ * <p><b>Threads:</b> not thread-safe.
+ */
+final class Turn<S> {
+
+    private final Story<S> story;
+    private final Instant now;
+    private final Function<Class<?>, Optional<String>> names;
+    private final Input input;
+    private final Optional<Object> kept;
+    private final String causation;
+    private final List<Output> outputs = new ArrayList<>();
+    private final List<Command<?>> commands = new ArrayList<>();
+
+    /**
+     * Begins a turn and applies what came in.
+     *
+     * @param names gives the stable names of what can be stored
+     * @param kept the event that is kept of it
+     * @param causation the id of what it was caused by; empty if that has none
+     */
+    Turn(
+            Story<S> story,
+            Instant now,
+            Function<Class<?>, Optional<String>> names,
+            Input input,
+            Optional<Object> kept,
+            String causation) {
+        this.story = story;
+        this.now = now;
+        this.names = names;
+        this.input = input;
+        this.kept = kept;
+        this.causation = causation;
+        story.take(input, kept.map(List::of).orElse(List.of()));
+    }
+
+    Story<S> story() {
+        return story;
+    }
+
+    Input input() {
+        return input;
+    }
+
+    boolean isPast(Instant at) {
+        return !at.equals(Story.NONE) && !at.isAfter(now);
+    }
+
+    /** Whether it says nothing: no need to write it. */
+    boolean isEmpty() {
+        return outputs.isEmpty();
+    }
+
+    List<Output> outputs() {
+        return outputs;
+    }
+
+    List<Command<?>> commands() {
+        return commands;
+    }
+
+    Optional<Object> kept() {
+        return kept;
+    }
+
+    String causation() {
+        return causation;
+    }
+
+    /** Gives what stands behind the mark. */
+    List<Object> behind() {
+        var behind = new ArrayList<Object>();
+        kept.ifPresent(behind::add);
+        behind.addAll(commands);
+        return behind;
+    }
+
+    // ---- putting out
+
+    private void put(Effect effect, String step, boolean undo, int attempt, Instant at, String reason) {
+        var output = new Output(effect, step, undo, attempt, at, Reasons.keepable(reason));
+        outputs.add(output);
+        story.put(output, null, causation);
+    }
+
+    /** Issues the command that a function makes of the state; parks the instance if it makes none. */
+    boolean issue(
+            String step,
+            boolean undo,
+            boolean pivot,
+            Optional<Duration> timeout,
+            Function<? super S, ? extends Command<?>> function) {
+        Command<?> command;
+        try {
+            command = function.apply(story.state());
+        } catch (Throwable thrown) {
+            Script.throwIfFatal(thrown);
+            park("The command of " + named(step, undo) + " could not be made: " + Reasons.of(thrown));
+            return false;
+        }
+        var fault = fault(command);
+        if (fault != null) {
+            park("The command of " + named(step, undo) + " " + fault);
+            return false;
+        }
+        issue(step, undo, pivot, timeout, command);
+        return true;
+    }
+
+    /** Says why a command cannot be issued. */
+    @Nullable
+    String fault(@Nullable Command<?> command) {
+        if (command == null) {
+            return "is null; expected a command.";
+        }
+        return names.apply(command.getClass()).isPresent()
+                ? null
+                : "is a " + command.getClass().getName()
+                        + ", which the catalog of the operations log does not know. Add it by a stable name.";
+    }
+
+    void issue(String step, boolean undo, boolean pivot, Optional<Duration> timeout, Command<?> command) {
+        var output =
+                new Output(pivot ? Effect.PIVOT : Effect.ISSUE, step, undo, 1, timeout.map(this::in).orElse(Story.NONE), "");
+        outputs.add(output);
+        commands.add(command);
+        story.put(output, command, causation);
+    }
+
+    private static String named(String step, boolean undo) {
+        return (undo ? "the compensation of step \"" : "step \"") + step + "\"";
+    }
+
+    void await(String step, Optional<Duration> timeout) {
+        put(Effect.AWAIT, step, false, 1, timeout.map(this::in).orElse(Story.NONE), "");
+    }
+
+    void again(Act act, int attempt, Duration delay) {
+        put(Effect.AGAIN, act.step, act.undo, attempt, in(delay), "");
+    }
+
+    void redo(Act act, int attempt) {
+        put(Effect.REDO, act.step, act.undo, attempt, Story.NONE, "");
+        act.fresh = true; // it was tried, and what became of it is known, or it is unsure
+    }
+
+    void timer(String name, Duration after) {
+        put(Effect.TIMER, name, false, 0, in(after), "");
+    }
+
+    /** Drops a timer, or a step if there is an attempt. */
+    void drop(String name, int attempt) {
+        put(Effect.DROP, name, false, attempt, Story.NONE, "");
+    }
+
+    void fired(String name, int attempt) {
+        put(Effect.FIRED, name, false, attempt, Story.NONE, "");
+    }
+
+    void reacted() {
+        put(Effect.REACTED, "", false, 0, Story.NONE, "");
+    }
+
+    void fail(String reason) {
+        put(Effect.FAIL, "", false, 0, Story.NONE, reason);
+    }
+
+    void back() {
+        put(Effect.BACK, "", false, 0, Story.NONE, "");
+    }
+
+    void leave(String step) {
+        put(Effect.LEAVE, step, true, 0, Story.NONE, "");
+    }
+
+    void stick(String step, boolean undo, String reason) {
+        put(Effect.STICK, step, undo, 0, Story.NONE, reason);
+    }
+
+    void park(String reason) {
+        if (!story.parked) {
+            put(Effect.PARK, "", false, 0, Story.NONE, reason);
+        }
+    }
+
+    void ending() {
+        put(Effect.ENDING, "", false, 0, Story.NONE, "");
+    }
+
+    void end() {
+        put(Effect.END, "", false, 0, Story.NONE, "");
+    }
+
+    private Instant in(Duration duration) {
+        try {
+            return now.plus(duration);
+        } catch (ArithmeticException | java.time.DateTimeException longerThanEver) {
+            return Instant.MAX;
+        }
+    }
+
+    // ---- what is written
+
+    /** Gives where the instance stands now, for an engine that has it for a time if a command is to be dispatched. */
+    Standing standing(String engine, Instant until) {
+        boolean ready = !story.ready().isEmpty();
+        boolean held = ready && !engine.isEmpty();
+        story.engine = held ? engine : "";
+        story.until = held ? until : Story.NONE;
+        return new Standing(story.currentState(), story.step(), ready, story.wake(), story.engine, story.until);
+    }
+}

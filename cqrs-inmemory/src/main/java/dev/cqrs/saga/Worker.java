@@ -1,0 +1,1062 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.event.EventCodec.UnreadableEventException;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.runtime.Delivery;
+import dev.cqrs.saga.Index.Entry;
+import dev.cqrs.saga.Index.Live;
+import dev.cqrs.saga.Instances.Begun;
+import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Effect;
+import dev.cqrs.saga.SagaEvent.Input;
+import dev.cqrs.saga.Story.Progress;
+import dev.cqrs.task.Trampoline;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an engine does while it runs: takes events in, has instances go on whose time has come, and dispatches their commands.
+ *
+ * <p><b>Threads:</b> thread-safe. Starts none: it is woken by appends, by the timer and by its own tasks.
+ */
+final class Worker {
+
+    /** The longest time between two looks while something waits for its time: a clock that jumped is noticed then. */
+    private static final Duration LOOK_AFTER = Duration.ofMinutes(1);
+
+    /** How long after a failure of a store or the executor it is tried again. */
+    private static final Duration PAUSE = Duration.ofSeconds(1);
+
+    /** How often an end of a command is written if the store fails: what is not written is dispatched again. */
+    private static final int TRIES = 10;
+
+    /** How many events of the domain's log a look takes in, and how many instances a task has go on. */
+    private static final int CHUNK = 100;
+
+    /*
+     * Two kinds of tasks. A look reads the operations log on, takes in what the domain's log has new, and starts tasks; there
+     * is one at a time, and `wanted` counts who asked for it meanwhile. Those others, at most `atOnce` of them, take instances
+     * that are in line and have them go on, as far as it goes without waiting.
+     *
+     * The lock of the instances guards their index, and what is said to be guarded by it here; no foreign code is called with
+     * it. An instance that is at work has a Live with a lock of its own, held for a turn: while its story is read, the turn is made and
+     * appended; not while a command is dispatched. It is taken before the other.
+     */
+    private final Instances instances;
+    private final Index index;
+    private final Archive archive;
+    private final ReentrantLock lock;
+    private final Condition ended;
+    private final CommandBus bus;
+    private final Executor executor;
+    private final Delivery.Timer timer;
+    private final Consumer<? super SagaFailure> listener;
+    private final int atOnce;
+    private final Optional<EventStore> domain;
+    private final Optional<EventQuery> events;
+
+    private final AtomicInteger wanted = new AtomicInteger();
+    private final Trampoline looks = new Trampoline();
+    private volatile Position followed;
+    /** Whether it is known up to where the domain's log was taken in before. */
+    private volatile boolean found;
+
+    /* Guarded by the lock. */
+    private final List<Task> free = new ArrayList<>();
+    private int working;
+    private final List<Thread> threads = new ArrayList<>();
+    private final Set<Flight> flights = new LinkedHashSet<>();
+    private @Nullable Instant armed;
+    private boolean pausing;
+    private boolean leftToTask;
+
+    private volatile boolean closed;
+    private final List<EventStore.Subscription> subscriptions = new ArrayList<>();
+
+    /** A command that is being dispatched. */
+    private record Flight(Entry entry, Live live, String act) {}
+
+    /** A command that is to be dispatched. */
+    private record Job(
+            Flight flight,
+            String step,
+            boolean undo,
+            int attempt,
+            boolean first,
+            Instant deadline,
+            long position,
+            @Nullable Command<?> command,
+            List<Class<? extends Throwable>> unsure,
+            String causation) {
+
+        String instance() {
+            return flight.entry().saga + "/" + flight.entry().key;
+        }
+
+        String id() {
+            return SagaEngine.commandId(flight.entry().saga, flight.entry().key, step, undo, attempt);
+        }
+    }
+
+    /** The process dies, or the executor wants its thread back: what became of a command is not told. */
+    private static final class Abandoned extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        private final Throwable thrown;
+
+        Abandoned(Throwable thrown) {
+            super(null, thrown, false, false);
+            this.thrown = thrown;
+        }
+    }
+
+    Worker(
+            Instances instances,
+            Optional<EventStore> domain,
+            Position after,
+            int atOnce,
+            CommandBus bus,
+            Executor executor,
+            Delivery.Timer timer,
+            Consumer<? super SagaFailure> listener) {
+        this.instances = instances;
+        this.index = instances.index;
+        this.archive = instances.archive();
+        this.lock = instances.lock;
+        this.ended = lock.newCondition();
+        this.domain = domain;
+        this.followed = after;
+        this.atOnce = atOnce;
+        this.bus = bus;
+        this.executor = executor;
+        this.timer = timer;
+        this.listener = listener;
+        var types = new LinkedHashSet<Class<?>>();
+        instances.scripts().all().forEach(script -> {
+            types.addAll(script.starters());
+            types.addAll(script.triggers());
+        });
+        for (int i = 0; i < atOnce; i++) {
+            free.add(new Task());
+        }
+        this.events = types.stream().map(type -> EventQuery.types(type)).reduce(EventQuery::or);
+    }
+
+    /** Follows first and looks at the logs then, so that no append falls between the two. */
+    void start() {
+        instances.hold(true);
+        subscriptions.add(archive.log().onAppend(last -> {
+            if (last.isAfter(instances.folded())) {
+                signal();
+            }
+        }));
+        domain.filter(store -> events.isPresent())
+                .ifPresent(store -> subscriptions.add(store.onAppend(last -> {
+                    if (last.isAfter(followed)) {
+                        signal();
+                    }
+                })));
+        lock.lock();
+        try {
+            index.run(instances.name());
+        } finally {
+            lock.unlock();
+        }
+        signal();
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    void close() {
+        closed = true;
+        instances.hold(false);
+        subscriptions.forEach(EventStore.Subscription::close);
+        boolean over = false;
+        lock.lock();
+        try {
+            index.run("");
+            if (threads.contains(Thread.currentThread())) {
+                leftToTask = true;
+                return;
+            }
+            while (!threads.isEmpty()) {
+                ended.await();
+            }
+            over = true;
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+        } finally {
+            lock.unlock();
+        }
+        if (over) {
+            leave();
+        }
+    }
+
+    /** Ends it, when no task runs any more. */
+    private void leave() {
+        try {
+            giveBack();
+            if (found) {
+                instances.refresh();
+                instances.save(followed.value(), true);
+            }
+        } catch (Throwable thrown) { // what was not given back ends by itself
+            tell(thrown);
+        }
+    }
+
+    /** Gives back what was to be dispatched, and will not be here. */
+    private void giveBack() {
+        List<Entry> held;
+        lock.lock();
+        try {
+            held = index.all().stream()
+                    .filter(entry -> entry.ready && entry.engine.equals(instances.name()) && !entry.state.isEnd())
+                    .toList();
+        } finally {
+            lock.unlock();
+        }
+        for (var entry : held) {
+            var live = instances.enter(entry);
+            try {
+                instances.turn(
+                        entry,
+                        live,
+                        (story, trouble) -> story.engine.equals(instances.name())
+                                ? instances.turn(story, Archive.input(Cause.RELEASED, ""), Optional.empty(), "")
+                                : null);
+            } finally {
+                instances.exit(entry, live, null);
+            }
+        }
+    }
+
+    // ---- looking
+
+    void signal() {
+        if (!closed && wanted.getAndIncrement() == 0) {
+            execute();
+        }
+    }
+
+    /** With `wanted` above zero, which is whose task this is. */
+    private void execute() {
+        try {
+            executor.execute(this::look);
+        } catch (Throwable refused) { // also an error: no thread could be had, for instance
+            wanted.set(0);
+            tell(refused);
+            pause();
+        }
+    }
+
+    private void look() {
+        looks.run(this::lookAndAgain);
+    }
+
+    private void lookAndAgain() {
+        int asked = wanted.get();
+        boolean more = false;
+        if (begin()) {
+            try {
+                more = lookOnce();
+            } catch (Throwable thrown) {
+                tell(thrown);
+                wanted.set(0);
+                pause();
+                return;
+            } finally {
+                end();
+            }
+        }
+        if (more || !wanted.compareAndSet(asked, 0)) {
+            execute(); // in a task of its own, so that others of the executor come in between
+        }
+    }
+
+    /** Says whether a task may begin. */
+    private boolean begin() {
+        lock.lock();
+        try {
+            if (!closed) {
+                threads.add(Thread.currentThread());
+            }
+            return !closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void end() {
+        boolean last;
+        lock.lock();
+        try {
+            threads.remove(Thread.currentThread());
+            ended.signalAll();
+            last = leftToTask && threads.isEmpty();
+        } finally {
+            lock.unlock();
+        }
+        if (last) {
+            leave();
+        }
+    }
+
+    /** Gives whether there is more to take in. */
+    private boolean lookOnce() {
+        instances.refresh();
+        if (!found) {
+            findPlace();
+            found = true;
+        }
+        renew();
+        boolean more = follow();
+        var now = instances.now();
+        lock.lock();
+        try {
+            index.wake(now);
+        } finally {
+            lock.unlock();
+        }
+        startTasks();
+        arm(now);
+        if (!more && !isPausing()) {
+            instances.save(followed.value(), false);
+        }
+        return more;
+    }
+
+    // ---- taking events in
+
+    /** Goes to where the domain's log was taken in before, by whoever. */
+    private void findPlace() {
+        var store = domain.orElse(null);
+        if (store == null) {
+            return;
+        }
+        long saved = instances.followed();
+        long place = saved >= 0 ? saved : Long.MAX_VALUE;
+        if (saved < 0) {
+            lock.lock();
+            try {
+                for (var script : instances.scripts().all()) {
+                    var types = new LinkedHashSet<>(script.starters());
+                    types.addAll(script.triggers());
+                    for (var type : types) {
+                        for (var below : store.catalog().typesBelow(type)) {
+                            var last = index.source(script.name(), store.catalog().nameOf(below));
+                            place = Math.min(place, Math.max(0, last - 1)); // it may concern others too
+                        }
+                    }
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+        var head = store.head();
+        if (place > followed.value() && place <= head.value()) {
+            followed = Position.of(place);
+        }
+    }
+
+    /** Takes some events in; gives whether there may be more. */
+    private boolean follow() {
+        var query = events.orElse(null);
+        var store = domain.orElse(null);
+        if (query == null || store == null) {
+            return false;
+        }
+        var chunk = new ArrayList<RecordedEvent>();
+        Position end;
+        boolean more = false;
+        try (var found = store.read(query, ReadOptions.forwards().after(followed).limit(CHUNK + 1L))) {
+            end = found.head();
+            while (!more && found.advance()) {
+                // an event may be read as several of one position, which belong together
+                if (chunk.size() >= CHUNK && found.position().isAfter(chunk.get(chunk.size() - 1).position())) {
+                    end = chunk.get(chunk.size() - 1).position();
+                    more = true;
+                } else {
+                    chunk.add(found.recorded());
+                }
+            }
+        }
+        for (var event : chunk) {
+            if (closed) {
+                return false;
+            }
+            takeIn(event);
+            startTasks();
+        }
+        if (end.isAfter(followed)) {
+            followed = end;
+        }
+        return more;
+    }
+
+    private void takeIn(RecordedEvent event) {
+        for (var script : instances.scripts().all()) {
+            if (isPassed(script, event)) {
+                continue;
+            }
+            var starter = script.starter(event.event());
+            if (starter != null && instances.scripts().isNewest(script)) {
+                var key = key(script, starter, event);
+                if (key != null) {
+                    start(script, key, event);
+                }
+            }
+            var trigger = script.trigger(event.event());
+            if (trigger != null) {
+                var key = key(script, trigger.key(), event);
+                if (key != null) {
+                    take(script, key, trigger.step(), event);
+                }
+            }
+        }
+    }
+
+    /** Says whether somebody has dealt with it for all instances: whoever takes events in does so in their order. */
+    private boolean isPassed(Script<?> script, RecordedEvent event) {
+        lock.lock();
+        try {
+            return index.source(script.name(), event.name()) > event.position().value();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private @Nullable String key(Script<?> script, Function<Object, ?> function, RecordedEvent event) {
+        try {
+            return script.key(function, event.event());
+        } catch (Throwable thrown) {
+            Script.throwIfFatal(thrown);
+            tell(new SagaFailure(
+                    instances.name(), Optional.of(script.name()), Optional.empty(), "", false, thrown));
+            return null;
+        }
+    }
+
+    private void start(Script<?> script, String key, RecordedEvent event) {
+        var begun = instances.begin(
+                script,
+                key,
+                event.event(),
+                event.name(),
+                event.position().value(),
+                event.metadata().id().orElse(""),
+                turn -> tellIfParked(script.name(), key, turn));
+        if (begun == Begun.BEFORE && script.trigger(event.event()) == null) {
+            instances.ignore();
+        }
+    }
+
+    private void take(Script<?> script, String key, String step, RecordedEvent event) {
+        var entry = instances.find(script.name(), key);
+        if (entry == null) {
+            instances.refresh(); // another engine may have started it
+            entry = instances.find(script.name(), key);
+        }
+        if (entry == null) {
+            instances.ignore();
+            return;
+        }
+        if (instances.scripts().choose(entry.saga, entry.version) != script) {
+            return; // to another version the event may mean something else
+        }
+        var live = instances.enter(entry);
+        Turn<?> turn;
+        try {
+            turn = instances.turn(entry, live, (story, trouble) -> taken(story, trouble, step, event));
+            if (turn != null) {
+                lineIfReady(entry);
+            }
+        } finally {
+            instances.exit(entry, live, null);
+        }
+        tellIfParked(entry, turn);
+    }
+
+    private @Nullable Turn<?> taken(Story<?> story, @Nullable String trouble, String step, RecordedEvent event) {
+        long source = event.position().value();
+        if (story.source >= source) {
+            return null;
+        }
+        if (!story.waitsFor(step)) {
+            instances.ignore();
+            return null;
+        }
+        var causation = event.metadata().id().orElse("");
+        if (trouble != null) {
+            var turn = instances.turn(
+                    story, new Input(Cause.EVENT, "", false, 0, "", source, trouble), Optional.empty(), causation);
+            turn.park("The event \"" + event.name() + "\", or what follows from it, could not be stored: " + trouble);
+            return turn;
+        }
+        var input = new Input(Cause.EVENT, step, false, 0, event.name(), source, "");
+        return Instances.gone(instances.turn(story, input, Optional.of(event.event()), causation));
+    }
+
+    /** Has a task look at an instance that somebody else may be at. */
+    private void lineIfReady(Entry entry) {
+        lock.lock();
+        try {
+            if (entry.ready && entry.engine.equals(instances.name())) {
+                index.line(entry);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    // ---- tasks
+
+    /** Starts tasks for what is in line. */
+    private void startTasks() {
+        while (true) {
+            Task task;
+            lock.lock();
+            try {
+                int idle = atOnce - free.size() - working;
+                if (closed || free.isEmpty() || idle >= index.inLine()) {
+                    return;
+                }
+                task = free.remove(free.size() - 1);
+            } finally {
+                lock.unlock();
+            }
+            if (!task.execute()) {
+                return;
+            }
+        }
+    }
+
+    /** One of those that have instances go on. It is free, or given to the executor, or runs. */
+    private final class Task implements Runnable {
+
+        private final Trampoline runs = new Trampoline();
+
+        boolean execute() {
+            try {
+                executor.execute(this);
+                return true;
+            } catch (Throwable refused) {
+                setFree();
+                tell(refused);
+                pause();
+                return false;
+            }
+        }
+
+        private void setFree() {
+            lock.lock();
+            try {
+                free.add(this);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public void run() {
+            runs.run(() -> {
+                if (!begin()) {
+                    setFree();
+                    return;
+                }
+                boolean more;
+                try {
+                    more = workOn();
+                } finally {
+                    end();
+                }
+                if (more) {
+                    execute(); // in a task of its own, so that others of the executor come in between
+                }
+            });
+        }
+
+        /** Has instances go on until none is in line, and then is free, or there were many; gives whether there were. */
+        private boolean workOn() {
+            for (int i = 0; i < CHUNK; i++) {
+                Entry entry;
+                lock.lock();
+                try {
+                    entry = closed ? null : index.takeRunnable();
+                    if (entry == null) {
+                        free.add(this); // under the lock under which none was there
+                        return false;
+                    }
+                    working++;
+                } finally {
+                    lock.unlock();
+                }
+                goOn(entry);
+                if (Thread.currentThread().isInterrupted()) {
+                    return true; // the executor wants its thread back
+                }
+            }
+            return true;
+        }
+    }
+
+    private void goOn(Entry entry) {
+        var live = Instances.live(entry);
+        boolean well = false;
+        try {
+            goOn(entry, live);
+            well = true;
+        } catch (Throwable thrown) {
+            var cause = thrown instanceof Abandoned abandoned ? abandoned.thrown : thrown;
+            tell(new SagaFailure(
+                    instances.name(), Optional.of(entry.saga), Optional.of(entry.key), "", true, cause));
+        } finally {
+            lock.lock();
+            try {
+                working--;
+                index.exit(entry, live, well ? null : instances.now().plus(PAUSE));
+            } finally {
+                lock.unlock();
+            }
+        }
+        arm(instances.now());
+    }
+
+    /** Has an instance go on as far as it goes without waiting. */
+    private void goOn(Entry entry, Live live) {
+        Turn<?> turn;
+        Job job;
+        live.lock.lock();
+        try {
+            turn = instances.turn(entry, live, this::due);
+            job = pick(entry, live);
+        } finally {
+            live.lock.unlock();
+        }
+        tellIfParked(entry, turn);
+        while (job != null) {
+            job = carryOut(entry, live, job);
+        }
+    }
+
+    /** What follows from the time, and from that nobody has it. */
+    private @Nullable Turn<?> due(Story<?> story, @Nullable String trouble) {
+        var now = instances.now();
+        if (story.ended != null || story.parked) {
+            return null;
+        }
+        boolean ready = !story.ready().isEmpty();
+        if (ready && instances.isOthers(story, now)) {
+            return null;
+        }
+        var turn = due(story, Archive.input(Cause.DUE, ""));
+        if (trouble != null) {
+            turn.park("What follows could not be stored: " + trouble);
+        } else {
+            Instances.gone(turn);
+        }
+        if (!turn.isEmpty()) {
+            return turn;
+        }
+        boolean own = story.engine.equals(instances.name()) && now.isBefore(story.until);
+        return ready && !own
+                ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
+                : null;
+    }
+
+    private <S> Turn<S> due(Story<S> story, Input input) {
+        var turn = instances.turn(story, input, Optional.empty(), "");
+        story.script.due(turn);
+        return turn;
+    }
+
+    /** With the Live's lock: takes a command that is to be dispatched and is not yet. */
+    private @Nullable Job pick(Entry entry, Live live) {
+        lock.lock();
+        try {
+            live.again = false; // whoever makes something ready from here on sets it
+        } finally {
+            lock.unlock();
+        }
+        var story = live.story;
+        if (story == null || closed || instances.isOthers(story, instances.now())) {
+            return null;
+        }
+        Job job = null;
+        boolean more = false;
+        for (var act : story.ready()) {
+            var name = act.step + (act.undo ? "/undo" : "");
+            if (live.flying.contains(name)) {
+                continue;
+            }
+            if (job != null) {
+                more = true;
+                break;
+            }
+            live.flying.add(name);
+            job = new Job(
+                    new Flight(entry, live, name),
+                    act.step,
+                    act.undo,
+                    act.attempt,
+                    act.fresh,
+                    act.deadline,
+                    act.position,
+                    act.command,
+                    story.script.unsure(act.step),
+                    act.causation);
+            act.fresh = false;
+        }
+        lock.lock();
+        try {
+            if (job != null) {
+                flights.add(job.flight());
+            }
+            if (more) {
+                index.line(entry);
+            }
+        } finally {
+            lock.unlock();
+        }
+        return job;
+    }
+
+    /** Dispatches a command and writes what became of it; gives the next. */
+    private @Nullable Job carryOut(Entry entry, Live live, Job job) {
+        Turn<?> late = null;
+        Turn<?> turn;
+        Job next;
+        Outcome outcome;
+        boolean told = false;
+        try {
+            startTasks(); // where there is more to do at once
+            armForRenewal(entry);
+            outcome = dispatch(job);
+            live.lock.lock();
+            try {
+                if (!job.deadline().equals(Story.NONE) && !job.deadline().isAfter(instances.now())) {
+                    late = instances.turn(entry, live, this::due); // before what came after it
+                }
+                land(job);
+                turn = write(entry, live, job, outcome);
+                told = true;
+                next = pick(entry, live);
+            } finally {
+                live.lock.unlock();
+            }
+        } finally {
+            if (!told) {
+                forget(entry, live, job);
+            }
+        }
+        tellIfParked(entry, late);
+        tell(entry, job, outcome, turn);
+        return next;
+    }
+
+    private void land(Job job) {
+        job.flight().live().flying.remove(job.flight().act());
+        lock.lock();
+        try {
+            flights.remove(job.flight());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Sees to it that a command of which nothing was told is dispatched again as one that may have taken effect. */
+    private void forget(Entry entry, Live live, Job job) {
+        live.lock.lock();
+        try {
+            land(job);
+            live.story = null;
+            lock.lock();
+            try {
+                entry.own = false;
+            } finally {
+                lock.unlock();
+            }
+        } finally {
+            live.lock.unlock();
+        }
+    }
+
+    private Outcome dispatch(Job job) {
+        Command<?> command = job.command();
+        if (command == null) {
+            try {
+                command = archive.command(job.position());
+            } catch (UnknownEventException | UnreadableEventException | IllegalStateException unreadable) {
+                return Outcome.stuck(unreadable);
+            }
+        }
+        try {
+            return Outcome.returned(bus.dispatch(command, metadata(job)));
+        } catch (Throwable thrown) {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new Abandoned(thrown);
+            }
+            Script.throwIfFatal(thrown);
+            return Outcome.thrown(thrown, command, job.unsure());
+        }
+    }
+
+    private static Metadata metadata(Job job) {
+        var metadata = Metadata.withId(job.id()).with(Metadata.CORRELATION, job.instance());
+        return job.causation().isEmpty() ? metadata : metadata.with(Metadata.CAUSATION, job.causation());
+    }
+
+    /** Writes what became of a command; a store that fails is tried again, as the command would be dispatched again. */
+    private @Nullable Turn<?> write(Entry entry, Live live, Job job, Outcome outcome) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return instances.turn(entry, live, (story, trouble) -> told(story, trouble, job, outcome));
+            } catch (RuntimeException away) {
+                if (attempt == TRIES) {
+                    throw away;
+                }
+            }
+        }
+    }
+
+    private @Nullable Turn<?> told(Story<?> story, @Nullable String trouble, Job job, Outcome outcome) {
+        var act = (job.undo() ? story.undos : story.acts).get(job.step());
+        if (act == null || !act.is(Progress.READY) || act.attempt != job.attempt()) {
+            return null; // somebody else has dispatched it too, and told
+        }
+        boolean others = !story.engine.isEmpty() && !story.engine.equals(instances.name());
+        return outcome.told(
+                story, act, !job.first() || others, job.id(), instances.now(), archive::nameOf, trouble);
+    }
+
+    private void tell(Entry entry, Job job, Outcome outcome, @Nullable Turn<?> turn) {
+        var thrown = outcome.thrown();
+        if (turn == null) {
+            return;
+        }
+        if (thrown != null) {
+            boolean again = turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
+            tell(new SagaFailure(
+                    instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), again, thrown));
+        } else {
+            tellIfParked(entry, turn);
+        }
+    }
+
+    private void tellIfParked(Entry entry, @Nullable Turn<?> turn) {
+        if (turn != null) {
+            tellIfParked(entry.saga, entry.key, turn);
+        }
+    }
+
+    private void tellIfParked(String saga, String key, Turn<?> turn) {
+        for (var output : turn.outputs()) {
+            if (output.effect() == Effect.PARK) {
+                tell(new SagaFailure(
+                        instances.name(),
+                        Optional.of(saga),
+                        Optional.of(key),
+                        turn.story().step(),
+                        false,
+                        new IllegalStateException(output.reason())));
+            }
+        }
+    }
+
+    // ---- holding
+
+    /** Has the instances for longer whose commands take long. */
+    private void renew() {
+        List<Flight> all;
+        lock.lock();
+        try {
+            all = List.copyOf(flights);
+        } finally {
+            lock.unlock();
+        }
+        var seen = new HashSet<Entry>();
+        for (var flight : all) {
+            var entry = flight.entry();
+            if (seen.add(entry) && isDue(entry) && flight.live().lock.tryLock()) {
+                try {
+                    instances.turn(
+                            entry,
+                            flight.live(),
+                            (story, trouble) -> !flight.live().flying.isEmpty()
+                                            && story.engine.equals(instances.name())
+                                    ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
+                                    : null);
+                } finally {
+                    flight.live().lock.unlock();
+                }
+            }
+        }
+    }
+
+    private boolean isDue(Entry entry) {
+        lock.lock();
+        try {
+            return entry.engine.equals(instances.name()) && !renewal(entry).isAfter(instances.now());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private Instant renewal(Entry entry) {
+        return entry.until.minus(instances.lease().dividedBy(2));
+    }
+
+    // ---- waking
+
+    private void armForRenewal(Entry entry) {
+        var now = instances.now();
+        Instant renewal;
+        lock.lock();
+        try {
+            renewal = entry.engine.equals(instances.name()) ? renewal(entry) : null;
+        } finally {
+            lock.unlock();
+        }
+        if (renewal != null) {
+            armAt(now, renewal);
+        }
+    }
+
+    /** Has the timer wake when the next time comes, or an instance is to be had for longer, unless it does so sooner. */
+    private void arm(Instant now) {
+        Instant soonest;
+        lock.lock();
+        try {
+            soonest = index.nextDue();
+            for (var flight : flights) {
+                var entry = flight.entry();
+                if (entry.engine.equals(instances.name())) {
+                    var renewal = renewal(entry);
+                    soonest = soonest == null || renewal.isBefore(soonest) ? renewal : soonest;
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (soonest != null) {
+            armAt(now, soonest);
+        }
+    }
+
+    private void armAt(Instant now, Instant soonest) {
+        Instant at;
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            var latest = now.plus(LOOK_AFTER);
+            at = soonest.isBefore(now) ? now : soonest.isAfter(latest) ? latest : soonest;
+            var before = armed;
+            if (before != null && before.isAfter(now) && !at.isBefore(before)) {
+                return; // one that should have come, and has not, is late, or the clock was put forward
+            }
+            armed = at;
+        } finally {
+            lock.unlock();
+        }
+        try {
+            timer.schedule(Duration.between(now, at), () -> {
+                disarm(at);
+                signal();
+            });
+        } catch (Throwable refused) {
+            disarm(at);
+            tell(refused);
+        }
+    }
+
+    private void disarm(Instant at) {
+        lock.lock();
+        try {
+            if (at.equals(armed)) {
+                armed = null;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Looks again a little later, after a failure. */
+    private void pause() {
+        lock.lock();
+        try {
+            if (closed || pausing) {
+                return;
+            }
+            pausing = true;
+        } finally {
+            lock.unlock();
+        }
+        try {
+            timer.schedule(PAUSE, () -> {
+                resume();
+                signal();
+            });
+        } catch (Throwable refused) {
+            resume();
+            tell(refused);
+        }
+    }
+
+    private boolean isPausing() {
+        lock.lock();
+        try {
+            return pausing;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void resume() {
+        lock.lock();
+        try {
+            pausing = false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void tell(Throwable cause) {
+        tell(new SagaFailure(instances.name(), Optional.empty(), Optional.empty(), "", true, cause));
+    }
+
+    private void tell(SagaFailure failure) {
+        try {
+            listener.accept(failure);
+        } catch (Throwable further) {
+            further.addSuppressed(failure.cause());
+            var thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+        }
+    }
+}

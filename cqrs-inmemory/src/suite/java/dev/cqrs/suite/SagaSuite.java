@@ -1,0 +1,1298 @@
+package dev.cqrs.suite;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.saga.ProcessManager;
+import dev.cqrs.saga.Reaction;
+import dev.cqrs.saga.Saga;
+import dev.cqrs.saga.SagaEngine;
+import dev.cqrs.saga.SagaEngine.Cancellation;
+import dev.cqrs.saga.SagaEngine.Filter;
+import dev.cqrs.saga.SagaEvent;
+import dev.cqrs.saga.SagaFailure;
+import dev.cqrs.saga.SagaInstance;
+import dev.cqrs.saga.SagaInstance.State;
+import dev.cqrs.saga.SagaTimeoutException;
+import dev.cqrs.suite.Parts.Do;
+import dev.cqrs.suite.Parts.Known;
+import dev.cqrs.suite.Parts.Ordered;
+import dev.cqrs.suite.Parts.Packed;
+import dev.cqrs.suite.Parts.Receipt;
+import dev.cqrs.suite.Parts.Weighed;
+import dev.cqrs.testing.CrashPoints;
+import dev.cqrs.testing.SeededScheduler;
+import dev.cqrs.testing.SimulatedCrash;
+import dev.cqrs.testing.VirtualClock;
+import java.io.UncheckedIOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Executor;
+import java.util.function.BiConsumer;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * What sagas and process managers do, over logs of the extending class. Time is virtual and the order of tasks a seed's.
+ */
+@Timeout(120)
+public abstract class SagaSuite {
+
+    private static final Instant START = Instant.parse("2026-01-05T09:00:00Z");
+    private static final Duration MINUTE = Duration.ofMinutes(1);
+
+    protected VirtualClock clock = new VirtualClock(START);
+    protected SeededScheduler executor = new SeededScheduler(7, clock);
+    protected EventStore operations;
+    protected EventStore domain;
+    private final List<SagaFailure> failures = new ArrayList<>();
+    private final List<String> ran = new ArrayList<>();
+    private final List<Metadata> metadata = new ArrayList<>();
+    private BiConsumer<Do, Metadata> before = (command, data) -> {};
+
+    @SuppressWarnings("NullAway.Init") // opened before each test
+    protected SagaSuite() {}
+
+    /** Makes a log without events, by turns that of operations and the domain's. */
+    protected abstract EventStore emptyLog(Catalog catalog, Clock clock);
+
+    /** Makes a store without checkpoints, which knows the class of "sagas". */
+    protected abstract CheckpointStore emptyCheckpoints();
+
+    /** How many seeds the explorations try. */
+    protected int seeds() {
+        return 40;
+    }
+
+    @BeforeEach
+    void open_empty_logs() {
+        open(new SeededScheduler(7, clock));
+    }
+
+    private void open(SeededScheduler scheduler) {
+        executor = scheduler;
+        clock = scheduler.clock();
+        operations = emptyLog(Parts.operations(), clock);
+        domain = emptyLog(Parts.domain(), clock);
+        ran.clear();
+        failures.clear();
+    }
+
+    private static Saga.Builder<Known> job() {
+        return Saga.named("job", Parts.KNOWN).startedBy(Ordered.class, Ordered::job);
+    }
+
+    /** Three steps, each with a compensation. */
+    private static Saga.Builder<Known> three(Saga.Builder<Known> saga) {
+        return saga.step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
+                .undo(known -> known.part("undo a"))
+                .step("b", known -> known.part("b"))
+                .undo(known -> known.part("undo b"))
+                .step("c", known -> known.part("c"))
+                .undo(known -> known.part("undo c"));
+    }
+
+    private SagaEngine.Builder engine(Saga<?>... sagas) {
+        var builder =
+                SagaEngine.builder(operations, clock).domain(domain).lease(Duration.ofSeconds(30));
+        for (var saga : sagas) {
+            builder.add(saga);
+        }
+        return builder;
+    }
+
+    private SagaEngine start(Saga<?>... sagas) {
+        return start(engine(sagas));
+    }
+
+    private SagaEngine start(SagaEngine.Builder builder) {
+        var engine = builder.build();
+        engine.start(bus(domain), executor, executor::schedule, failures::add);
+        return engine;
+    }
+
+    private CommandBus bus(EventStore domain) {
+        return Parts.bus(domain, (command, data) -> {
+            ran.add(data.id().orElseThrow());
+            metadata.add(data);
+            before.accept(command, data);
+        });
+    }
+
+    private void order(String job) {
+        Parts.append(domain, new Ordered(job));
+    }
+
+    private List<String> done() {
+        return Parts.done(domain, "j");
+    }
+
+    private static SagaInstance find(SagaEngine engine) {
+        return engine.find("job", "j").orElseThrow();
+    }
+
+    private static State state(SagaEngine engine) {
+        return find(engine).state();
+    }
+
+    private void failAt(String part, int times) {
+        failAt(part, times, new IllegalStateException("out of order"));
+    }
+
+    private void failAt(String part, int times, RuntimeException thrown) {
+        var left = new int[] {times};
+        before = (command, data) -> {
+            if (command.part().equals(part) && left[0]-- > 0) {
+                throw thrown;
+            }
+        };
+    }
+
+    // ---- forwards
+
+    @Test
+    void a_saga_of_three_steps_is_four_appends_and_its_commands_have_ids_that_tell_where_they_come_from() {
+        try (var engine = start(three(job()).build())) {
+            domain.append(
+                    List.of(new Ordered("j")),
+                    dev.cqrs.eventstore.AppendCondition.none(),
+                    Metadata.withId("request-1"));
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(metadata).allSatisfy(data -> assertThat(data.correlation()).contains("job/j"));
+            assertThat(metadata.stream().map(data -> data.causation().orElseThrow()))
+                    .containsExactly("request-1", "job/j/a/1", "job/j/b/1");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            try (var marks = operations.read(EventQuery.types(SagaEvent.class))) {
+                assertThat(marks.toList()).hasSize(4);
+            }
+            var status = engine.status();
+            assertThat(status.count(State.COMPLETED)).isEqualTo(1);
+            assertThat(status.count(State.RUNNING)).isZero();
+            assertThat(failures).isEmpty();
+        }
+    }
+
+    @Test
+    void many_sagas_run_beside_each_other_and_nothing_is_written_when_all_have_ended() {
+        try (var engine = start(three(job()).build())) {
+            for (int i = 0; i < 50; i++) {
+                order("j" + i);
+            }
+            executor.runAll();
+            var head = operations.head();
+            executor.runFor(Duration.ofHours(5));
+
+            assertThat(operations.head()).isEqualTo(head);
+            assertThat(engine.status().count(State.COMPLETED)).isEqualTo(50);
+            for (int i = 0; i < 50; i++) {
+                assertThat(Parts.done(domain, "j" + i)).containsExactly("a", "b", "c");
+            }
+        }
+    }
+
+    @Test
+    void a_second_event_that_starts_it_starts_no_other() {
+        try (var engine = start(three(job()).build())) {
+            order("j");
+            order("j");
+            executor.runAll();
+            order("j");
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(engine.status().ignored()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void steps_that_are_given_together_are_all_done_before_the_next_one_begins() {
+        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+                        .step("b", known -> known.part("b"))
+                        .await("packed", Packed.class, Packed::job))
+                .step("c", known -> known.part("c"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(done()).containsExactlyInAnyOrder("a", "b");
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+            assertThat(find(engine).step()).isEqualTo("packed");
+
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).endsWith("c").hasSize(3);
+        }
+    }
+
+    @Test
+    void an_event_that_comes_before_its_step_is_kept_and_the_state_knows_it() {
+        var saga = job().step("a", known -> known.part("a"))
+                .await("weighed", Weighed.class, Weighed::job)
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> new Do(known.job(), "b " + known.receipts()))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(find(engine).step()).isEqualTo("weighed");
+            Parts.append(domain, new Packed("j"));
+            Parts.append(domain, new Weighed("j"));
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b [packed, weighed]");
+            assertThat(engine.status().ignored()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void an_event_for_a_saga_that_has_ended_or_never_began_is_ignored_and_counted() {
+        var saga = job().await("packed", Packed.class, Packed::job).build();
+        try (var engine = start(saga)) {
+            Parts.append(domain, new Packed("j"));
+            order("j");
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            assertThat(engine.status().ignored()).isEqualTo(2);
+            assertThat(failures).isEmpty();
+        }
+    }
+
+    // ---- backwards
+
+    @Test
+    void what_took_effect_is_undone_in_reverse_when_a_step_is_refused_which_is_not_tried_again() {
+        var saga = three(job().retry(MINUTE)).step("d", known -> known.part("d!")).build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(ran).contains("job/j/b/undo-1").filteredOn("job/j/d/1"::equals).hasSize(1);
+            assertThat(ran).doesNotContain("job/j/d/2");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(find(engine).reason()).isEqualTo("Step \"d\" has failed: not this one");
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.step()).isEqualTo("d");
+                assertThat(failure.again()).isFalse();
+            });
+        }
+    }
+
+    @Test
+    void a_step_that_fails_is_tried_again_under_another_id_after_each_delay_and_then_the_saga_goes_back() {
+        var saga = three(job().retry(Duration.ofSeconds(1), Duration.ofSeconds(5))).build();
+        failAt("c", 2);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(ran).endsWith("job/j/c/1", "job/j/c/2", "job/j/c/3");
+            assertThat(clock.instant()).isAfterOrEqualTo(START.plusSeconds(6));
+
+            failAt("b", 3);
+            order("k");
+            executor.runAll();
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "undo a");
+            assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_step_without_a_compensation_has_nothing_to_be_undone() {
+        var saga = job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .step("b", known -> known.part("b"))
+                .step("c", known -> known.part("c!"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void of_steps_together_those_that_are_under_way_end_before_what_took_effect_is_undone() {
+        var saga = job().together(all -> all.step("a", known -> known.part("a"))
+                        .undo(known -> known.part("undo a"))
+                        .step("b", known -> known.part("b!"))
+                        .step("c", known -> known.part("c"))
+                        .undo(known -> known.part("undo c"))
+                        .await("packed", Packed.class, Packed::job))
+                .build();
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            try (var engine = start(engine(saga).atOnce(3))) {
+                order("j");
+                executor.runAll();
+                assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+                var all = done();
+                assertThat(all).hasSize(4);
+                assertThat(all.subList(0, 2)).containsExactlyInAnyOrder("a", "c");
+                assertThat(all.subList(2, 4)).containsExactly("undo " + all.get(1), "undo " + all.get(0));
+            }
+        });
+    }
+
+    @Test
+    void a_compensation_that_fails_is_tried_again_and_then_parked_and_goes_on_when_it_is_resumed() {
+        var saga = three(job().retry(Duration.ofSeconds(1))).step("d", known -> known.part("d!")).build();
+        failAt("undo b", 3);
+        try (var engine = start(saga)) {
+            order("j");
+            order("k");
+            executor.runAll();
+            var parked = engine.list(Filter.all().in(State.PARKED), 10);
+            assertThat(parked).singleElement().satisfies(instance -> {
+                assertThat(instance.step()).isEqualTo("b");
+                assertThat(instance.reason())
+                        .startsWith("the compensation of step \"b\" has failed")
+                        .contains("out of order");
+            });
+            assertThat(engine.status().count(State.COMPENSATED)).isEqualTo(1); // the other one
+            var key = parked.get(0).key();
+            assertThat(Parts.done(domain, key)).containsExactly("a", "b", "c", "undo c");
+
+            assertThat(engine.resume("job", key)).isTrue();
+            executor.runAll();
+
+            assertThat(Parts.done(domain, key)).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(engine.find("job", key).orElseThrow().state()).isEqualTo(State.COMPENSATED);
+            assertThat(engine.resume("job", key)).isFalse();
+        }
+    }
+
+    @Test
+    void a_compensation_that_is_left_out_is_told_and_the_saga_is_never_said_to_be_compensated() {
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        failAt("undo b", 100);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+
+            assertThat(engine.skip("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo a");
+            assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
+            assertThat(find(engine).skipped()).containsExactly("undo of b");
+            assertThat(engine.skip("job", "j")).isFalse();
+            assertThat(engine.status().count(State.COMPENSATED)).isZero();
+        }
+    }
+
+    // ---- not known
+
+    @Test
+    void where_it_is_not_known_whether_a_step_took_effect_the_same_id_is_tried_again_and_then_it_is_parked() {
+        var saga = three(job().retry(Duration.ofSeconds(1)).unsure(UncheckedIOException.class))
+                .build();
+        failAt("b", 2, new IllegalStateException("outer", new UncheckedIOException(new java.io.IOException("cut"))));
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/b/1");
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("not known whether step \"b\" took effect");
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.UNSURE);
+
+            assertThat(engine.retry("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(3);
+        }
+    }
+
+    @Test
+    void a_command_without_a_handler_parks_its_saga_alone_and_goes_on_when_there_is_one() {
+        record Unhandled(String job) implements Command<String> {}
+        var catalog = SagaEngine.catalog(Catalog.builder())
+                .event("ordered", Ordered.class)
+                .event("packed", Packed.class)
+                .event("weighed", Weighed.class)
+                .event("receipt", Receipt.class)
+                .event("do", Do.class)
+                .event("unhandled", Unhandled.class)
+                .build();
+        operations = emptyLog(catalog, clock);
+        emptyLog(Parts.domain(), clock);
+        var saga = job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .step("b", known -> new Unhandled(known.job()))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("No handler for");
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.skip("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
+            assertThat(done()).containsExactly("a");
+        }
+    }
+
+    @Test
+    void a_function_that_throws_parks_its_saga_alone_and_a_key_function_that_does_is_told() {
+        var broken = new boolean[] {true};
+        var state = Fold.from(new Known("", List.of())).on(Ordered.class, (known, e) -> {
+            if (broken[0] && e.job().equals("fold")) {
+                throw new IllegalArgumentException("bad fold");
+            }
+            return new Known(e.job(), List.of());
+        });
+        var saga = Saga.named("job", state)
+                .startedBy(Ordered.class, e -> {
+                    if (e.job().equals("key")) {
+                        throw new IllegalArgumentException("bad key");
+                    }
+                    return e.job();
+                })
+                .step("a", known -> known.part("a"), (known, text) -> {
+                    if (broken[0] && known.job().equals("result")) {
+                        throw new IllegalArgumentException("bad result");
+                    }
+                    return new Receipt(text);
+                })
+                .step("b", known -> {
+                    if (broken[0] && known.job().equals("command")) {
+                        throw new IllegalArgumentException("bad command");
+                    }
+                    return known.part("b");
+                })
+                .build();
+        try (var engine = start(saga)) {
+            for (var job : List.of("fold", "key", "result", "command", "good")) {
+                order(job);
+            }
+            executor.runAll();
+            assertThat(Parts.done(domain, "good")).containsExactly("a", "b");
+            assertThat(engine.status().count(State.PARKED)).isEqualTo(3);
+            for (var job : List.of("fold", "result", "command")) {
+                assertThat(engine.find("job", job).orElseThrow().reason()).contains("bad " + job);
+            }
+            assertThat(engine.find("job", "key")).isEmpty();
+            assertThat(failures.stream().map(failure -> failure.cause().getMessage()))
+                    .contains("bad key")
+                    .hasSize(4);
+
+            broken[0] = false;
+            for (var job : List.of("fold", "result", "command")) {
+                assertThat(engine.resume("job", job)).isTrue();
+            }
+            executor.runAll();
+            for (var job : List.of("fold", "result", "command")) {
+                assertThat(Parts.done(domain, job)).containsExactly("a", "b");
+            }
+        }
+    }
+
+    @Test
+    void what_the_catalog_does_not_know_parks_the_saga() {
+        record Foreign() {}
+        var saga = job().step("a", known -> known.part("a"), (known, text) -> new Foreign())
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("does not know").contains("Foreign");
+        }
+    }
+
+    // ---- the pivot
+
+    @Test
+    void behind_the_pivot_there_is_no_way_back() {
+        var saga = three(job()).pivot("ship", known -> known.part("ship"))
+                .step("thank", known -> known.part("thank"))
+                .build();
+        failAt("thank", 1);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.TOO_LATE);
+
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b", "c", "ship", "thank");
+            assertThat(ran).endsWith("job/j/thank/1", "job/j/thank/2");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_pivot_that_fails_has_not_been_passed() {
+        var saga = three(job()).pivot("ship", known -> known.part("ship!")).build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    // ---- time
+
+    private static Saga<Known> waiting() {
+        return job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .await("packed", Packed.class, Packed::job)
+                .timeout(Duration.ofMinutes(30))
+                .step("b", known -> known.part("b"))
+                .build();
+    }
+
+    @Test
+    void a_step_that_is_not_done_in_its_time_has_failed() {
+        try (var engine = start(waiting())) {
+            order("j");
+            executor.runFor(Duration.ofMinutes(29));
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+            assertThat(find(engine).wake()).contains(START.plus(Duration.ofMinutes(30)));
+            executor.runFor(Duration.ofMinutes(2));
+
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(engine.status().ignored()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void a_step_that_is_done_in_its_time_has_no_timer_left() {
+        try (var engine = start(waiting())) {
+            order("j");
+            executor.runFor(Duration.ofMinutes(29));
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            executor.runFor(Duration.ofHours(2));
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_clock_that_jumps_has_each_timer_fire_once_also_when_the_engine_is_started_again() {
+        var engine = start(waiting());
+        order("j");
+        order("k");
+        executor.runFor(MINUTE);
+        clock.set(START.minus(Duration.ofHours(1)));
+        executor.runFor(Duration.ofMinutes(5));
+        assertThat(state(engine)).isEqualTo(State.WAITING);
+        engine.close();
+        clock.set(START.plus(Duration.ofHours(1)));
+        engine = start(waiting());
+        executor.runFor(Duration.ofMinutes(2));
+        clock.set(START.minus(Duration.ofHours(1)));
+        executor.runFor(Duration.ofHours(3));
+
+        for (var job : List.of("j", "k")) {
+            assertThat(Parts.done(domain, job)).containsExactly("a", "undo a");
+            assertThat(engine.history("job", job).lines().filter(line -> line.contains("its time is over")))
+                    .hasSize(1);
+        }
+        engine.close();
+    }
+
+    @Test
+    void a_jump_of_the_clock_is_noticed_within_a_minute() {
+        try (var engine = start(waiting())) {
+            order("j");
+            executor.runFor(MINUTE);
+            clock.set(START.plus(Duration.ofHours(1)));
+            executor.runFor(MINUTE.plusSeconds(1));
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void the_time_for_the_whole_counts_up_to_the_pivot() {
+        var saga = job().within(Duration.ofHours(1))
+                .step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .await("packed", Packed.class, Packed::job)
+                .pivot("ship", known -> known.part("ship"))
+                .await("weighed", Weighed.class, Weighed::job)
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            order("k");
+            executor.runFor(MINUTE);
+            Parts.append(domain, new Packed("k"));
+            executor.runFor(Duration.ofHours(2));
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(find(engine).reason()).contains("time given to the whole");
+            Parts.append(domain, new Weighed("k"));
+            executor.runAll();
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "ship");
+            assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void behind_the_pivot_an_event_that_does_not_come_in_its_time_parks_the_saga_until_it_does() {
+        var saga = job().pivot("ship", known -> known.part("ship"))
+                .await("packed", Packed.class, Packed::job)
+                .timeout(MINUTE)
+                .step("b", known -> known.part("b"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runFor(Duration.ofMinutes(5));
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("ship", "b");
+        }
+    }
+
+    @Test
+    void a_step_whose_time_ends_while_it_is_under_way_is_undone_once_it_is_known_that_it_took_effect() {
+        var saga = job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .timeout(MINUTE)
+                .step("b", known -> known.part("b"))
+                .build();
+        before = (command, data) -> {
+            if (command.part().equals("a")) {
+                clock.advance(Duration.ofMinutes(2));
+            }
+        };
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    // ---- operating
+
+    @Test
+    void a_cancelled_saga_is_compensated() {
+        try (var engine = start(waiting())) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(find(engine).reason()).isEqualTo("It was cancelled.");
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(engine.cancel("job", "nobody")).isEqualTo(Cancellation.UNKNOWN);
+            assertThat(engine.resume("job", "nobody")).isFalse();
+        }
+    }
+
+    @Test
+    void a_saga_that_is_cancelled_in_the_middle_of_a_step_undoes_that_too() {
+        var engines = new SagaEngine[1];
+        before = (command, data) -> {
+            if (command.part().equals("b")) {
+                assertThat(engines[0].cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            }
+        };
+        try (var engine = start(three(job()).build())) {
+            engines[0] = engine;
+            order("j");
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b", "undo b", "undo a");
+        }
+    }
+
+    @Test
+    void instances_are_listed_by_name_state_age_and_step() {
+        try (var engine = start(waiting())) {
+            order("j1");
+            executor.runFor(MINUTE);
+            order("j2");
+            order("j3");
+            executor.runFor(MINUTE);
+            assertThat(engine.list(Filter.all(), 10)).hasSize(3);
+            assertThat(engine.list(Filter.all().of("job").in(State.WAITING).at("packed"), 2))
+                    .hasSize(2);
+            assertThat(engine.list(Filter.all().startedBefore(START.plusSeconds(30)), 10))
+                    .singleElement()
+                    .satisfies(instance -> assertThat(instance.key()).isEqualTo("j1"));
+            assertThat(engine.list(Filter.all().at("a"), 10)).isEmpty();
+            assertThat(engine.list(Filter.all().of("other"), 10)).isEmpty();
+            assertThat(engine.status().count(State.WAITING)).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void the_history_of_an_instance_is_told_as_text_and_as_a_diagram() {
+        var saga = three(job().retry(Duration.ofSeconds(1))).step("d", known -> known.part("d!")).build();
+        failAt("b", 1, new IllegalStateException("out; of #order"));
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(engine.history("job", "j"))
+                    .contains(
+                            "started by ordered\n",
+                            "  a: do\n",
+                            "b failed: java.lang.IllegalStateException: out; of #order\n",
+                            "b: again at 2026-01-05T09:00:01Z\n",
+                            "b (attempt 2) took effect\n",
+                            "d was refused: not this one\n",
+                            "goes back\n",
+                            "undo of c: do\n",
+                            "ended: COMPENSATED\n");
+            assertThat(engine.diagram("job", "j"))
+                    .startsWith("sequenceDiagram\n")
+                    .contains(
+                            "E->>S: started by ordered\n",
+                            "S->>H: a: do\n",
+                            "H-->>S: a took effect\n",
+                            "out#59; of #35;order",
+                            "Note over S: COMPENSATED");
+            assertThat(engine.history("job", "nobody")).isEmpty();
+            assertThat(engine.diagram("job", "nobody")).isEmpty();
+        }
+    }
+
+    @Test
+    void waiting_for_an_end_tells_how_it_stands_if_it_does_not_come() throws InterruptedException {
+        try (var engine = start(waiting())) {
+            assertThatThrownBy(() -> engine.awaitEnded("job", "j", Duration.ZERO))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("has not begun");
+            order("j");
+            executor.runFor(MINUTE);
+            assertThatThrownBy(() -> engine.awaitEnded("job", "j", Duration.ZERO))
+                    .isInstanceOf(SagaTimeoutException.class)
+                    .hasMessageContaining("is WAITING at step \"packed\"");
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(engine.awaitEnded("job", "j", Duration.ZERO).state()).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void operators_need_no_engine_that_runs() {
+        failAt("b", 1);
+        var saga = job().pivot("a", known -> known.part("a"))
+                .step("b", known -> known.part("b"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            var other = engine(saga).name("console").build();
+            assertThat(other.resume("job", "j")).isTrue();
+            assertThat(other.begin("job", "k", new Ordered("k"))).isTrue();
+            assertThat(other.begin("job", "k", new Ordered("k"))).isFalse();
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "b");
+            assertThat(other.status().count(State.COMPLETED)).isEqualTo(2);
+        }
+    }
+
+    // ---- several engines
+
+    @Test
+    void two_engines_dispatch_each_command_once_and_share_the_work() {
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            var saga = three(job()).build();
+            try (var one = start(engine(saga).name("one"));
+                    var two = start(engine(saga).name("two"))) {
+                for (int i = 0; i < 10; i++) {
+                    order("j" + i);
+                    executor.runOne();
+                }
+                executor.runAll();
+                assertThat(ran).hasSize(30).doesNotHaveDuplicates();
+                assertThat(one.status().count(State.COMPLETED)).isEqualTo(10);
+                assertThat(two.status().count(State.COMPLETED)).isEqualTo(10);
+            }
+        });
+    }
+
+    @Test
+    void what_an_engine_has_that_is_gone_is_taken_over_when_its_time_is_over_under_the_same_ids() {
+        var saga = three(job()).build();
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (command.part().equals("b") && ran.size() == 2) {
+                crashes.restart(); // in the middle of it
+            }
+        };
+        startCrashing(engineOver(crashes, saga).name("one"), crashes);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1");
+        try (var two = start(engine(saga).name("two"))) {
+            executor.runFor(Duration.ofSeconds(20));
+            assertThat(ran).hasSize(2);
+            executor.runFor(Duration.ofSeconds(20));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/b/1", "job/j/c/1");
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(two)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void an_engine_that_is_started_again_under_its_name_goes_on_at_once() {
+        var saga = three(job()).build();
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (command.part().equals("b") && ran.size() == 2) {
+                crashes.restart();
+            }
+        };
+        startCrashing(engineOver(crashes, saga).name("one"), crashes);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        try (var again = start(engine(saga).name("one"))) {
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(again)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_command_that_was_dispatched_before_the_crash_and_fails_now_may_have_taken_effect() {
+        var saga = three(job()).build();
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (command.part().equals("b") && ran.size() == 2) {
+                crashes.restart();
+            } else if (command.part().equals("b") && ran.size() == 3) {
+                throw new IllegalStateException("not now");
+            }
+        };
+        startCrashing(engineOver(crashes, saga).name("one"), crashes);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        try (var again = start(engine(saga).name("one"))) {
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(state(again)).isEqualTo(State.PARKED);
+            assertThat(find(again).reason()).contains("not known");
+            assertThat(again.resume("job", "j")).isTrue();
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(3);
+        }
+    }
+
+    @Test
+    void an_engine_that_is_closed_gives_back_what_it_has_and_another_goes_on_at_once() {
+        var saga = three(job()).build();
+        var engines = new SagaEngine[1];
+        before = (command, data) -> {
+            if (command.part().equals("a") && ran.size() == 1) {
+                engines[0].close(); // by a handler: returns, and ends with it
+            }
+        };
+        engines[0] = start(engine(saga).name("one"));
+        order("j");
+        order("k");
+        executor.runAll();
+        assertThat(done()).hasSizeLessThan(2);
+        try (var two = start(engine(saga).name("two"))) {
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(two.status().count(State.COMPLETED)).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void an_engine_has_an_instance_for_longer_while_a_command_takes_long() {
+        var saga = three(job()).build();
+        before = (command, data) -> {
+            if (command.part().equals("b")) {
+                for (int i = 0; i < 6; i++) {
+                    executor.runFor(Duration.ofSeconds(10)); // others have time meanwhile
+                }
+            }
+        };
+        try (var one = start(engine(saga).name("one"));
+                var two = start(engine(saga).name("two"))) {
+            order("j");
+            executor.runAll();
+            assertThat(ran).hasSize(3).doesNotHaveDuplicates();
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+            assertThat(state(two)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    // ---- versions
+
+    @Test
+    void a_saga_ends_under_the_version_it_was_started_under_as_long_as_that_is_there() {
+        var first = waiting();
+        var second = job().version(2)
+                .step("a", known -> known.part("new a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("new b"))
+                .build();
+        start(first).close();
+        var engine = start(first);
+        order("j");
+        executor.runFor(MINUTE);
+        engine.close();
+        try (var both = start(first, second)) {
+            order("k");
+            executor.runFor(MINUTE);
+            Parts.append(domain, new Packed("j"));
+            Parts.append(domain, new Packed("k"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(Parts.done(domain, "k")).containsExactly("new a", "new b");
+            assertThat(both.find("job", "k").orElseThrow().version()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void without_its_version_a_saga_goes_on_under_the_newest_behind_the_steps_that_are_known_by_name() {
+        var engine = start(waiting());
+        order("j");
+        executor.runFor(MINUTE);
+        engine.close();
+        var second = job().version(2)
+                .step("before", known -> known.part("before"))
+                .step("a", known -> known.part("new a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("c", known -> known.part("c"))
+                .build();
+        try (var newer = start(second)) {
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "c");
+            assertThat(state(newer)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_saga_at_a_step_that_its_version_does_not_know_is_parked_and_so_is_one_that_has_to_undo_it() {
+        var old = three(job()).await("packed", Packed.class, Packed::job).timeout(MINUTE).build();
+        var engine = start(old);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        engine.close();
+        var newer = job().version(2)
+                .step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .step("c", known -> known.part("c"))
+                .undo(known -> known.part("undo c"))
+                .build();
+        try (var second = start(newer)) {
+            executor.runFor(Duration.ofMinutes(2));
+            assertThat(state(second)).isEqualTo(State.PARKED);
+            assertThat(find(second).step()).isEqualTo("packed");
+            assertThat(find(second).reason()).contains("Version 2 of the saga does not know it");
+            assertThat(second.skip("job", "j")).isTrue();
+            assertThat(state(second)).isEqualTo(State.INCOMPLETE);
+
+            assertThat(done()).containsExactly("a", "b", "c");
+        }
+    }
+
+    @Test
+    void a_step_to_be_undone_that_the_version_does_not_know_is_never_passed_over() {
+        var old = three(job()).await("packed", Packed.class, Packed::job).build();
+        var engine = start(old);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        engine.close();
+        var newer = job().version(2)
+                .step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .step("c", known -> known.part("c"))
+                .undo(known -> known.part("undo c"))
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        try (var second = start(newer)) {
+            assertThat(second.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+            assertThat(state(second)).isEqualTo(State.PARKED);
+            assertThat(done()).containsExactly("a", "b", "c", "undo c");
+        }
+        try (var both = start(old, newer)) {
+            assertThat(both.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(state(both)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    // ---- process managers
+
+    private static ProcessManager<Known> manager() {
+        return ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(
+                                Reaction.send(known.part("one")),
+                                Reaction.send(known.part("two")),
+                                Reaction.startTimer("slow", Duration.ofHours(1))))
+                .on(Packed.class, Packed::job, (known, e) -> List.of(
+                        Reaction.stopTimer("slow"), Reaction.send(known.part("pack")), Reaction.end()))
+                .onTimer("slow", known -> List.of(
+                        Reaction.send(known.part("remind")), Reaction.startTimer("slow", Duration.ofHours(2))))
+                .retry(Duration.ofSeconds(1))
+                .build();
+    }
+
+    private SagaEngine startManager() {
+        return start(SagaEngine.builder(operations, clock).domain(domain).add(manager()));
+    }
+
+    @Test
+    void a_process_manager_sends_its_commands_in_order_and_reacts_to_events_and_timers() {
+        failAt("one", 1);
+        try (var engine = startManager()) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("one", "two");
+            assertThat(ran).containsExactly("manager/j/1/1", "manager/j/1/2", "manager/j/2/1");
+            executor.runFor(Duration.ofHours(4));
+            assertThat(done()).containsExactly("one", "two", "remind", "remind");
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            executor.runFor(Duration.ofHours(4));
+            assertThat(done()).containsExactly("one", "two", "remind", "remind", "pack");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(engine.status().ignored()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void a_process_manager_that_is_parked_keeps_its_events_until_it_goes_on() {
+        failAt("one", 2);
+        try (var engine = startManager()) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.PARKED);
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(MINUTE);
+            assertThat(done()).isEmpty();
+            assertThat(engine.resume("manager", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("one", "two", "pack");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_process_manager_that_is_cancelled_stops() {
+        try (var engine = startManager()) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(engine.cancel("manager", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("one", "two");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
+    // ---- starting again
+
+    @Test
+    void an_engine_that_was_saved_goes_on_from_there() {
+        var checkpoints = emptyCheckpoints();
+        var saga = waiting();
+        var engine = start(engine(saga).checkpoints(checkpoints, "sagas"));
+        order("over");
+        Parts.append(domain, new Packed("over"));
+        order("j");
+        for (int i = 0; i < 20; i++) {
+            order("k" + i);
+        }
+        executor.runFor(MINUTE);
+        engine.close();
+        assertThat(checkpoints.load("sagas")).isPresent();
+        Parts.append(domain, new Packed("j"));
+        try (var again = start(engine(saga).checkpoints(checkpoints, "sagas"))) {
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(again.status().count(State.WAITING)).isEqualTo(20);
+            assertThat(again.status().count(State.COMPLETED)).isEqualTo(2);
+            executor.runFor(Duration.ofHours(1));
+            assertThat(again.status().count(State.COMPENSATED)).isEqualTo(20);
+        }
+    }
+
+    @Test
+    void events_before_the_position_that_is_given_are_not_taken_in() {
+        order("old");
+        try (var engine = start(engine(waiting()).domain(domain, domain.head()))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(engine.find("job", "old")).isEmpty();
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+        }
+    }
+
+    // ---- crashes
+
+    private SagaEngine.Builder engineOver(CrashPoints crashes, Saga<?> saga) {
+        return SagaEngine.builder(crashes.around(operations), clock)
+                .add(saga)
+                .domain(crashes.around(domain))
+                .lease(Duration.ofSeconds(30));
+    }
+
+    private SagaEngine startCrashing(SagaEngine.Builder builder, CrashPoints crashes) {
+        var engine = builder.build();
+        var around = crashes.around(domain);
+        engine.start(
+                bus(around),
+                crashes.around((Executor) executor),
+                (delay, task) -> crashes.around((Executor) later -> executor.schedule(delay, later))
+                        .execute(task),
+                failures::add);
+        return engine;
+    }
+
+    @Test
+    void engines_that_crash_at_any_append_of_either_log_lose_nothing_and_do_nothing_twice() {
+        var saga = job().step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
+                .undo(known -> known.part("undo a"))
+                .together(both -> both.step("b", known -> known.part("b"))
+                        .undo(known -> known.part("undo b"))
+                        .step("c", known -> known.part("c"))
+                        .undo(known -> known.part("undo c")))
+                .step("d", known -> known.part(known.job().endsWith("1") ? "d!" : "d"))
+                .retry(Duration.ofSeconds(1))
+                .build();
+        CrashPoints.explore(Math.max(1, seeds() / 10), 1, (scheduler, crashes) -> {
+            open(scheduler);
+            try {
+                startCrashing(engineOver(crashes, saga).name("one"), crashes);
+                startCrashing(engineOver(crashes, saga).name("two"), crashes);
+                for (int i = 1; i <= 3; i++) {
+                    order("j" + i);
+                    scheduler.runOne();
+                }
+                scheduler.runAll();
+            } catch (SimulatedCrash crash) {
+                // all engines of the process are gone
+            }
+            for (int i = 1; i <= 3; i++) {
+                order("j" + i); // of which the first may be there
+            }
+            crashes.restart();
+            startCrashing(engineOver(crashes, saga).name("three"), crashes);
+            scheduler.runAll();
+            for (int i = 1; i <= 3; i++) {
+                var all = Parts.done(domain, "j" + i);
+                assertThat(all).doesNotHaveDuplicates().hasSize(i == 1 ? 6 : 4);
+                if (i == 1) {
+                    assertThat(all.subList(3, 6))
+                            .containsExactly("undo " + all.get(2), "undo " + all.get(1), "undo " + all.get(0));
+                }
+            }
+        });
+    }
+
+    @Test
+    void each_instance_of_many_ends_whatever_the_order_of_tasks_and_whatever_fails() {
+        var saga = job().retry(Duration.ofSeconds(1), Duration.ofSeconds(10))
+                .step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .together(both -> both.step("b", known -> known.part("b"))
+                        .undo(known -> known.part("undo b"))
+                        .step("c", known -> known.part("c"))
+                        .undo(known -> known.part("undo c")))
+                .pivot("d", known -> known.part("d"))
+                .await("packed", Packed.class, Packed::job)
+                .step("e", known -> known.part("e"))
+                .build();
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            var tried = new HashMap<String, Integer>();
+            before = (command, data) -> {
+                // fails up to three times, which is one more than there are delays behind the first
+                int most = Math.floorMod((command.job() + command.part()).hashCode(), 4);
+                if (tried.merge(command.job() + command.part(), 1, Integer::sum) <= most) {
+                    throw new IllegalStateException("not yet");
+                }
+            };
+            var engines = List.of(start(engine(saga).name("one")), start(engine(saga).name("two").atOnce(1)));
+            for (int i = 0; i < 8; i++) {
+                order("j" + i);
+                Parts.append(domain, new Packed("j" + i));
+                executor.runOne();
+            }
+            executor.runAll();
+            for (int i = 0; i < 20 && !engines.get(0).list(Filter.all(), 1).isEmpty(); i++) {
+                for (var parked : engines.get(i % 2).list(Filter.all().in(State.PARKED), 10)) {
+                    assertThat(engines.get(1 - i % 2).resume("job", parked.key())).isTrue();
+                }
+                executor.runAll();
+            }
+            for (int i = 0; i < 8; i++) {
+                var instance = engines.get(0).find("job", "j" + i).orElseThrow();
+                var all = Parts.done(domain, "j" + i);
+                assertThat(all).doesNotHaveDuplicates();
+                if (instance.state() == State.COMPLETED) {
+                    assertThat(all).hasSize(5).startsWith("a").endsWith("d", "e");
+                } else {
+                    assertThat(instance.state()).as(instance.toString()).isEqualTo(State.COMPENSATED);
+                    int half = all.size() / 2;
+                    for (int k = 0; k < half; k++) {
+                        assertThat(all.get(all.size() - 1 - k)).isEqualTo("undo " + all.get(k));
+                    }
+                }
+            }
+            engines.forEach(SagaEngine::close);
+        });
+    }
+
+    @Test
+    void what_nobody_wants_is_an_empty_answer() {
+        var engine = engine(waiting()).build();
+        assertThat(engine.find("job", "j")).isEqualTo(Optional.empty());
+        assertThat(engine.list(Filter.all(), 0)).isEmpty();
+        assertThatThrownBy(() -> engine.list(Filter.all(), -1)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> engine.begin("other", "j", new Ordered("j")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("expected one of [job]");
+        engine.close();
+        engine.close();
+    }
+}

@@ -1,0 +1,136 @@
+package dev.cqrs.saga;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cqrs.event.Position;
+import dev.cqrs.saga.Index.Entry;
+import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Standing;
+import dev.cqrs.saga.SagaEvent.Started;
+import dev.cqrs.saga.SagaInstance.State;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+class IndexTest {
+
+    private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");
+
+    private static Started waiting(String key, Instant wake) {
+        return started(key, new Standing(State.WAITING, "packed", false, wake, "", Story.NONE));
+    }
+
+    private static Started started(String key, Standing standing) {
+        return new Started("job", key, 1, Archive.input(Cause.STARTED, ""), List.of(), standing);
+    }
+
+    private static List<String> takeAll(Index index) {
+        var keys = new ArrayList<String>();
+        for (var entry = index.takeRunnable(); entry != null; entry = index.takeRunnable()) {
+            keys.add(entry.key);
+            index.exit(entry, Instances.live(entry), NOW.plusSeconds(100_000_000));
+        }
+        return keys;
+    }
+
+    @Test
+    void instances_come_up_in_the_order_of_their_times_whatever_that_of_their_start_and_changes() {
+        for (long seed = 1; seed <= 50; seed++) {
+            var random = new SplittableRandom(seed);
+            var index = new Index();
+            index.run("me");
+            var due = new long[200];
+            long position = 0;
+            for (int round = 0; round < 3; round++) {
+                for (int i = 0; i < due.length; i++) {
+                    due[i] = random.nextInt(20) == 0 ? 0 : 1 + random.nextInt(1_000);
+                    var at = due[i] == 0 ? Story.NONE : NOW.plusSeconds(due[i]);
+                    index.apply(waiting("k" + i, at), Position.of(++position), NOW, true, false);
+                }
+            }
+            for (int second = 0; second <= 1_000; second += 1 + random.nextInt(100)) {
+                index.wake(NOW.plusSeconds(second));
+                var expected = new ArrayList<String>();
+                for (int i = 0; i < due.length; i++) {
+                    if (due[i] > 0 && due[i] <= second) {
+                        expected.add("k" + i);
+                        due[i] = 0;
+                    }
+                }
+                assertThat(takeAll(index)).as("seed %s", seed).containsExactlyInAnyOrderElementsOf(expected);
+            }
+        }
+    }
+
+    @Test
+    void a_million_that_wait_take_few_bytes_each_and_those_that_are_due_are_found_without_a_look_at_the_others() {
+        int million = 1_000_000;
+        var index = new Index();
+        index.run("me");
+        long before = used();
+        for (int i = 0; i < million; i++) {
+            index.apply(
+                    waiting("key-" + i, NOW.plusSeconds(60 + i)),
+                    Position.of(i + 1L),
+                    NOW.plusMillis(i),
+                    true,
+                    false);
+        }
+        long each = (used() - before) / million;
+
+        assertThat(index.nextDue()).isEqualTo(NOW.plusSeconds(60));
+        index.wake(NOW.plusSeconds(69));
+        assertThat(takeAll(index)).hasSize(10);
+        assertThat(each).as("bytes of an instance that waits").isLessThan(300);
+        assertThat(index.size()).isEqualTo(million);
+    }
+
+    private static long used() {
+        for (int i = 0; i < 3; i++) {
+            System.gc();
+        }
+        return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
+    }
+
+    @Test
+    void what_another_engine_has_comes_up_when_its_time_is_over_and_what_has_ended_never() {
+        var index = new Index();
+        index.run("me");
+        var standing = new Standing(State.RUNNING, "a", true, Story.NONE, "other", NOW.plusSeconds(30));
+        index.apply(started("j", standing), Position.of(1), NOW, true, false);
+        index.apply(started("mine", new Standing(State.RUNNING, "a", true, Story.NONE, "me", NOW)), Position.of(2), NOW, true, false);
+        assertThat(takeAll(index)).containsExactly("mine");
+        index.wake(NOW.plusSeconds(29));
+        assertThat(takeAll(index)).isEmpty();
+        index.wake(NOW.plusSeconds(30));
+        assertThat(takeAll(index)).containsExactly("j");
+
+        index.apply(
+                started("j", new Standing(State.COMPLETED, "", false, Story.NONE, "", Story.NONE)),
+                Position.of(3),
+                NOW,
+                true,
+                false);
+        assertThat(index.ended(State.COMPLETED)).isEqualTo(1);
+        assertThat(index.find("job", "j")).isNull();
+        index.wake(NOW.plusSeconds(1_000));
+        assertThat(takeAll(index)).isEmpty();
+    }
+
+    @Test
+    void what_becomes_ready_while_somebody_is_at_it_is_looked_at_again() {
+        var index = new Index();
+        index.run("me");
+        var ready = new Standing(State.RUNNING, "a", true, Story.NONE, "me", NOW);
+        index.apply(started("j", ready), Position.of(1), NOW, true, false);
+        Entry entry = index.takeRunnable();
+        assertThat(entry).isNotNull();
+        var live = Instances.live(entry);
+        index.apply(started("j", ready), Position.of(2), NOW, true, false);
+        assertThat(index.inLine()).isZero();
+        index.exit(entry, live, null);
+        assertThat(index.inLine()).isEqualTo(1);
+    }
+}

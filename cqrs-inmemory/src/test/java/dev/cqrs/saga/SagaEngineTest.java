@@ -1,0 +1,313 @@
+package dev.cqrs.saga;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.saga.SagaEngine.Filter;
+import dev.cqrs.saga.SagaInstance.State;
+import dev.cqrs.suite.Parts;
+import dev.cqrs.suite.Parts.Known;
+import dev.cqrs.suite.Parts.Ordered;
+import dev.cqrs.suite.Parts.Packed;
+import dev.cqrs.testing.SeededScheduler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The engine on threads of its own, on the appending thread, and over logs that fail. */
+@Timeout(180)
+class SagaEngineTest {
+
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
+
+    private final Clock clock = Clock.systemUTC();
+    private final InMemoryEventStore operations = new InMemoryEventStore(Parts.operations(), clock);
+    private final InMemoryEventStore domain = new InMemoryEventStore(Parts.domain(), clock);
+    private final ScheduledExecutorService threads = Executors.newScheduledThreadPool(6);
+    private final ConcurrentLinkedQueue<SagaFailure> failures = new ConcurrentLinkedQueue<>();
+    private final ConcurrentHashMap<String, Integer> ran = new ConcurrentHashMap<>();
+
+    @AfterEach
+    void end_the_threads() {
+        threads.shutdownNow();
+    }
+
+    private static Saga<Known> three() {
+        return Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .together(both -> both.step("b", known -> known.part("b"))
+                        .undo(known -> known.part("undo b"))
+                        .step("c", known -> known.part("c"))
+                        .undo(known -> known.part("undo c")))
+                .step("d", known -> known.part(known.job().endsWith("0") ? "d!" : "d"))
+                .build();
+    }
+
+    private CommandBus bus() {
+        return Parts.bus(
+                domain, (command, data) -> ran.merge(data.id().orElseThrow(), 1, Integer::sum));
+    }
+
+    private void start(SagaEngine engine) {
+        engine.start(bus(), threads, this::later, failures::add);
+    }
+
+    private void later(Duration delay, Runnable task) {
+        var unused = threads.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    private void checkAll(SagaEngine engine, int jobs) throws InterruptedException {
+        for (int i = 1; i <= jobs; i++) {
+            var job = "j" + i;
+            var state = engine.awaitEnded("job", job, PATIENCE).state();
+            assertThat(state).as(job).isEqualTo(i % 10 == 0 ? State.COMPENSATED : State.COMPLETED);
+            var done = Parts.done(domain, job);
+            assertThat(done).as(job).doesNotHaveDuplicates().startsWith("a");
+            if (i % 10 == 0) {
+                assertThat(done).hasSize(6);
+                for (int k = 0; k < 3; k++) {
+                    assertThat(done.get(5 - k)).isEqualTo("undo " + done.get(k));
+                }
+            } else {
+                assertThat(done).hasSize(4).endsWith("d");
+            }
+        }
+    }
+
+    @Test
+    void two_engines_on_threads_have_each_step_of_each_saga_take_effect_once() throws InterruptedException {
+        int jobs = 2_000;
+        var one = SagaEngine.builder(operations, clock).add(three()).domain(domain).name("one").build();
+        var two = SagaEngine.builder(operations, clock)
+                .add(three())
+                .domain(domain)
+                .name("two")
+                .atOnce(2)
+                .build();
+        start(one);
+        for (int i = 1; i <= jobs / 2; i++) {
+            Parts.append(domain, new Ordered("j" + i));
+        }
+        start(two);
+        for (int i = jobs / 2 + 1; i <= jobs; i++) {
+            Parts.append(domain, new Ordered("j" + i));
+        }
+        checkAll(one, jobs);
+        one.close();
+        two.close();
+        assertThat(ran.values()).containsOnly(1);
+        assertThat(one.status().count(State.COMPLETED)).isEqualTo(jobs - jobs / 10);
+        assertThat(two.status().count(State.COMPENSATED)).isEqualTo(jobs / 10);
+        assertThat(failures).allSatisfy(failure -> assertThat(failure.step()).isEqualTo("d"));
+    }
+
+    @Test
+    void of_sixteen_who_start_it_one_does() throws Exception {
+        var engines = List.of(
+                SagaEngine.builder(operations, clock).add(three()).name("one").build(),
+                SagaEngine.builder(operations, clock).add(three()).name("two").build());
+        engines.forEach(this::start);
+        var starters = Executors.newFixedThreadPool(16);
+        var barrier = new CyclicBarrier(16);
+        var started = new AtomicInteger();
+        var all = new ArrayList<java.util.concurrent.Future<?>>();
+        for (int i = 0; i < 16; i++) {
+            var engine = engines.get(i % 2);
+            all.add(starters.submit(() -> {
+                for (int job = 1; job <= 50; job++) {
+                    barrier.await();
+                    if (engine.begin("job", "j" + job, new Ordered("j" + job))) {
+                        started.incrementAndGet();
+                    }
+                }
+                return null;
+            }));
+        }
+        for (var one : all) {
+            one.get();
+        }
+        starters.shutdown();
+        assertThat(started).hasValue(50);
+        checkAll(engines.get(0), 50);
+        engines.forEach(SagaEngine::close);
+        assertThat(ran.values()).containsOnly(1);
+    }
+
+    @Test
+    void an_engine_on_the_appending_thread_runs_any_number_of_sagas_and_steps_without_running_out_of_stack()
+            throws InterruptedException {
+        var builder = Saga.named("job", Parts.KNOWN).startedBy(Ordered.class, Ordered::job);
+        for (int i = 0; i < 60; i++) {
+            var part = "p" + i;
+            builder.step(part, known -> known.part(part));
+        }
+        var engine =
+                SagaEngine.builder(operations, clock).add(builder.build()).domain(domain).build();
+        for (int i = 0; i < 300; i++) {
+            Parts.append(domain, new Ordered("j" + i));
+        }
+        var slim = new Thread(
+                null,
+                () -> engine.start(bus(), Runnable::run, (delay, task) -> {}, failures::add),
+                "slim",
+                256 * 1024);
+        slim.start();
+        slim.join();
+        assertThat(failures).isEmpty();
+        assertThat(engine.status().count(State.COMPLETED)).isEqualTo(300);
+        assertThat(domain.head().value()).isEqualTo(300 + 2 * 300 * 60);
+        engine.close();
+    }
+
+    @Test
+    void a_saga_that_takes_long_holds_up_no_other_and_closing_waits_for_it() throws Exception {
+        var begun = new CountDownLatch(1);
+        var release = new CountDownLatch(1);
+        var engine = SagaEngine.builder(operations, clock).add(three()).domain(domain).build();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    if (command.job().equals("slow")) {
+                        begun.countDown();
+                        try {
+                            release.await();
+                        } catch (InterruptedException stop) {
+                            Thread.currentThread().interrupt();
+                        }
+                    }
+                }),
+                threads,
+                this::later,
+                failures::add);
+        Parts.append(domain, new Ordered("slow"));
+        begun.await();
+        for (int i = 1; i <= 20; i++) {
+            Parts.append(domain, new Ordered("j" + i));
+        }
+        checkAll(engine, 20);
+        var closing = new Thread(engine::close);
+        closing.start();
+        release.countDown();
+        closing.join();
+        assertThat(Parts.done(domain, "slow")).containsExactly("a");
+        var left = engine.find("job", "slow").orElseThrow();
+        assertThat(left.state()).isEqualTo(State.RUNNING);
+        assertThat(left.engine()).isEmpty();
+    }
+
+    @Test
+    void a_log_that_fails_or_does_not_know_whether_it_wrote_has_nothing_done_twice() {
+        SeededScheduler.explore(Integer.getInteger("dev.cqrs.saga.seeds", 200), 1, scheduler -> {
+            var log = new InMemoryEventStore(Parts.operations(), scheduler.clock());
+            var events = new InMemoryEventStore(Parts.domain(), scheduler.clock());
+            var failing = failing(log, scheduler.seed());
+            var told = new ArrayList<SagaFailure>();
+            var engine = SagaEngine.builder(failing, scheduler.clock())
+                    .add(three())
+                    .domain(events)
+                    .build();
+            engine.start(Parts.bus(events, (command, data) -> {}), scheduler, scheduler::schedule, told::add);
+            for (int i = 1; i <= 10; i++) {
+                Parts.append(events, new Ordered("j" + i));
+            }
+            scheduler.runAll();
+            for (int i = 1; i <= 10; i++) {
+                var job = "j" + i;
+                assertThat(engine.find("job", job).orElseThrow().state())
+                        .isEqualTo(i % 10 == 0 ? State.COMPENSATED : State.COMPLETED);
+                assertThat(Parts.done(events, job)).doesNotHaveDuplicates().hasSize(i % 10 == 0 ? 6 : 4);
+            }
+            assertThat(engine.status().ignored()).isZero();
+            engine.close();
+        });
+    }
+
+    /** One of four appends fails: before it is written, or with no word whether it was, and now and then for long. */
+    private static EventStore failing(EventStore log, long seed) {
+        var random = new SplittableRandom(seed);
+        var away = new int[1];
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    boolean append = method.getName().equals("append");
+                    int what = append ? random.nextInt(16) : 9;
+                    if (append && away[0] > 0) {
+                        away[0]--;
+                        throw new IllegalStateException("still away");
+                    }
+                    if (what == 0) {
+                        away[0] = random.nextInt(15);
+                        throw new IllegalStateException("away");
+                    }
+                    if (what == 1) {
+                        throw new AppendOutcomeUnknownException("it", new IllegalStateException("cut before"));
+                    }
+                    try {
+                        var result = method.invoke(log, args);
+                        if (what == 2 || what == 3) {
+                            throw new AppendOutcomeUnknownException("it", new IllegalStateException("cut after"));
+                        }
+                        return result;
+                    } catch (InvocationTargetException thrown) {
+                        throw thrown.getTargetException();
+                    }
+                });
+    }
+
+    @Test
+    void events_and_operators_that_come_while_it_is_at_work_are_not_lost() throws Exception {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> {
+                    if (known.job().endsWith("5") && ran.merge("made " + known.job(), 1, Integer::sum) == 1) {
+                        throw new IllegalStateException("not at first");
+                    }
+                    return known.part("b");
+                })
+                .build();
+        var engine = SagaEngine.builder(operations, clock).add(saga).domain(domain).build();
+        var parked = new LinkedBlockingQueue<String>();
+        engine.start(
+                bus(),
+                threads,
+                this::later,
+                failure -> parked.add(failure.key().orElseThrow()));
+        int jobs = 1_000;
+        for (int i = 1; i <= jobs; i++) {
+            Parts.append(domain, new Ordered("j" + i));
+            Parts.append(domain, new Packed("j" + i));
+        }
+        for (int i = 0; i < jobs / 10; i++) {
+            assertThat(engine.resume("job", parked.take())).isTrue();
+        }
+        for (int i = 1; i <= jobs; i++) {
+            var job = "j" + i;
+            assertThat(engine.awaitEnded("job", job, PATIENCE).state()).isEqualTo(State.COMPLETED);
+            assertThat(Parts.done(domain, job)).containsExactly("a", "b");
+        }
+        assertThat(engine.list(Filter.all(), 1)).isEmpty();
+        engine.close();
+        assertThat(parked).isEmpty();
+    }
+}

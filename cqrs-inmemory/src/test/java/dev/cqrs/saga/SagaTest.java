@@ -1,0 +1,175 @@
+package dev.cqrs.saga;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.message.WiringException;
+import dev.cqrs.suite.Parts;
+import dev.cqrs.suite.Parts.Do;
+import dev.cqrs.suite.Parts.Known;
+import dev.cqrs.suite.Parts.Ordered;
+import dev.cqrs.suite.Parts.Packed;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class SagaTest {
+
+    private static Saga.Builder<Known> job() {
+        return Saga.named("job", Parts.KNOWN);
+    }
+
+    private static Do part(Known known) {
+        return known.part("a");
+    }
+
+    @Test
+    void all_that_is_wrong_with_a_saga_is_told_at_once() {
+        var builder = Saga.named("a/b", Parts.KNOWN)
+                .undo(SagaTest::part)
+                .startedBy(Object.class, Object::toString)
+                .startedBy(Ordered.class, Ordered::job)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("one", SagaTest::part)
+                .undo(SagaTest::part)
+                .undo(SagaTest::part)
+                .step("one", SagaTest::part)
+                .together(nothing -> {})
+                .timeout(Duration.ofSeconds(1))
+                .retry(Duration.ofSeconds(1))
+                .unsure(RuntimeException.class)
+                .together(outer -> outer.together(inner -> inner.step("two", SagaTest::part))
+                        .pivot("three", SagaTest::part))
+                .pivot("four", SagaTest::part)
+                .pivot("five", SagaTest::part)
+                .step("six", SagaTest::part)
+                .undo(SagaTest::part)
+                .await("seven", Packed.class, Packed::job)
+                .undo(SagaTest::part)
+                .await("eight", Packed.class, Packed::job);
+
+        assertThatThrownBy(builder::build).isInstanceOfSatisfying(WiringException.class, wrong -> {
+            assertThat(wrong).hasMessageStartingWith("Saga \"a/b\": ");
+            assertThat(String.join("\n", wrong.faults()))
+                    .contains(
+                            "The name of a saga is \"a/b\"",
+                            "undo(...) has no step before it",
+                            "Ordered starts it twice",
+                            "The step \"one\" has two compensations",
+                            "Two steps are named \"one\"",
+                            "together(...) was given no steps",
+                            "timeout(...) has no step before it",
+                            "retry(...) has no step before it",
+                            "unsure(...) has no step before it",
+                            "within together(...)",
+                            "The pivot \"three\" is given to together(...)",
+                            "is a second pivot",
+                            "The step \"six\" has a compensation, but there is no way back",
+                            "The step \"seven\" has a compensation, but is an event",
+                            "Two steps wait for dev.cqrs.suite.Parts$Packed",
+                            "fit one event");
+        });
+        assertThatThrownBy(() -> job().build()).hasMessageContaining("It has no steps");
+    }
+
+    @Test
+    void numbers_and_times_are_checked_where_they_are_given() {
+        assertThatThrownBy(() -> job().version(0)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> job().within(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> job().step("a", SagaTest::part).timeout(Duration.ofSeconds(-1)))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> job().retry(Duration.ofSeconds(-1))).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> ProcessManager.named("m", Parts.KNOWN).version(0))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> Reaction.startTimer("t", Duration.ofSeconds(-1)))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void all_that_is_wrong_with_a_process_manager_is_told_at_once() {
+        assertThatThrownBy(() -> ProcessManager.named(" ", Parts.KNOWN)
+                        .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                        .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                        .on(Ordered.class, Ordered::job, (known, e) -> List.of())
+                        .on(Ordered.class, Ordered::job, (known, e) -> List.of())
+                        .onTimer("t", known -> List.of())
+                        .onTimer("t", known -> List.of())
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("The name of a process manager")
+                .hasMessageContaining("starts it twice")
+                .hasMessageContaining("is reacted to twice")
+                .hasMessageContaining("starts it and is reacted to")
+                .hasMessageContaining("The timer \"t\" is reacted to twice");
+        assertThatThrownBy(() -> ProcessManager.named("m", Parts.KNOWN).build())
+                .hasMessageContaining("It reacts to no event");
+    }
+
+    @Test
+    void all_that_is_wrong_with_an_engine_is_told_at_once() {
+        var clock = Clock.systemUTC();
+        var empty = new InMemoryEventStore(Catalog.builder().build(), clock);
+        var untagged = new InMemoryEventStore(
+                Catalog.builder()
+                        .event("started", SagaEvent.Started.class)
+                        .event("continued", SagaEvent.Continued.class)
+                        .build(),
+                clock);
+        var saga = job().startedBy(Ordered.class, Ordered::job)
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        assertThatThrownBy(() -> SagaEngine.builder(empty, clock).build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("It has no sagas")
+                .hasMessageContaining("does not know Started. Use SagaEngine.catalog(...)");
+        assertThatThrownBy(() -> SagaEngine.builder(untagged, clock)
+                        .add(saga)
+                        .add(saga)
+                        .domain(untagged)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("is there twice in version 1")
+                .hasMessageContaining("without its tags")
+                .hasMessageContaining("The catalog of the operations log does not know dev.cqrs.suite.Parts$Ordered")
+                .hasMessageContaining("The catalog of the domain's log does not know dev.cqrs.suite.Parts$Packed")
+                .hasMessageContaining("does not know dev.cqrs.suite.Parts$Receipt")
+                .hasMessageContaining("are one");
+        assertThatThrownBy(() -> SagaEngine.builder(new InMemoryEventStore(Parts.operations(), clock), clock)
+                        .add(saga)
+                        .build())
+                .hasMessageContaining("there is no log from which they are taken in");
+        var builder = SagaEngine.builder(empty, clock);
+        assertThatThrownBy(() -> builder.atOnce(0)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> builder.lease(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> builder.name(" ")).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void an_engine_is_started_once() {
+        var clock = Clock.systemUTC();
+        var engine = SagaEngine.builder(new InMemoryEventStore(Parts.operations(), clock), clock)
+                .add(job().step("a", SagaTest::part).build())
+                .build();
+        var bus = Parts.bus(new InMemoryEventStore(Parts.domain(), clock), (command, data) -> {});
+        engine.start(bus, Runnable::run, (delay, task) -> {}, failure -> {});
+        assertThatThrownBy(() -> engine.start(bus, Runnable::run, (delay, task) -> {}, failure -> {}))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("was started before");
+        engine.close();
+    }
+
+    @Test
+    void an_id_tells_where_it_comes_from() {
+        assertThat(SagaEngine.commandId("order", "a/b", "pay", false, 2)).isEqualTo("order/a/b/pay/2");
+        assertThat(SagaEngine.commandId("order", "4711", "pay", true, 1)).isEqualTo("order/4711/pay/undo-1");
+        assertThat(job().step("a", SagaTest::part).version(3).build()).hasToString("Saga[job, version=3]");
+        assertThat(ProcessManager.named("m", Fold.from(0))
+                        .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                        .build())
+                .hasToString("ProcessManager[m, version=1]");
+    }
+}

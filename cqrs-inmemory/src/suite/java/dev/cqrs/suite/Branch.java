@@ -121,14 +121,10 @@ final class Branch {
                 .run(TOTAL, Delivery.inline().retry(host::schedule, SECOND, FURTHER))
                 .run(
                         BALANCES,
-                        Delivery.background(host.executor("balances"))
-                                .batch(3)
-                                .retry(host::schedule, SECOND, FURTHER))
+                        Delivery.background(host.executor("balances")).batch(3).retry(host::schedule, SECOND, FURTHER))
                 .run(
                         letters,
-                        Delivery.background(host.executor("letters"))
-                                .batch(3)
-                                .retry(host::schedule, SECOND, FURTHER))
+                        Delivery.background(host.executor("letters")).batch(3).retry(host::schedule, SECOND, FURTHER))
                 .build();
         bus = InMemoryCommandBus.builder()
                 .handle(

@@ -349,8 +349,7 @@ final class BranchModel {
             require(
                     state == State.COMPLETED
                             ? done.equals(List.of("debit", "credit"))
-                            : state == State.COMPENSATED
-                                    && (done.isEmpty() || done.equals(List.of("debit", "undo"))),
+                            : state == State.COMPENSATED && (done.isEmpty() || done.equals(List.of("debit", "undo"))),
                     asked + " is " + state + ", and has done " + done);
         });
     }

@@ -102,7 +102,11 @@ final class Histories {
         System.out.print(row);
         if (!results.isEmpty()) {
             Files.writeString(
-                    Path.of(results), row, StandardCharsets.UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+                    Path.of(results),
+                    row,
+                    StandardCharsets.UTF_8,
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.APPEND);
         }
     }
 

@@ -28,8 +28,10 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** The whole library in a simulation, over stores of the extending class. */
@@ -144,6 +146,7 @@ public abstract class SimulationSuite {
         private Simulation.Host host;
         private Branch branch;
         private Instant latest = Instant.EPOCH;
+        private final List<Throwable> wrongs = new ArrayList<>();
 
         @SuppressWarnings("NullAway.Init") // started before anything else
         BranchWorld(Clock clock) {
@@ -206,13 +209,23 @@ public abstract class SimulationSuite {
                 if (own != host || isCrash(thrown)) {
                     return;
                 }
-                model.dequeued(id);
-                if (thrown == null) {
-                    model.answered(id, result);
-                } else if (!isInjected(thrown)) {
-                    model.refused(id, thrown);
+                try {
+                    ended(id, result, thrown);
+                } catch (Throwable wrong) { // which the stage would keep to itself
+                    wrongs.add(wrong);
                 }
             });
+        }
+
+        private void ended(String id, @Nullable Object result, @Nullable Throwable thrown) {
+            model.dequeued(id);
+            if (thrown != null) {
+                if (!isInjected(thrown)) {
+                    model.refused(id, thrown);
+                }
+            } else {
+                model.answered(id, Objects.requireNonNull(result));
+            }
         }
 
         @Override
@@ -238,6 +251,9 @@ public abstract class SimulationSuite {
 
         @Override
         public void check() {
+            if (!wrongs.isEmpty()) {
+                throw new AssertionError("the queue: " + wrongs.get(0).getMessage(), wrongs.get(0));
+            }
             model.readOn();
             latest = latest.isAfter(clock.instant()) ? latest : clock.instant();
             var total = branch.status(Branch.TOTAL);

@@ -58,6 +58,7 @@ final class History<A, W extends World<A>> {
     private final List<String> story = new ArrayList<>();
     private final Map<String, Long> counts = new TreeMap<>();
     private @Nullable Throwable failure;
+    private @Nullable Throwable broken;
 
     private final List<Performed<A>> performed = new ArrayList<>();
     private final Map<String, Performed<A>> unknown = new LinkedHashMap<>();
@@ -258,15 +259,14 @@ final class History<A, W extends World<A>> {
     }
 
     private void checkNow() {
-        checkThreads();
-        world.check();
-    }
-
-    private void checkThreads() {
         var stray = scheduler.stray();
         if (stray != null) {
             throw new IllegalStateException(stray.getMessage(), stray);
         }
+        if (broken != null) {
+            throw raise(broken);
+        }
+        world.check();
     }
 
     private void rest() {
@@ -415,6 +415,7 @@ final class History<A, W extends World<A>> {
     }
 
     private void deliver(Performed<A> what, String again) {
+        var around = current;
         current = what;
         say(() -> again + what.name() + " " + what.action() + " as " + what.id());
         depth++;
@@ -428,6 +429,7 @@ final class History<A, W extends World<A>> {
             thrown = whatever;
         }
         level--;
+        current = around;
         tell(what, result, thrown);
         if (level == 0) {
             startIfCrashed();
@@ -524,29 +526,44 @@ final class History<A, W extends World<A>> {
             return;
         }
         say(() -> "in between");
-        depth++;
-        int before = level;
-        level = 1; // so that nobody overtakes those, and a crash of theirs is known to be one of the whole
         var random = overtaken.random;
         int who = random.nextInt(8);
-        if (inAction && who < 3) {
-            level++;
-            if (scheduler.ready() > 0) {
-                runTask();
-            } else {
-                say(() -> "no task is due");
-            }
-        } else if (inAction && who == 3 && simulation.faults().contains(Fault.REPEATED)) {
-            deliver(Objects.requireNonNull(current), "again ");
-        } else {
-            var kinds = simulation.actions();
-            perform(
-                    kinds.get(random.nextInt(kinds.size())),
-                    "a-" + step + "-" + (overtaken.unit - Excerpt.unit(step, 0)),
-                    random);
+        within(
+                1,
+                () -> { // which is one more for an action: nobody overtakes it, and who is below starts after a crash
+                    if (inAction && who < 3) {
+                        level++;
+                        if (scheduler.ready() > 0) {
+                            runTask();
+                        } else {
+                            say(() -> "no task is due");
+                        }
+                    } else if (inAction && who == 3 && simulation.faults().contains(Fault.REPEATED)) {
+                        deliver(Objects.requireNonNull(current), "again ");
+                    } else {
+                        var kinds = simulation.actions();
+                        perform(
+                                kinds.get(random.nextInt(kinds.size())),
+                                "a-" + step + "-" + (overtaken.unit - Excerpt.unit(step, 0)),
+                                random);
+                    }
+                });
+    }
+
+    /** Has others run on the stack of the application, which may well catch what they throw: so it is kept. */
+    private void within(int deeper, Runnable others) {
+        int before = level;
+        level = deeper;
+        depth++;
+        try {
+            others.run();
+        } catch (Throwable thrown) {
+            broken = broken == null ? thrown : broken;
+            throw thrown;
+        } finally {
+            level = before;
+            depth--;
         }
-        level = before;
-        depth--;
     }
 
     /** Within code of the application's own: has it wait while time passes and others go on, if that is what strikes. */
@@ -557,15 +574,13 @@ final class History<A, W extends World<A>> {
         }
         var time = upTo(simulation.rest().dividedBy(2), paused.random);
         say(() -> "is held up for " + time + ", meanwhile");
-        depth++;
-        int before = level;
-        level = 2;
         scheduler.clock().advance(time);
-        for (int tasks = paused.random.nextInt(1, 9); tasks > 0 && scheduler.ready() > 0 && !crashes.isCrashed(); tasks--) {
-            runTask();
-        }
-        level = before;
-        depth--;
+        int tasks = paused.random.nextInt(1, 9);
+        within(2, () -> {
+            for (int i = 0; i < tasks && scheduler.ready() > 0 && !crashes.isCrashed(); i++) {
+                runTask();
+            }
+        });
     }
 
     /** Appends, knowing that what is called meanwhile may hold the locks of those who look on. */
@@ -577,10 +592,6 @@ final class History<A, W extends World<A>> {
         } finally {
             appending = before;
         }
-    }
-
-    boolean isTold() {
-        return told;
     }
 
     VirtualClock clock() {

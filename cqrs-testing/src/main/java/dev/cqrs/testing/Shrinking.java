@@ -104,9 +104,10 @@ final class Shrinking<A, W extends World<A>> {
         if (thrown != null) {
             text.append(" fails: ").append(thrown).append("\nBut it");
         }
-        text.append(
-                " was run a second time and went another way: the application depends on something beside the seed, such as"
-                        + " a thread of its own, the time of day, random numbers, or what an earlier history left.\nUp to there:");
+        text.append(" was run a second time and went another way: the application depends on something beside the seed,"
+                + " such as a thread of its own, the time of day, random numbers, or what an earlier history"
+                + " left.\n"
+                + "Up to there:");
         var before = first.subList(Math.max(0, line - 5), line);
         before.forEach(same -> text.append('\n').append(same));
         text.append("\nThe first time then:\n").append(line < first.size() ? first.get(line) : "      the end");

@@ -19,6 +19,8 @@ import java.util.List;
 /** An event store that fails as a history has it. */
 final class SimulatedEventStore implements EventStore {
 
+    private static final int LONGEST_TEXT = 200;
+
     private final EventStore store;
     private final History<?, ?> history;
     private final CrashPoints.Life life;
@@ -40,7 +42,7 @@ final class SimulatedEventStore implements EventStore {
         boolean written = unknown == null || unknown.random.nextBoolean();
         var appended = written ? history.append(() -> appended(events, condition, metadata)) : null;
         if (appended != null) {
-            history.say(() -> "appends " + events + " at position " + appended.first() + recordedAt());
+            history.say(() -> "appends " + shortened(events) + " at position " + appended.first() + recordedAt());
         }
         if (unknown == null && appended != null) {
             return appended;
@@ -57,6 +59,12 @@ final class SimulatedEventStore implements EventStore {
             history.say(() -> "has a conflict with position " + conflict.position());
             throw conflict;
         }
+    }
+
+    /** So that what stands behind it is told too. */
+    private static String shortened(List<?> events) {
+        var text = events.toString();
+        return text.length() > LONGEST_TEXT ? text.substring(0, LONGEST_TEXT) + "…" : text;
     }
 
     /** Where it is not the time of the clock: it is later in the log, or the store has another clock. */

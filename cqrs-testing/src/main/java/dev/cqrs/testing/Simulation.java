@@ -249,7 +249,7 @@ public final class Simulation<A, W extends Simulation.World<A>> {
         /**
          * Hears that nobody knows what became of an action: the process crashed, or an {@link InjectedException} is what was
          * thrown, or among its causes. It may have been done, or half of it, or not; before the next {@link #checkAtRest} it
-         * is performed again.
+         * is performed again, unless {@link Fault#REPEATED} is left out.
          *
          * @param action what was perhaps done
          * @param id its id

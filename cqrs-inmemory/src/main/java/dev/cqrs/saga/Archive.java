@@ -5,6 +5,7 @@ import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
@@ -17,6 +18,8 @@ import dev.cqrs.task.Reasons;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -74,17 +77,30 @@ final class Archive {
         }
     }
 
-    /** Reads an instance; {@code null} if there is none, or no definition for it. */
+    /** Reads an instance; {@code null} if there is none, or no definition under which it goes on. */
     @Nullable
     Loaded<?> load(String saga, String key) {
         var marks = marks(saga, key);
         if (marks.isEmpty()) {
             return null;
         }
-        var first = marks.get(0).event();
-        var version = first instanceof Started started ? started.version() : 1;
+        int version = version(marks);
         var script = scripts.choose(saga, version);
         return script == null ? null : load(script, key, version, marks);
+    }
+
+    /** Reads an instance to tell how it stands, be it for others to go on with; {@code null} if there is none. */
+    @Nullable
+    Loaded<?> look(String saga, String key) {
+        var marks = marks(saga, key);
+        return marks.isEmpty() || !scripts.has(saga)
+                ? null
+                : load(Objects.requireNonNullElse(
+                        scripts.choose(saga, version(marks)), scripts.newest(saga)), key, version(marks), marks);
+    }
+
+    private static int version(List<Mark> marks) {
+        return marks.get(0).event() instanceof Started started ? started.version() : 1;
     }
 
     private <S> Loaded<S> load(Script<S> script, String key, int version, List<Mark> marks) {
@@ -164,22 +180,23 @@ final class Archive {
      * Writes a turn, if nothing else of its instance was written since its story was read. An interrupt may be meant for a
      * handler, and stores may refuse to work for a thread that is interrupted; so it waits.
      */
-    Position append(Turn<?> turn, SagaEvent mark) {
+    Appended append(Turn<?> turn, SagaEvent mark) {
         var story = turn.story();
-        var query = query(mark.saga(), mark.key());
         boolean first = story.last.equals(Position.START);
-        var condition = first ? AppendCondition.absent(query) : AppendCondition.unchanged(query, story.last);
-        var events = new ArrayList<Object>();
+        var condition = first ? AppendCondition.absent(story.query())
+                : AppendCondition.unchanged(story.query(), story.last);
+        var events = new ArrayList<Object>(4);
         events.add(mark);
         events.addAll(turn.behind());
-        var metadata = Metadata.none().with(Metadata.CORRELATION, mark.saga() + "/" + mark.key());
-        if (!turn.causation().isEmpty()) {
-            metadata = metadata.with(Metadata.CAUSATION, turn.causation());
-        }
+        var instance = mark.saga() + "/" + mark.key();
+        var metadata = Metadata.of(
+                turn.causation().isEmpty()
+                        ? Map.of(Metadata.CORRELATION, instance)
+                        : Map.of(Metadata.CORRELATION, instance, Metadata.CAUSATION, turn.causation()));
         boolean interrupted = Thread.interrupted();
         try {
-            var at = log.append(events, condition, metadata).first();
-            story.placed(at, turn.kept().isPresent());
+            var at = log.append(events, condition, metadata);
+            story.placed(at.first(), turn.kept().isPresent());
             return at;
         } finally {
             if (interrupted) {

@@ -84,6 +84,15 @@ final class Index {
 
     private record SourceKey(String saga, String event) {}
 
+    /** Says whether an instance of a version is ours to go on with. */
+    @FunctionalInterface
+    interface Known {
+
+        boolean is(String saga, int version);
+    }
+
+    private final Known known;
+    private final Map<State, Long> counts = new EnumMap<>(State.class);
     private final Map<String, Map<String, Entry>> entries = new LinkedHashMap<>();
     private final Map<String, String> interned = new HashMap<>();
     private final Map<SourceKey, Long> sources = new HashMap<>();
@@ -95,6 +104,10 @@ final class Index {
     private int size;
     /** The engine's name while it runs; otherwise nothing is put in line. */
     private String me = "";
+
+    Index(Known known) {
+        this.known = known;
+    }
 
     void run(String engine) {
         me = engine;
@@ -119,9 +132,14 @@ final class Index {
         return some == null ? null : some.get(key);
     }
 
-    /** Up to where in the domain's log somebody has dealt with the events of that name for all instances, at least. */
+    /** Up to where in the domain's log somebody has dealt with the events of that name that start an instance, at least. */
     long source(String saga, String event) {
         return sources.getOrDefault(new SourceKey(saga, event), 0L);
+    }
+
+    /** How many are in a state that is no end. */
+    long count(State state) {
+        return counts.getOrDefault(state, 0L);
     }
 
     long ended(State state) {
@@ -132,6 +150,19 @@ final class Index {
         var all = new LinkedHashMap<String, Long>();
         sources.forEach((key, value) -> all.put(key.saga() + "/" + key.event(), value));
         return all;
+    }
+
+    /** Up to where in the domain's log somebody has dealt with all events for those that have not ended, at least. */
+    long leastSource() {
+        long least = Long.MAX_VALUE;
+        for (var some : entries.values()) {
+            for (var entry : some.values()) {
+                if (entry.position > 0 && !entry.state.isEnd() && known.is(entry.saga, entry.version)) {
+                    least = Math.min(least, entry.source);
+                }
+            }
+        }
+        return least;
     }
 
     // ---- what the log tells
@@ -149,18 +180,17 @@ final class Index {
             entry = create(mark.saga(), mark.key());
         }
         entry.passing &= !read;
+        entry.source = Math.max(entry.source, input.source());
         if (mark instanceof Started started) {
             entry.version = started.version();
             entry.started = at;
-        }
-        if (input.source() > 0) {
-            sources.merge(new SourceKey(entry.saga, input.event()), input.source(), Math::max);
-            entry.source = Math.max(entry.source, input.source());
+            if (input.source() > 0) {
+                sources.merge(new SourceKey(entry.saga, input.event()), input.source(), Math::max);
+            }
         }
         if (position.value() > entry.position) {
             var standing = mark.standing();
-            entry.position = position.value();
-            entry.state = standing.state();
+            move(entry, position.value(), standing.state());
             entry.step = intern(standing.step());
             entry.ready = standing.ready();
             entry.wake = standing.wake().equals(Story.NONE) ? Story.NONE : standing.wake();
@@ -175,6 +205,15 @@ final class Index {
             ended.merge(mark.standing().state(), 1L, Long::sum);
             remove(entry);
         }
+    }
+
+    private void move(Entry entry, long position, State state) {
+        if (entry.position > 0) {
+            counts.merge(entry.state, -1L, Long::sum);
+        }
+        entry.position = position;
+        entry.state = state;
+        counts.merge(state, 1L, Long::sum);
     }
 
     private Entry create(String saga, String key) {
@@ -201,6 +240,9 @@ final class Index {
         var some = entries.get(entry.saga);
         if (some != null && some.remove(entry.key, entry)) {
             size--;
+            if (entry.position > 0) {
+                counts.merge(entry.state, -1L, Long::sum);
+            }
         }
     }
 
@@ -216,7 +258,11 @@ final class Index {
     // ---- what is to go on, and when
 
     private void place(Entry entry) {
-        if (entry.position == 0 || entry.state.isEnd() || entry.state == State.PARKED || me.isEmpty()) {
+        if (entry.position == 0
+                || entry.state.isEnd()
+                || entry.state == State.PARKED
+                || me.isEmpty()
+                || !known.is(entry.saga, entry.version)) {
             drop(entry);
             return;
         }
@@ -411,10 +457,9 @@ final class Index {
             var entry = create(one.saga(), one.key());
             entry.started = one.started();
             entry.version = one.version();
-            entry.position = one.position();
             entry.source = one.source();
             var standing = one.standing();
-            entry.state = standing.state();
+            move(entry, one.position(), standing.state());
             entry.step = intern(standing.step());
             entry.ready = standing.ready();
             entry.wake = standing.wake();

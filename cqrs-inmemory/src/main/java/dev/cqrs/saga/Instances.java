@@ -25,6 +25,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -56,11 +57,12 @@ final class Instances {
     private final Clock clock;
     private final String name;
     private final Duration lease;
+    private final Duration renewal;
     private final Optional<CheckpointStore> checkpoints;
     private final String checkpoint;
 
     final ReentrantLock lock = new ReentrantLock();
-    final Index index = new Index();
+    final Index index;
     private final ReentrantLock reading = new ReentrantLock();
     private boolean loaded;
     private volatile Position folded = Position.START;
@@ -69,6 +71,8 @@ final class Instances {
     private long saved;
     private volatile boolean holding;
     private final LongAdder ignored = new LongAdder();
+    private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
+    private volatile Runnable onOthers = () -> {};
 
     /** Makes a turn; gives {@code null} if there is nothing to write. */
     @FunctionalInterface
@@ -106,8 +110,10 @@ final class Instances {
         this.clock = clock;
         this.name = name;
         this.lease = lease;
+        this.renewal = lease.dividedBy(2);
         this.checkpoints = checkpoints;
         this.checkpoint = checkpoint;
+        this.index = new Index((saga, version) -> scripts.choose(saga, version) != null);
     }
 
     Archive archive() {
@@ -122,8 +128,9 @@ final class Instances {
         return name;
     }
 
-    Duration lease() {
-        return lease;
+    /** When it is to be said again that an engine has an instance, before it has it no more. */
+    Duration renewal() {
+        return renewal;
     }
 
     Instant now() {
@@ -145,6 +152,11 @@ final class Instances {
     /** Has this engine have what it writes, or no longer. */
     void hold(boolean holds) {
         holding = holds;
+    }
+
+    /** Has somebody told when others have appended while this engine did. */
+    void onOthers(Runnable look) {
+        onOthers = look;
     }
 
     // ---- turns
@@ -317,14 +329,13 @@ final class Instances {
         try {
             for (int attempt = 1; ; attempt++) {
                 var story = story(entry, live);
-                var turn = story == null ? null : decide.on(story, trouble);
-                if (turn == null) {
-                    return null;
-                }
-                boolean written = false;
+                boolean kept = story == null;
                 try {
-                    commit(live, turn);
-                    written = true;
+                    var turn = story == null ? null : decide.on(story, trouble);
+                    if (turn != null) {
+                        commit(live, turn);
+                    }
+                    kept = true;
                     return turn;
                 } catch (AppendConflictException | AppendOutcomeUnknownException look) {
                     if (attempt == ATTEMPTS) {
@@ -336,8 +347,8 @@ final class Instances {
                     }
                     trouble = Reasons.of(failed);
                 } finally {
-                    if (!written) {
-                        live.story = null; // it has gone further than the log
+                    if (!kept) {
+                        live.story = null; // it may have gone further than the log
                     }
                 }
             }
@@ -405,14 +416,48 @@ final class Instances {
         boolean mine = holding || !live.flying.isEmpty();
         var engine = others ? story.engine : mine ? name : "";
         var mark = Archive.mark(turn, turn.standing(engine, others ? story.until : now.plus(lease)));
-        var at = archive.append(turn, mark);
-        boolean own = story.ready().stream().allMatch(act -> act.fresh);
+        var at = append(turn, mark);
+        boolean own = story.isFresh();
         lock.lock();
         try {
             index.apply(mark, at, now, false, own);
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Appends, with no signal to this engine: it knows. */
+    private Position append(Turn<?> turn, SagaEvent mark) {
+        var self = Thread.currentThread();
+        var others = new Appending();
+        var outer = appending.put(self, others); // an append that tells another engine of it, on this thread
+        try {
+            var at = archive.append(turn, mark);
+            if (others.last.isAfter(at.last())) {
+                onOthers.run();
+            }
+            return at.first();
+        } finally {
+            if (outer == null) {
+                appending.remove(self);
+            } else {
+                appending.put(self, outer);
+            }
+        }
+    }
+
+    /** What was appended last by a thread while it appended a turn: that, or something that came of it. */
+    private static final class Appending {
+        private Position last = Position.START;
+    }
+
+    /** Says whether an append that was told of is new to this engine. */
+    boolean isNew(Position last) {
+        var own = appending.get(Thread.currentThread());
+        if (own != null) {
+            own.last = last;
+        }
+        return own == null && last.isAfter(folded);
     }
 
     /** Says whether another engine has it. */
@@ -533,17 +578,8 @@ final class Instances {
         lock.lock();
         try {
             var counts = new EnumMap<State, Long>(State.class);
-            for (var entry : index.all()) {
-                if (entry.position > 0 && !entry.state.isEnd()) {
-                    counts.merge(entry.state, 1L, Long::sum);
-                }
-            }
             for (var state : State.values()) {
-                if (state.isEnd()) {
-                    counts.put(state, index.ended(state));
-                } else {
-                    counts.putIfAbsent(state, 0L);
-                }
+                counts.put(state, state.isEnd() ? index.ended(state) : index.count(state));
             }
             return new SagaEngine.Status(folded, Map.copyOf(counts), ignored());
         } finally {

@@ -82,7 +82,7 @@ final class ReactionScript<S> extends Script<S> {
         if (story.failing) {
             stop(turn);
         }
-        if ((story.failing || story.ending) && !story.hasUnsettled()) {
+        if ((story.failing || story.ending) && story.unsettled() == null) {
             turn.end();
         }
     }

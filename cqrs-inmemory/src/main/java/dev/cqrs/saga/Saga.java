@@ -57,7 +57,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Versions:</b> an instance that was started under a version ends under it as long as an engine has it, and otherwise
  * under the newest version, which goes on behind the steps that it knows by name; if the instance is at a step that this
- * version does not know, or has to undo one, it is parked.
+ * version does not know, or has to undo one, it is parked. What was started under a version that is newer than all an engine
+ * has, it leaves to others.
  *
  * <p><b>Threads:</b> immutable.
  *

@@ -68,7 +68,8 @@ import org.jspecify.annotations.Nullable;
  * to a thousand that are in line. Ended ones are in the log alone.
  *
  * <p><b>Starting:</b> the operations log is read from its beginning, or from what {@link Builder#checkpoints} has saved; the
- * domain's log from where the engine stood then, or from the last event that each class of events has led to a turn for.
+ * domain's log from where the engine stood then, or from where all that has not ended had come to, so that of a saga that is
+ * seldom started much is read again; but nothing is taken in twice.
  *
  * <p><b>At rest:</b> keys, as tags; the events that are kept, commands, and reasons why commands failed. If a key is personal
  * data, let the key function give a keyed hash.
@@ -149,7 +150,7 @@ public final class SagaEngine implements AutoCloseable {
      *
      * @param open the instances that have not ended
      * @param ended how many have, by state
-     * @param sources the places of the last events that were taken in, by saga and event
+     * @param sources the places of the last events that started an instance, by saga and event
      * @param followed up to where the domain's log was taken in
      */
     public record Saved(List<Open> open, Map<State, Long> ended, Map<String, Long> sources, long followed) {
@@ -162,7 +163,7 @@ public final class SagaEngine implements AutoCloseable {
          * @param version the version it was started under
          * @param started when
          * @param position the place of its last event in the operations log
-         * @param source the place of the last event it took in
+         * @param source the place of the last event of the domain's log that it took in
          * @param standing where it stands
          */
         public record Open(
@@ -173,7 +174,7 @@ public final class SagaEngine implements AutoCloseable {
          *
          * @param open the instances that have not ended
          * @param ended how many have, by state
-         * @param sources the places of the last events that were taken in, by saga and event
+         * @param sources the places of the last events that started an instance, by saga and event
          * @param followed up to where the domain's log was taken in
          */
         public Saved {
@@ -338,10 +339,10 @@ public final class SagaEngine implements AutoCloseable {
                         + "\" was started before; expected once. Build another engine.");
             }
             worker = made;
+            made.start();
         } finally {
             starting.unlock();
         }
-        made.start();
     }
 
     /**
@@ -354,7 +355,13 @@ public final class SagaEngine implements AutoCloseable {
      */
     @Override
     public void close() {
-        var running = worker;
+        Worker running;
+        starting.lock(); // what is just being started is closed when it is
+        try {
+            running = worker;
+        } finally {
+            starting.unlock();
+        }
         if (running != null) {
             running.close();
         }
@@ -395,7 +402,7 @@ public final class SagaEngine implements AutoCloseable {
      * @return empty if there is none
      */
     public Optional<SagaInstance> find(String saga, String key) {
-        return Optional.ofNullable(archive.load(saga, key))
+        return Optional.ofNullable(archive.look(saga, key))
                 .map(found -> found.story().instance());
     }
 

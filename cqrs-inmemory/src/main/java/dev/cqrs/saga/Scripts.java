@@ -38,11 +38,14 @@ final class Scripts {
         return byName.containsKey(name);
     }
 
-    /** Gives the definition under which an instance goes on: that of its version, or the newest. */
+    /**
+     * Gives the definition under which an instance goes on: that of its version, or the newest; {@code null} if its version is
+     * newer than all, which is for others.
+     */
     @Nullable
     Script<?> choose(String name, int version) {
         var versions = byName.get(name);
-        if (versions == null) {
+        if (versions == null || version > versions.lastKey()) {
             return null;
         }
         var exact = versions.get(version);

@@ -195,11 +195,9 @@ final class StepScript<S> extends Script<S> {
 
     private void goOn(Turn<S> turn) {
         var story = turn.story();
-        int at = -1; // the last stage of which anything was begun
-        for (int i = 0; i < stages.size(); i++) {
-            if (stages.get(i).stream().anyMatch(step -> story.acts.containsKey(step.name()))) {
-                at = i;
-            }
+        int at = stages.size() - 1; // the last stage of which anything was begun
+        while (at >= 0 && !isBegun(story, stages.get(at))) {
+            at--;
         }
         while (true) {
             if (at >= 0) {
@@ -208,8 +206,10 @@ final class StepScript<S> extends Script<S> {
                         return; // parked
                     }
                 }
-                if (!stages.get(at).stream().allMatch(step -> isDone(story, step))) {
-                    return;
+                for (var step : stages.get(at)) {
+                    if (!isDone(story, step)) {
+                        return;
+                    }
                 }
             }
             at++;
@@ -218,6 +218,15 @@ final class StepScript<S> extends Script<S> {
                 return;
             }
         }
+    }
+
+    private static boolean isBegun(Story<?> story, List<? extends Step<?>> stage) {
+        for (var step : stage) {
+            if (story.acts.containsKey(step.name())) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static boolean isDone(Story<?> story, Step<?> step) {

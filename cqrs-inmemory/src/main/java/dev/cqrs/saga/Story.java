@@ -2,6 +2,7 @@ package dev.cqrs.saga;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Output;
 import dev.cqrs.saga.SagaInstance.State;
@@ -137,11 +138,13 @@ final class Story<S> {
     String parkedFor = "";
 
     private final List<Act> unplaced = new ArrayList<>();
+    private final EventQuery query;
 
     Story(Script<S> script, String key) {
         this.script = script;
         this.key = key;
         this.version = script.version();
+        this.query = EventQuery.types(SagaEvent.class).withTags(SagaEvent.tag(script.name(), key));
         try {
             state = script.fold().initial();
         } catch (Throwable thrown) {
@@ -365,6 +368,11 @@ final class Story<S> {
 
     // ---- what can be asked
 
+    /** Finds the marks of the instance. */
+    EventQuery query() {
+        return query;
+    }
+
     S state() {
         var known = state;
         if (known == null || broken != null) {
@@ -389,14 +397,23 @@ final class Story<S> {
         if (parked || ended != null) {
             return List.of();
         }
-        if (!script.isReactive()) {
-            return current().stream().filter(act -> act.is(Progress.READY)).toList();
+        List<Act> ready = List.of();
+        for (var act : current()) {
+            if (act.is(Progress.READY)) {
+                if (ready.isEmpty()) {
+                    ready = new ArrayList<>(2);
+                }
+                ready.add(act);
+            }
+            if (script.isReactive() && !act.status.isSettled()) {
+                break; // one after the other
+            }
         }
-        return current().stream() // one after the other
-                .filter(act -> !act.status.isSettled())
-                .limit(1)
-                .filter(act -> act.is(Progress.READY))
-                .toList();
+        return ready;
+    }
+
+    boolean isReady() {
+        return !ready().isEmpty();
     }
 
     /** Says whether an event is of use, which a step waits for; of process managers all are. */
@@ -411,26 +428,42 @@ final class Story<S> {
                         : act.is(Progress.AWAITING) || (act.awaits && act.is(Progress.STUCK)));
     }
 
-    boolean hasUnsettled() {
-        return current().stream().anyMatch(act -> !act.status.isSettled());
+    /** Says whether all that is ready was issued by this process alone, which has not begun to dispatch it. */
+    boolean isFresh() {
+        for (var act : ready()) {
+            if (!act.fresh) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** The first that has not come to an end; {@code null} if there is none. */
+    @Nullable
+    Act unsettled() {
+        for (var act : current()) {
+            if (!act.status.isSettled()) {
+                return act;
+            }
+        }
+        return null;
     }
 
     State currentState() {
+        return currentState(isReady());
+    }
+
+    State currentState(boolean ready) {
         var over = ended;
         if (over != null) {
             return over;
         }
-        return parked
-                ? State.PARKED
-                : back ? State.COMPENSATING : ready().isEmpty() ? State.WAITING : State.RUNNING;
+        return parked ? State.PARKED : back ? State.COMPENSATING : ready ? State.RUNNING : State.WAITING;
     }
 
     String step() {
-        return current().stream()
-                .filter(act -> !act.status.isSettled())
-                .map(act -> act.step)
-                .findFirst()
-                .orElse("");
+        var act = unsettled();
+        return act == null ? "" : act.step;
     }
 
     /** When the time for something comes. */

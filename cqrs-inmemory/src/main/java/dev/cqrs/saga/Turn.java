@@ -64,6 +64,10 @@ final class Turn<S> {
     }
 
     boolean isPast(Instant at) {
+        return isPast(at, now);
+    }
+
+    static boolean isPast(Instant at, Instant now) {
         return !at.equals(Story.NONE) && !at.isAfter(now);
     }
 
@@ -224,10 +228,10 @@ final class Turn<S> {
 
     /** Gives where the instance stands now, for an engine that has it for a time if a command is to be dispatched. */
     Standing standing(String engine, Instant until) {
-        boolean ready = !story.ready().isEmpty();
+        boolean ready = story.isReady();
         boolean held = ready && !engine.isEmpty();
         story.engine = held ? engine : "";
         story.until = held ? until : Story.NONE;
-        return new Standing(story.currentState(), story.step(), ready, story.wake(), story.engine, story.until);
+        return new Standing(story.currentState(ready), story.step(), ready, story.wake(), story.engine, story.until);
     }
 }

@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executor;
@@ -81,6 +82,8 @@ final class Worker {
     private volatile Position followed;
     /** Whether it is known up to where the domain's log was taken in before. */
     private volatile boolean found;
+    /** Behind here events are counted for which there is no instance. */
+    private Position counted = Position.START;
 
     /* Guarded by the lock. */
     private final List<Task> free = new ArrayList<>();
@@ -166,8 +169,9 @@ final class Worker {
     /** Follows first and looks at the logs then, so that no append falls between the two. */
     void start() {
         instances.hold(true);
+        instances.onOthers(this::signal);
         subscriptions.add(archive.log().onAppend(last -> {
-            if (last.isAfter(instances.folded())) {
+            if (instances.isNew(last)) {
                 signal();
             }
         }));
@@ -358,18 +362,16 @@ final class Worker {
         if (store == null) {
             return;
         }
-        long saved = instances.followed();
-        long place = saved >= 0 ? saved : Long.MAX_VALUE;
-        if (saved < 0) {
+        var head = store.head();
+        long place = instances.followed();
+        if (place < 0) {
             lock.lock();
             try {
+                place = index.leastSource();
                 for (var script : instances.scripts().all()) {
-                    var types = new LinkedHashSet<>(script.starters());
-                    types.addAll(script.triggers());
-                    for (var type : types) {
+                    for (var type : script.starters()) {
                         for (var below : store.catalog().typesBelow(type)) {
-                            var last = index.source(script.name(), store.catalog().nameOf(below));
-                            place = Math.min(place, Math.max(0, last - 1)); // it may concern others too
+                            place = Math.min(place, index.source(script.name(), store.catalog().nameOf(below)));
                         }
                     }
                 }
@@ -377,8 +379,11 @@ final class Worker {
                 lock.unlock();
             }
         }
-        var head = store.head();
-        if (place > followed.value() && place <= head.value()) {
+        place = Math.min(place, head.value());
+        if (instances.followed() < 0 && place > 0) {
+            counted = head; // what is older may have been taken in by what has ended since
+        }
+        if (place > followed.value()) {
             followed = Position.of(place);
         }
     }
@@ -405,11 +410,15 @@ final class Worker {
                 }
             }
         }
-        for (var event : chunk) {
+        for (int i = 0; i < chunk.size(); i++) {
             if (closed) {
                 return false;
             }
-            takeIn(event);
+            var position = chunk.get(i).position();
+            takeIn(chunk.get(i));
+            if (i + 1 < chunk.size() && chunk.get(i + 1).position().isAfter(position)) {
+                followed = position; // as the next one may fail
+            }
             startTasks();
         }
         if (end.isAfter(followed)) {
@@ -420,11 +429,8 @@ final class Worker {
 
     private void takeIn(RecordedEvent event) {
         for (var script : instances.scripts().all()) {
-            if (isPassed(script, event)) {
-                continue;
-            }
             var starter = script.starter(event.event());
-            if (starter != null && instances.scripts().isNewest(script)) {
+            if (starter != null && instances.scripts().isNewest(script) && !isPassed(script, event)) {
                 var key = key(script, starter, event);
                 if (key != null) {
                     start(script, key, event);
@@ -440,11 +446,11 @@ final class Worker {
         }
     }
 
-    /** Says whether somebody has dealt with it for all instances: whoever takes events in does so in their order. */
+    /** Says whether somebody has dealt with it where it starts one: whoever takes events in does so in their order. */
     private boolean isPassed(Script<?> script, RecordedEvent event) {
         lock.lock();
         try {
-            return index.source(script.name(), event.name()) > event.position().value();
+            return index.source(script.name(), event.name()) >= event.position().value();
         } finally {
             lock.unlock();
         }
@@ -482,7 +488,9 @@ final class Worker {
             entry = instances.find(script.name(), key);
         }
         if (entry == null) {
-            instances.ignore();
+            if (event.position().isAfter(counted)) {
+                instances.ignore();
+            }
             return;
         }
         if (instances.scripts().choose(entry.saga, entry.version) != script) {
@@ -602,14 +610,16 @@ final class Worker {
 
         /** Has instances go on until none is in line, and then is free, or there were many; gives whether there were. */
         private boolean workOn() {
-            for (int i = 0; i < CHUNK; i++) {
+            boolean more = true;
+            for (int i = 0; more && i < CHUNK; i++) {
                 Entry entry;
                 lock.lock();
                 try {
                     entry = closed ? null : index.takeRunnable();
                     if (entry == null) {
                         free.add(this); // under the lock under which none was there
-                        return false;
+                        more = false;
+                        continue;
                     }
                     working++;
                 } finally {
@@ -620,7 +630,8 @@ final class Worker {
                     return true; // the executor wants its thread back
                 }
             }
-            return true;
+            signal(); // what has ended is to leave the index
+            return more;
         }
     }
 
@@ -669,9 +680,13 @@ final class Worker {
         if (story.ended != null || story.parked) {
             return null;
         }
-        boolean ready = !story.ready().isEmpty();
+        boolean ready = story.isReady();
         if (ready && instances.isOthers(story, now)) {
             return null;
+        }
+        boolean own = story.engine.equals(instances.name()) && now.isBefore(story.until);
+        if (ready && own && story.isFresh() && !Turn.isPast(story.wake(), now)) {
+            return null; // as this engine has just written it
         }
         var turn = due(story, Archive.input(Cause.DUE, ""));
         if (trouble != null) {
@@ -682,7 +697,6 @@ final class Worker {
         if (!turn.isEmpty()) {
             return turn;
         }
-        boolean own = story.engine.equals(instances.name()) && now.isBefore(story.until);
         return ready && !own
                 ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
                 : null;
@@ -826,8 +840,16 @@ final class Worker {
     }
 
     private static Metadata metadata(Job job) {
-        var metadata = Metadata.withId(job.id()).with(Metadata.CORRELATION, job.instance());
-        return job.causation().isEmpty() ? metadata : metadata.with(Metadata.CAUSATION, job.causation());
+        return Metadata.of(
+                job.causation().isEmpty()
+                        ? Map.of(Metadata.ID, job.id(), Metadata.CORRELATION, job.instance())
+                        : Map.of(
+                                Metadata.ID,
+                                job.id(),
+                                Metadata.CORRELATION,
+                                job.instance(),
+                                Metadata.CAUSATION,
+                                job.causation()));
     }
 
     /** Writes what became of a command; a store that fails is tried again, as the command would be dispatched again. */
@@ -927,7 +949,7 @@ final class Worker {
     }
 
     private Instant renewal(Entry entry) {
-        return entry.until.minus(instances.lease().dividedBy(2));
+        return entry.until.minus(instances.renewal());
     }
 
     // ---- waking

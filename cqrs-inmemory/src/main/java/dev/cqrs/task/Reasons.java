@@ -33,6 +33,9 @@ public final class Reasons {
      * @return short, and valid Unicode without NUL
      */
     public static String keepable(String text) {
+        if (text.isEmpty()) {
+            return text;
+        }
         var kept = new StringBuilder();
         text.codePoints()
                 .limit(LONGEST)

@@ -1027,6 +1027,35 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void what_was_started_under_a_newer_version_is_left_to_those_who_have_it() {
+        var newer = job().version(2)
+                .step("a", known -> known.part("new a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("new b"))
+                .build();
+        try (var old = start(engine(waiting()).name("old"))) {
+            try (var second = start(engine(waiting(), newer).name("new"))) {
+                assertThat(second.begin("job", "j", new Ordered("j"))).isTrue();
+                executor.runFor(MINUTE);
+            }
+            order("k"); // of which the old one takes in a later event of that class
+            executor.runFor(MINUTE);
+            Parts.append(domain, new Packed("j"));
+            Parts.append(domain, new Packed("k"));
+            executor.runFor(MINUTE);
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "b");
+            assertThat(done()).containsExactly("new a");
+            assertThat(state(old)).isEqualTo(State.WAITING);
+            assertThat(old.cancel("job", "j")).isEqualTo(Cancellation.UNKNOWN);
+            try (var second = start(engine(waiting(), newer).name("new"))) {
+                executor.runFor(MINUTE);
+                assertThat(done()).containsExactly("new a", "new b");
+                assertThat(state(second)).isEqualTo(State.COMPLETED);
+            }
+        }
+    }
+
+    @Test
     void a_step_to_be_undone_that_the_version_does_not_know_is_never_passed_over() {
         var old = three(job()).await("packed", Packed.class, Packed::job).build();
         var engine = start(old);

@@ -39,7 +39,7 @@ class IndexTest {
     void instances_come_up_in_the_order_of_their_times_whatever_that_of_their_start_and_changes() {
         for (long seed = 1; seed <= 50; seed++) {
             var random = new SplittableRandom(seed);
-            var index = new Index();
+            var index = new Index((saga, version) -> true);
             index.run("me");
             var due = new long[200];
             long position = 0;
@@ -67,7 +67,7 @@ class IndexTest {
     @Test
     void a_million_that_wait_take_few_bytes_each_and_those_that_are_due_are_found_without_a_look_at_the_others() {
         int million = 1_000_000;
-        var index = new Index();
+        var index = new Index((saga, version) -> true);
         index.run("me");
         long before = used();
         for (int i = 0; i < million; i++) {
@@ -96,7 +96,7 @@ class IndexTest {
 
     @Test
     void what_another_engine_has_comes_up_when_its_time_is_over_and_what_has_ended_never() {
-        var index = new Index();
+        var index = new Index((saga, version) -> true);
         index.run("me");
         var standing = new Standing(State.RUNNING, "a", true, Story.NONE, "other", NOW.plusSeconds(30));
         index.apply(started("j", standing), Position.of(1), NOW, true, false);
@@ -121,7 +121,7 @@ class IndexTest {
 
     @Test
     void what_becomes_ready_while_somebody_is_at_it_is_looked_at_again() {
-        var index = new Index();
+        var index = new Index((saga, version) -> true);
         index.run("me");
         var ready = new Standing(State.RUNNING, "a", true, Story.NONE, "me", NOW);
         index.apply(started("j", ready), Position.of(1), NOW, true, false);

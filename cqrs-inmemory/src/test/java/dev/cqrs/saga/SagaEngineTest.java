@@ -207,6 +207,9 @@ class SagaEngineTest {
         checkAll(engine, 20);
         var closing = new Thread(engine::close);
         closing.start();
+        while (closing.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait(); // until it waits for the command
+        }
         release.countDown();
         closing.join();
         assertThat(Parts.done(domain, "slow")).containsExactly("a");

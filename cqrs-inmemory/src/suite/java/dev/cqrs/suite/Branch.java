@@ -190,8 +190,7 @@ final class Branch {
         schedule = schedule(host, operations);
         worker = schedule.work("w-1", bus, host.executor("worker 1"), host::schedule, failure -> {});
         // as if in a process of its own, which knows of the other only by the log
-        other = schedule(host, operations)
-                .work("w-2", bus, host.executor("worker 2"), host::schedule, failure -> {});
+        other = schedule(host, operations).work("w-2", bus, host.executor("worker 2"), host::schedule, failure -> {});
         sagas = sagas(host, operations, "s-1");
         otherSagas = sagas(host, operations, "s-2");
     }

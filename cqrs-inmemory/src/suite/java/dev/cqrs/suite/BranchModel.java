@@ -215,7 +215,7 @@ final class BranchModel {
         require(effects.put(id, new Effect(balance(order.account()))) == null, id + " was carried out twice");
         open.clear();
         if (id.startsWith(TRANSFER)) {
-            var parts = id.split("/");
+            var parts = id.split("/", -1);
             var done = steps.computeIfAbsent(parts[1], key -> new ArrayList<>());
             done.add(parts[3].startsWith("undo") ? "undo" : parts[2]);
             require(POSSIBLE.contains(done), parts[1] + " has done " + done);
@@ -305,7 +305,7 @@ final class BranchModel {
     /** The time of one that runs again and again has a number behind the id. */
     private Order order(String id) {
         if (id.startsWith(TRANSFER)) {
-            var parts = id.split("/");
+            var parts = id.split("/", -1);
             var asked = known(transfers.get(parts[1]), "nobody asked for " + id);
             return parts[2].equals("credit")
                     ? new Credit(asked.to(), asked.cents())

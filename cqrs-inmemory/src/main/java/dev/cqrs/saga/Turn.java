@@ -145,8 +145,13 @@ final class Turn<S> {
     }
 
     void issue(String step, boolean undo, boolean pivot, Optional<Duration> timeout, Command<?> command) {
-        var output =
-                new Output(pivot ? Effect.PIVOT : Effect.ISSUE, step, undo, 1, timeout.map(this::in).orElse(Story.NONE), "");
+        var output = new Output(
+                pivot ? Effect.PIVOT : Effect.ISSUE,
+                step,
+                undo,
+                1,
+                timeout.map(this::in).orElse(Story.NONE),
+                "");
         outputs.add(output);
         commands.add(command);
         story.put(output, command, causation);
@@ -166,7 +171,6 @@ final class Turn<S> {
 
     void redo(Act act, int attempt) {
         put(Effect.REDO, act.step, act.undo, attempt, Story.NONE, "");
-        act.fresh = true; // it was tried, and what became of it is known, or it is unsure
     }
 
     void timer(String name, Duration after) {

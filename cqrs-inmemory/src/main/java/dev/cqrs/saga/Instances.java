@@ -73,6 +73,7 @@ final class Instances {
     private final LongAdder ignored = new LongAdder();
     private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
     private volatile Runnable onOthers = () -> {};
+    private volatile boolean othersCame;
 
     /** Makes a turn; gives {@code null} if there is nothing to write. */
     @FunctionalInterface
@@ -177,6 +178,10 @@ final class Instances {
         } finally {
             lock.unlock();
         }
+        if (othersCame) {
+            othersCame = false;
+            onOthers.run(); // no sooner, as it may run other instances on this thread
+        }
     }
 
     @Nullable
@@ -201,7 +206,8 @@ final class Instances {
     static Live live(Entry entry) {
         var live = entry.live;
         if (live == null) {
-            throw new IllegalStateException("Nobody is at " + entry.saga + "/" + entry.key + "; expected that it was entered.");
+            throw new IllegalStateException(
+                    "Nobody is at " + entry.saga + "/" + entry.key + "; expected that it was entered.");
         }
         return live;
     }
@@ -434,7 +440,7 @@ final class Instances {
         try {
             var at = archive.append(turn, mark);
             if (others.last.isAfter(at.last())) {
-                onOthers.run();
+                othersCame = true;
             }
             return at.first();
         } finally {

@@ -239,6 +239,7 @@ final class StepScript<S> extends Script<S> {
             turn.await(step.name(), step.timeout());
             return true;
         }
-        return turn.issue(step.name(), false, step.pivot(), step.timeout(), step.command().get());
+        return turn.issue(
+                step.name(), false, step.pivot(), step.timeout(), step.command().get());
     }
 }

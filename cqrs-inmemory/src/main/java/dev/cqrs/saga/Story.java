@@ -253,11 +253,7 @@ final class Story<S> {
         switch (output.effect()) {
             case ISSUE, PIVOT -> {
                 var act = new Act(
-                        output.step(),
-                        output.undo(),
-                        false,
-                        output.effect() == SagaEvent.Effect.PIVOT,
-                        Progress.READY);
+                        output.step(), output.undo(), false, output.effect() == SagaEvent.Effect.PIVOT, Progress.READY);
                 act.deadline = output.at();
                 act.command = command;
                 act.fresh = command != null;

@@ -145,8 +145,13 @@ final class Turn<S> {
     }
 
     void issue(String step, boolean undo, boolean pivot, Optional<Duration> timeout, Command<?> command) {
-        var output =
-                new Output(pivot ? Effect.PIVOT : Effect.ISSUE, step, undo, 1, timeout.map(this::in).orElse(Story.NONE), "");
+        var output = new Output(
+                pivot ? Effect.PIVOT : Effect.ISSUE,
+                step,
+                undo,
+                1,
+                timeout.map(this::in).orElse(Story.NONE),
+                "");
         outputs.add(output);
         commands.add(command);
         story.put(output, command, causation);

@@ -138,8 +138,11 @@ class SagaScenarioTest {
     @Test
     void a_process_manager_is_tested_in_the_same_way() {
         var manager = ProcessManager.named("manager", Parts.KNOWN)
-                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of(
-                        Reaction.send(A), Reaction.send(B), Reaction.startTimer("slow", Duration.ofHours(1))))
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(
+                                Reaction.send(A), Reaction.send(B), Reaction.startTimer("slow", Duration.ofHours(1))))
                 .onTimer("slow", known -> List.of(Reaction.send(C), Reaction.end()))
                 .build();
         SagaScenario.of(manager)

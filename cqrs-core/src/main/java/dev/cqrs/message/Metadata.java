@@ -53,6 +53,7 @@ public final class Metadata {
         if (entries.isEmpty()) {
             return NONE;
         }
+        entries.forEach(Metadata::checkNull); // the copy would not say which
         var copy = Map.copyOf(entries);
         copy.keySet().forEach(Metadata::checkKey);
         return new Metadata(copy);
@@ -77,8 +78,8 @@ public final class Metadata {
      * @throws IllegalArgumentException if the key is empty
      */
     public Metadata with(String key, String value) {
+        checkNull(key, value);
         checkKey(key);
-        Objects.requireNonNull(value, "value of metadata key " + key);
         if (entries.isEmpty()) {
             return new Metadata(Map.of(key, value));
         }
@@ -163,6 +164,11 @@ public final class Metadata {
     @Override
     public String toString() {
         return new TreeMap<>(entries).toString();
+    }
+
+    private static void checkNull(String key, String value) {
+        Objects.requireNonNull(key, "metadata key");
+        Objects.requireNonNull(value, () -> "value of metadata key " + key);
     }
 
     private static void checkKey(String key) {

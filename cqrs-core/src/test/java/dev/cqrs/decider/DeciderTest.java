@@ -123,7 +123,7 @@ class DeciderTest {
                 builder::build,
                 "decide(" + On.class.getName() + ", ...) was called twice",
                 "evolve(" + Off.class.getName() + ", ...) was called twice",
-                "no decide(" + Up.class.getName(),
+                "no decide(" + Up.class.getName() + ", ...); expected one for each class. Add it.",
                 "no decide(" + Down.class.getName(),
                 "no evolve(" + Set.class.getName());
     }
@@ -168,7 +168,8 @@ class DeciderTest {
         var builder = Decider.builder(Box.class, Off.class, 0)
                 .decide(RedBox.class, (c, s) -> Decision.reject("red"))
                 .evolve(Off.class, (s, e) -> s);
-        assertFaults(builder::build, "no decide(" + Box.class.getName() + ",");
+        assertFaults(
+                builder::build, "no decide(" + Box.class.getName() + ", ...); expected one for each class. Add it.");
 
         var decider =
                 builder.decide(Box.class, (c, s) -> Decision.reject("plain")).build();

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** How events add up to a state. */
-@Timeout(60)
+@Timeout(300)
 class FoldTest {
 
     sealed interface AccountEvent {}
@@ -384,7 +384,7 @@ class FoldTest {
                     var own = new ArrayList<>(events);
                     Collections.rotate(own, i % 2);
                     tasks.add(() -> {
-                        start.await(20, TimeUnit.SECONDS);
+                        start.await(120, TimeUnit.SECONDS);
                         return run(fold, own.toArray());
                     });
                 }

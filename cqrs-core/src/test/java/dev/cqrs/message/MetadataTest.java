@@ -163,7 +163,8 @@ class MetadataTest {
                 .isNotEqualTo(other.with("b", "3"))
                 .isNotEqualTo(other.with("c", "3"))
                 .isNotEqualTo(one.entries())
-                .isNotEqualTo(null);
+                .isNotEqualTo(null)
+                .doesNotHaveSameHashCodeAs(other.with("b", "3"));
     }
 
     @Test
@@ -200,7 +201,9 @@ class MetadataTest {
         assertThatNullPointerException().isThrownBy(() -> metadata.causedBy(null));
         assertThatNullPointerException().isThrownBy(() -> Metadata.withId(null));
         assertThatNullPointerException().isThrownBy(() -> Metadata.of(null));
-        assertThatNullPointerException().isThrownBy(() -> Metadata.of(Collections.singletonMap("user", null)));
+        assertThatNullPointerException()
+                .isThrownBy(() -> Metadata.of(Collections.singletonMap("user", null)))
+                .withMessageContaining("metadata key user");
         assertThatNullPointerException().isThrownBy(() -> Metadata.of(Collections.singletonMap(null, "ada")));
         assertThat(metadata).isEqualTo(Metadata.withId("i"));
     }

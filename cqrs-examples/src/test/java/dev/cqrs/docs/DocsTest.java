@@ -2,15 +2,21 @@ package dev.cqrs.docs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.data.Percentage.withPercentage;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -87,18 +93,114 @@ class DocsTest {
     }
 
     @Test
-    void the_guide_to_errors_names_every_exception() throws IOException {
-        var guide = Files.readString(ROOT.resolve("docs/guides/errors.md"));
-        for (var module : List.of("cqrs-core", "cqrs-inmemory", "cqrs-jdbc")) {
-            try (var sources = Files.walk(ROOT.resolve(module).resolve("src/main/java"))) {
-                var exceptions = sources.map(source -> source.getFileName().toString())
-                        .filter(name -> name.endsWith("Exception.java"))
-                        .map(name -> name.replace(".java", ""))
-                        .toList();
-                assertThat(exceptions)
-                        .isNotEmpty()
-                        .allSatisfy(name -> assertThat(guide).contains("`" + name + "`"));
+    void the_guide_to_errors_has_a_whole_row_for_every_exception() {
+        var guide = text("docs/guides/errors.md");
+        var exceptions = sources()
+                .flatMap(source -> EXCEPTION.matcher(source).results())
+                .map(found -> found.group(1))
+                .toList();
+        assertThat(exceptions)
+                .hasSizeGreaterThan(20)
+                .contains("CqrsException", "LateException")
+                .allSatisfy(name -> assertThat(guide).containsPattern("`([A-Z]\\w+\\.)?" + name + "`"));
+        assertThat(guide.lines().filter(line -> line.matches("\\| `([A-Z]\\w+\\.)?[A-Z]\\w+Exception` \\|.*")))
+                .hasSizeGreaterThan(20)
+                .allMatch(row -> row.matches("\\|( [^|]+ \\|){4}"));
+    }
+
+    @Test
+    void the_page_about_threads_names_every_class_that_threads_share() {
+        var page = text("docs/threads.md");
+        var shared = sources()
+                .flatMap(source -> THREADS.matcher(source).results())
+                .filter(found -> !found.group(1).contains("immutable"))
+                .map(found -> found.group(2))
+                .toList();
+        assertThat(shared)
+                .hasSizeGreaterThan(25)
+                .contains("InMemoryEventStore", "CommandQueue", "EventStream")
+                .allSatisfy(name -> assertThat(page).contains("`" + name + "`"));
+    }
+
+    @Test
+    void the_page_about_architecture_names_every_room() {
+        var page = text("docs/architecture.md");
+        assertThat(MODULES.stream()
+                        .flatMap(module -> under(module, "package-info.java"))
+                        .map(room -> room.replaceAll("(?s).*\\npackage [\\w.]*\\b(\\w+);.*", "$1")))
+                .hasSizeGreaterThan(15)
+                .contains("eventstore", "schedule", "jdbc")
+                .allSatisfy(room -> assertThat(page).contains("`" + room + "`"));
+    }
+
+    @Test
+    void the_readme_tells_the_sizes_of_the_jars_to_a_tenth() {
+        var told = SIZE.matcher(text("README.md"))
+                .results()
+                .collect(Collectors.toMap(found -> found.group(1), found -> Double.valueOf(found.group(2))));
+        assertThat(told.keySet()).containsExactlyInAnyOrderElementsOf(MODULES);
+        told.forEach((module, kilobytes) -> assertThat(kilobytes)
+                .as("the jar of %s, as README tells it in kB", module)
+                .isCloseTo(zipped(ROOT.resolve(module).resolve("target/classes")) / 1_000.0, withPercentage(10)));
+    }
+
+    private static final Pattern SIZE = Pattern.compile("`([\\w-]+)` (\\d+) kB");
+
+    /** How many bytes a folder takes in a jar. */
+    private static int zipped(Path folder) {
+        var bytes = new ByteArrayOutputStream();
+        try (var zip = new ZipOutputStream(bytes);
+                var files = Files.walk(folder)) {
+            for (var file : files.filter(Files::isRegularFile).toList()) {
+                zip.putNextEntry(new ZipEntry(folder.relativize(file).toString()));
+                Files.copy(file, zip);
             }
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
+        }
+        return bytes.size();
+    }
+
+    /** The published modules. */
+    private static final List<String> MODULES = List.of("cqrs-core", "cqrs-inmemory", "cqrs-jdbc", "cqrs-testing");
+
+    /** Those that are public, be it as members of an interface. */
+    private static final Pattern EXCEPTION = Pattern.compile(
+            "(?m)^(?: *public (?:static )?(?:abstract |final )?| +final )class (\\w+Exception) extends");
+
+    /** What a type says of threads, and its name, where it is a public one that stands for itself. */
+    private static final Pattern THREADS =
+            Pattern.compile("(?s)<b>Threads:</b>((?:(?!\\*/).)*)\\*/\\s*(?:@\\w+(?:\\([^)]*\\))?\\s*)*"
+                    + "\npublic (?:(?:final|abstract|sealed) )*(?:class|interface|record) (\\w+)");
+
+    /** The sources that users see: not those of the room that is not exported, nor of the suites, which JUnit runs. */
+    private static Stream<String> sources() {
+        return MODULES.stream()
+                .flatMap(module -> under(module, ".java"))
+                .filter(source ->
+                        !source.contains("package dev.cqrs.task;") && !source.contains("package dev.cqrs.contract;"));
+    }
+
+    /** The texts of a module's sources whose names end so. */
+    private static Stream<String> under(String module, String ending) {
+        try (var files = Files.walk(ROOT.resolve(module).resolve("src/main/java"))) {
+            return files
+                    .map(file -> ROOT.relativize(file).toString())
+                    .filter(file -> file.endsWith(ending))
+                    .sorted()
+                    .map(DocsTest::text)
+                    .toList()
+                    .stream();
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
+        }
+    }
+
+    private static String text(String file) {
+        try {
+            return Files.readString(ROOT.resolve(file));
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
         }
     }
 

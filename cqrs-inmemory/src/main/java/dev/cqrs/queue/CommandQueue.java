@@ -12,8 +12,8 @@ import java.util.Objects;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -54,10 +54,10 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Executor:</b> at most {@code workers} tasks of the queue are in it at once, each of them running commands until
  * there are none; after 1,024, however long they take, it lets other tasks of the executor come in between. If it refuses
  * a task while no other worker is about, up to 64 commands of one key end with what it threw; then it is asked again. If
- * one is about, what is ready waits for that one's command to end, or for a new key, with which the executor is asked
- * again; the same holds where it runs a task at once on the thread of a handler that enqueues. One that runs its tasks at
- * once on the thread of another caller does so within {@code enqueue}, which returns when nothing is ready any more,
- * whoever enqueued it. One that drops a task and says nothing, as after {@code shutdownNow()}, stops the queue until it
+ * one is about, what is ready waits for that one's command to end, or for who enqueues next, upon which the executor is
+ * asked again; the same holds where it runs a task at once on the thread of a handler that enqueues. One that runs its
+ * tasks at once on the thread of another caller does so within {@code enqueue}, which returns when nothing is ready any
+ * more, whoever enqueued it. One that drops a task and says nothing, as after {@code shutdownNow()}, stops the queue until it
  * is closed. Close the queue before the executor.
  *
  * <p><b>Context:</b> a task of the executor runs the commands of many callers, on behalf of the one who happened to start
@@ -77,25 +77,31 @@ public final class CommandQueue implements AutoCloseable {
     /** How often the lock is tried before the thread sleeps: it is held for less than waking takes. */
     private static final int TRIES = 64;
 
+    /** Where in an array that is long enough for the place to have its cache line to itself, and how far from the next. */
+    private static final int OWN_LINE = 16;
+
     /** In `state`, beside the count of commands accepted. */
     private static final long CLOSED = Long.MIN_VALUE;
 
     /*
-     * Mailboxes. A key has one while it has commands waiting or running. Enqueuing puts a command there in exchange for the last
-     * one and links it behind that; if the key has no mailbox, a new one with this command is ready. Who has run a command goes
-     * on with the one linked behind; if there is none he leaves the mailbox, by an exchange that happens only if this still is
-     * the last command, and removes it. Who finds it left makes another. So a key is run by one worker at a time, and what is
-     * not in use leaves nothing behind.
+     * Arrivals. Enqueuing adds a command to one list that is taken as a whole, and writes to nothing else. Who looks for work
+     * takes it and, with `lock` held, puts each command behind the last one of its key, by an exchange that happens only if
+     * that one was not left; if it was, the command is ready. Who has run a command goes on with the one behind it, without the
+     * lock; if there is none he leaves it, by an exchange that happens only if there still is none. So a key is run by one
+     * worker at a time. The last command of a key that is not in use is kept for a while: see Backlog.
      *
-     * Ready. The list of mailboxes, the idle workers and their number are guarded by `lock`, which is held briefly (for a sum
-     * over the workers at most) and never while foreign code runs. Whenever a mailbox is ready, a worker is looking for work,
-     * or all are busy: whoever makes it ready, stops looking, or takes one of several, starts another one if need be. Not so
-     * where the executor refused it: then a worker that is busy will look, or who makes another mailbox ready.
+     * Lock. It guards the keys, the list of those that are ready, the idle workers and their number, and is held while as many
+     * commands are sorted as have arrived. No foreign code runs then but `hashCode` and `equals` of keys.
+     *
+     * Ready. Whenever a command has arrived or is ready, a worker is looking for work, or all are busy: who adds one looks
+     * whether that is so then, who stops looking or rests looks once more after he has said so, and who takes one of several
+     * starts another worker if one rests. Not so where the executor refused it: then a worker that is busy will look, or who
+     * enqueues next.
      *
      * Workers. One is idle, handed over to the executor, or run by a thread. It becomes idle or handed over with the lock held,
      * so who closes the queue and finds something ready either takes one, or is told by those that are busy.
      *
-     * Room. `state` counts what was accepted, each worker what it has freed; who finds the difference too large by an
+     * Room. `state` counts what was accepted, `freed` what needs no place any more; who finds the difference too large by an
      * earlier sum adds up anew. A worker frees first and looks at `roomWanted` then; a waiter sets it first.
      */
 
@@ -106,19 +112,22 @@ public final class CommandQueue implements AutoCloseable {
     private final @Nullable Supplier<UnaryOperator<Runnable>> context;
     private final Consumer<? super QueueFailure> listener;
 
-    private final ConcurrentHashMap<Object, Mailbox> mailboxes = new ConcurrentHashMap<>();
+    private final Arrivals arrivals = new Arrivals();
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition room = lock.newCondition();
     private final Condition rested = lock.newCondition();
-    private volatile @Nullable Mailbox firstReady;
-    private @Nullable Mailbox lastReady;
+    private final Backlog backlog = new Backlog(arrivals);
     private final List<Worker> idle;
-    private final AtomicInteger searching = new AtomicInteger();
+    private volatile int resting;
+    private final AtomicIntegerArray searching = new AtomicIntegerArray(2 * OWN_LINE + 1);
 
     private final List<Worker> workers;
+    private final ConcurrentHashMap<Thread, Worker> running = new ConcurrentHashMap<>();
 
-    private final AtomicLong state = new AtomicLong();
+    private final AtomicLongArray state = new AtomicLongArray(2 * OWN_LINE + 1);
+    private final int lines;
+    private final AtomicLongArray freed;
     private volatile long freedSeen;
     private volatile boolean roomWanted;
     private final LongAdder failed = new LongAdder();
@@ -141,10 +150,13 @@ public final class CommandQueue implements AutoCloseable {
         this.listener = builder.listener;
         var all = new ArrayList<Worker>();
         for (int i = 0; i < builder.workers; i++) {
-            all.add(new Worker(this, builder.executor));
+            all.add(new Worker(this, builder.executor, i));
         }
+        this.lines = Math.min(builder.workers, 2 * Runtime.getRuntime().availableProcessors());
+        this.freed = new AtomicLongArray((lines + 1) * OWN_LINE);
         this.idle = new ArrayList<>(all);
         this.workers = List.copyOf(all);
+        this.resting = idle.size();
     }
 
     /**
@@ -182,7 +194,8 @@ public final class CommandQueue implements AutoCloseable {
      * @param <R> the type of the result
      * @param command never {@code null}
      * @param metadata handed to the bus, never {@code null}
-     * @return the result to come, or what the bus throws; if the executor refuses, what it throws
+     * @return the result to come, or what the bus throws; if the executor refuses, what it throws; if the key cannot be
+     *     hashed or compared, what that throws
      * @throws QueueFullException if the queue is full and does not wait, or the thread is interrupted while it waits: its
      *     flag is set again, and whoever tries once more without clearing it gets the same
      * @throws IllegalStateException if the queue is closed; while it drains, handlers may still enqueue
@@ -195,16 +208,17 @@ public final class CommandQueue implements AutoCloseable {
         var key = keys.of(command);
         accept(command);
         Task<R> task;
-        Mailbox own;
         try {
-            task = new Task<>(command, metadata, captured());
-            own = key == null ? new Mailbox(null, task) : put(key, task);
+            task = context == null
+                    ? new Task<>(command, metadata, key)
+                    : new Task.Carrying<>(command, metadata, key, captured(context));
         } catch (Throwable broken) { // a context or a key that fails, or no memory
             takeBack();
             throw broken;
         }
-        if (own != null) {
-            makeReady(own);
+        arrivals.add(task);
+        if (isUnattended()) {
+            startAnother();
         }
         return task;
     }
@@ -217,7 +231,7 @@ public final class CommandQueue implements AutoCloseable {
     public QueueStatus status() {
         long freed = freed(); // in this order: what was freed was begun, and what was begun was accepted
         long begun = workers.stream().mapToLong(Worker::begun).sum();
-        long accepted = accepted(state.get());
+        long accepted = accepted(state.get(OWN_LINE));
         return new QueueStatus(
                 accepted, Math.max(0, accepted - begun), Math.max(0, begun - freed), failed.sum(), refused.sum());
     }
@@ -236,7 +250,7 @@ public final class CommandQueue implements AutoCloseable {
      */
     @Override
     public void close() {
-        state.getAndUpdate(before -> before | CLOSED);
+        state.getAndUpdate(OWN_LINE, before -> before | CLOSED);
         lock();
         try {
             room.signalAll();
@@ -259,13 +273,13 @@ public final class CommandQueue implements AutoCloseable {
 
     private void accept(Command<?> command) {
         for (; ; ) {
-            long now = state.get();
+            long now = state.get(OWN_LINE);
             if (now < 0 && inside() == null) {
                 throw new IllegalStateException("The queue is closed and did not accept a "
                         + command.getClass().getName()
                         + "; expected an open one. Handlers that run while it drains may still enqueue.");
             }
-            if (hasRoom(now) ? state.compareAndSet(now, now + 1) : mayPass(command)) {
+            if (hasRoom(now) ? state.compareAndSet(OWN_LINE, now, now + 1) : mayPass(command)) {
                 return;
             }
         }
@@ -286,7 +300,7 @@ public final class CommandQueue implements AutoCloseable {
         var own = inside();
         if (own != null) {
             if (own.lend()) {
-                state.getAndIncrement();
+                state.getAndIncrement(OWN_LINE);
                 return true;
             }
             throw full(
@@ -319,7 +333,7 @@ public final class CommandQueue implements AutoCloseable {
         try {
             for (; ; ) {
                 roomWanted = true; // before it looks
-                long now = state.get();
+                long now = state.get(OWN_LINE);
                 if (now < 0 || hasRoom(now)) {
                     return;
                 }
@@ -334,22 +348,27 @@ public final class CommandQueue implements AutoCloseable {
         return state & ~CLOSED;
     }
 
-    /** Never more than it is, as each worker's only grows. */
+    /** Never more than it is, as each part only grows. */
     private long freed() {
         long sum = 0;
-        for (var worker : workers) {
-            sum += worker.freed();
+        for (int line = 1; line <= lines; line++) {
+            sum += freed.get(line * OWN_LINE);
         }
         return sum;
     }
 
-    private @Nullable UnaryOperator<Runnable> captured() {
-        return context == null ? null : Objects.requireNonNull(context.get(), "the captured context");
+    /** A command needs no place any more; several workers share a count only where there are more of them than processors. */
+    void free(int worker) {
+        freed.getAndIncrement((worker % lines + 1) * OWN_LINE);
+    }
+
+    private static UnaryOperator<Runnable> captured(Supplier<UnaryOperator<Runnable>> context) {
+        return Objects.requireNonNull(context.get(), "the captured context");
     }
 
     /** A command that was counted is not enqueued after all. */
     private void takeBack() {
-        if (state.getAndDecrement() < 0) {
+        if (state.getAndDecrement(OWN_LINE) < 0) {
             lock();
             try {
                 rested.signalAll(); // who closes may have waited for this one
@@ -360,36 +379,9 @@ public final class CommandQueue implements AutoCloseable {
         signalRoom();
     }
 
-    /** Puts a command into the mailbox of its key; gives the mailbox if it is a new one. */
-    private @Nullable Mailbox put(Object key, Task<?> task) {
-        for (; ; ) {
-            var mailbox = mailboxes.get(key);
-            if (mailbox == null) {
-                var own = new Mailbox(key, task);
-                mailbox = mailboxes.putIfAbsent(key, own);
-                if (mailbox == null) {
-                    return own;
-                }
-            }
-            if (mailbox.add(task)) {
-                return null;
-            }
-            mailboxes.remove(key, mailbox); // it was left, and is about to be removed
-        }
-    }
-
-    private void makeReady(Mailbox mailbox) {
-        Worker start;
-        lock();
-        try {
-            append(mailbox);
-            start = another();
-        } finally {
-            lock.unlock();
-        }
-        if (start != null) {
-            start.start();
-        }
+    /** Whether nobody will look for what has arrived, unless he is started. */
+    private boolean isUnattended() {
+        return (resting > 0 && searching.get(OWN_LINE) == 0) || isClosed();
     }
 
     // ---- for workers
@@ -397,13 +389,15 @@ public final class CommandQueue implements AutoCloseable {
     /** The worker that the current thread is, if it is one. */
     @Nullable
     Worker inside() {
-        var current = Thread.currentThread();
-        for (var worker : workers) {
-            if (worker.isRunBy(current)) {
-                return worker;
-            }
-        }
-        return null;
+        return running.get(Thread.currentThread());
+    }
+
+    void enter(Worker worker, Thread thread) {
+        running.put(thread, worker);
+    }
+
+    void leave(Worker worker, Thread thread) {
+        running.remove(thread, worker);
     }
 
     /**
@@ -413,7 +407,7 @@ public final class CommandQueue implements AutoCloseable {
     boolean handOver(Worker worker) {
         lock();
         try {
-            boolean over = firstReady != null && state.get() >= 0;
+            boolean over = isReady() && !isClosed();
             if (over) {
                 worker.handOver();
             }
@@ -456,23 +450,16 @@ public final class CommandQueue implements AutoCloseable {
     }
 
     boolean hasReady() {
-        return firstReady != null;
+        return backlog.hasSome();
     }
 
-    /** How many keys have commands. */
-    int keysInUse() {
-        return mailboxes.size();
-    }
-
-    /** After a mailbox was left. */
-    void remove(Mailbox mailbox) {
-        var key = mailbox.key;
-        if (key != null) {
-            try {
-                mailboxes.remove(key, mailbox);
-            } catch (Throwable broken) { // a key that cannot be compared: what was left stays there and does no harm
-                tell(broken);
-            }
+    /** How many keys are remembered. */
+    int keys() {
+        lock();
+        try {
+            return backlog.keys();
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -486,10 +473,13 @@ public final class CommandQueue implements AutoCloseable {
     }
 
     /** Puts back what is to go on later, by the same worker or another. */
-    void again(Mailbox mailbox) {
+    void again(Task<?> task) {
         lock();
         try {
-            append(mailbox);
+            backlog.append(task);
+            if (isClosed()) {
+                rested.signalAll();
+            }
         } finally {
             lock.unlock();
         }
@@ -497,14 +487,14 @@ public final class CommandQueue implements AutoCloseable {
 
     /** Gives what is ready first, and sees to it that what is ready behind it is not left alone. */
     @Nullable
-    Mailbox next(Worker worker) {
-        Mailbox first;
+    Task<?> next(Worker worker) {
+        Task<?> first = null;
         Worker start = null;
         lock();
         try {
-            first = poll();
-            if (first != null) {
-                stopSearching(worker);
+            stopSearching(worker);
+            if (isReady()) {
+                first = backlog.poll();
                 start = another();
             }
         } finally {
@@ -518,21 +508,13 @@ public final class CommandQueue implements AutoCloseable {
 
     void search(Worker worker) {
         worker.searching = true;
-        searching.getAndIncrement();
+        searching.getAndIncrement(OWN_LINE);
     }
 
     private void stopSearching(Worker worker) {
         if (worker.searching) {
             worker.searching = false;
-            searching.getAndDecrement();
-        }
-    }
-
-    /** A worker that was looking for work has found some elsewhere; others may have relied on it. */
-    void found(Worker worker) {
-        stopSearching(worker);
-        if (hasReady()) {
-            startAnother();
+            searching.getAndDecrement(OWN_LINE);
         }
     }
 
@@ -540,6 +522,7 @@ public final class CommandQueue implements AutoCloseable {
         Worker start;
         lock();
         try {
+            sort();
             start = another();
         } finally {
             lock.unlock();
@@ -553,11 +536,11 @@ public final class CommandQueue implements AutoCloseable {
     boolean rest(Worker worker) {
         lock();
         try {
-            if (firstReady != null) {
-                return false;
+            boolean may = mayRest();
+            if (may) {
+                putBack(worker);
             }
-            putBack(worker);
-            return true;
+            return may;
         } finally {
             lock.unlock();
         }
@@ -567,7 +550,7 @@ public final class CommandQueue implements AutoCloseable {
     boolean asksAgain(Worker worker) {
         lock();
         try {
-            if (firstReady == null) {
+            if (mayRest()) {
                 putBack(worker);
                 return false;
             }
@@ -591,17 +574,16 @@ public final class CommandQueue implements AutoCloseable {
 
     /** Gives what is ready if no other worker is there; otherwise gives the worker back. */
     @Nullable
-    Mailbox nextOfLast(Worker worker) {
+    Task<?> nextOfLast(Worker worker) {
         lock();
         try {
+            stopSearching(worker); // others ask the executor themselves meanwhile
             boolean alone = idle.size() == workers.size() - 1;
-            var first = alone ? poll() : null;
-            if (first == null) {
+            if (!alone || mayRest()) {
                 putBack(worker);
-            } else {
-                stopSearching(worker); // others ask the executor themselves meanwhile
+                return null;
             }
-            return first;
+            return backlog.poll();
         } finally {
             lock.unlock();
         }
@@ -609,37 +591,38 @@ public final class CommandQueue implements AutoCloseable {
 
     // ---- with `lock` held
 
-    private void append(Mailbox mailbox) {
-        if (lastReady == null) {
-            firstReady = mailbox;
-        } else {
-            lastReady.nextReady = mailbox;
-        }
-        lastReady = mailbox;
-        if (state.get() < 0) {
+    private void sort() {
+        if (backlog.sort() && isClosed()) {
             rested.signalAll(); // who closes may be the only one who can run it
         }
     }
 
-    private @Nullable Mailbox poll() {
-        var first = firstReady;
-        if (first != null) {
-            var second = first.nextReady;
-            first.nextReady = null;
-            firstReady = second;
-            if (second == null) {
-                lastReady = null;
-            }
+    private boolean isClosed() {
+        return state.get(OWN_LINE) < 0;
+    }
+
+    /** Whether something is ready, once what has arrived is sorted. */
+    private boolean isReady() {
+        sort();
+        return backlog.hasReady();
+    }
+
+    /** Whether there is nothing to do for one more that says it rests. */
+    private boolean mayRest() {
+        resting = idle.size() + 1; // before it looks
+        boolean may = !isReady();
+        if (!may) {
+            resting = idle.size();
         }
-        return first;
+        return may;
     }
 
     /** A worker that is to be started by the caller, with the lock released, for what is ready and nobody looks for. */
     private @Nullable Worker another() {
-        if (firstReady == null || idle.isEmpty() || searching.get() > 0) {
+        if (!backlog.hasReady() || idle.isEmpty() || searching.get(OWN_LINE) > 0) {
             return null;
         }
-        var worker = idle.remove(idle.size() - 1);
+        var worker = takeIdle();
         search(worker);
         worker.handOver();
         return worker;
@@ -649,6 +632,10 @@ public final class CommandQueue implements AutoCloseable {
         stopSearching(worker);
         worker.rest();
         idle.add(worker);
+        resting = idle.size();
+        if (resting == workers.size() && !backlog.hasSome()) {
+            backlog.clear();
+        }
         rested.signalAll();
     }
 
@@ -670,7 +657,7 @@ public final class CommandQueue implements AutoCloseable {
         for (var worker : workers) {
             ended += worker.ended();
         }
-        return ended == accepted(state.get());
+        return ended == accepted(state.get(OWN_LINE));
     }
 
     /** Gives a worker that nobody runs, once something is ready; none when all is done. */
@@ -678,7 +665,7 @@ public final class CommandQueue implements AutoCloseable {
         lock.lockInterruptibly();
         try {
             while (!isDrained()) {
-                var worker = firstReady == null ? null : notRun();
+                var worker = isReady() ? notRun() : null;
                 if (worker != null) {
                     return worker;
                 }
@@ -693,7 +680,7 @@ public final class CommandQueue implements AutoCloseable {
     /** One that rests, or is in the executor, which may have no thread for it. */
     private @Nullable Worker notRun() {
         if (!idle.isEmpty()) {
-            return idle.remove(idle.size() - 1);
+            return takeIdle();
         }
         for (var worker : workers) {
             if (worker.begin()) {
@@ -703,12 +690,19 @@ public final class CommandQueue implements AutoCloseable {
         return null;
     }
 
+    private Worker takeIdle() {
+        var worker = idle.remove(idle.size() - 1);
+        resting = idle.size();
+        return worker;
+    }
+
     private void help(Worker worker) throws InterruptedException {
         boolean interrupted = worker.help();
         Worker start;
         lock();
         try {
             putBack(worker);
+            sort();
             start = another();
         } finally {
             lock.unlock();
@@ -754,7 +748,8 @@ public final class CommandQueue implements AutoCloseable {
          * @param <C> the class
          * @param type the class
          * @param key gives what says which commands keep their order, across all classes: a value with {@code equals} and
-         *     {@code hashCode} that do not change, such as the id of an account; never {@code null}
+         *     {@code hashCode} that do not change, such as the id of an account; never {@code null}. These two are called
+         *     with a lock held, on any thread that enqueues or runs commands: they are quick and do not call the queue
          * @return this builder
          */
         public <C extends Command<?>> Builder key(Class<C> type, Function<? super C, ?> key) {

@@ -5,7 +5,6 @@ import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLongArray;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -31,16 +30,15 @@ final class Worker implements Runnable {
     /** Where in the counts, which fill cache lines that no other worker writes to. */
     private static final int BEGUN = 16;
 
-    private static final int FREED = 17;
-    private static final int ENDED = 18;
-    private static final int LENGTH = 34;
+    private static final int ENDED = 17;
+    private static final int LENGTH = 33;
 
     private final CommandQueue queue;
     private final Executor executor;
     private final AtomicLongArray counts = new AtomicLongArray(LENGTH);
 
-    /** Who runs it; for others only good to see that it is not they. */
-    private volatile @Nullable Thread thread;
+    private final int number;
+    private @Nullable Thread thread;
 
     /** Who has handed it to the executor. */
     private volatile @Nullable Thread starter;
@@ -68,16 +66,13 @@ final class Worker implements Runnable {
     /** Whether the command that runs here has not yet lent its place to one that it, or what depends on it, enqueues. */
     private boolean lends;
 
-    Worker(CommandQueue queue, Executor executor) {
+    Worker(CommandQueue queue, Executor executor, int number) {
         this.queue = queue;
         this.executor = executor;
+        this.number = number;
     }
 
     // ---- for the queue
-
-    boolean isRunBy(Thread current) {
-        return thread == current;
-    }
 
     /** Gives, once a command, that another one may have its place before it is free. */
     boolean lend() {
@@ -90,11 +85,6 @@ final class Worker implements Runnable {
         return counts.get(BEGUN);
     }
 
-    /** How many commands need no place any more. */
-    long freed() {
-        return counts.get(FREED);
-    }
-
     /** How many have told their outcome. */
     long ended() {
         return counts.get(ENDED);
@@ -102,8 +92,17 @@ final class Worker implements Runnable {
 
     /** With the queue's lock: nobody runs it. */
     void rest() {
-        thread = null;
+        if (thread != null) {
+            queue.leave(this, thread);
+            thread = null;
+        }
         refusal = null;
+    }
+
+    /** The calling thread runs it. */
+    private void enter(Thread current) {
+        thread = current;
+        queue.enter(this, current);
     }
 
     /** With the queue's lock: it is about to be handed over to the executor. */
@@ -139,7 +138,7 @@ final class Worker implements Runnable {
             if (first == null) {
                 break;
             }
-            thread = current;
+            enter(current);
             patient = false;
             left = 0; // for one turn
             runFrom(first);
@@ -168,7 +167,7 @@ final class Worker implements Runnable {
 
     private void step() {
         var current = Thread.currentThread();
-        thread = current;
+        enter(current);
         left = COMMANDS_A_TASK;
         boolean interruptedHere = Thread.interrupted(); // not the commands' business
         boolean over;
@@ -193,7 +192,7 @@ final class Worker implements Runnable {
 
     /** Runs what is ready on the thread of one who closes the queue; gives whether that thread was interrupted meanwhile. */
     boolean help() {
-        thread = Thread.currentThread();
+        enter(Thread.currentThread());
         helps = true;
         patient = false;
         left = Integer.MAX_VALUE;
@@ -206,7 +205,7 @@ final class Worker implements Runnable {
     private void work() {
         while (!helps || !isInterrupted()) {
             var first = queue.next(this);
-            if (first == null && patient && !searching) {
+            if (first == null && patient) {
                 look();
                 first = queue.next(this);
             }
@@ -229,57 +228,21 @@ final class Worker implements Runnable {
     }
 
     /** Runs commands of one key, in order, until there is none, or others have waited long enough. */
-    private void runFrom(Mailbox mailbox) {
-        var task = mailbox.first;
+    private void runFrom(Task<?> first) {
+        Task<?> task = first;
         for (int turn = TURN - 1; ; turn--) {
             run(task);
             left--;
-            var next = after(task, mailbox);
+            var next = task.leave();
             if (next == null) {
                 return;
             }
-            task.unlink();
             boolean othersTurn = turn <= 0 && (left <= 0 || queue.hasReady());
             if (othersTurn || (helps && interrupted)) {
-                mailbox.first = next;
-                queue.again(mailbox);
+                queue.again(next);
                 return;
             }
             task = next;
-        }
-    }
-
-    /** Gives the next one of the same key; if there is none, the mailbox is left. */
-    private @Nullable Task<?> after(Task<?> task, Mailbox mailbox) {
-        var next = task.next();
-        if (next != null) {
-            return next;
-        }
-        if (patient && mailbox.key != null && !queue.hasReady()) { // it stays here while there is nothing else to do
-            next = lookBehind(task);
-        }
-        if (next == null && mailbox.leave(task)) {
-            queue.remove(mailbox);
-            return null;
-        }
-        if (searching) { // also where it has to wait: it looks for nothing else meanwhile
-            queue.found(this);
-        }
-        return next == null ? awaitLink(task) : next;
-    }
-
-    /** The next one is about to be linked, unless that thread has lost its processor. */
-    private static Task<?> awaitLink(Task<?> task) {
-        for (int i = 1; ; i++) {
-            var next = task.next();
-            if (next != null) {
-                return next;
-            }
-            if (i % 1_000 == 0) {
-                LockSupport.parkNanos(1);
-            } else {
-                Thread.onSpinWait();
-            }
         }
     }
 
@@ -289,18 +252,6 @@ final class Worker implements Runnable {
         for (int i = 0; i < LOOKS && !queue.hasReady(); i++) {
             pause();
         }
-    }
-
-    /** The same, where the next one of a key is welcome too. */
-    private @Nullable Task<?> lookBehind(Task<?> last) {
-        queue.search(this);
-        pause();
-        var next = last.next();
-        for (int i = 0; i < LOOKS && next == null && !queue.hasReady(); i++) {
-            pause();
-            next = last.next();
-        }
-        return next;
     }
 
     /** Leaves alone for a moment what others write to: they are faster then, and there is more when it looks again. */
@@ -313,7 +264,7 @@ final class Worker implements Runnable {
     private <R> void run(Task<R> task) {
         count(BEGUN);
         R result = null;
-        var failure = refusal;
+        var failure = task.key == null ? refusal : (Throwable) task.key;
         lends = true;
         if (failure == null) {
             try {
@@ -325,8 +276,7 @@ final class Worker implements Runnable {
         var command = task.command;
         var metadata = task.metadata;
         task.forget();
-        counts.set(
-                FREED, counts.getPlain(FREED) + 1); // before anybody sees the outcome, and comes with the next command
+        queue.free(number); // before anybody sees the outcome, and comes with the next command
         try {
             queue.signalRoom();
             if (failure == null) {
@@ -345,7 +295,7 @@ final class Worker implements Runnable {
     }
 
     private <R> R dispatch(Task<R> task) throws Throwable {
-        var wrap = task.wrap;
+        var wrap = task.wrap();
         return wrap == null ? queue.dispatch(task) : new Wrapped<>(queue, task).dispatch(wrap);
     }
 

@@ -374,7 +374,11 @@ public final class ProjectionEngine implements AutoCloseable {
                 views.values().forEach(ProjectionView::start);
                 rebuilds.forEach(Runnable::run);
             } catch (Throwable thrown) { // nobody else could end those that have begun
-                engine.close();
+                try {
+                    engine.close();
+                } catch (Throwable further) { // must not hide why it could not start
+                    thrown.addSuppressed(further);
+                }
                 throw thrown;
             }
             return engine;

@@ -67,8 +67,7 @@ import org.jspecify.annotations.Nullable;
  * number of the time. A handler that carries out each id once
  * ({@link dev.cqrs.decider.DecisionHandler#idempotent()}) so has its effect once, whatever crashes; another one may have it
  * twice if a worker is killed, or held up past the end of its claim, in the middle of it, or if the log takes no appends when
- * it has run. A command that ends its process is taken over by the next worker, and the next: nobody counts that, and only a
- * handler that refuses it ends it.
+ * it has run. One that ends its process each time is not taken over for ever: see {@link Builder#expiries}.
  *
  * <p><b>Unknown commands:</b> what a worker has no handler for, or cannot read, it gives back and leaves alone for a minute,
  * with all of that key: that is no attempt, and another worker may know it. So update workers before those who store.
@@ -85,7 +84,7 @@ import org.jspecify.annotations.Nullable;
  * is written while there is nothing to do.
  *
  * <p><b>Time:</b> the clock's. If it jumps forward, what has become due meanwhile runs once each, also what runs again and
- * again; if it jumps back, nothing runs twice. Jumps are noticed within a minute.
+ * again; if it jumps back, nothing runs twice. Jumps are noticed within a minute. Give the log the same clock.
  *
  * <p><b>Memory:</b> some 250 bytes for each command that has not ended, in processes that have workers or ask for the
  * {@link #status()}; the commands themselves stay in the log.
@@ -95,7 +94,7 @@ import org.jspecify.annotations.Nullable;
  * function give a keyed hash.
  *
  * <p><b>Errors:</b> what the store throws reaches the caller; an append whose outcome is unknown is looked up and tried again at
- * once, up to a hundred times. If it stays unknown, an {@link AppendOutcomeUnknownException} that names the id is
+ * once, up to a hundred times: without a pause, as the thread is the caller's, who knows how long it may wait. If it stays unknown, an {@link AppendOutcomeUnknownException} that names the id is
  * thrown, whatever else went wrong since: call again with that id.
  *
  * <p><b>Threads:</b> thread-safe. Starts none.
@@ -114,6 +113,9 @@ public final class CommandSchedule {
     /** How long a claim lasts unless it is renewed, if nothing else is said: 30 seconds. */
     public static final Duration DEFAULT_CLAIM = Duration.ofSeconds(30);
 
+    /** How many claims in a row a command may let end by themselves, if nothing else is said: 5. */
+    public static final int DEFAULT_EXPIRIES = 5;
+
     /** How many slots keys are hashed to. */
     static final int SLOTS = 1 << 16;
 
@@ -122,7 +124,7 @@ public final class CommandSchedule {
 
     private static final int CHUNK = 1_000;
     private static final int SAVE_AFTER = 10_000;
-    private static final int SAVED_VERSION = 1;
+    private static final int SAVED_VERSION = 2;
 
     /** So long before and after the epoch, at most, are instants: some three thousand years. */
     private static final long MOST_SECONDS = 100_000_000_000L;
@@ -144,6 +146,7 @@ public final class CommandSchedule {
     private final int atOnce;
     private final Duration claim;
     private final List<Duration> delays;
+    private final int expiries;
     private final Optional<CheckpointStore> checkpoints;
     private final String checkpoint;
 
@@ -197,6 +200,7 @@ public final class CommandSchedule {
          * @param wake when it is due, or tried again
          * @param occurrences how often it has run
          * @param attempts how often it was tried
+         * @param expiries how many claims in a row have ended by themselves while it was the next to run
          * @param blocking whether others wait for it
          * @param waiting whether it waits
          */
@@ -210,6 +214,7 @@ public final class CommandSchedule {
                 Instant wake,
                 int occurrences,
                 int attempts,
+                int expiries,
                 boolean blocking,
                 boolean waiting) {}
 
@@ -251,6 +256,7 @@ public final class CommandSchedule {
         this.atOnce = builder.atOnce;
         this.claim = builder.claim;
         this.delays = builder.delays;
+        this.expiries = builder.expiries;
         this.checkpoints = builder.checkpoints;
         this.checkpoint = builder.checkpoint;
         this.pending = new Pending(lanes);
@@ -858,6 +864,10 @@ public final class CommandSchedule {
         return delays;
     }
 
+    int expiries() {
+        return expiries;
+    }
+
     int atOnce() {
         return atOnce;
     }
@@ -993,6 +1003,7 @@ public final class CommandSchedule {
         private int atOnce = DEFAULT_AT_ONCE;
         private Duration claim = DEFAULT_CLAIM;
         private List<Duration> delays = List.of();
+        private int expiries = DEFAULT_EXPIRIES;
         private Optional<CheckpointStore> checkpoints = Optional.empty();
         private String checkpoint = "";
 
@@ -1095,6 +1106,26 @@ public final class CommandSchedule {
             var all = Delays.of(first, further);
             all.forEach(delay -> checkSpan("delay", delay));
             this.delays = all;
+            return this;
+        }
+
+        /**
+         * Has a command that ends its process given up: when so many claims in a row have ended by themselves while it was the
+         * next to run, the worker that takes it over dispatches it no more, and it ends as failed. {@link #retry(String)}
+         * has it run after all.
+         *
+         * <p>Processes that are killed for other reasons count as well, if they happen to be at the same command each time. A
+         * command that was told of, well or badly, begins anew.
+         *
+         * @param most how many, 1 or more; {@value #DEFAULT_EXPIRIES} unless it is said
+         * @return this builder
+         * @throws IllegalArgumentException if it is less than one
+         */
+        public Builder expiries(int most) {
+            if (most < 1) {
+                throw new IllegalArgumentException("The number of expiries is " + most + "; expected 1 or more.");
+            }
+            this.expiries = most;
             return this;
         }
 

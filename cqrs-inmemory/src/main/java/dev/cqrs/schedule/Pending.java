@@ -55,6 +55,8 @@ final class Pending {
         int occurrences;
 
         int attempts;
+        /** How many claims in a row have ended by themselves while it was the next to run. */
+        int expiries;
         /** It is to be tried again, and those of its slot wait for it. */
         boolean blocking;
 
@@ -83,8 +85,17 @@ final class Pending {
         final Set<Entry> waiting = new LinkedHashSet<>();
     }
 
-    /** A claim that was not given back. */
-    record Claim(Position position, String worker, Instant until, List<String> entries) {}
+    /** A claim that was not given back, with what of its commands has not been told of. */
+    record Claim(Position position, String worker, Instant until, List<String> entries) {
+
+        Claim without(String id) {
+            return new Claim(
+                    position,
+                    worker,
+                    until,
+                    entries.stream().filter(entry -> !entry.equals(id)).toList());
+        }
+    }
 
     /** What is due in a lane, and who works in it. */
     static final class Lane {
@@ -151,6 +162,9 @@ final class Pending {
             }
         } else if (event instanceof Claimed e) {
             var lane = lanes[e.lane()];
+            if (lane.claim != null && !recordedAt.isBefore(lane.claim.until)) {
+                expire(lane.claim);
+            }
             lane.claim = new Claim(position, e.worker(), e.until(), e.entries());
             lane.lastWorker = e.worker();
         } else if (event instanceof Released e) {
@@ -160,6 +174,7 @@ final class Pending {
             var entry = open.get(e.id());
             if (entry != null) {
                 entry.attempts = e.attempt();
+                told(entry);
             }
         } else if (event instanceof Ended e) {
             if (remove(e.id()) != null) {
@@ -171,6 +186,7 @@ final class Pending {
             if (entry != null) {
                 entry.occurrences = e.occurrence();
                 entry.attempts = 0;
+                told(entry);
                 entry.at = e.next();
                 open.put(e.id(), entry);
                 await(entry, e.next());
@@ -185,6 +201,31 @@ final class Pending {
             open.put(e.id(), entry);
             lanes[e.lane()].due.add(entry);
         }
+    }
+
+    /** Its worker has said how it went. */
+    private void told(Entry entry) {
+        entry.expiries = 0;
+        var lane = lanes[entry.lane];
+        if (lane.claim != null) {
+            lane.claim = lane.claim.without(entry.id);
+        }
+    }
+
+    /** The worker has said nothing more: maybe by reason of the command that was the next to run. */
+    private void expire(Claim claim) {
+        for (var id : claim.entries()) {
+            var entry = open.get(id);
+            if (entry != null && (entry.blocking || !isBehind(entry))) {
+                entry.expiries++;
+                return;
+            }
+        }
+    }
+
+    /** Says whether one of its slot is to be tried again first. */
+    private boolean isBehind(Entry entry) {
+        return entry.slot >= 0 && lanes[entry.lane].followers.containsKey(entry.slot);
     }
 
     /** Most run once; they need not have a zero each. */
@@ -290,11 +331,7 @@ final class Pending {
     @Nullable
     Entry due(String id) {
         var entry = open.get(id);
-        return entry != null
-                        && lanes[entry.lane].due.contains(entry)
-                        && (entry.slot < 0 || !lanes[entry.lane].followers.containsKey(entry.slot))
-                ? entry
-                : null;
+        return entry != null && lanes[entry.lane].due.contains(entry) && !isBehind(entry) ? entry : null;
     }
 
     Lane lane(int number) {
@@ -384,6 +421,7 @@ final class Pending {
                     e.wake,
                     e.occurrences,
                     e.attempts,
+                    e.expiries,
                     e.blocking,
                     e.waiting));
         }
@@ -406,6 +444,7 @@ final class Pending {
             var entry = new Entry(s.id(), s.position(), s.lane(), s.slot(), shared(s.period()), s.at());
             entry.occurrences = s.occurrences();
             entry.attempts = s.attempts();
+            entry.expiries = s.expiries();
             open.put(s.id(), entry);
             if (s.blocking()) {
                 block(entry);

@@ -51,7 +51,11 @@ public final class ScheduleWorker implements AutoCloseable {
     /** How long after a failure of a store or the executor it is tried again. */
     private static final Duration PAUSE = Duration.ofSeconds(1);
 
-    /** How often the end of a command is written if the store fails: what is not written is done twice. */
+    /**
+     * How often the end of a command is written if the store fails: what is not written is done twice. At once, as the
+     * thread is the executor's: a pause would hold it, and the claim would run out meanwhile. A longer failure has the lane
+     * claimed anew, a pause of the timer later.
+     */
     private static final int TRIES = 10;
 
     /** How much of an exception's text is kept. */
@@ -450,7 +454,15 @@ public final class ScheduleWorker implements AutoCloseable {
     // ---- running
 
     /** A command that is to be run, as the log has it under the claim. */
-    private record Job(String id, long position, int slot, Duration period, Instant due, int occurrence, int attempt) {
+    private record Job(
+            String id,
+            long position,
+            int slot,
+            Duration period,
+            Instant due,
+            int occurrence,
+            int attempt,
+            int expiries) {
 
         String dispatchId() {
             return period.isZero() ? id : id + "#" + occurrence;
@@ -554,13 +566,14 @@ public final class ScheduleWorker implements AutoCloseable {
                 if (closed || !renewIfDue(true)) {
                     break;
                 }
-                var run = dispatch(job);
+                boolean spent = job.expiries() >= schedule.expiries();
+                var run = spent ? givenUp(job) : dispatch(job);
                 if (Thread.currentThread().isInterrupted() && run.failure().isPresent()) {
                     append(List.of(released()), job);
                     return false; // the executor wants its thread back
                 }
                 boolean here = run.outcome().isPresent();
-                boolean more = job.attempt() <= schedule.delays().size();
+                boolean more = !spent && job.attempt() <= schedule.delays().size();
                 boolean again = run.outcome()
                         .map(outcome -> outcome == Outcome.FAILED && more)
                         .orElse(true);
@@ -571,7 +584,7 @@ public final class ScheduleWorker implements AutoCloseable {
                         || jobs.subList(i + 1, jobs.size()).stream().allMatch(next -> blocked.contains(next.slot()));
                 var events = new ArrayList<ScheduleEvent>();
                 if (here) {
-                    events.add(told(job, run, again));
+                    events.add(told(job, run, spent ? job.attempt() - 1 + job.expiries() : job.attempt(), again));
                 } else {
                     putOff(job);
                 }
@@ -623,7 +636,8 @@ public final class ScheduleWorker implements AutoCloseable {
                                     entry.period,
                                     entry.at,
                                     entry.occurrences + 1,
-                                    entry.attempts + 1));
+                                    entry.attempts + 1,
+                                    entry.expiries));
                         }
                     }
                 }
@@ -664,6 +678,15 @@ public final class ScheduleWorker implements AutoCloseable {
             }
         }
 
+        /** Whoever ran it said nothing more: it is not to end this process, too. */
+        private Run givenUp(Job job) {
+            var reason = "The workers that ran \"" + job.id() + "\" said nothing more, " + job.expiries()
+                    + " times in a row: their claims ended by themselves. It was not run again, lest it end this process"
+                    + " as well. When its cause is mended, retry(id) has it run.";
+            return new Run(
+                    Optional.of(Outcome.FAILED), keepable(reason), Optional.of(new IllegalStateException(reason)));
+        }
+
         private Run failed(Throwable thrown) {
             String text;
             try {
@@ -678,7 +701,7 @@ public final class ScheduleWorker implements AutoCloseable {
             return new Run(Optional.empty(), "", Optional.of(thrown));
         }
 
-        private ScheduleEvent told(Job job, Run run, boolean again) {
+        private ScheduleEvent told(Job job, Run run, int tried, boolean again) {
             var now = schedule.clock().instant();
             if (again) {
                 return new Attempted(
@@ -687,7 +710,7 @@ public final class ScheduleWorker implements AutoCloseable {
                         run.reason(),
                         now.plus(schedule.delays().get(job.attempt() - 1)));
             }
-            var result = new Result(run.outcome().orElseThrow(), run.reason(), job.attempt(), name);
+            var result = new Result(run.outcome().orElseThrow(), run.reason(), tried, name);
             return job.period().isZero()
                     ? new Ended(job.id(), result)
                     : new Recurred(job.id(), job.occurrence(), result, next(job, now));

@@ -55,7 +55,7 @@ import org.junit.jupiter.api.Timeout;
  *
  * <p>Time is virtual and the order of tasks a seed's, but for the tests with several workers.
  */
-@Timeout(120)
+@Timeout(300)
 public abstract class ProjectionSuite {
 
     protected final VirtualClock clock = new VirtualClock(Instant.parse("2026-01-05T09:00:00Z"));
@@ -953,13 +953,13 @@ public abstract class ProjectionSuite {
                             map.values().stream().mapToInt(Integer::intValue).sum());
                     assertThat(sum).as("of all accounts, at any position").isZero();
                 }
-                view.awaitApplied(store.head(), Duration.ofSeconds(60));
+                view.awaitApplied(store.head(), Duration.ofMinutes(2));
                 assertThat(view.<Map<String, Integer>>read(map -> map)).isEqualTo(model);
                 assertThat(view.<Integer>read(Map::size)).isEqualTo(model.size());
             }
         } finally {
             threads.shutdown();
-            assertThat(threads.awaitTermination(20, java.util.concurrent.TimeUnit.SECONDS))
+            assertThat(threads.awaitTermination(120, java.util.concurrent.TimeUnit.SECONDS))
                     .isTrue();
         }
         assertThat(failures).isEmpty();

@@ -53,7 +53,7 @@ import org.junit.jupiter.api.Timeout;
 /**
  * What a schedule does, over a log of the extending class. Time is virtual and the order of tasks a seed's.
  */
-@Timeout(120)
+@Timeout(300)
 public abstract class ScheduleSuite {
 
     private static final Instant START = Instant.parse("2026-01-05T09:00:00Z");
@@ -811,6 +811,88 @@ public abstract class ScheduleSuite {
         assertThat(Pages.on(domain, "p")).containsExactly(1);
         assertThat(failures).hasSize(1);
         assertThat(failures.get(0).id()).isEmpty();
+    }
+
+    /** A process that stands for itself, up to its death: from then on it writes nothing, and none of its tasks runs. */
+    private final class Mortal extends Meddled {
+        private boolean dead;
+
+        Mortal() {
+            super(log);
+        }
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            if (dead) {
+                throw new AssertionError("the process has ended");
+            }
+            return store.append(events, condition, metadata);
+        }
+
+        void execute(Runnable task) {
+            executor.execute(() -> {
+                if (!dead) {
+                    task.run();
+                }
+            });
+        }
+
+        void schedule(Duration delay, Runnable task) {
+            executor.schedule(delay, () -> execute(task));
+        }
+    }
+
+    @Test
+    void a_command_that_ends_its_process_each_time_is_given_up_and_its_lane_goes_on() {
+        // given processes that die of the second command, one after the other
+        var plain = schedule(log).expiries(3).build();
+        plain.enqueue(new Note("p", 1), id("p-1"));
+        plain.after(Duration.ofSeconds(1), new Note("p", 2), id("p-2"));
+        plain.after(Duration.ofSeconds(2), new Note("p", 3), id("p-3"));
+        passOn(Duration.ofSeconds(3));
+        for (int process = 1; process <= 3; process++) {
+            var mortal = new Mortal();
+            before = (note, metadata) -> {
+                if (note.number() == 2) {
+                    mortal.dead = true;
+                    throw new AssertionError("a command that ends its process");
+                }
+            };
+            work(schedule(mortal).expiries(3).build(), "w" + process, mortal::execute, mortal::schedule, domain);
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(mortal.dead).isTrue();
+            assertThat(state(plain, "p-2")).isEqualTo(State.TAKEN);
+            passOn(Duration.ofSeconds(30)); // until its claim has ended
+        }
+        failures.clear();
+
+        // when
+        var last = schedule(log).expiries(3).build();
+        try (var worker = work(last, "last")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+
+            // then
+            assertThat(ran).containsExactly("p-1", "p-2", "p-2", "p-2", "p-3");
+            var given = last.find("p-2").orElseThrow();
+            assertThat(given.state()).isEqualTo(State.FAILED);
+            assertThat(given.attempts()).isEqualTo(3);
+            assertThat(given.reason()).contains("\"p-2\" said nothing more, 3 times in a row", "retry");
+            assertThat(last.failed(9)).containsExactly(given);
+            assertThat(state(last, "p-3")).isEqualTo(State.SUCCEEDED);
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.id()).contains("p-2");
+                assertThat(failure.again()).isFalse();
+            });
+
+            // and when its cause is mended
+            before = (note, metadata) -> {};
+            assertThat(last.retry("p-2")).isTrue();
+            executor.runAll();
+            assertThat(state(last, "p-2")).isEqualTo(State.SUCCEEDED);
+        }
+        assertThat(Pages.on(domain, "p")).containsExactly(1, 3, 2);
+        assertThat(plain.status()).isEqualTo(last.status());
     }
 
     @Test

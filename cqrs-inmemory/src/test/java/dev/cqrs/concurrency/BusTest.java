@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
  * own interceptors. The twin's short cut for the last class has one bug, and must be found.
  */
 @Tag("lincheck")
-@Timeout(300)
+@Timeout(900)
 class BusTest {
 
     @Test

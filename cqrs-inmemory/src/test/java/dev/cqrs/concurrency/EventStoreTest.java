@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import org.jetbrains.lincheck.datastructures.IntGen;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
@@ -31,7 +32,7 @@ import org.junit.jupiter.api.Timeout;
  * it. Each twin has one bug, of a kind that a change to the store could bring in, and must be found.
  */
 @org.junit.jupiter.api.Tag("lincheck")
-@Timeout(300)
+@Timeout(900)
 class EventStoreTest {
 
     @Test
@@ -51,7 +52,7 @@ class EventStoreTest {
 
     @Test
     void a_condition_checked_before_the_lock_is_found_by_real_threads() {
-        Lincheck.assertFound(Lincheck.stress(Plain.class), OfChecksTooEarly.class);
+        Lincheck.assertFound(Lincheck.stress(Plain.class), OfChecksMuchTooEarly.class);
     }
 
     @Test
@@ -229,7 +230,7 @@ class EventStoreTest {
     }
 
     /** Checks, and takes the lock then: another append comes between. */
-    private static final class ChecksTooEarly extends Twin {
+    private static class ChecksTooEarly extends Twin {
         @Override
         public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
             for (var clause : condition.clauses()) {
@@ -242,7 +243,18 @@ class EventStoreTest {
                     }
                 }
             }
+            beforeAppend();
             return store.append(events, AppendCondition.none(), metadata);
+        }
+
+        void beforeAppend() {}
+    }
+
+    /** Where there is one processor, too, another thread comes in between now and then. */
+    private static final class ChecksMuchTooEarly extends ChecksTooEarly {
+        @Override
+        void beforeAppend() {
+            LockSupport.parkNanos(10_000);
         }
     }
 
@@ -284,6 +296,12 @@ class EventStoreTest {
     public static final class OfChecksTooEarly extends Operations {
         public OfChecksTooEarly() {
             super(new ChecksTooEarly());
+        }
+    }
+
+    public static final class OfChecksMuchTooEarly extends Operations {
+        public OfChecksMuchTooEarly() {
+            super(new ChecksMuchTooEarly());
         }
     }
 

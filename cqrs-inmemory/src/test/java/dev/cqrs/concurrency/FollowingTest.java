@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Timeout;
  * background when all threads have come to rest. Each twin is a follower with one bug, and must be found.
  */
 @Tag("lincheck")
-@Timeout(300)
+@Timeout(900)
 class FollowingTest {
 
     @Test

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Timeout;
  * they are run by others, who look about for more before they rest.
  */
 @Tag("lincheck")
-@Timeout(300)
+@Timeout(900)
 class QueueTest {
 
     @Test

@@ -54,7 +54,7 @@ class GatherTest {
     @AfterEach
     void end_the_pool() throws InterruptedException {
         pool.shutdownNow();
-        assertThat(pool.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(pool.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
     }
 
     // ---- answers
@@ -87,10 +87,10 @@ class GatherTest {
         // given two sources that wait for each other
         var together = new CyclicBarrier(2);
         var one = Source.<StatementOf, String>of("one", (query, metadata) -> {
-            together.await(30, TimeUnit.SECONDS);
+            together.await(120, TimeUnit.SECONDS);
             return metadata.id().orElse("none");
         });
-        var other = Source.<StatementOf, Integer>of("other", query -> together.await(30, TimeUnit.SECONDS));
+        var other = Source.<StatementOf, Integer>of("other", query -> together.await(120, TimeUnit.SECONDS));
         var gather = Gather.builder(StatementOf.class, pool, LONG)
                 .require(one)
                 .require(other)
@@ -204,7 +204,7 @@ class GatherTest {
         assertThat(thrown).hasCause(broken).hasMessageContaining("\"failing\"").hasMessageContaining("no disk");
         assertThat(thrown.outcomes())
                 .containsExactly(Map.entry("endless", new Cancelled()), Map.entry("failing", new Failed(broken)));
-        assertThat(interrupted.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(interrupted.await(120, TimeUnit.SECONDS)).isTrue();
     }
 
     @Test
@@ -275,8 +275,8 @@ class GatherTest {
         // then
         assertThat(gathered.outcomes())
                 .containsExactly(Map.entry("endless", new Late(LONG)), Map.entry("owner", new Answered()));
-        assertThat(interrupted.await(30, TimeUnit.SECONDS)).isTrue();
-        assertThat(ended.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(interrupted.await(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(ended.await(120, TimeUnit.SECONDS)).isTrue();
         assertThat(gather.dropped()).isEqualTo(new Dropped(0, 1));
         assertThat(clean).as("the interrupt stays with the source").isTrue();
     }
@@ -311,7 +311,7 @@ class GatherTest {
         // then
         assertThat(gathered.value()).isEqualTo("nothing");
         assertThat(gathered.outcomes()).containsEntry("stubborn", new Late(LONG));
-        assertThat(ended.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(ended.await(120, TimeUnit.SECONDS)).isTrue();
         assertThat(gather.dropped()).isEqualTo(new Dropped(1, 0));
     }
 
@@ -433,12 +433,12 @@ class GatherTest {
 
         // when
         asker.start();
-        assertThat(begun.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(begun.await(120, TimeUnit.SECONDS)).isTrue();
         asker.interrupt();
-        asker.join(30_000);
+        asker.join(120_000);
 
         // then
-        assertThat(interrupted.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(interrupted.await(120, TimeUnit.SECONDS)).isTrue();
         assertThat(told)
                 .singleElement()
                 .satisfies(thrown -> assertThat(thrown)

@@ -51,7 +51,7 @@ class EventImportTest {
     /** Of the local store: what an order placed elsewhere becomes. */
     record Sold(int number, int part) {}
 
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final Clock CLOCK = Clock.fixed(Instant.EPOCH, ZoneOffset.UTC);
     private static final Executor DIRECT = Runnable::run;
 
@@ -247,7 +247,7 @@ class EventImportTest {
             }
         } finally {
             pool.shutdown();
-            assertThat(pool.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(pool.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         }
     }
 
@@ -470,7 +470,7 @@ class EventImportTest {
                         },
                         pool,
                         failures::add);
-        assertThat(inside.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(inside.await(120, TimeUnit.SECONDS)).isTrue();
 
         // when
         var closed = new CountDownLatch(1);
@@ -481,14 +481,14 @@ class EventImportTest {
         closer.start();
         assertThat(closed.getCount()).isEqualTo(1);
         goOn.countDown();
-        assertThat(closed.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(closed.await(120, TimeUnit.SECONDS)).isTrue();
         var then = local.head();
         place(4, 5);
         imported.close();
 
         // then
         pool.shutdown();
-        assertThat(pool.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(pool.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         assertThat(local.head()).isEqualTo(then);
         assertThat(imported.status().state()).isEqualTo(ImportStatus.State.CLOSED);
         assertThatThrownBy(() -> imported.awaitImported(Position.of(5), PATIENCE))
@@ -813,7 +813,7 @@ class EventImportTest {
         var closedInside = new ArrayList<Boolean>();
         own.add(EventImport.from("orders", source).into(local, recorded -> nothing(), queue::add, failure -> {
             try { // waits for another thread that closes the import, which would wait for a task that holds the lock
-                other.submit(() -> own.get(0).close()).get(10, TimeUnit.SECONDS);
+                other.submit(() -> own.get(0).close()).get(120, TimeUnit.SECONDS);
                 closedInside.add(true);
             } catch (Exception late) {
                 throw new IllegalStateException(late);
@@ -824,7 +824,7 @@ class EventImportTest {
 
         assertThat(closedInside).containsExactly(true);
         other.shutdown();
-        assertThat(other.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(other.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
     }
 
     @Test
@@ -991,7 +991,7 @@ class EventImportTest {
             second.awaitImported(source.head(), PATIENCE);
         } finally {
             pool.shutdown();
-            assertThat(pool.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(pool.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         }
         assertThat(failures).isEmpty();
         assertThat(sold(local)).isEqualTo(allSales(events));

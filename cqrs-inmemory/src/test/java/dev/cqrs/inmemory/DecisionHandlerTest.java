@@ -193,7 +193,7 @@ class DecisionHandlerTest {
             assertThat(store.head()).isEqualTo(Position.of(100));
         } finally {
             threads.shutdown();
-            assertThat(threads.awaitTermination(10, TimeUnit.SECONDS)).isTrue();
+            assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         }
     }
 }

@@ -22,6 +22,7 @@ public final class EventBusPlugin {
         return () -> {
             own.close();
             known.close();
+            bus.publish(new Plugged(2)); // whom it reaches is kept, as no subscriber comes or leaves any more
         };
     }
 }

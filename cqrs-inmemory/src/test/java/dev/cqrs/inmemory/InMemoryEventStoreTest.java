@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What the contract leaves to the store: sizes past its chunks, the choice of a way through its indexes, costs. */
-@Timeout(60)
+@Timeout(300)
 class InMemoryEventStoreTest {
 
     sealed interface Event {

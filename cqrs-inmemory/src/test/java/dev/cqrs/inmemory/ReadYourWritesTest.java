@@ -28,16 +28,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Who asks for a view that has seen a position gets one: right through restarts, rebuilds and swaps. */
-@Timeout(120)
+@Timeout(300)
 class ReadYourWritesTest {
 
     private static final int WRITERS = 4;
     private static final int CHECKS = Integer.getInteger("dev.cqrs.inmemory.checks", 100_000);
-    private static final Duration LONG = Duration.ofSeconds(30);
+    private static final Duration LONG = Duration.ofMinutes(2);
 
     record Deposited(String account, int cents) {}
 
@@ -96,6 +97,8 @@ class ReadYourWritesTest {
         var writing = new AtomicBoolean(true);
         var rebuilds = new AtomicInteger();
         var restarts = new AtomicInteger();
+        var meddling = new AtomicBoolean(true);
+        BooleanSupplier enough = () -> !meddling.get() || (rebuilds.get() > 10 && restarts.get() > 3);
         try {
             var writers = new ArrayList<Future<Integer>>();
             for (int i = 0; i < WRITERS; i++) {
@@ -104,7 +107,7 @@ class ReadYourWritesTest {
                 writers.add(threads.submit((Callable<Integer>) () -> {
                     int balance = 0;
                     int wrong = 0;
-                    for (int check = 0; check < CHECKS / WRITERS; check++) {
+                    for (int check = 0; check < CHECKS / WRITERS || !enough.getAsBoolean(); check++) {
                         int cents = random.nextInt(100);
                         balance += cents;
                         var position = deposit(account, cents);
@@ -129,29 +132,34 @@ class ReadYourWritesTest {
             }
             var meddler = threads.submit((Callable<Void>) () -> {
                 var random = new SplittableRandom(seed);
-                for (int version = 2; writing.get(); version++) {
-                    var next = balances(version);
-                    var rebuild = running.app.projections().rebuild(running.projection, next, folders, progress -> {});
-                    if (random.nextInt(5) == 0) {
-                        rebuild.cancel();
-                    } else {
-                        assertThat(rebuild.await(LONG)).isTrue();
-                    }
-                    if (rebuild.progress().state() == Rebuild.State.SWAPPED) {
-                        running.projection = next;
-                        rebuilds.incrementAndGet();
-                    }
-                    if (random.nextInt(3) == 0) {
-                        running.restart.writeLock().lock();
-                        try {
-                            running.app.close();
-                            running.app = start(running.projection, delivery);
-                            restarts.incrementAndGet();
-                        } finally {
-                            running.restart.writeLock().unlock();
+                try {
+                    for (int version = 2; writing.get(); version++) {
+                        var next = balances(version);
+                        var rebuild =
+                                running.app.projections().rebuild(running.projection, next, folders, progress -> {});
+                        if (random.nextInt(5) == 0) {
+                            rebuild.cancel();
+                        } else {
+                            assertThat(rebuild.await(LONG)).isTrue();
                         }
+                        if (rebuild.progress().state() == Rebuild.State.SWAPPED) {
+                            running.projection = next;
+                            rebuilds.incrementAndGet();
+                        }
+                        if (random.nextInt(3) == 0) {
+                            running.restart.writeLock().lock();
+                            try {
+                                running.app.close();
+                                running.app = start(running.projection, delivery);
+                                restarts.incrementAndGet();
+                            } finally {
+                                running.restart.writeLock().unlock();
+                            }
+                        }
+                        TimeUnit.MILLISECONDS.sleep(2);
                     }
-                    TimeUnit.MILLISECONDS.sleep(2);
+                } finally {
+                    meddling.set(false);
                 }
                 return null;
             });

@@ -297,7 +297,7 @@ class LiveQueryTest {
             }
         }
         app.close();
-        assertThat(told.ended.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(told.ended.await(120, TimeUnit.SECONDS)).isTrue();
         pool.shutdown();
         var expected = new ArrayList<Object>(from(0, changes));
         expected.add("complete");
@@ -370,10 +370,10 @@ class LiveQueryTest {
                 var live = app.live(new Sum(), Backlog.failing(100), pool);
                 go.countDown();
                 live.subscribe(told);
-                assertThat(appending.get(30, TimeUnit.SECONDS)).isTrue();
-                assertThat(last.await(30, TimeUnit.SECONDS)).isTrue();
+                assertThat(appending.get(120, TimeUnit.SECONDS)).isTrue();
+                assertThat(last.await(120, TimeUnit.SECONDS)).isTrue();
                 app.projections().close();
-                assertThat(told.ended.await(30, TimeUnit.SECONDS)).isTrue();
+                assertThat(told.ended.await(120, TimeUnit.SECONDS)).isTrue();
 
                 assertThat(told.all).last().isEqualTo("complete");
                 assertThat(told.all.subList(0, told.all.size() - 1).stream()
@@ -442,23 +442,23 @@ class LiveQueryTest {
                         DIRECT)
                 .subscribe(told);
         var first = pool.submit(() -> add(app, 1));
-        assertThat(inside.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(inside.await(120, TimeUnit.SECONDS)).isTrue();
 
         // when another thread appends, and the subscriber asks for what waits
-        pool.submit(() -> add(app, 1)).get(10, TimeUnit.SECONDS);
-        pool.submit(() -> told.subscription.request(10)).get(10, TimeUnit.SECONDS);
+        pool.submit(() -> add(app, 1)).get(120, TimeUnit.SECONDS);
+        pool.submit(() -> told.subscription.request(10)).get(120, TimeUnit.SECONDS);
 
         // then neither has waited
         assertThat(told.all).containsExactly(0);
         goOn.countDown();
-        first.get(30, TimeUnit.SECONDS);
+        first.get(120, TimeUnit.SECONDS);
         assertThat(told.all).containsExactly(0, 1, 2);
         pool.shutdown();
     }
 
     private static void awaitQuietly(CountDownLatch latch) {
         try {
-            assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(latch.await(120, TimeUnit.SECONDS)).isTrue();
         } catch (InterruptedException impossible) {
             throw new IllegalStateException(impossible);
         }

@@ -78,7 +78,7 @@ class ReactiveStreamsTest {
         final ExecutorService feeder = Executors.newCachedThreadPool();
 
         Verification() {
-            super(new TestEnvironment(2_000, 100), 2_000);
+            super(new TestEnvironment(60_000, 100, 100), 2_000);
         }
 
         /** An engine, whose log grows. */

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** From catching up to following: whatever the reader is about to do next, an append comes first. */
-@Timeout(120)
+@Timeout(300)
 class CatchUpTest {
 
     private static final int BEFORE = 7;
@@ -37,25 +37,34 @@ class CatchUpTest {
 
     @Test
     void an_append_at_any_step_of_the_reader_is_folded_once_and_in_order() {
-        int steps = run(-1, -1);
+        int steps = run(false, -1, -1);
         assertThat(steps).as("steps of a reader that is left alone").isGreaterThan(20);
         for (int first = 0; first <= steps; first++) {
-            run(first, -1);
+            run(false, first, -1);
+        }
+    }
+
+    /** Then all that is there is folded while the engine is being built. */
+    @Test
+    void so_it_is_where_a_task_is_run_at_once() {
+        int steps = run(true, -1, -1);
+        for (int first = 0; first <= steps; first++) {
+            run(true, first, -1);
         }
     }
 
     @Test
     void so_are_two_appends_at_any_two_steps() {
-        int steps = run(-1, -1) + 12; // the first append makes more of them
+        int steps = run(false, -1, -1) + 12; // the first append makes more of them
         for (int first = 0; first <= steps; first++) {
             for (int second = first; second <= steps; second++) {
-                run(first, second);
+                run(false, first, second);
             }
         }
     }
 
     /** Follows a log of seven events to its end, while other threads append at given steps; gives how many steps it took. */
-    private static int run(int first, int second) {
+    private static int run(boolean atOnce, int first, int second) {
         var clock = new VirtualClock(Instant.EPOCH);
         var log = new InMemoryEventStore(
                 Catalog.builder().event("noted", Noted.class).build(), clock);
@@ -80,6 +89,10 @@ class CatchUpTest {
                         NUMBERS,
                         Delivery.background(task -> {
                                     step.run();
+                                    if (atOnce) {
+                                        task.run();
+                                        return;
+                                    }
                                     assertThat(tasks).as("tasks at once").isEmpty();
                                     tasks.add(task);
                                 })

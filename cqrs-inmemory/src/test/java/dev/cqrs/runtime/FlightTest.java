@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What the flight recorder is told, and that nobody misses it where it is not there. */
-@Timeout(60)
+@Timeout(300)
 class FlightTest {
 
     record Noted(int number) {}
@@ -114,7 +114,7 @@ class FlightTest {
         try (InputStream output = process.getInputStream()) {
             said = new String(output.readAllBytes(), StandardCharsets.UTF_8);
         }
-        assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(120, TimeUnit.SECONDS)).isTrue();
         assertThat(said.strip()).isEqualTo("done, recorder false");
         assertThat(process.exitValue()).isZero();
     }

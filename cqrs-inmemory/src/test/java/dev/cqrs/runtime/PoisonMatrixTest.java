@@ -45,7 +45,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * Twenty projections on one executor, one of which fails in each of the ways there are, at one event in a hundred: the other
  * nineteen come to the end of the log, and so does the one when its cause is gone.
  */
-@Timeout(60)
+@Timeout(300)
 class PoisonMatrixTest {
 
     private static final int PROJECTIONS = 20;
@@ -97,7 +97,7 @@ class PoisonMatrixTest {
     void end_the_threads() throws InterruptedException {
         ended.countDown();
         threads.shutdown();
-        assertThat(threads.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
     }
 
     @ParameterizedTest
@@ -126,37 +126,40 @@ class PoisonMatrixTest {
             for (int i = 0; i < PROJECTIONS; i++) {
                 if (i != 7) {
                     var view = engine.view(all.get(i));
-                    view.awaitApplied(log.head(), Duration.ofSeconds(20));
+                    view.awaitApplied(log.head(), Duration.ofMinutes(2));
                     assertThat(view.<List<Integer>>read(List::copyOf)).hasSize(EVENTS);
                     assertThat(view.status().isWell()).isTrue();
                 }
             }
             var one = engine.view(all.get(7));
             if (kind == Kind.HANG) {
-                assertThat(hangs.await(20, TimeUnit.SECONDS)).isTrue();
+                assertThat(hangs.await(120, TimeUnit.SECONDS)).isTrue();
                 assertThat(one.status().lag()).as("seen in its lag").isEqualTo(EVENTS);
                 ended.countDown();
             } else {
-                var failure = failures.poll(20, TimeUnit.SECONDS);
+                var failure = failures.poll(120, TimeUnit.SECONDS);
                 assertThat(failure).isNotNull();
                 assertThat(failure.outcome()).isEqualTo(kind.outcome);
                 assertThat(failure.projection()).isEqualTo("projection 7");
                 assertThat(engine.health().projections()).isEqualTo(PROJECTIONS);
             }
             checkMended(kind, one);
-            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
             while (!engine.health().isWell()
                     && System.nanoTime() < deadline) { // what failed to be saved is, after the fold
                 Thread.onSpinWait();
             }
             assertThat(engine.health().isWell()).isTrue();
         }
-        assertThat(uncaught).hasSize(kind == Kind.LISTENER_THROWS ? 1 : 0);
+        if (kind == Kind.LISTENER_THROWS) { // told by the thread that failed, and nobody waits for that
+            assertThat(uncaught.poll(120, TimeUnit.SECONDS)).hasMessage("the listener's own");
+        }
+        assertThat(uncaught).isEmpty();
     }
 
     private void checkMended(Kind kind, ProjectionView<List<Integer>> one) throws InterruptedException {
         if (kind.outcome == Outcome.PARKED) {
-            one.awaitApplied(log.head(), Duration.ofSeconds(20));
+            one.awaitApplied(log.head(), Duration.ofMinutes(2));
             assertThat(one.parked()).singleElement().satisfies(parked -> {
                 assertThat(parked.position()).isEqualTo(Position.of(POISON));
                 assertThat(parked.key()).isEqualTo(POISON);
@@ -170,7 +173,7 @@ class PoisonMatrixTest {
             case STOPPED -> assertThat(one.resume()).isTrue();
             default -> log.append(List.of(new Noted(EVENTS + 1)), AppendCondition.none()); // the store's next signal
         }
-        one.awaitApplied(log.head(), Duration.ofSeconds(20));
+        one.awaitApplied(log.head(), Duration.ofMinutes(2));
         assertThat(one.<List<Integer>>read(List::copyOf))
                 .hasSize((int) log.head().value())
                 .doesNotHaveDuplicates();

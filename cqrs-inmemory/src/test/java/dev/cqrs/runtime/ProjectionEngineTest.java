@@ -22,6 +22,7 @@ import dev.cqrs.message.WiringException;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
 import java.lang.reflect.InvocationHandler;
@@ -47,7 +48,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(30)
+@Timeout(300)
 class ProjectionEngineTest {
 
     record Added(int number) {}
@@ -186,6 +187,32 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void of_a_hundred_events_one_whose_handler_is_interrupted_is_put_aside() {
+        var waiting = Projection.of("waiting", 1, Fold.from(0).on(Added.class, (count, e) -> {
+                    if (e.number() == 42) {
+                        Thread.currentThread().interrupt();
+                    }
+                    if (Thread.currentThread().isInterrupted()) { // as all that waits asks
+                        throw new IllegalStateException("interrupted at " + e.number());
+                    }
+                    return count + 1;
+                }))
+                .by(Keys.by(Added.class, Added::number));
+        add(IntStream.rangeClosed(1, 100).toArray());
+        try (var engine = engine()
+                .run(waiting, Delivery.background(executor).park())
+                .build()) {
+            executor.runAll();
+
+            assertThat(Thread.interrupted()).as("the flag of the thread that folded").isTrue();
+            var view = engine.view(waiting);
+            assertThat(view.parked()).singleElement().satisfies(parked -> assertThat(parked.key())
+                    .isEqualTo(42));
+            assertThat(view.<Integer>read(count -> count)).isEqualTo(99);
+        }
+    }
+
+    @Test
     void a_listener_that_throws_is_handed_to_the_thread_and_disturbs_nobody() {
         var uncaught = new ArrayList<Throwable>();
         var thread = Thread.currentThread();
@@ -256,7 +283,7 @@ class ProjectionEngineTest {
 
             var folder = new Thread(tasks.remove());
             folder.start();
-            view.awaitApplied(Position.of(1), Duration.ofSeconds(20));
+            view.awaitApplied(Position.of(1), Duration.ofMinutes(2));
 
             assertThat(view.<Integer>read(sum -> sum)).isEqualTo(1);
             folder.join();
@@ -412,7 +439,7 @@ class ProjectionEngineTest {
 
     private static void await(CountDownLatch latch) {
         try {
-            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(latch.await(120, TimeUnit.SECONDS)).isTrue();
         } catch (InterruptedException interrupted) {
             throw new AssertionError(interrupted);
         }
@@ -489,7 +516,7 @@ class ProjectionEngineTest {
             for (var writer : writers) {
                 writer.get();
             }
-            engine.view(background).awaitApplied(store.head(), Duration.ofSeconds(20));
+            engine.view(background).awaitApplied(store.head(), Duration.ofMinutes(2));
             List<Integer> log;
             try (var events = store.read(EventQuery.all())) {
                 log = events.toList().stream()
@@ -503,7 +530,7 @@ class ProjectionEngineTest {
                     .isEqualTo(log);
         } finally {
             threads.shutdown();
-            assertThat(threads.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         }
         assertThat(failures).isEmpty();
     }
@@ -547,6 +574,9 @@ class ProjectionEngineTest {
 
         @Nullable
         RuntimeException onSubscription;
+
+        @Nullable
+        RuntimeException onUnsubscription;
 
         RuntimeException onRead = new IllegalStateException("connection lost in reading");
 
@@ -601,6 +631,9 @@ class ProjectionEngineTest {
             return () -> {
                 subscriptions--;
                 subscription.close();
+                if (onUnsubscription != null) {
+                    throw onUnsubscription;
+                }
             };
         }
     }
@@ -747,6 +780,20 @@ class ProjectionEngineTest {
         add(1);
         assertThat(failing.subscriptions).isZero();
         assertThat(folded).isEmpty();
+    }
+
+    @Test
+    void why_an_engine_cannot_start_is_not_hidden_by_what_goes_wrong_in_ending_it() {
+        var failing = new Failing();
+        failing.onSubscription = new IllegalStateException("no more listeners");
+        failing.onUnsubscription = new IllegalStateException("nobody there to leave");
+
+        assertThatThrownBy(() -> ProjectionEngine.builder(failing, failures::add)
+                        .inline(Projection.of("first", 1, Fold.from(0).on(Added.class, (sum, e) -> sum)))
+                        .inline(TOTAL)
+                        .build())
+                .isSameAs(failing.onSubscription)
+                .hasSuppressedException(failing.onUnsubscription);
     }
 
     @Test
@@ -935,7 +982,7 @@ class ProjectionEngineTest {
         }));
         var engine = ProjectionEngine.builder(store, failure -> {
                     try {
-                        bothTold.await(10, TimeUnit.SECONDS);
+                        bothTold.await(120, TimeUnit.SECONDS);
                     } catch (Exception alone) {
                         throw new IllegalStateException("Only one listener was called.", alone);
                     }
@@ -955,8 +1002,8 @@ class ProjectionEngineTest {
             await(secondFolds);
             var two = threads.submit(() -> add(2));
 
-            one.get(10, TimeUnit.SECONDS);
-            two.get(10, TimeUnit.SECONDS);
+            one.get(120, TimeUnit.SECONDS);
+            two.get(120, TimeUnit.SECONDS);
             assertThat(engine.status())
                     .extracting(ProjectionStatus::state)
                     .containsOnly(ProjectionStatus.State.STOPPED);

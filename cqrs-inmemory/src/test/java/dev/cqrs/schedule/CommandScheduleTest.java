@@ -378,8 +378,7 @@ class CommandScheduleTest {
         try {
             begun.await();
             schedule.enqueue(new Note("q", 2), Metadata.withId("n-2"));
-            assertThat(schedule.awaitEnded("n-2", Duration.ofSeconds(20)).state())
-                    .isEqualTo(State.SUCCEEDED);
+            assertThat(schedule.awaitEnded("n-2", PATIENCE).state()).isEqualTo(State.SUCCEEDED);
         } finally {
             go.countDown();
             worker.close();

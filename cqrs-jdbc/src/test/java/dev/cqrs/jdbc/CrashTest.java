@@ -33,7 +33,7 @@ class CrashTest {
 
     private static final int JVM_KILLS = Integer.getInteger("dev.cqrs.jdbc.kills.jvm", 20);
     private static final int SERVER_KILLS = Integer.getInteger("dev.cqrs.jdbc.kills.server", 5);
-    private static final long PATIENCE_SECONDS = 60;
+    private static final long PATIENCE_SECONDS = 120;
 
     private final long seed = Long.getLong("dev.cqrs.jdbc.seed", System.nanoTime());
     private final SplittableRandom random = new SplittableRandom(seed);

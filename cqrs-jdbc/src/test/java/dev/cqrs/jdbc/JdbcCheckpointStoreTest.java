@@ -160,7 +160,7 @@ class JdbcCheckpointStoreTest {
         var log = log(1, 2, 3);
         var store = store().state("total", Balance.class).build();
         try (var engine = engine(log, store)) {
-            engine.view(TOTAL).awaitApplied(log.head(), Duration.ofSeconds(30));
+            engine.view(TOTAL).awaitApplied(log.head(), Duration.ofMinutes(2));
         }
         assertThat(store.load("total")).contains(new Checkpoint(1, Position.of(3), new Balance(6)));
 
@@ -186,7 +186,7 @@ class JdbcCheckpointStoreTest {
         var log = log(1, 2);
 
         try (var engine = engine(log, store)) {
-            engine.view(TOTAL).awaitApplied(log.head(), Duration.ofSeconds(30));
+            engine.view(TOTAL).awaitApplied(log.head(), Duration.ofMinutes(2));
             assertThat(engine.view(TOTAL).read(Balance::cents)).isEqualTo(3);
         }
         var accounts = Snapshots.of(store, "account", 1, Balance.class, BALANCE);

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -23,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-@Timeout(60)
+@Timeout(300)
 class JdbcLeaseTest {
 
     private static final Duration LONG = Duration.ofMinutes(10);
@@ -170,13 +171,13 @@ class JdbcLeaseTest {
             };
         };
         try (var running = lease.whileHeld(pool, work, errors::add)) {
-            assertThat(opened.poll(30, TimeUnit.SECONDS)).isEqualTo("opened");
+            assertThat(opened.poll(120, TimeUnit.SECONDS)).isEqualTo("opened");
             store.save("balances", new Checkpoint(1, Position.of(1_000), "by the other"));
             comeAndGo();
 
-            assertThat(errors.poll(30, TimeUnit.SECONDS)).isInstanceOf(LeaseLostException.class);
+            assertThat(errors.poll(120, TimeUnit.SECONDS)).isInstanceOf(LeaseLostException.class);
             assertThat(store.load("balances")).contains(new Checkpoint(1, Position.of(1_000), "by the other"));
-            assertThat(opened.poll(30, TimeUnit.SECONDS)).as("taken again").isEqualTo("opened");
+            assertThat(opened.poll(120, TimeUnit.SECONDS)).as("taken again").isEqualTo("opened");
             assertThat(running).isNotNull();
         } finally {
             pool.shutdownNow();
@@ -233,22 +234,25 @@ class JdbcLeaseTest {
     void a_guarded_transaction_keeps_the_lease_until_it_ends_and_others_do_not_wait_for_it() throws Exception {
         var one = lease("one", SHORT);
         var two = lease("two", LONG);
-        assertThat(one.acquire()).isTrue();
 
         // when the owner's transaction is busy for longer than the lease
         var pool = Executors.newSingleThreadExecutor();
-        try (var connection = transaction();
-                var work = connection.createStatement()) {
-            one.guard(connection);
-            var busy = pool.submit(() -> work.execute("select pg_sleep(1)"));
-            int refused = 0;
-            while (!busy.isDone()) {
-                boolean got = two.acquire();
-                assertThat(got && !busy.isDone()).isFalse();
-                refused += got ? 0 : 1;
+        try (var gate = transaction()) {
+            ask(gate, "select pg_advisory_xact_lock(42)");
+            var busy = pool.submit(() -> {
+                guarded(one, "select pg_advisory_xact_lock(42)").close();
+                return null;
+            });
+            update("do $$ begin while not exists (select from pg_locks where locktype = 'advisory' and not granted"
+                    + " and database = (select oid from pg_database where datname = current_database()))"
+                    + " loop perform pg_sleep(0.01); end loop; end $$");
+            awaitEndOfLease();
+            for (int i = 0; i < 10; i++) {
+                assertThat(two.acquire()).isFalse();
             }
-            assertThat(refused).isGreaterThan(1);
-            connection.rollback();
+            assertThat(busy.isDone()).isFalse();
+            gate.commit();
+            busy.get(120, TimeUnit.SECONDS);
         } finally {
             pool.shutdownNow();
         }
@@ -261,13 +265,8 @@ class JdbcLeaseTest {
     void a_transaction_whose_owner_says_nothing_any_more_is_ended_by_the_server() throws Exception {
         var paused = lease("paused", SHORT);
         var next = lease("next", LONG);
-        assertThat(paused.acquire()).isTrue();
 
-        try (var connection = transaction();
-                var work = connection.createStatement()) {
-            paused.guard(connection);
-            work.execute("create table trace (text text)");
-
+        try (var connection = guarded(paused, "create table trace (text text)")) {
             acquireSoon(next); // although the row was locked
 
             assertThatThrownBy(connection::commit).isInstanceOf(SQLException.class);
@@ -330,24 +329,49 @@ class JdbcLeaseTest {
 
     @Test
     void what_runs_while_the_lease_is_held_runs_in_one_place_at_a_time_and_moves_on() throws Exception {
+        for (int tries = 1; !movesOnWhenClosed(); tries++) {
+            assertThat(tries).as("leases that were not renewed in time").isLessThan(20);
+        }
+    }
+
+    /** {@code false} if the machine stood still for so long that the first one lost its lease. */
+    private boolean movesOnWhenClosed() throws Exception {
         var pool = Executors.newFixedThreadPool(2);
         var open = new AtomicInteger();
+        var closed = new CountDownLatch(1);
         BlockingQueue<String> opened = new LinkedBlockingQueue<>(10);
         BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(10);
         try {
-            var one = lease("one", SHORT).whileHeld(pool, () -> work("one", open, opened), errors::add);
-            assertThat(opened.poll(30, TimeUnit.SECONDS)).isEqualTo("one");
-            try (var two = lease("two", SHORT).whileHeld(pool, () -> work("two", open, opened), errors::add)) {
+            var one = lease("one", SHORT)
+                    .whileHeld(
+                            pool,
+                            () -> {
+                                var work = work("one", open, opened);
+                                return () -> {
+                                    work.close();
+                                    closed.countDown();
+                                };
+                            },
+                            errors::add);
+            assertThat(opened.poll(120, TimeUnit.SECONDS)).isEqualTo("one");
+            try (var two = lease("two", LONG).whileHeld(pool, () -> work("two", open, opened), errors::add)) {
                 // several leases long: the first keeps it
-                assertThat(opened.poll(1, TimeUnit.SECONDS)).isNull();
+                if (opened.poll(1, TimeUnit.SECONDS) != null) {
+                    assertThat(closed.await(120, TimeUnit.SECONDS))
+                            .as("it knows that it lost it")
+                            .isTrue();
+                    one.close();
+                    return false;
+                }
                 assertThat(two).isNotNull();
                 one.close();
-                assertThat(opened.poll(30, TimeUnit.SECONDS)).isEqualTo("two");
+                assertThat(opened.poll(120, TimeUnit.SECONDS)).isEqualTo("two");
                 assertThat(open).hasValue(1);
             }
             assertThat(open).hasValue(0);
             assertThat(errors).isEmpty();
             assertThat(lease("three", LONG).acquire()).as("it was given up").isTrue();
+            return true;
         } finally {
             pool.shutdownNow();
         }
@@ -370,12 +394,12 @@ class JdbcLeaseTest {
                             return () -> happened.add("closed");
                         },
                         errors::add)) {
-            assertThat(errors.poll(30, TimeUnit.SECONDS)).hasMessage("not yet");
-            assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("opened");
+            assertThat(errors.poll(120, TimeUnit.SECONDS)).hasMessage("not yet");
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("opened");
 
             update("update cqrs_lease set fence = fence + 1, until = 'infinity'");
 
-            assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("closed");
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("closed");
             assertThat(running).isNotNull();
         } finally {
             pool.shutdownNow();
@@ -401,24 +425,30 @@ class JdbcLeaseTest {
                     };
                 },
                 errors::add)) {
-            var ended = ends.poll(30, TimeUnit.SECONDS);
+            var ended = ends.poll(120, TimeUnit.SECONDS);
             assertThat(ended).isNotNull();
             try (var other = lease("other", LONG)) {
                 assertThat(other.acquire()).isFalse();
 
                 ended.run();
 
-                assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("closed");
+                assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("closed");
                 assertThat(store.load("balances")).contains(new Checkpoint(1, Position.of(5), "in closing"));
-                acquireSoon(other);
+                while (!other.acquire()) { // the first one may have been back before
+                    var back = ends.poll(10, TimeUnit.MILLISECONDS);
+                    if (back != null) {
+                        back.run();
+                        assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("closed");
+                    }
+                }
             }
             // then it is the turn of the first again, for which the end of the earlier opening means nothing
-            var again = ends.poll(30, TimeUnit.SECONDS);
+            var again = ends.poll(120, TimeUnit.SECONDS);
             assertThat(again).isNotNull();
             ended.run();
             assertThat(happened.poll(500, TimeUnit.MILLISECONDS)).isNull();
             again.run();
-            assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("closed");
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("closed");
             assertThat(one).isNotNull();
         } finally {
             pool.shutdownNow();
@@ -444,8 +474,8 @@ class JdbcLeaseTest {
                         },
                         errors::add)) {
             for (int i = 0; i < 2; i++) {
-                assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("opened");
-                assertThat(happened.poll(30, TimeUnit.SECONDS)).isEqualTo("closed");
+                assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("opened");
+                assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("closed");
             }
             assertThat(running).isNotNull();
         } finally {
@@ -562,8 +592,26 @@ class JdbcLeaseTest {
     /** The database's clock decides, so there is no signal to wait for. */
     private static void acquireSoon(JdbcLease lease) throws InterruptedException {
         for (int tries = 0; !lease.acquire(); tries++) {
-            assertThat(tries).isLessThan(1_000);
+            assertThat(tries).isLessThan(12_000);
             TimeUnit.MILLISECONDS.sleep(10);
+        }
+    }
+
+    /** A transaction that the lease guards, and in which something was done; anew where the lease had run out meanwhile. */
+    private Connection guarded(JdbcLease lease, String work) throws SQLException {
+        for (int tries = 1; ; tries++) {
+            var connection = transaction();
+            try (var statement = connection.createStatement()) {
+                lease.acquire();
+                lease.guard(connection);
+                statement.execute(work);
+                return connection;
+            } catch (LeaseLostException | DatabaseException | SQLException late) {
+                connection.close();
+                if (tries == 100) {
+                    throw late;
+                }
+            }
         }
     }
 

@@ -43,14 +43,18 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The projector over a log in memory, so that these tests are of the projector alone; its view is in PostgreSQL. */
-@Timeout(120)
+@Timeout(300)
 class JdbcProjectorTest {
 
     record Paid(String account, long cents) {}
 
     record Noted(String text) {}
 
-    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final Duration SOON = Duration.ofMinutes(2);
+
+    /** Does not run out where the machine stands still for a while. */
+    private static final Duration LONG = Duration.ofMinutes(10);
+
     private static final Duration SHORT = Duration.ofMillis(300);
     private static final EventQuery PAID = EventQuery.types(Paid.class);
 
@@ -99,9 +103,13 @@ class JdbcProjectorTest {
     }
 
     private JdbcProjector start(int version, Handler handler) {
+        return start(version, handler, LONG);
+    }
+
+    private JdbcProjector start(int version, Handler handler, Duration lease) {
         return JdbcProjector.builder(log, database)
                 .batch(10)
-                .lease(SHORT)
+                .lease(lease)
                 .owner("test")
                 .start("balances", version, PAID, handler, pool, failures::add);
     }
@@ -169,7 +177,7 @@ class JdbcProjectorTest {
             }
             try (var projector = JdbcProjector.builder(log, OneConnection.source(connection))
                     .start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
-                var failure = failures.poll(30, TimeUnit.SECONDS);
+                var failure = failures.poll(120, TimeUnit.SECONDS);
                 assertThat(failure).isNotNull();
                 assertThat(failure.cause()).hasMessageContaining("in the middle of a transaction");
                 assertThat(projector.status().state()).isEqualTo(State.STOPPED);
@@ -210,7 +218,7 @@ class JdbcProjectorTest {
             }
         };
         try (var projector = start(1, picky)) {
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.projection()).isEqualTo("balances");
             assertThat(failure.position()).isEqualTo(Position.of(3));
@@ -259,7 +267,7 @@ class JdbcProjectorTest {
                     JdbcProjectorTest.<RuntimeException>sneak(kind);
                 }
             })) {
-                var failure = failures.poll(30, TimeUnit.SECONDS);
+                var failure = failures.poll(120, TimeUnit.SECONDS);
                 assertThat(failure).isNotNull();
                 assertThat(failure.cause()).isSameAs(kind);
                 assertThat(failure.retried()).isFalse();
@@ -308,7 +316,7 @@ class JdbcProjectorTest {
         }
 
         try (var projector = start(1, ADD_UP)) {
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.cause()).hasMessageContaining("version 2").hasMessageContaining("version 1");
             assertThat(projector.status().state()).isEqualTo(State.STOPPED);
@@ -326,7 +334,7 @@ class JdbcProjectorTest {
         update("update balance set cents = 7");
 
         try (var projector = start(1, ADD_UP)) {
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.retried()).isFalse();
             assertThat(failure.cause())
@@ -352,7 +360,7 @@ class JdbcProjectorTest {
         }
 
         try (var projector = start(2, (connection, event) -> ADD_UP.apply(connection, event))) {
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.cause()).hasMessageContaining("Handler.reset");
             assertThat(projector.status().version()).isEqualTo(2);
@@ -387,15 +395,18 @@ class JdbcProjectorTest {
         var goOn = new CountDownLatch(1);
         var pause = new AtomicBoolean(true);
         pay("a", 1);
-        try (var paused = start(1, (connection, event) -> {
-            if (pause.compareAndSet(true, false)) {
-                ADD_UP.apply(connection, event);
-                entered.countDown();
-                goOn.await();
-            }
-            ADD_UP.apply(connection, event);
-        })) {
-            assertThat(entered.await(30, TimeUnit.SECONDS)).isTrue();
+        try (var paused = start(
+                1,
+                (connection, event) -> {
+                    if (pause.compareAndSet(true, false)) {
+                        ADD_UP.apply(connection, event);
+                        entered.countDown();
+                        goOn.await();
+                    }
+                    ADD_UP.apply(connection, event);
+                },
+                SHORT)) {
+            assertThat(entered.await(120, TimeUnit.SECONDS)).isTrue();
 
             // the server ends the paused transaction, and the next owner goes on
             try (var next = start(1, ADD_UP)) {
@@ -406,7 +417,7 @@ class JdbcProjectorTest {
                 assertThat(balance("a")).isEqualTo("6 in 2");
             }
         }
-        assertThat(failures).hasSize(1).allMatch(Failure::retried);
+        assertThat(failures).isNotEmpty().allMatch(Failure::retried); // it may have been late before its pause, too
     }
 
     @Test
@@ -417,7 +428,7 @@ class JdbcProjectorTest {
 
             pay("a", 2);
             for (int looks = 0; projector.status().state() != State.STANDBY; looks++) {
-                assertThat(looks).isLessThan(3_000);
+                assertThat(looks).isLessThan(30_000);
                 TimeUnit.MILLISECONDS.sleep(10);
             }
             assertThat(balance("a")).isEqualTo("1 in 1");
@@ -436,7 +447,7 @@ class JdbcProjectorTest {
             update("update cqrs_projection set position = 0");
             pay("a", 2);
 
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.cause()).hasMessageContaining("not at version 1, position 1 any more");
             assertThat(balance("a")).isEqualTo("1 in 1");
@@ -458,8 +469,8 @@ class JdbcProjectorTest {
         long sum = 0;
         int count = 0;
         for (int round = 0; round < 6; round++) {
-            try (var one = start(1, flaky);
-                    var two = start(1, flaky)) {
+            try (var one = start(1, flaky, SHORT);
+                    var two = start(1, flaky, SHORT)) {
                 for (int i = 0; i < 40; i++) {
                     long cents = random.nextLong(1, 100);
                     sum += cents;
@@ -490,7 +501,7 @@ class JdbcProjectorTest {
                 return null;
             });
             projector.close();
-            assertThatThrownBy(() -> waiting.get(30, TimeUnit.SECONDS))
+            assertThatThrownBy(() -> waiting.get(120, TimeUnit.SECONDS))
                     .hasCauseInstanceOf(JdbcProjector.LateException.class)
                     .hasMessageContaining("CLOSED");
         }
@@ -500,7 +511,7 @@ class JdbcProjectorTest {
     void a_handler_that_spoils_its_transaction_is_found_out() throws Exception {
         pay("a", 1);
         try (var projector = start(1, (connection, event) -> connection.setAutoCommit(true))) {
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.cause()).hasMessageContaining("auto-commit");
             assertThat(projector.status().position()).isEqualTo(Position.START);
@@ -522,7 +533,7 @@ class JdbcProjectorTest {
         };
         for (var handler : List.of(rollsBack, commits)) {
             try (var projector = start(1, handler)) {
-                var failure = failures.poll(30, TimeUnit.SECONDS);
+                var failure = failures.poll(120, TimeUnit.SECONDS);
                 assertThat(failure).isNotNull();
                 assertThat(failure.retried()).isFalse();
                 assertThat(failure.cause())
@@ -552,7 +563,7 @@ class JdbcProjectorTest {
             }
         };
         try (var projector = start(2, rollsBack)) {
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.cause()).hasMessageContaining("ended the transaction");
             assertThat(projector.status().state()).isEqualTo(State.STOPPED);
@@ -599,7 +610,7 @@ class JdbcProjectorTest {
                         }
                     }
                 })) {
-                    var failure = failures.poll(30, TimeUnit.SECONDS);
+                    var failure = failures.poll(120, TimeUnit.SECONDS);
                     assertThat(failure).isNotNull();
                     assertThat(failure.cause()).isInstanceOf(SQLException.class);
                     assertThat(failure.retried()).isFalse();
@@ -649,7 +660,7 @@ class JdbcProjectorTest {
                         failures::add)) {
             own.set(projector);
             started.countDown();
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.cause())
                     .isInstanceOf(IllegalStateException.class)
@@ -663,7 +674,7 @@ class JdbcProjectorTest {
                 JdbcProjector.builder(log, database).start("balances", 1, PAID, ADD_UP, other, failures::add)) {
             projector.awaitApplied(log.head(), SOON);
             other.shutdownNow();
-            var failure = failures.poll(30, TimeUnit.SECONDS);
+            var failure = failures.poll(120, TimeUnit.SECONDS);
             assertThat(failure).isNotNull();
             assertThat(failure.cause()).isInstanceOf(InterruptedException.class);
             assertThat(projector.status().state()).isEqualTo(State.STOPPED);
@@ -680,7 +691,7 @@ class JdbcProjectorTest {
                 .start("balances", 1, PAID, ADD_UP, executor, failures::add)) {
             first.awaitApplied(log.head(), SOON);
             executor.shutdownNow();
-            assertThat(executor.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(executor.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
 
             try (var second = start(1, ADD_UP)) {
                 pay("a", 2);
@@ -712,7 +723,7 @@ class JdbcProjectorTest {
                 }
                 owner.awaitApplied(log.head(), SOON);
                 assertThat(standby.status().state()).isEqualTo(State.STANDBY);
-                assertThat(asked.get()).isLessThan(100);
+                assertThat(asked.get()).isLessThan(1_000); // once in a while, for as long as it took
             }
         }
     }
@@ -747,10 +758,15 @@ class JdbcProjectorTest {
                         },
                         pool,
                         failures::add);
-        assertThat(entered.await(30, TimeUnit.SECONDS)).isTrue();
-        var closing = pool.submit(projector::close);
+        assertThat(entered.await(120, TimeUnit.SECONDS)).isTrue();
+        var closing = new Thread(projector::close);
+        closing.start();
+        while (closing.isAlive() && closing.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait();
+        }
+        assertThat(closing.isAlive()).as("closing waits").isTrue();
         goOn.countDown();
-        closing.get(30, TimeUnit.SECONDS);
+        closing.join();
 
         assertThat(balance("a")).isEqualTo("6 in 3");
         assertThat(failures).isEmpty();

@@ -123,7 +123,7 @@ class JdbcSchemaTest {
                 }));
             }
             for (var one : all) {
-                one.get(30, TimeUnit.SECONDS);
+                one.get(120, TimeUnit.SECONDS);
             }
             threads.shutdown();
             assertThat(schema.isCurrent(database)).isTrue();

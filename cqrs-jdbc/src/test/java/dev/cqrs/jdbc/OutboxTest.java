@@ -31,7 +31,7 @@ import org.springframework.jdbc.datasource.DataSourceUtils;
 import org.springframework.transaction.support.TransactionTemplate;
 
 /** An application that keeps its state in tables of its own, in Spring's transactions; its events are committed with it. */
-@Timeout(60)
+@Timeout(300)
 class OutboxTest {
 
     record Ship(String order) implements Command<Done> {}
@@ -152,7 +152,7 @@ class OutboxTest {
                 ship(new Ship("one"));
                 assertThat(poll(told, 300)).as("before the commit").isNull();
             });
-            assertThat(poll(told, 30_000)).isEqualTo(Position.of(1));
+            assertThat(poll(told, 120_000)).isEqualTo(Position.of(1));
         } finally {
             threads.shutdownNow();
         }

@@ -6,6 +6,7 @@ import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
@@ -19,6 +20,9 @@ import org.postgresql.ds.PGSimpleDataSource;
 final class Postgres {
 
     private static final int CONNECTIONS = 200;
+
+    /** Nobody waits for it where it starts at once. */
+    static final Duration START = Duration.ofMinutes(2);
 
     private static final AtomicInteger DATABASES = new AtomicInteger();
 
@@ -51,6 +55,7 @@ final class Postgres {
         var config = new HikariConfig();
         config.setDataSource(source);
         config.setMaximumPoolSize(connections);
+        config.setConnectionTimeout(START.toMillis());
         return new HikariDataSource(config);
     }
 
@@ -67,6 +72,7 @@ final class Postgres {
                     .setServerConfig("fsync", onOff)
                     .setServerConfig("synchronous_commit", onOff)
                     .setServerConfig("full_page_writes", onOff)
+                    .setPGStartupWait(START)
                     .start();
         } catch (IOException failed) {
             throw new UncheckedIOException("PostgreSQL could not be started.", failed);

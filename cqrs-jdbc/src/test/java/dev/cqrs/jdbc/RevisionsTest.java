@@ -310,7 +310,7 @@ class RevisionsTest {
         var executor = Executors.newSingleThreadExecutor();
         try (var projector = JdbcProjector.builder(old, database)
                 .start("payments", 1, PAID, (connection, event) -> {}, executor, failures::add)) {
-            assertThat(Objects.requireNonNull(failures.poll(30, TimeUnit.SECONDS))
+            assertThat(Objects.requireNonNull(failures.poll(120, TimeUnit.SECONDS))
                             .cause())
                     .isInstanceOf(UnknownEventException.class);
             assertThat(projector.status().position().value()).isLessThan(2);

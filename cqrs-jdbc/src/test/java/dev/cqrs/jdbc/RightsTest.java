@@ -23,7 +23,7 @@ import javax.sql.DataSource;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(300)
 class RightsTest {
 
     record Paid(String account) {}
@@ -81,7 +81,7 @@ class RightsTest {
                             },
                             threads,
                             failures::add)) {
-                projector.awaitApplied(store.head(), Duration.ofSeconds(30));
+                projector.awaitApplied(store.head(), Duration.ofMinutes(2));
             }
         } finally {
             threads.shutdownNow();

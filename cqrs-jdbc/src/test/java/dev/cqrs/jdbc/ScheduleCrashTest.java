@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.schedule.CommandSchedule;
 import dev.cqrs.schedule.ScheduleEvent.Claimed;
 import dev.cqrs.schedule.ScheduleEvent.Ended;
 import dev.cqrs.schedule.ScheduledCommand.State;
@@ -13,7 +14,9 @@ import dev.cqrs.suite.Pages.Note;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -48,6 +51,9 @@ class ScheduleCrashTest {
     private final long seed = Long.getLong("dev.cqrs.jdbc.seed", System.nanoTime());
     private final SplittableRandom random = new SplittableRandom(seed);
     private final Path folder;
+    private final List<String> timed = new ArrayList<>();
+    private final List<Integer> cancelled = new ArrayList<>();
+    private final List<Integer> tooLate = new ArrayList<>();
     private int started;
 
     ScheduleCrashTest(@TempDir Path folder) {
@@ -63,17 +69,21 @@ class ScheduleCrashTest {
             JdbcSchema.of("operations").apply(source);
             JdbcSchema.of("domain").apply(source);
             try (var pool = Postgres.pool(source, 6);
-                    var operations = SchedulingProcess.operations(pool, threads)) {
-                var schedule = SchedulingProcess.schedule(operations);
+                    var operations = SchedulingProcess.operations(pool, threads, Clock.systemUTC())) {
+                var schedule = SchedulingProcess.schedule(operations, Clock.systemUTC());
                 var stop = new AtomicBoolean();
                 var stored = new AtomicInteger();
                 for (int i = 0; i < WORKERS; i++) {
                     workers.add(startWorking(server));
                 }
+                schedule.every(Duration.ofMillis(200), Instant.now(), new Note("e", 1), Metadata.withId("tick"));
                 Future<?> storing = threads.submit(() -> {
+                    var times = new SplittableRandom(seed + 1);
                     while (!stop.get()) {
                         int n = stored.get() + 1;
+                        storeTimed(schedule, n, times);
                         schedule.enqueue(new Note("p" + n % PAGES, n), Metadata.withId("n-" + n));
+                        cancel(schedule, n);
                         stored.set(n);
                         if (n > AHEAD) {
                             schedule.awaitEnded("n-" + (n - AHEAD), PATIENCE);
@@ -108,9 +118,24 @@ class ScheduleCrashTest {
                             .as("seed %s", seed)
                             .isEqualTo(State.SUCCEEDED);
                 }
-                check(operations, SchedulingProcess.domain(pool), stored.get());
-                assertThat(schedule.status().succeeded()).isEqualTo(stored.get());
-                assertThat(schedule.status().due()).isZero();
+                assertThat(schedule.cancel("tick")).isEqualTo(CommandSchedule.Cancellation.CANCELLED);
+                for (var id : timed) {
+                    assertThat(schedule.awaitEnded(id, PATIENCE).state())
+                            .as("seed %s", seed)
+                            .isIn(State.SUCCEEDED, State.CANCELLED);
+                }
+                workers.forEach(Process::destroyForcibly);
+                for (var worker : workers) {
+                    worker.waitFor();
+                }
+                var domain = SchedulingProcess.domain(pool);
+                check(operations, domain, stored.get());
+                long ticks = checkTimed(schedule, domain);
+                assertThat(schedule.status().succeeded())
+                        .isEqualTo(stored.get() + timed.size() - cancelled.size() + ticks);
+                assertThat(schedule.status().cancelled()).isEqualTo(cancelled.size() + 1);
+                assertThat(schedule.status().due() + schedule.status().waiting())
+                        .isZero();
             }
         } catch (Throwable failed) {
             failed.addSuppressed(new AssertionError("seed " + seed + "\n" + output()));
@@ -121,12 +146,57 @@ class ScheduleCrashTest {
         }
     }
 
+    /** Now and then one that is due a little later, and one that is perhaps cancelled just then. */
+    private void storeTimed(CommandSchedule schedule, int n, SplittableRandom times) {
+        if (n % 10 == 0) {
+            var delay = Duration.ofMillis(times.nextInt(300));
+            timed.add(schedule.after(delay, new Note("t" + n % 40, n), Metadata.withId("t-" + n)));
+        }
+        if (n % 10 == 5) {
+            var delay = Duration.ofMillis(times.nextInt(30));
+            timed.add(schedule.after(delay, new Note("c", n), Metadata.withId("c-" + n)));
+        }
+    }
+
+    private void cancel(CommandSchedule schedule, int n) {
+        if (n % 10 == 5) {
+            var said = schedule.cancel("c-" + n);
+            (said == CommandSchedule.Cancellation.CANCELLED ? cancelled : tooLate).add(n);
+        }
+    }
+
+    /** Gives how often the one that repeats has run, by the operations log. */
+    private long checkTimed(CommandSchedule schedule, EventStore domain) {
+        for (int page = 0; page < 40; page += 10) {
+            int rest = page;
+            assertThat(Pages.on(domain, "t" + page))
+                    .as("seed %s", seed)
+                    .containsExactlyInAnyOrderElementsOf(timed.stream()
+                            .filter(id -> id.startsWith("t-"))
+                            .map(id -> Integer.valueOf(id.substring(2)))
+                            .filter(n -> n % 40 == rest)
+                            .toList());
+        }
+        assertThat(Pages.on(domain, "c"))
+                .as("those that were told to be cancelled too late, seed %s", seed)
+                .containsExactlyInAnyOrderElementsOf(tooLate);
+        int ticks = schedule.find("tick").orElseThrow().occurrences();
+        assertThat(Pages.on(domain, "e").size())
+                .as("one may have been under way, seed %s", seed)
+                .isBetween(ticks, ticks + 1);
+        System.out.printf(
+                "seed %s: %d timed, of which %d cancelled and %d too late to be; %d ticks%n",
+                seed, timed.size(), cancelled.size(), tooLate.size(), ticks);
+        return ticks;
+    }
+
     private Process startWorking(DurableServer server) throws IOException {
         return ChildJvm.start(
                 folder.resolve("output"),
                 SchedulingProcess.class,
                 Integer.toString(server.port()),
-                "worker-" + ++started);
+                "worker-" + ++started,
+                Integer.toString((started % WORKERS - 1) * 700)); // the claim is longer than their clocks differ
     }
 
     private String output() {

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.postgresql.ds.PGSimpleDataSource;
 
-@Timeout(120)
+@Timeout(300)
 class StartingTest {
 
     @Test
@@ -44,7 +44,7 @@ class StartingTest {
                 var name = "thread " + i;
                 tasks.add(() -> {
                     var own = WritingProcess.source(port, database.getDatabaseName());
-                    barrier.await(30, TimeUnit.SECONDS);
+                    barrier.await(120, TimeUnit.SECONDS);
                     StartingProcess.start(own, "cqrs", name);
                     return true;
                 });
@@ -84,7 +84,7 @@ class StartingTest {
                 for (int i = 0; i < 8; i++) {
                     var name = "thread " + i;
                     tasks.add(() -> {
-                        barrier.await(30, TimeUnit.SECONDS);
+                        barrier.await(120, TimeUnit.SECONDS);
                         StartingProcess.start(database, "cqrs", name);
                         return true;
                     });

@@ -1061,7 +1061,7 @@ abstract class BusContract {
         var meeting = new CyclicBarrier(threads);
         Interceptor meet = (message, metadata, next) -> {
             if (message instanceof Echo echo && echo.text.endsWith("-0")) {
-                meeting.await(10, TimeUnit.SECONDS); // now all threads are in the bus, whatever the scheduler does
+                meeting.await(30, TimeUnit.SECONDS); // now all threads are in the bus, whatever the scheduler does
             }
             return next.proceed(message, metadata);
         };

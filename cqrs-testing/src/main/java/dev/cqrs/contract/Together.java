@@ -17,7 +17,7 @@ import java.util.function.IntFunction;
 final class Together {
 
     private static final long PATIENCE_SECONDS = 60;
-    private static final long SHORT_PATIENCE_SECONDS = 5;
+    private static final long SHORT_PATIENCE_SECONDS = 10;
     private static final long STACK_BYTES = 16L << 20;
 
     private Together() {}

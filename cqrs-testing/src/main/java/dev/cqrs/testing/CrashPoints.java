@@ -7,6 +7,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiPredicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +41,7 @@ import org.jspecify.annotations.Nullable;
 public final class CrashPoints {
 
     private final Set<Integer> chosen;
+    private final BiPredicate<Integer, String> crashesAt;
     private final AtomicInteger passed = new AtomicInteger();
     private final AtomicInteger crashes = new AtomicInteger();
     private volatile Life life = new Life();
@@ -67,13 +69,28 @@ public final class CrashPoints {
         void pass(String what) {
             check(what);
             int number = passed.incrementAndGet();
-            if (chosen.contains(number)) {
+            if (crashesAt.test(number, what)) {
                 last = " (" + what + ")";
                 crashes.incrementAndGet();
                 var crash = new SimulatedCrash(number, "The process crashed at point " + number + ", " + what + ".");
                 end = crash;
                 throw crash;
             }
+        }
+
+        /** Has a task die with the process: it does not begin any more, and the crash of it ends it. */
+        Runnable around(Runnable task) {
+            return () -> {
+                if (!isOver()) {
+                    try {
+                        task.run();
+                    } catch (SimulatedCrash crash) {
+                        if (!isOver()) {
+                            throw crash; // of another process
+                        }
+                    }
+                }
+            };
         }
 
         private void over() {
@@ -104,6 +121,13 @@ public final class CrashPoints {
 
     private CrashPoints(Set<Integer> chosen) {
         this.chosen = chosen;
+        this.crashesAt = (number, what) -> chosen.contains(number);
+    }
+
+    /** Asks at each point, by its number and what is there, whether the process crashes. */
+    CrashPoints(BiPredicate<Integer, String> crashesAt) {
+        this.chosen = Set.of();
+        this.crashesAt = crashesAt;
     }
 
     /**
@@ -183,17 +207,7 @@ public final class CrashPoints {
         return task -> {
             Objects.requireNonNull(task, "task");
             own.check("execute");
-            executor.execute(() -> {
-                if (!own.isOver()) {
-                    try {
-                        task.run();
-                    } catch (SimulatedCrash crash) {
-                        if (!own.isOver()) {
-                            throw crash; // of another process
-                        }
-                    }
-                }
-            });
+            executor.execute(own.around(task));
         };
     }
 
@@ -238,6 +252,11 @@ public final class CrashPoints {
         }
         var numbers = chosen.stream().sorted().map(String::valueOf).collect(Collectors.joining(" and "));
         return "a crash at point " + numbers + last;
+    }
+
+    /** What the process is that runs now. */
+    Life life() {
+        return life;
     }
 
     /** Tells how many of the chosen points were met. */

@@ -12,6 +12,7 @@ import java.util.Queue;
 import java.util.SplittableRandom;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An executor that runs its tasks when it is told to, on the calling thread, in an order that a seed chooses.
@@ -55,7 +56,7 @@ public final class SeededScheduler implements Executor {
             Comparator.comparing(Task::due).thenComparing(Task::number);
 
     private final long seed;
-    private final SplittableRandom random;
+    private SplittableRandom random;
     private final VirtualClock clock;
     private final Thread owner = Thread.currentThread();
     private final List<Task> ready = new ArrayList<>();
@@ -64,6 +65,7 @@ public final class SeededScheduler implements Executor {
     private long tasks;
     private long steps;
     private long fingerprint;
+    private volatile @Nullable IllegalStateException stray;
 
     private record Task(long number, String name, Duration due, Runnable body) {
 
@@ -293,6 +295,24 @@ public final class SeededScheduler implements Executor {
                 + " tasks waiting]";
     }
 
+    // ---- for Simulation
+
+    /** Has the choices from now on follow from another seed; what messages call the seed stays. */
+    void reseed(long next) {
+        random = new SplittableRandom(next);
+    }
+
+    int ready() {
+        collectDue();
+        return ready.size();
+    }
+
+    /** What the first foreign thread was told that used this scheduler, whatever became of it there. */
+    @Nullable
+    IllegalStateException stray() {
+        return stray;
+    }
+
     // ---- for Exploration
 
     /** A number that two runs share if and, but for chance, only if they made the same choices. */
@@ -371,12 +391,16 @@ public final class SeededScheduler implements Executor {
         }
     }
 
-    private void checkThread() {
+    void checkThread() {
         var thread = Thread.currentThread();
         if (thread != owner) {
-            throw new IllegalStateException("A seeded scheduler of thread \"" + owner.getName()
+            var refused = new IllegalStateException("A seeded scheduler of thread \"" + owner.getName()
                     + "\" was used by thread \"" + thread.getName()
                     + "\", whose doings no seed can replay. Let the tasks of the test start no threads.");
+            if (stray == null) {
+                stray = refused;
+            }
+            throw refused;
         }
     }
 }

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.LockSupport;
 
 /** A plain event store under one lock, correct unless it is given a fault. */
 final class FaultyEventStore implements EventStore {
@@ -317,12 +318,9 @@ final class FaultyEventStore implements EventStore {
                 : tags.contains(wanted);
     }
 
-    /** Gives other threads time to come between. */
+    /** Gives other threads time to come between, where there is one processor as well. */
     private static void pause() {
-        long end = System.nanoTime() + 20_000;
-        while (System.nanoTime() < end) {
-            Thread.onSpinWait();
-        }
+        LockSupport.parkNanos(20_000);
     }
 
     private final class Stream implements EventStream {

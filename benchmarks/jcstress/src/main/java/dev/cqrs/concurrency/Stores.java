@@ -5,6 +5,7 @@ import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryEventStore;
@@ -14,6 +15,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -59,6 +61,20 @@ final class Stores {
             batch.add(new Noted(7, "seven"));
         }
         store.append(batch, AppendCondition.none(), METADATA);
+    }
+
+    /**
+     * Appends one event if the store has none.
+     *
+     * @return how many it appended
+     */
+    static int appendWhereNothingIs(InMemoryEventStore store) {
+        try {
+            store.append(List.of(NOTED), AppendCondition.absent(EventQuery.tagged(TAG)));
+            return 1;
+        } catch (AppendConflictException told) {
+            return 0;
+        }
     }
 
     /**

@@ -1,4 +1,4 @@
-/** How the store in memory publishes events to readers without a lock, under the memory model of a real machine. */
+/** What threads see of each other, under the memory model of a real machine; each Twin has a planted defect that must be seen. */
 @NullMarked
 package dev.cqrs.concurrency;
 

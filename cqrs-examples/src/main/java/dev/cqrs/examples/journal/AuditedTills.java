@@ -6,6 +6,7 @@ import dev.cqrs.examples.journal.Tills.PayIn;
 import dev.cqrs.examples.journal.Tills.PayOut;
 import dev.cqrs.examples.journal.Tills.Sums;
 import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.interceptor.InterceptorOrder;
 import dev.cqrs.journal.Journal;
 import dev.cqrs.journal.JournalEntry;
 import dev.cqrs.journal.JournalEntry.Outcome;
@@ -45,8 +46,9 @@ public final class AuditedTills {
                 .payload(MoneyCommand.class)
                 .payload(Assign.class, c -> new Assign(c.till(), "***"))
                 .build();
-        try (var shop =
-                Tills.over(journal.noting(domain)).intercept(100, journal).build()) {
+        try (var shop = Tills.over(journal.noting(domain))
+                .intercept(InterceptorOrder.JOURNAL, journal)
+                .build()) {
             var ben = Metadata.none().with("user", "ben");
             var eva = Metadata.none().with("user", "eva");
             shop.dispatch(new Assign("north", "Benjamin Small"), eva);

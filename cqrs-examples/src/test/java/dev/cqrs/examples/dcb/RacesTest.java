@@ -42,7 +42,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Whatever sixteen threads do at once, no example breaks its rule; without conditions each does. */
-@Timeout(120)
+@Timeout(300)
 class RacesTest {
 
     private static final int THREADS = 16;
@@ -386,7 +386,7 @@ class RacesTest {
         public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
             if (isMeeting) {
                 try {
-                    bothHaveRead.await(30, TimeUnit.SECONDS);
+                    bothHaveRead.await(120, TimeUnit.SECONDS);
                 } catch (Exception alone) {
                     throw new IllegalStateException("Only one of two came to append.", alone);
                 }

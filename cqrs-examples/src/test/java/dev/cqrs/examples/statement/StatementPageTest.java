@@ -40,7 +40,7 @@ class StatementPageTest {
         page.close();
         bank.close();
         executor.shutdownNow();
-        assertThat(executor.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(executor.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         assertThat(errors).isEmpty();
     }
 

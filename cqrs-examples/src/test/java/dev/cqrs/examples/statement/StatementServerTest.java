@@ -60,7 +60,7 @@ class StatementServerTest {
         } finally {
             program.interrupt();
         }
-        program.join(30_000);
+        program.join(120_000);
         assertThat(program.isAlive()).isFalse();
         assertThat(err.size()).isZero();
     }

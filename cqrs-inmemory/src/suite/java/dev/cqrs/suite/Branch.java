@@ -1,0 +1,222 @@
+package dev.cqrs.suite;
+
+import static dev.cqrs.decider.Decision.accept;
+import static dev.cqrs.decider.Decision.reject;
+
+import dev.cqrs.command.Command;
+import dev.cqrs.command.CommandBus;
+import dev.cqrs.command.CommandHandler;
+import dev.cqrs.decider.DecisionHandler;
+import dev.cqrs.decider.DecisionModel;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.inmemory.InMemoryCommandBus;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.projection.Projection.Keys;
+import dev.cqrs.projection.Projection.Trigger;
+import dev.cqrs.queue.CommandQueue;
+import dev.cqrs.runtime.Delivery;
+import dev.cqrs.runtime.ProjectionEngine;
+import dev.cqrs.runtime.ProjectionStatus;
+import dev.cqrs.schedule.CommandSchedule;
+import dev.cqrs.schedule.ScheduleWorker;
+import dev.cqrs.testing.Simulation;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+
+/**
+ * A bank's branch, wired of everything the library has, in one process: three ways to have a command carried out, views in
+ * the appending thread and beside it, and letters to customers.
+ */
+final class Branch {
+
+    /** What is asked of the branch; answers what is in the account then. */
+    sealed interface Order extends Command<Integer> {
+
+        /** Whose orders are carried out one after the other. */
+        String account();
+    }
+
+    record Pay(String account, int cents) implements Order {}
+
+    /** Is rejected if there is not enough. */
+    record Draw(String account, int cents) implements Order {}
+
+    /** Both accounts in one append; is rejected if there is not enough. */
+    record Move(String account, String to, int cents) implements Order {}
+
+    record Booked(String account, int cents) {}
+
+    static final Fold<Integer> MONEY = Fold.from(0).on(Booked.class, (sum, e) -> sum + e.cents());
+    static final Projection<Integer> TOTAL = Projection.of("total", 1, MONEY);
+    static final Projection<Map<String, Integer>> BALANCES =
+            Projection.keyed("balances", 1, Keys.by(Booked.class, Booked::account), MONEY);
+
+    /** What is saved, by the projection's name, for stores that have to know. */
+    static final Map<String, Class<?>> SAVED = Map.of("total", Integer.class, "letters", Integer.class);
+
+    private static final Duration SECOND = Duration.ofSeconds(1);
+    private static final Duration[] FURTHER = {SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND};
+
+    /** How many times a stored command is tried. */
+    static final int TRIES = 2 + FURTHER.length;
+
+    private final EventStore log;
+    private final Projection<Integer> letters;
+    private final ProjectionEngine engine;
+    private final CommandBus bus;
+    private final CommandQueue queue;
+    private final CommandSchedule schedule;
+    private final ScheduleWorker worker;
+    private final ScheduleWorker other;
+
+    Branch(
+            Simulation.Host host,
+            EventStore domain,
+            EventStore operations,
+            CheckpointStore saved,
+            Consumer<Trigger> letter) {
+        log = host.around(domain);
+        letters = Projection.of("letters", 1, Fold.from(0).on(Booked.class, (count, e) -> count + 1))
+                .effect(Booked.class, (e, trigger) -> {
+                    host.pass("before a letter");
+                    letter.accept(trigger);
+                    host.pass("after a letter");
+                });
+        engine = ProjectionEngine.builder(log, failure -> {})
+                .checkpoints(host.around(saved))
+                .run(TOTAL, Delivery.inline().retry(host::schedule, SECOND, FURTHER))
+                .run(
+                        BALANCES,
+                        Delivery.background(host.executor("balances")).batch(3).retry(host::schedule, SECOND, FURTHER))
+                .run(
+                        letters,
+                        Delivery.background(host.executor("letters")).batch(3).retry(host::schedule, SECOND, FURTHER))
+                .build();
+        bus = InMemoryCommandBus.builder()
+                .handle(
+                        Pay.class,
+                        failing(
+                                host,
+                                new DecisionHandler<Pay, Integer, Integer>(
+                                        log,
+                                        c -> balance(c.account()),
+                                        (c, sum) -> accept(new Booked(c.account(), c.cents())),
+                                        (c, sum) -> sum)))
+                .handle(
+                        Draw.class,
+                        failing(
+                                host,
+                                new DecisionHandler<Draw, Integer, Integer>(
+                                        log,
+                                        c -> balance(c.account()),
+                                        (c, sum) -> sum < c.cents()
+                                                ? reject("only " + sum)
+                                                : accept(new Booked(c.account(), -c.cents())),
+                                        (c, sum) -> sum)))
+                .handle(
+                        Move.class,
+                        failing(
+                                host,
+                                new DecisionHandler<Move, Integer, Integer>(
+                                        log,
+                                        c -> balance(c.account()).and(balance(c.to()), (from, to) -> from),
+                                        (c, sum) -> sum < c.cents()
+                                                ? reject("only " + sum)
+                                                : accept(
+                                                        new Booked(c.account(), -c.cents()),
+                                                        new Booked(c.to(), c.cents())),
+                                        (c, sum) -> sum)))
+                .build();
+        queue = CommandQueue.to(bus, host.executor("queue"), failure -> {})
+                .key(Order.class, Order::account)
+                .workers(2)
+                .capacity(1_000)
+                .whenFull(CommandQueue.WhenFull.REFUSE)
+                .build();
+        schedule = schedule(host, operations);
+        worker = schedule.work("w-1", bus, host.executor("worker 1"), host::schedule, failure -> {});
+        // as if in a process of its own, which knows of the other only by the log
+        other = schedule(host, operations).work("w-2", bus, host.executor("worker 2"), host::schedule, failure -> {});
+    }
+
+    static Catalog domain() {
+        return Catalog.builder()
+                .event("booked", Booked.class, e -> Set.of(Tag.of("account", e.account())))
+                .commandIds()
+                .build();
+    }
+
+    static Catalog operations() {
+        return CommandSchedule.catalog(Catalog.builder())
+                .event("pay", Pay.class)
+                .event("draw", Draw.class)
+                .event("move", Move.class)
+                .build();
+    }
+
+    private static DecisionModel<Integer> balance(String account) {
+        return DecisionModel.of(EventQuery.tagged(Tag.of("account", account)), MONEY);
+    }
+
+    private static <C extends Command<Integer>> CommandHandler<C, Integer> failing(
+            Simulation.Host host, DecisionHandler<C, Integer, Integer> handler) {
+        var idempotent = handler.idempotent();
+        return (command, metadata) -> {
+            host.pass("before the handler");
+            var result = idempotent.handle(command, metadata);
+            host.pass("after the handler");
+            return result;
+        };
+    }
+
+    private static CommandSchedule schedule(Simulation.Host host, EventStore operations) {
+        return CommandSchedule.builder(host.around(operations), host.clock())
+                .key(Order.class, Order::account)
+                .lanes(4)
+                .atOnce(2)
+                .retry(SECOND, FURTHER)
+                .build();
+    }
+
+    CommandBus bus() {
+        return bus;
+    }
+
+    CommandQueue queue() {
+        return queue;
+    }
+
+    CommandSchedule schedule() {
+        return schedule;
+    }
+
+    int total() {
+        return engine.view(TOTAL).read(sum -> sum);
+    }
+
+    Map<String, Integer> balances() {
+        return engine.view(BALANCES).read(Map::copyOf);
+    }
+
+    int letters() {
+        return engine.view(letters).read(count -> count);
+    }
+
+    ProjectionStatus status(Projection<?> projection) {
+        return engine.view(projection).status();
+    }
+
+    void close() {
+        worker.close();
+        other.close();
+        queue.close();
+        engine.close();
+    }
+}

@@ -1,0 +1,316 @@
+package dev.cqrs.suite;
+
+import dev.cqrs.decider.RejectedException;
+import dev.cqrs.event.Catalog.CommandId;
+import dev.cqrs.event.Position;
+import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.schedule.CommandSchedule.Cancellation;
+import dev.cqrs.schedule.ScheduleEvent.Attempted;
+import dev.cqrs.schedule.ScheduleEvent.Cancelled;
+import dev.cqrs.schedule.ScheduleEvent.Claimed;
+import dev.cqrs.schedule.ScheduleEvent.Ended;
+import dev.cqrs.schedule.ScheduleEvent.Enqueued;
+import dev.cqrs.schedule.ScheduleEvent.Outcome;
+import dev.cqrs.schedule.ScheduleEvent.Recurred;
+import dev.cqrs.schedule.ScheduleEvent.Released;
+import dev.cqrs.schedule.ScheduleEvent.Timing;
+import dev.cqrs.suite.Branch.Booked;
+import dev.cqrs.suite.Branch.Draw;
+import dev.cqrs.suite.Branch.Move;
+import dev.cqrs.suite.Branch.Order;
+import dev.cqrs.suite.Branch.Pay;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a branch may do and must do, in maps and loops: it reads both logs on, event by event, and knows by itself what each
+ * order books, in which order, and what it answers.
+ */
+final class BranchModel {
+
+    /** How long before now something was due that must have been done at rest. */
+    private static final Duration SURELY = Duration.ofMinutes(5);
+
+    /** An order that was carried out, and what was in the account then. */
+    private record Effect(int after) {}
+
+    private static final class Stored {
+        private final Enqueued mark;
+        private final Order order;
+        private boolean ended;
+        private boolean cancelled;
+        private int occurrences;
+        private Instant next;
+
+        Stored(Enqueued mark, Order order) {
+            this.mark = mark;
+            this.order = order;
+            this.next = mark.due();
+        }
+
+        boolean repeats() {
+            return mark.timing() == Timing.EVERY;
+        }
+
+        boolean isOver() {
+            return ended || cancelled;
+        }
+    }
+
+    private final EventStore domain;
+    private final EventStore operations;
+    private final Map<String, Order> orders = new HashMap<>();
+    private final Map<String, Integer> balances = new TreeMap<>();
+    private final Map<String, Effect> effects = new HashMap<>();
+    private final List<Booked> open = new ArrayList<>();
+    private final Map<String, Stored> stored = new LinkedHashMap<>();
+    private final Map<Integer, Instant> claims = new HashMap<>();
+    private final Map<String, Deque<String>> queued = new HashMap<>();
+    private Position read = Position.START;
+    private Position readOperations = Position.START;
+    private Enqueued enqueued;
+    private int bookings;
+
+    @SuppressWarnings("NullAway.Init")
+    BranchModel(EventStore domain, EventStore operations) {
+        this.domain = domain;
+        this.operations = operations;
+    }
+
+    static void require(boolean holds, String what) {
+        if (!holds) {
+            throw new AssertionError(what);
+        }
+    }
+
+    private static <T> T known(@Nullable T found, String otherwise) {
+        if (found == null) {
+            throw new AssertionError(otherwise);
+        }
+        return found;
+    }
+
+    static void requireEqual(Object actual, Object expected, String what) {
+        if (!actual.equals(expected)) {
+            throw new AssertionError(what + ": " + actual + "; expected " + expected);
+        }
+    }
+
+    /** What is about to be asked of the branch, in whatever way. */
+    void order(String id, Order order) {
+        orders.put(id, order);
+    }
+
+    // ---- what the branch answers
+
+    void answered(String id, Object result) {
+        readOn();
+        var effect = known(effects.get(id), id + " was answered, but nothing was done");
+        requireEqual(result, effect.after(), "the answer to " + id);
+    }
+
+    void refused(String id, Throwable thrown) {
+        readOn();
+        require(thrown instanceof RejectedException, id + " was refused by " + thrown);
+        require(!effects.containsKey(id), id + " was rejected, but it was done");
+        var order = order(id);
+        int cents = order instanceof Draw draw ? draw.cents() : order instanceof Move move ? move.cents() : 0;
+        require(balance(order.account()) < cents, id + " was rejected with " + balance(order.account()));
+    }
+
+    void cancelled(String id, Cancellation answer) {
+        readOn();
+        var there = stored.get(id);
+        switch (answer) {
+            case UNKNOWN -> require(there == null, id + " is said to be unknown");
+            case CANCELLED -> require(there != null && there.cancelled, id + " is said to be cancelled");
+            case TOO_LATE -> require(there != null && !there.cancelled, id + " is said to be too late to cancel");
+        }
+    }
+
+    void stored(String id) {
+        readOn();
+        require(stored.containsKey(id), id + " is said to be stored");
+    }
+
+    // ---- the queue, whose commands die with the process
+
+    void newProcess() {
+        queued.clear();
+    }
+
+    void queued(String id) {
+        queued.computeIfAbsent(order(id).account(), key -> new ArrayDeque<>()).add(id);
+    }
+
+    void dequeued(String id) {
+        var first = queued.getOrDefault(order(id).account(), new ArrayDeque<>()).poll();
+        require(id.equals(first), id + " was carried out before " + first + ", which was enqueued before it");
+    }
+
+    void queueIsEmpty() {
+        require(queued.values().stream().allMatch(Deque::isEmpty), "enqueued and not carried out: " + queued);
+    }
+
+    // ---- the logs
+
+    void readOn() {
+        read = each(domain, read, this::booked);
+        readOperations = each(operations, readOperations, this::marked);
+    }
+
+    private static Position each(EventStore log, Position after, Consumer<RecordedEvent> consumer) {
+        if (log.head().equals(after)) {
+            return after;
+        }
+        try (var events = log.read(EventQuery.all(), ReadOptions.forwards().after(after))) {
+            events.toList().forEach(consumer);
+            return events.head();
+        }
+    }
+
+    /** The events of an order come first, and its id behind them. */
+    private void booked(RecordedEvent recorded) {
+        if (recorded.event() instanceof Booked booked) {
+            bookings++;
+            open.add(booked);
+            int now = balances.merge(booked.account(), booked.cents(), Integer::sum);
+            require(now >= 0, booked.account() + " is overdrawn: " + now);
+            return;
+        }
+        var id = ((CommandId) recorded.event()).id();
+        require(recorded.metadata().id().orElse("").equals(id), "the metadata is of another than " + id);
+        var order = order(id);
+        requireEqual(open, bookings(order), "what " + id + " has booked");
+        require(effects.put(id, new Effect(balance(order.account()))) == null, id + " was carried out twice");
+        open.clear();
+    }
+
+    private static List<Booked> bookings(Order order) {
+        if (order instanceof Pay pay) {
+            return List.of(new Booked(pay.account(), pay.cents()));
+        }
+        if (order instanceof Draw draw) {
+            return List.of(new Booked(draw.account(), -draw.cents()));
+        }
+        var move = (Move) order;
+        return List.of(new Booked(move.account(), -move.cents()), new Booked(move.to(), move.cents()));
+    }
+
+    private void marked(RecordedEvent recorded) {
+        var event = recorded.event();
+        if (event instanceof Enqueued mark) {
+            enqueued = mark;
+        } else if (event instanceof Order order) {
+            require(order.equals(order(enqueued.id())), enqueued.id() + " was stored as " + order);
+            require(stored.put(enqueued.id(), new Stored(enqueued, order)) == null, enqueued.id() + " is stored twice");
+        } else if (event instanceof Claimed mark) {
+            claims.put(mark.lane(), mark.until());
+        } else if (event instanceof Released mark) {
+            claims.remove(mark.lane());
+        } else if (event instanceof Attempted mark) {
+            there(mark.id()).next = mark.next();
+        } else if (event instanceof Cancelled mark) {
+            var command = there(mark.id());
+            require(!command.isOver(), mark.id() + " is cancelled after its end");
+            command.cancelled = true;
+        } else if (event instanceof Ended mark) {
+            var command = there(mark.id());
+            require(!command.isOver() && !command.repeats(), mark.id() + " ends a second time");
+            command.ended = true;
+            checkOrder(mark.id(), command);
+            checkOutcome(mark.id(), mark.result().outcome(), mark.result().attempts());
+        } else if (event instanceof Recurred mark) {
+            var command = there(mark.id());
+            require(command.repeats() && mark.occurrence() == ++command.occurrences, mark.id() + " recurs as " + mark);
+            require(mark.next().isAfter(command.mark.due()), mark.id() + " recurs before it begins");
+            command.next = mark.next();
+            checkOutcome(
+                    mark.id() + "#" + mark.occurrence(),
+                    mark.result().outcome(),
+                    mark.result().attempts());
+        }
+    }
+
+    private void checkOrder(String id, Stored ended) {
+        for (var entry : stored.entrySet()) {
+            if (entry.getKey().equals(id)) {
+                return;
+            }
+            var earlier = entry.getValue();
+            if (ended.mark.timing() == Timing.NOW
+                    && earlier.mark.timing() == Timing.NOW
+                    && earlier.order.account().equals(ended.order.account())
+                    && !earlier.isOver()) {
+                throw new AssertionError(id + " ends before " + entry.getKey() + ", which was stored before it");
+            }
+        }
+    }
+
+    private void checkOutcome(String id, Outcome outcome, int attempts) {
+        switch (outcome) {
+            case SUCCEEDED -> require(effects.containsKey(id), id + " is said to have succeeded");
+            case REJECTED -> require(!effects.containsKey(id), id + " is said to have been rejected");
+            case FAILED -> require(attempts == Branch.TRIES, id + " is given up after " + attempts + " attempts");
+        }
+    }
+
+    private Stored there(String id) {
+        return known(stored.get(id), "a mark of " + id + ", which is not stored");
+    }
+
+    /** The time of one that runs again and again has a number behind the id. */
+    private Order order(String id) {
+        int number = id.indexOf('#');
+        return known(orders.get(number < 0 ? id : id.substring(0, number)), id + " was never ordered");
+    }
+
+    private int balance(String account) {
+        return balances.getOrDefault(account, 0);
+    }
+
+    // ---- at rest
+
+    void checkStored(Instant now) {
+        readOn();
+        stored.forEach((id, command) -> {
+            if (!command.isOver() && !command.next.isAfter(now.minus(SURELY)) && !isHeldUp(command, now)) {
+                throw new AssertionError(id + " was due at " + command.next + ", and has not run at " + now);
+            }
+        });
+    }
+
+    /** Where the clock was put back, a claim and what waits to be tried again last until it is there again. */
+    private boolean isHeldUp(Stored command, Instant now) {
+        return claims.getOrDefault(command.mark.lane(), Instant.MIN).isAfter(now)
+                || stored.values().stream()
+                        .anyMatch(other -> !other.isOver()
+                                && other.order.account().equals(command.order.account())
+                                && other.next.isAfter(now));
+    }
+
+    int total() {
+        return balances.values().stream().mapToInt(Integer::intValue).sum();
+    }
+
+    Map<String, Integer> balances() {
+        return balances;
+    }
+
+    int bookings() {
+        return bookings;
+    }
+}

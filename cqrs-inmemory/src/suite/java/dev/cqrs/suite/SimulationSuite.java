@@ -1,0 +1,285 @@
+package dev.cqrs.suite;
+
+import static dev.cqrs.suite.BranchModel.require;
+import static dev.cqrs.suite.BranchModel.requireEqual;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cqrs.event.Catalog;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.message.Metadata;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.runtime.ProjectionStatus.State;
+import dev.cqrs.schedule.CommandSchedule.Cancellation;
+import dev.cqrs.suite.Branch.Draw;
+import dev.cqrs.suite.Branch.Move;
+import dev.cqrs.suite.Branch.Order;
+import dev.cqrs.suite.Branch.Pay;
+import dev.cqrs.testing.SimulatedCrash;
+import dev.cqrs.testing.Simulation;
+import dev.cqrs.testing.Simulation.Fault;
+import dev.cqrs.testing.Simulation.InjectedException;
+import dev.cqrs.testing.Simulation.Tally;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** The whole library in a simulation, over stores of the extending class. */
+public abstract class SimulationSuite {
+
+    /** Makes a log without events. */
+    protected abstract EventStore emptyLog(Catalog catalog, Clock clock);
+
+    /** Makes a store without checkpoints, which knows the classes of {@link Branch}. */
+    protected abstract CheckpointStore emptyCheckpoints();
+
+    /** How many histories are run. */
+    protected abstract int histories();
+
+    /** The seed of the first. */
+    protected long firstSeed() {
+        return Long.getLong("dev.cqrs.simulation.firstSeed", 1);
+    }
+
+    /** How many are run at once, each on one thread. */
+    protected int threads() {
+        return Integer.getInteger(
+                "dev.cqrs.simulation.threads", Runtime.getRuntime().availableProcessors());
+    }
+
+    /** What is done with a branch. */
+    sealed interface Deed {}
+
+    /** At once. */
+    record Direct(Order order) implements Deed {}
+
+    /** Soon, in this process. */
+    record Queued(Order order) implements Deed {}
+
+    /** After a time, in whichever process. */
+    record Stored(Order order, Duration delay) implements Deed {}
+
+    /** Again and again. */
+    record Standing(Pay order, Duration period) implements Deed {}
+
+    record Cancel(String stored) implements Deed {}
+
+    @Test
+    void whatever_happens_money_is_conserved_and_each_order_is_carried_out_once_and_in_order() throws Exception {
+        var results = System.getProperty("dev.cqrs.simulation.results", "");
+        var tally = new Histories(this::simulation, threads()).run(histories(), firstSeed(), results);
+
+        System.out.println(tally);
+        checkThatAllHappened(tally);
+    }
+
+    /** Otherwise it would be easy to withstand. */
+    private static void checkThatAllHappened(Tally tally) {
+        if (tally.histories() >= 500) {
+            for (var fault : Fault.values()) {
+                assertThat(tally.count(fault.name())).as(fault.name()).isGreaterThan(tally.histories() / 20);
+            }
+            for (var action : List.of("direct", "queued", "stored", "later", "standing", "cancel")) {
+                assertThat(tally.count(action + ": done")).as(action).isGreaterThan(tally.histories());
+            }
+            assertThat(tally.count("direct: refused")).isGreaterThan(tally.histories());
+        }
+    }
+
+    private Simulation<Deed, BranchWorld> simulation() {
+        return Simulation.of(BranchWorld::new)
+                .action("direct", 8, random -> new Direct(order(random)))
+                .action("queued", 5, random -> new Queued(order(random)))
+                .action("stored", 5, random -> new Stored(order(random), Duration.ZERO))
+                .action("later", 3, random -> new Stored(order(random), Duration.ofSeconds(random.nextInt(1, 1_500))))
+                .action(
+                        "standing",
+                        1,
+                        random -> new Standing(new Pay(account(random), 1), Duration.ofMinutes(random.nextInt(1, 30))))
+                .rest(Duration.ofMinutes(15))
+                .action("cancel", 2, (world, random) -> new Cancel(world.stored(random)));
+    }
+
+    private static Order order(RandomGenerator random) {
+        int cents = random.nextInt(1, 100);
+        var account = account(random);
+        return switch (random.nextInt(5)) {
+            case 0, 1 -> new Pay(account, cents);
+            case 2 -> new Draw(account, cents);
+            default -> {
+                var to = account(random);
+                yield account.equals(to) ? new Pay(to, cents) : new Move(account, to, cents);
+            }
+        };
+    }
+
+    private static String account(RandomGenerator random) {
+        return "account-" + random.nextInt(3);
+    }
+
+    /** The stores and the customers, who survive, and the model. */
+    private final class BranchWorld implements Simulation.World<Deed> {
+
+        private final Clock clock;
+        private final EventStore domain;
+        private final EventStore operations;
+        private final CheckpointStore saved = emptyCheckpoints();
+        private final Set<String> letters = new HashSet<>();
+        private final BranchModel model;
+        private final List<String> storedIds = new ArrayList<>();
+        private Simulation.Host host;
+        private Branch branch;
+        private final List<Throwable> wrongs = new ArrayList<>();
+
+        @SuppressWarnings("NullAway.Init") // started before anything else
+        BranchWorld(Clock clock) {
+            this.clock = clock;
+            this.domain = emptyLog(Branch.domain(), clock);
+            this.operations = emptyLog(Branch.operations(), clock);
+            this.model = new BranchModel(domain, operations);
+        }
+
+        @Override
+        public void start(Simulation.Host host) {
+            this.host = host;
+            model.newProcess();
+            branch = new Branch(host, domain, operations, saved, letter -> letters.add(letter.id()));
+        }
+
+        @Override
+        public void stop() {
+            branch.close();
+            model.queueIsEmpty();
+        }
+
+        String stored(RandomGenerator random) {
+            int size = storedIds.size(); // mostly the last, which may be at hand just now
+            return size == 0 ? "none" : storedIds.get(random.nextInt(3) > 0 ? size - 1 : random.nextInt(size));
+        }
+
+        @Override
+        public Object perform(Deed deed, String id) {
+            var metadata = Metadata.withId(id);
+            if (deed instanceof Direct direct) {
+                model.order(id, direct.order());
+                return branch.bus().dispatch(direct.order(), metadata);
+            }
+            if (deed instanceof Queued queued) {
+                model.order(id, queued.order());
+                enqueue(queued.order(), metadata, id);
+                return "enqueued";
+            }
+            if (deed instanceof Stored stored) {
+                model.order(id, stored.order());
+                storedIds.add(id);
+                return stored.delay().isZero()
+                        ? branch.schedule().enqueue(stored.order(), metadata)
+                        : branch.schedule().after(stored.delay(), stored.order(), metadata);
+            }
+            if (deed instanceof Standing standing) {
+                model.order(id, standing.order());
+                storedIds.add(id);
+                return branch.schedule().every(standing.period(), clock.instant(), standing.order(), metadata);
+            }
+            return branch.schedule().cancel(((Cancel) deed).stored());
+        }
+
+        private void enqueue(Order order, Metadata metadata, String id) {
+            var own = host;
+            var stage = branch.queue().enqueue(order, metadata);
+            model.queued(id);
+            stage.whenComplete((result, thrown) -> {
+                if (own != host || isCrash(thrown)) {
+                    return;
+                }
+                try {
+                    ended(id, result, thrown);
+                } catch (Throwable wrong) { // which the stage would keep to itself
+                    wrongs.add(wrong);
+                }
+            });
+        }
+
+        private void ended(String id, @Nullable Object result, @Nullable Throwable thrown) {
+            model.dequeued(id);
+            if (thrown != null) {
+                if (!isInjected(thrown)) {
+                    model.refused(id, thrown);
+                }
+            } else {
+                model.answered(id, Objects.requireNonNull(result));
+            }
+        }
+
+        @Override
+        public void done(Deed deed, String id, Object result) {
+            if (deed instanceof Direct) {
+                model.answered(id, result);
+            } else if (deed instanceof Cancel cancel) {
+                model.cancelled(cancel.stored(), (Cancellation) result);
+            } else if (!(deed instanceof Queued)) {
+                require(result.equals(id), "stored as " + result);
+                model.stored(id);
+            }
+        }
+
+        @Override
+        public void refused(Deed deed, String id, Exception thrown) {
+            require(deed instanceof Direct, deed + " was refused by " + thrown);
+            model.refused(id, thrown);
+        }
+
+        @Override
+        public void unknown(Deed deed, String id) {}
+
+        @Override
+        public void check() {
+            if (!wrongs.isEmpty()) {
+                throw new AssertionError("the queue: " + wrongs.get(0).getMessage(), wrongs.get(0));
+            }
+            model.readOn();
+            var total = branch.status(Branch.TOTAL);
+            require(total.state() != State.STOPPED, "the total has stopped");
+            if (total.position().equals(domain.head())) {
+                requireEqual(branch.total(), model.total(), "the total");
+            }
+        }
+
+        @Override
+        public void checkAtRest() {
+            model.checkStored(clock.instant());
+            model.queueIsEmpty();
+            isUpToDate(Branch.TOTAL);
+            isUpToDate(Branch.BALANCES);
+            requireEqual(branch.total(), model.total(), "the total");
+            requireEqual(branch.balances(), model.balances(), "the balances");
+            requireEqual(branch.letters(), model.bookings(), "the count of letters");
+            requireEqual(letters.size(), model.bookings(), "letters");
+        }
+
+        private void isUpToDate(Projection<?> projection) {
+            var status = branch.status(projection);
+            require(status.position().equals(domain.head()), "at rest, but " + status);
+        }
+    }
+
+    private static boolean isCrash(Throwable thrown) {
+        return thrown instanceof SimulatedCrash;
+    }
+
+    private static boolean isInjected(Throwable thrown) {
+        for (var cause = thrown; cause != null; cause = cause.getCause()) {
+            if (cause instanceof InjectedException) {
+                return true;
+            }
+        }
+        return false;
+    }
+}

@@ -118,6 +118,9 @@ final class Archive {
             story.placed(mark.position(), kept);
             story.engine = event.standing().engine();
             story.until = event.standing().until();
+            if (!story.engine.isEmpty()) {
+                story.exposed();
+            }
         }
         return new Loaded<>(story, marks.get(marks.size() - 1));
     }

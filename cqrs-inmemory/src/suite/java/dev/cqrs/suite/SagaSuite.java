@@ -924,6 +924,35 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void what_was_issued_but_nobody_had_cannot_have_taken_effect_when_it_fails() {
+        var saga = three(job()).build();
+        var console = engine(saga).name("console").build();
+        assertThat(console.begin("job", "j", new Ordered("j"))).isTrue();
+        failAt("a", 1);
+        try (var engine = start(saga)) {
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+        var engines = new SagaEngine[1];
+        before = (command, data) -> {
+            if (command.part().equals("a")) {
+                engines[0].close();
+            }
+        };
+        engines[0] = start(engine(saga).name("one"));
+        order("k");
+        executor.runAll();
+        assertThat(Parts.done(domain, "k")).containsExactly("a");
+
+        failAt("b", 1);
+        try (var engine = start(engine(saga).name("two"))) {
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "undo a");
+            assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
     void an_engine_that_is_closed_gives_back_what_it_has_and_another_goes_on_at_once() {
         var saga = three(job()).build();
         var engines = new SagaEngine[1];

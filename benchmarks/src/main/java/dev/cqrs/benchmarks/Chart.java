@@ -79,7 +79,12 @@ public final class Chart {
                     "ReadBenchmark",
                     new String[] {"history", "10"},
                     List.of(CQRS, OCCURRENT, AXON_4)),
-            new Group("Replay 1,000,000 events", "ReplayBenchmark", new String[] {}, List.of(CQRS, AXON_4)));
+            new Group("Replay 1,000,000 events", "ReplayBenchmark", new String[] {}, List.of(CQRS, AXON_4)),
+            new Group(
+                    "Sagas of three steps, 10,000 at a time",
+                    "SagaBenchmark",
+                    new String[] {},
+                    List.of(CQRS, new Bar("Axon 4 (keeps nothing)", "axon4"))));
 
     private Chart() {}
 

@@ -118,6 +118,7 @@ public final class Gates {
                 ours);
         decisions(results);
         queue(results);
+        sagas(results);
         postgres(results);
         most(
                 "10,000,000 events held and replayed, MiB of 2560",
@@ -194,6 +195,25 @@ public final class Gates {
                 0.5,
                 ours.flatMap(Cell::tail),
                 floor.flatMap(Cell::tail));
+    }
+
+    private void sagas(Results results) {
+        var ours = results.cell("SagaBenchmark.cqrs");
+        slower("saga of three steps, of floor", 2, 1.5, ours, results.cell("SagaBenchmark.floor"));
+        faster("saga of three steps, times Axon 4", 1, 3, ours, results.cell("SagaBenchmark.axon4"));
+        var many = new String[] {"sagas", "1000000"};
+        most(
+                "retained, a saga that waits, B",
+                300,
+                250,
+                results.cell("SagaFootprint.waiting", many),
+                Cell::median);
+        slower(
+                "tick by which one of a million sagas becomes due, of one of a thousand",
+                3,
+                2,
+                results.cell("SagaFootprint.tick", many),
+                results.cell("SagaFootprint.tick", "sagas", "1000"));
     }
 
     private void postgres(Results results) {

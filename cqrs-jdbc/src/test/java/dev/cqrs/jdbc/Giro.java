@@ -26,7 +26,7 @@ final class Giro {
     static final String TO = "to";
 
     private static final long SLOWEST_MILLIS = 40;
-    private static final int FAILING_PERCENT = 10;
+    private static final int FAILING_PERCENT = 5;
 
     /** Of every third amount the last step is refused. */
     private static final int REFUSED = 3;
@@ -46,7 +46,14 @@ final class Giro {
 
     /** The receipt of the debit goes into the kind of its refund: a state that was lost would show. */
     static final Saga<Known> TRANSFER = Saga.named("transfer", KNOWN)
-            .retry(Duration.ZERO, Duration.ofMillis(20), Duration.ofMillis(200), Duration.ofSeconds(1), Duration.ofSeconds(2))
+            .retry(
+                    Duration.ZERO,
+                    Duration.ofMillis(20),
+                    Duration.ofMillis(200),
+                    Duration.ofSeconds(1),
+                    Duration.ofSeconds(2),
+                    Duration.ofSeconds(5))
+            .unsure(SQLException.class) // it may have been committed
             .startedBy(Ordered.class, Ordered::transfer)
             .step(
                     "debit",

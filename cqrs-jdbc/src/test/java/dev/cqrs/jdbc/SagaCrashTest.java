@@ -138,9 +138,9 @@ class SagaCrashTest {
         long end = System.nanoTime() + PATIENCE.toNanos();
         while (true) {
             for (int worker = 0; worker < WORKERS; worker++) {
-                var open = "select number from call where not ended and worker = '%s' and number > %d limit 1";
-                if (!ask(database, String.format(open, names.get(worker), since.get(worker)))
-                        .isEmpty()) {
+                var open = "select number from call where not ended and worker = '" + names.get(worker)
+                        + "' and number > " + since.get(worker) + " limit 1";
+                if (!ask(database, open).isEmpty()) {
                     return worker;
                 }
             }

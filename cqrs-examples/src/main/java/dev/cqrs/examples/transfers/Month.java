@@ -87,8 +87,8 @@ final class Month implements AutoCloseable {
                 bank.open(order.toAccount(), 0);
             }
         }
-        here.forEach((account, due) ->
-                home.open(account, random.nextInt(100) < SHORT_PERCENT ? Math.max(0, due - 1) : due));
+        here.forEach(
+                (account, due) -> home.open(account, random.nextInt(100) < SHORT_PERCENT ? Math.max(0, due - 1) : due));
     }
 
     /** Something has happened here. */
@@ -108,8 +108,7 @@ final class Month implements AutoCloseable {
             agenda.runUntil(morning);
             for (; next < orders.size() * (day + 1L) / DAYS; next++) {
                 var order = orders.get(next);
-                record(new OrderDue(
-                        order.id(), order.account(), order.toBank(), order.toAccount(), order.amount()));
+                record(new OrderDue(order.id(), order.account(), order.toBank(), order.toAccount(), order.amount()));
             }
             agenda.runUntil(morning.plus(Duration.ofHours(12)));
             due.accept(next);

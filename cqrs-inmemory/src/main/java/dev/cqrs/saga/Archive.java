@@ -62,8 +62,7 @@ final class Archive {
         var found = new ArrayList<Mark>();
         try (var marks = log.read(query(saga, key))) {
             while (marks.advance()) {
-                found.add(new Mark(
-                        (SagaEvent) marks.event(), marks.position(), marks.recordedAt(), marks.metadata()));
+                found.add(new Mark((SagaEvent) marks.event(), marks.position(), marks.recordedAt(), marks.metadata()));
             }
         }
         return found;
@@ -95,8 +94,11 @@ final class Archive {
         var marks = marks(saga, key);
         return marks.isEmpty() || !scripts.has(saga)
                 ? null
-                : load(Objects.requireNonNullElse(
-                        scripts.choose(saga, version(marks)), scripts.newest(saga)), key, version(marks), marks);
+                : load(
+                        Objects.requireNonNullElse(scripts.choose(saga, version(marks)), scripts.newest(saga)),
+                        key,
+                        version(marks),
+                        marks);
     }
 
     private static int version(List<Mark> marks) {
@@ -116,6 +118,9 @@ final class Archive {
             story.placed(mark.position(), kept);
             story.engine = event.standing().engine();
             story.until = event.standing().until();
+            if (!story.engine.isEmpty()) {
+                story.exposed();
+            }
         }
         return new Loaded<>(story, marks.get(marks.size() - 1));
     }
@@ -124,7 +129,8 @@ final class Archive {
         try {
             return at(mark.position().value() + 1);
         } catch (UnknownEventException | UnreadableEventException unreadable) {
-            story.broken = "The event \"" + mark.event().input().event() + "\" cannot be read: " + Reasons.of(unreadable);
+            story.broken =
+                    "The event \"" + mark.event().input().event() + "\" cannot be read: " + Reasons.of(unreadable);
             return List.of();
         }
     }
@@ -183,8 +189,8 @@ final class Archive {
     Appended append(Turn<?> turn, SagaEvent mark) {
         var story = turn.story();
         boolean first = story.last.equals(Position.START);
-        var condition = first ? AppendCondition.absent(story.query())
-                : AppendCondition.unchanged(story.query(), story.last);
+        var condition =
+                first ? AppendCondition.absent(story.query()) : AppendCondition.unchanged(story.query(), story.last);
         var events = new ArrayList<Object>(4);
         events.add(mark);
         events.addAll(turn.behind());

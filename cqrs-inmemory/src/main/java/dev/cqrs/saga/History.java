@@ -35,7 +35,10 @@ final class History {
                 }
             }
             if (event.outputs().stream().anyMatch(output -> output.effect() == Effect.END)) {
-                text.append(at).append("  ended: ").append(event.standing().state()).append('\n');
+                text.append(at)
+                        .append("  ended: ")
+                        .append(event.standing().state())
+                        .append('\n');
             }
         }
         return text.toString();

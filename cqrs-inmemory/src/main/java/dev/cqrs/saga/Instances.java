@@ -206,7 +206,8 @@ final class Instances {
     static Live live(Entry entry) {
         var live = entry.live;
         if (live == null) {
-            throw new IllegalStateException("Nobody is at " + entry.saga + "/" + entry.key + "; expected that it was entered.");
+            throw new IllegalStateException(
+                    "Nobody is at " + entry.saga + "/" + entry.key + "; expected that it was entered.");
         }
         return live;
     }

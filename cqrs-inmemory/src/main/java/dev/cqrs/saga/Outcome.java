@@ -18,7 +18,10 @@ import org.jspecify.annotations.Nullable;
 
 /** What became of a command that was dispatched. */
 record Outcome(
-        Cause cause, @Nullable Object result, String reason, @Nullable Throwable thrown) {
+        Cause cause,
+        @Nullable Object result,
+        String reason,
+        @Nullable Throwable thrown) {
 
     /** How far causes are looked at, which may be in a circle. */
     private static final int DEPTH = 100;
@@ -52,8 +55,7 @@ record Outcome(
     private static boolean isUnsure(Throwable thrown, List<Class<? extends Throwable>> unsure) {
         int depth = 0;
         for (var cause = thrown; cause != null && depth < DEPTH; cause = cause.getCause(), depth++) {
-            if (cause instanceof AppendOutcomeUnknownException
-                    || isOneOf(cause, unsure)) {
+            if (cause instanceof AppendOutcomeUnknownException || isOneOf(cause, unsure)) {
                 return true;
             }
         }

@@ -158,7 +158,8 @@ public final class ProcessManager<S> {
         private <E> Builder<S> reaction(Class<E> type, BiFunction<? super S, ? super E, List<Reaction>> reaction) {
             Objects.requireNonNull(reaction, "reaction");
             if (reactions.putIfAbsent(type, (BiFunction<? super S, Object, List<Reaction>>) reaction) != null) {
-                faults.add(type.getName() + " starts it and is reacted to. Keep one: the reaction can look at the state.");
+                faults.add(
+                        type.getName() + " starts it and is reacted to. Keep one: the reaction can look at the state.");
             }
             return this;
         }
@@ -225,8 +226,8 @@ public final class ProcessManager<S> {
             if (!all.isEmpty()) {
                 throw new WiringException("ProcessManager \"" + name + "\"", all);
             }
-            return new ProcessManager<>(new ReactionScript<>(
-                    name, version, state, starters, triggers, reactions, timers, delays, unsure));
+            return new ProcessManager<>(
+                    new ReactionScript<>(name, version, state, starters, triggers, reactions, timers, delays, unsure));
         }
     }
 }

@@ -314,7 +314,8 @@ public final class Saga<S> {
             var together = group;
             if (together != null) {
                 if (step.pivot) {
-                    faults.add("The pivot \"" + step.name + "\" is given to together(...). Give it a place of its own.");
+                    faults.add(
+                            "The pivot \"" + step.name + "\" is given to together(...). Give it a place of its own.");
                 }
                 together.add(step);
             } else {

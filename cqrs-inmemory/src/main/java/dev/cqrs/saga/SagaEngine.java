@@ -322,8 +322,7 @@ public final class SagaEngine implements AutoCloseable {
      *     thread's handler of uncaught exceptions
      * @throws IllegalStateException if it was started before
      */
-    public void start(
-            CommandBus bus, Executor executor, Delivery.Timer timer, Consumer<? super SagaFailure> listener) {
+    public void start(CommandBus bus, Executor executor, Delivery.Timer timer, Consumer<? super SagaFailure> listener) {
         Objects.requireNonNull(bus, "bus");
         Objects.requireNonNull(executor, "executor");
         Objects.requireNonNull(timer, "timer");
@@ -623,9 +622,11 @@ public final class SagaEngine implements AutoCloseable {
                 boolean over = newest != null && newest.standing().state().isEnd();
                 if (over || left <= 0) {
                     var found = find(saga, key)
-                            .orElseThrow(() -> new IllegalStateException("The saga \"" + saga + "\" of \"" + key
-                                    + "\" has not begun after " + timeout
-                                    + "; expected an end. Was the event appended that starts it, and is an engine there?"));
+                            .orElseThrow(
+                                    () -> new IllegalStateException(
+                                            "The saga \"" + saga + "\" of \"" + key
+                                                    + "\" has not begun after " + timeout
+                                                    + "; expected an end. Was the event appended that starts it, and is an engine there?"));
                     if (over) {
                         return found;
                     }
@@ -728,7 +729,8 @@ public final class SagaEngine implements AutoCloseable {
          */
         public Builder name(String name) {
             if (name.isBlank()) {
-                throw new IllegalArgumentException("The name of an engine is blank; expected one that tells it from others.");
+                throw new IllegalArgumentException(
+                        "The name of an engine is blank; expected one that tells it from others.");
             }
             this.name = name;
             return this;
@@ -795,8 +797,9 @@ public final class SagaEngine implements AutoCloseable {
             checkMarks(faults);
             all.forEach(script -> check(script, faults));
             if (domain.isPresent() && domain.get() == operations) {
-                faults.add("The domain's log and that of operations are one: events that are kept would be taken in again."
-                        + " Give sagas a log of their own.");
+                faults.add(
+                        "The domain's log and that of operations are one: events that are kept would be taken in again."
+                                + " Give sagas a log of their own.");
             }
             if (!faults.isEmpty()) {
                 throw new WiringException("SagaEngine \"" + name + "\"", faults);
@@ -838,8 +841,7 @@ public final class SagaEngine implements AutoCloseable {
             }
         }
 
-        private static void checkKnown(
-                EventStore store, String log, String what, Class<?> type, List<String> faults) {
+        private static void checkKnown(EventStore store, String log, String what, Class<?> type, List<String> faults) {
             try {
                 store.catalog().typesBelow(type);
             } catch (UnknownEventException unknown) {

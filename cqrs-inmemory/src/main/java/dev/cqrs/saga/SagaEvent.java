@@ -284,8 +284,7 @@ public sealed interface SagaEvent {
      * @param engine the engine that has it; empty if none
      * @param until when that ends by itself, by the clock of that engine; the epoch if none has it
      */
-    record Standing(
-            SagaInstance.State state, String step, boolean ready, Instant wake, String engine, Instant until) {
+    record Standing(SagaInstance.State state, String step, boolean ready, Instant wake, String engine, Instant until) {
 
         /**
          * Checks for nulls.

@@ -114,9 +114,7 @@ public final class SagaScenario<S> {
             return this;
         }
         var trigger = script.trigger(event);
-        if (trigger == null
-                || !script.key(trigger.key(), event).equals(known.key)
-                || !known.waitsFor(trigger.step())) {
+        if (trigger == null || !script.key(trigger.key(), event).equals(known.key) || !known.waitsFor(trigger.step())) {
             ignored++;
             return this;
         }
@@ -245,11 +243,10 @@ public final class SagaScenario<S> {
             var stuck = known.current().stream()
                     .filter(act -> act.is(Progress.STUCK))
                     .findFirst()
-                    .orElseThrow(() -> new IllegalStateException("It is parked, but not at a step; expected one to skip."));
+                    .orElseThrow(
+                            () -> new IllegalStateException("It is parked, but not at a step; expected one to skip."));
             return turn(
-                    known,
-                    new Input(Cause.SKIPPED, stuck.step, stuck.undo, stuck.attempt, "", 0, stuck.reason),
-                    null);
+                    known, new Input(Cause.SKIPPED, stuck.step, stuck.undo, stuck.attempt, "", 0, stuck.reason), null);
         });
     }
 
@@ -291,7 +288,8 @@ public final class SagaScenario<S> {
      */
     public SagaScenario<S> thenState(State state) {
         if (begun().currentState() != state) {
-            throw new AssertionError("The instance is " + begun().currentState() + "; expected " + state + ". " + told());
+            throw new AssertionError(
+                    "The instance is " + begun().currentState() + "; expected " + state + ". " + told());
         }
         return this;
     }
@@ -331,7 +329,8 @@ public final class SagaScenario<S> {
     private Story<S> begun() {
         var known = story;
         if (known == null) {
-            throw new IllegalStateException("Nothing has begun; expected an event first. Call given(...) or when(...).");
+            throw new IllegalStateException(
+                    "Nothing has begun; expected an event first. Call given(...) or when(...).");
         }
         return known;
     }

@@ -56,8 +56,9 @@ final class Scripts {
     Script<?> newest(String name) {
         var versions = byName.get(name);
         if (versions == null) {
-            throw new IllegalArgumentException("There is no saga or process manager \"" + name + "\" here; expected one of "
-                    + new ArrayList<>(byName.keySet()) + ". Add it to the builder of the engine.");
+            throw new IllegalArgumentException(
+                    "There is no saga or process manager \"" + name + "\" here; expected one of "
+                            + new ArrayList<>(byName.keySet()) + ". Add it to the builder of the engine.");
         }
         return versions.lastEntry().getValue();
     }

@@ -104,6 +104,12 @@ final class StepScript<S> extends Script<S> {
         if (story.failing && !story.back && !turnBack(turn)) {
             return;
         }
+        for (var act : story.current()) { // one of several that were; the operator has seen to another
+            if (act.is(Progress.STUCK) && !act.isUnmade()) {
+                turn.park(named(act) + " waits for an operator: " + act.reason);
+                return;
+            }
+        }
         if (story.back) {
             goBack(turn);
         } else {
@@ -159,7 +165,7 @@ final class StepScript<S> extends Script<S> {
             if (act.is(Progress.READY) || act.is(Progress.AGAIN)) {
                 return false;
             }
-            stuck = act.is(Progress.STUCK) ? act : stuck;
+            stuck = act.is(Progress.STUCK) && !act.isUnmade() ? act : stuck;
         }
         if (stuck != null) {
             turn.park("It is not known whether " + named(stuck) + " took effect: " + stuck.reason);
@@ -174,7 +180,7 @@ final class StepScript<S> extends Script<S> {
         while (!story.effects.isEmpty()) {
             var last = story.effects.get(story.effects.size() - 1);
             var act = story.undos.get(last);
-            if (act != null && (!act.is(Progress.STUCK) || act.position > 0)) {
+            if (act != null && !act.isUnmade()) {
                 return; // it is under way, or waits for an operator
             }
             var step = steps.get(last);
@@ -202,7 +208,8 @@ final class StepScript<S> extends Script<S> {
         while (true) {
             if (at >= 0) {
                 for (var step : stages.get(at)) {
-                    if (!story.acts.containsKey(step.name()) && !begin(turn, step)) {
+                    var act = story.acts.get(step.name());
+                    if ((act == null || act.isUnmade()) && !begin(turn, step)) {
                         return; // parked
                     }
                 }
@@ -239,6 +246,7 @@ final class StepScript<S> extends Script<S> {
             turn.await(step.name(), step.timeout());
             return true;
         }
-        return turn.issue(step.name(), false, step.pivot(), step.timeout(), step.command().get());
+        return turn.issue(
+                step.name(), false, step.pivot(), step.timeout(), step.command().get());
     }
 }

@@ -63,7 +63,7 @@ final class Story<S> {
         int tries;
         /** Whether this attempt may have taken effect all the same. */
         boolean unsure;
-        /** Whether this process alone can have dispatched it, and has not. */
+        /** Whether nobody can have dispatched it but this process, which has not. */
         boolean fresh;
         /** Whether its time is over. */
         boolean late;
@@ -89,6 +89,11 @@ final class Story<S> {
 
         boolean is(Progress wanted) {
             return status == wanted;
+        }
+
+        /** Whether its command could not be made: it had no effect, and is made when an operator has it go on. */
+        boolean isUnmade() {
+            return status == Progress.STUCK && !awaits && position == 0 && command == null;
         }
     }
 
@@ -253,14 +258,10 @@ final class Story<S> {
         switch (output.effect()) {
             case ISSUE, PIVOT -> {
                 var act = new Act(
-                        output.step(),
-                        output.undo(),
-                        false,
-                        output.effect() == SagaEvent.Effect.PIVOT,
-                        Progress.READY);
+                        output.step(), output.undo(), false, output.effect() == SagaEvent.Effect.PIVOT, Progress.READY);
                 act.deadline = output.at();
                 act.command = command;
-                act.fresh = command != null;
+                act.fresh = true;
                 act.causation = causation;
                 (output.undo() ? undos : acts).put(output.step(), act);
                 unplaced.add(act);
@@ -285,6 +286,7 @@ final class Story<S> {
                 }
                 act.attempt = output.attempt();
                 act.again = output.at();
+                act.fresh = true; // what became of it before is known, or it is unsure
             }
             case TIMER -> timers.put(output.step(), output.at());
             case DROP -> {
@@ -342,6 +344,13 @@ final class Story<S> {
         return !skipped.isEmpty() || (script.isReactive() && failing)
                 ? State.INCOMPLETE
                 : back ? State.COMPENSATED : State.COMPLETED;
+    }
+
+    /** Tells that an engine has it that may dispatch what is ready. */
+    void exposed() {
+        for (var act : all()) {
+            act.fresh &= !act.is(Progress.READY);
+        }
     }
 
     /** Tells where the mark stands of which all was applied: the commands stand behind it. */

@@ -115,17 +115,19 @@ final class Turn<S> {
             boolean pivot,
             Optional<Duration> timeout,
             Function<? super S, ? extends Command<?>> function) {
-        Command<?> command;
+        Command<?> command = null;
+        String fault;
         try {
             command = function.apply(story.state());
+            fault = fault(command);
         } catch (Throwable thrown) {
             Script.throwIfFatal(thrown);
-            park("The command of " + named(step, undo) + " could not be made: " + Reasons.of(thrown));
-            return false;
+            fault = "could not be made: " + Reasons.of(thrown);
         }
-        var fault = fault(command);
-        if (fault != null) {
-            park("The command of " + named(step, undo) + " " + fault);
+        if (command == null || fault != null) {
+            var why = "The command of " + named(step, undo) + " " + fault;
+            stick(step, undo, why);
+            park(why);
             return false;
         }
         issue(step, undo, pivot, timeout, command);
@@ -145,8 +147,13 @@ final class Turn<S> {
     }
 
     void issue(String step, boolean undo, boolean pivot, Optional<Duration> timeout, Command<?> command) {
-        var output =
-                new Output(pivot ? Effect.PIVOT : Effect.ISSUE, step, undo, 1, timeout.map(this::in).orElse(Story.NONE), "");
+        var output = new Output(
+                pivot ? Effect.PIVOT : Effect.ISSUE,
+                step,
+                undo,
+                1,
+                timeout.map(this::in).orElse(Story.NONE),
+                "");
         outputs.add(output);
         commands.add(command);
         story.put(output, command, causation);
@@ -166,7 +173,6 @@ final class Turn<S> {
 
     void redo(Act act, int attempt) {
         put(Effect.REDO, act.step, act.undo, attempt, Story.NONE, "");
-        act.fresh = true; // it was tried, and what became of it is known, or it is unsure
     }
 
     void timer(String name, Duration after) {

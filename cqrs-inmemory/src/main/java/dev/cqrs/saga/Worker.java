@@ -371,7 +371,9 @@ final class Worker {
                 for (var script : instances.scripts().all()) {
                     for (var type : script.starters()) {
                         for (var below : store.catalog().typesBelow(type)) {
-                            place = Math.min(place, index.source(script.name(), store.catalog().nameOf(below)));
+                            place = Math.min(
+                                    place,
+                                    index.source(script.name(), store.catalog().nameOf(below)));
                         }
                     }
                 }
@@ -398,11 +400,13 @@ final class Worker {
         var chunk = new ArrayList<RecordedEvent>();
         Position end;
         boolean more = false;
-        try (var found = store.read(query, ReadOptions.forwards().after(followed).limit(CHUNK + 1L))) {
+        try (var found =
+                store.read(query, ReadOptions.forwards().after(followed).limit(CHUNK + 1L))) {
             end = found.head();
             while (!more && found.advance()) {
                 // an event may be read as several of one position, which belong together
-                if (chunk.size() >= CHUNK && found.position().isAfter(chunk.get(chunk.size() - 1).position())) {
+                if (chunk.size() >= CHUNK
+                        && found.position().isAfter(chunk.get(chunk.size() - 1).position())) {
                     end = chunk.get(chunk.size() - 1).position();
                     more = true;
                 } else {
@@ -461,8 +465,7 @@ final class Worker {
             return script.key(function, event.event());
         } catch (Throwable thrown) {
             Script.throwIfFatal(thrown);
-            tell(new SagaFailure(
-                    instances.name(), Optional.of(script.name()), Optional.empty(), "", false, thrown));
+            tell(new SagaFailure(instances.name(), Optional.of(script.name()), Optional.empty(), "", false, thrown));
             return null;
         }
     }
@@ -643,8 +646,7 @@ final class Worker {
             well = true;
         } catch (Throwable thrown) {
             var cause = thrown instanceof Abandoned abandoned ? abandoned.thrown : thrown;
-            tell(new SagaFailure(
-                    instances.name(), Optional.of(entry.saga), Optional.of(entry.key), "", true, cause));
+            tell(new SagaFailure(instances.name(), Optional.of(entry.saga), Optional.of(entry.key), "", true, cause));
         } finally {
             lock.lock();
             try {
@@ -697,9 +699,7 @@ final class Worker {
         if (!turn.isEmpty()) {
             return turn;
         }
-        return ready && !own
-                ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
-                : null;
+        return ready && !own ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "") : null;
     }
 
     private <S> Turn<S> due(Story<S> story, Input input) {
@@ -871,8 +871,7 @@ final class Worker {
             return null; // somebody else has dispatched it too, and told
         }
         boolean others = !story.engine.isEmpty() && !story.engine.equals(instances.name());
-        return outcome.told(
-                story, act, !job.first() || others, job.id(), instances.now(), archive::nameOf, trouble);
+        return outcome.told(story, act, !job.first() || others, job.id(), instances.now(), archive::nameOf, trouble);
     }
 
     private void tell(Entry entry, Job job, Outcome outcome, @Nullable Turn<?> turn) {
@@ -928,8 +927,7 @@ final class Worker {
                     instances.turn(
                             entry,
                             flight.live(),
-                            (story, trouble) -> !flight.live().flying.isEmpty()
-                                            && story.engine.equals(instances.name())
+                            (story, trouble) -> !flight.live().flying.isEmpty() && story.engine.equals(instances.name())
                                     ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
                                     : null);
                 } finally {

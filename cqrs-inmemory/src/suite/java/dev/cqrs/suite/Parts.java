@@ -99,7 +99,8 @@ public final class Parts {
                         c -> DecisionModel.of(
                                 EventQuery.types(Done.class).withTags(Tag.of("job", c.job())),
                                 Fold.from(0).on(Done.class, (count, e) -> count + 1)),
-                        (c, count) -> c.part().endsWith("!") ? reject("not this one") : accept(new Done(c.job(), c.part())),
+                        (c, count) ->
+                                c.part().endsWith("!") ? reject("not this one") : accept(new Done(c.job(), c.part())),
                         (c, count) -> c.part() + "@" + count)
                 .idempotent();
         return InMemoryCommandBus.builder()

@@ -107,8 +107,7 @@ public abstract class SagaSuite {
     }
 
     private SagaEngine.Builder engine(Saga<?>... sagas) {
-        var builder =
-                SagaEngine.builder(operations, clock).domain(domain).lease(Duration.ofSeconds(30));
+        var builder = SagaEngine.builder(operations, clock).domain(domain).lease(Duration.ofSeconds(30));
         for (var saga : sagas) {
             builder.add(saga);
         }
@@ -175,7 +174,8 @@ public abstract class SagaSuite {
 
             assertThat(done()).containsExactly("a", "b", "c");
             assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/c/1");
-            assertThat(metadata).allSatisfy(data -> assertThat(data.correlation()).contains("job/j"));
+            assertThat(metadata)
+                    .allSatisfy(data -> assertThat(data.correlation()).contains("job/j"));
             assertThat(metadata.stream().map(data -> data.causation().orElseThrow()))
                     .containsExactly("request-1", "job/j/a/1", "job/j/b/1");
             assertThat(state(engine)).isEqualTo(State.COMPLETED);
@@ -284,13 +284,17 @@ public abstract class SagaSuite {
 
     @Test
     void what_took_effect_is_undone_in_reverse_when_a_step_is_refused_which_is_not_tried_again() {
-        var saga = three(job().retry(MINUTE)).step("d", known -> known.part("d!")).build();
+        var saga =
+                three(job().retry(MINUTE)).step("d", known -> known.part("d!")).build();
         try (var engine = start(saga)) {
             order("j");
             executor.runAll();
 
             assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
-            assertThat(ran).contains("job/j/b/undo-1").filteredOn("job/j/d/1"::equals).hasSize(1);
+            assertThat(ran)
+                    .contains("job/j/b/undo-1")
+                    .filteredOn("job/j/d/1"::equals)
+                    .hasSize(1);
             assertThat(ran).doesNotContain("job/j/d/2");
             assertThat(state(engine)).isEqualTo(State.COMPENSATED);
             assertThat(find(engine).reason()).isEqualTo("Step \"d\" has failed: not this one");
@@ -303,7 +307,8 @@ public abstract class SagaSuite {
 
     @Test
     void a_step_that_fails_is_tried_again_under_another_id_after_each_delay_and_then_the_saga_goes_back() {
-        var saga = three(job().retry(Duration.ofSeconds(1), Duration.ofSeconds(5))).build();
+        var saga =
+                three(job().retry(Duration.ofSeconds(1), Duration.ofSeconds(5))).build();
         failAt("c", 2);
         try (var engine = start(saga)) {
             order("j");
@@ -360,7 +365,9 @@ public abstract class SagaSuite {
 
     @Test
     void a_compensation_that_fails_is_tried_again_and_then_parked_and_goes_on_when_it_is_resumed() {
-        var saga = three(job().retry(Duration.ofSeconds(1))).step("d", known -> known.part("d!")).build();
+        var saga = three(job().retry(Duration.ofSeconds(1)))
+                .step("d", known -> known.part("d!"))
+                .build();
         failAt("undo b", 3);
         try (var engine = start(saga)) {
             order("j");
@@ -532,7 +539,8 @@ public abstract class SagaSuite {
 
     @Test
     void behind_the_pivot_there_is_no_way_back() {
-        var saga = three(job()).pivot("ship", known -> known.part("ship"))
+        var saga = three(job())
+                .pivot("ship", known -> known.part("ship"))
                 .step("thank", known -> known.part("thank"))
                 .build();
         failAt("thank", 1);
@@ -758,7 +766,9 @@ public abstract class SagaSuite {
 
     @Test
     void the_history_of_an_instance_is_told_as_text_and_as_a_diagram() {
-        var saga = three(job().retry(Duration.ofSeconds(1))).step("d", known -> known.part("d!")).build();
+        var saga = three(job().retry(Duration.ofSeconds(1)))
+                .step("d", known -> known.part("d!"))
+                .build();
         failAt("b", 1, new IllegalStateException("out; of #order"));
         try (var engine = start(saga)) {
             order("j");
@@ -914,6 +924,35 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void what_was_issued_but_nobody_had_cannot_have_taken_effect_when_it_fails() {
+        var saga = three(job()).build();
+        var console = engine(saga).name("console").build();
+        assertThat(console.begin("job", "j", new Ordered("j"))).isTrue();
+        failAt("a", 1);
+        try (var engine = start(saga)) {
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+        var engines = new SagaEngine[1];
+        before = (command, data) -> {
+            if (command.part().equals("a")) {
+                engines[0].close();
+            }
+        };
+        engines[0] = start(engine(saga).name("one"));
+        order("k");
+        executor.runAll();
+        assertThat(Parts.done(domain, "k")).containsExactly("a");
+
+        failAt("b", 1);
+        try (var engine = start(engine(saga).name("two"))) {
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "undo a");
+            assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
     void an_engine_that_is_closed_gives_back_what_it_has_and_another_goes_on_at_once() {
         var saga = three(job()).build();
         var engines = new SagaEngine[1];
@@ -1003,7 +1042,10 @@ public abstract class SagaSuite {
 
     @Test
     void a_saga_at_a_step_that_its_version_does_not_know_is_parked_and_so_is_one_that_has_to_undo_it() {
-        var old = three(job()).await("packed", Packed.class, Packed::job).timeout(MINUTE).build();
+        var old = three(job())
+                .await("packed", Packed.class, Packed::job)
+                .timeout(MINUTE)
+                .build();
         var engine = start(old);
         order("j");
         executor.runFor(Duration.ofSeconds(1));
@@ -1094,10 +1136,15 @@ public abstract class SagaSuite {
                                 Reaction.send(known.part("one")),
                                 Reaction.send(known.part("two")),
                                 Reaction.startTimer("slow", Duration.ofHours(1))))
-                .on(Packed.class, Packed::job, (known, e) -> List.of(
-                        Reaction.stopTimer("slow"), Reaction.send(known.part("pack")), Reaction.end()))
-                .onTimer("slow", known -> List.of(
-                        Reaction.send(known.part("remind")), Reaction.startTimer("slow", Duration.ofHours(2))))
+                .on(
+                        Packed.class,
+                        Packed::job,
+                        (known, e) ->
+                                List.of(Reaction.stopTimer("slow"), Reaction.send(known.part("pack")), Reaction.end()))
+                .onTimer(
+                        "slow",
+                        known -> List.of(
+                                Reaction.send(known.part("remind")), Reaction.startTimer("slow", Duration.ofHours(2))))
                 .retry(Duration.ofSeconds(1))
                 .build();
     }
@@ -1281,7 +1328,9 @@ public abstract class SagaSuite {
                     throw new IllegalStateException("not yet");
                 }
             };
-            var engines = List.of(start(engine(saga).name("one")), start(engine(saga).name("two").atOnce(1)));
+            var engines = List.of(
+                    start(engine(saga).name("one")),
+                    start(engine(saga).name("two").atOnce(1)));
             for (int i = 0; i < 8; i++) {
                 order("j" + i);
                 Parts.append(domain, new Packed("j" + i));
@@ -1290,7 +1339,8 @@ public abstract class SagaSuite {
             executor.runAll();
             for (int i = 0; i < 20 && !engines.get(0).list(Filter.all(), 1).isEmpty(); i++) {
                 for (var parked : engines.get(i % 2).list(Filter.all().in(State.PARKED), 10)) {
-                    assertThat(engines.get(1 - i % 2).resume("job", parked.key())).isTrue();
+                    assertThat(engines.get(1 - i % 2).resume("job", parked.key()))
+                            .isTrue();
                 }
                 executor.runAll();
             }

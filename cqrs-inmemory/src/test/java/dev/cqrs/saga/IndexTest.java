@@ -72,11 +72,7 @@ class IndexTest {
         long before = used();
         for (int i = 0; i < million; i++) {
             index.apply(
-                    waiting("key-" + i, NOW.plusSeconds(60 + i)),
-                    Position.of(i + 1L),
-                    NOW.plusMillis(i),
-                    true,
-                    false);
+                    waiting("key-" + i, NOW.plusSeconds(60 + i)), Position.of(i + 1L), NOW.plusMillis(i), true, false);
         }
         long each = (used() - before) / million;
 
@@ -100,7 +96,12 @@ class IndexTest {
         index.run("me");
         var standing = new Standing(State.RUNNING, "a", true, Story.NONE, "other", NOW.plusSeconds(30));
         index.apply(started("j", standing), Position.of(1), NOW, true, false);
-        index.apply(started("mine", new Standing(State.RUNNING, "a", true, Story.NONE, "me", NOW)), Position.of(2), NOW, true, false);
+        index.apply(
+                started("mine", new Standing(State.RUNNING, "a", true, Story.NONE, "me", NOW)),
+                Position.of(2),
+                NOW,
+                true,
+                false);
         assertThat(takeAll(index)).containsExactly("mine");
         index.wake(NOW.plusSeconds(29));
         assertThat(takeAll(index)).isEmpty();

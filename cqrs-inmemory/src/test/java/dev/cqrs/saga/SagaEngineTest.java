@@ -65,8 +65,7 @@ class SagaEngineTest {
     }
 
     private CommandBus bus() {
-        return Parts.bus(
-                domain, (command, data) -> ran.merge(data.id().orElseThrow(), 1, Integer::sum));
+        return Parts.bus(domain, (command, data) -> ran.merge(data.id().orElseThrow(), 1, Integer::sum));
     }
 
     private void start(SagaEngine engine) {
@@ -98,7 +97,11 @@ class SagaEngineTest {
     @Test
     void two_engines_on_threads_have_each_step_of_each_saga_take_effect_once() throws InterruptedException {
         int jobs = 2_000;
-        var one = SagaEngine.builder(operations, clock).add(three()).domain(domain).name("one").build();
+        var one = SagaEngine.builder(operations, clock)
+                .add(three())
+                .domain(domain)
+                .name("one")
+                .build();
         var two = SagaEngine.builder(operations, clock)
                 .add(three())
                 .domain(domain)
@@ -162,16 +165,15 @@ class SagaEngineTest {
             var part = "p" + i;
             builder.step(part, known -> known.part(part));
         }
-        var engine =
-                SagaEngine.builder(operations, clock).add(builder.build()).domain(domain).build();
+        var engine = SagaEngine.builder(operations, clock)
+                .add(builder.build())
+                .domain(domain)
+                .build();
         for (int i = 0; i < 300; i++) {
             Parts.append(domain, new Ordered("j" + i));
         }
         var slim = new Thread(
-                null,
-                () -> engine.start(bus(), Runnable::run, (delay, task) -> {}, failures::add),
-                "slim",
-                256 * 1024);
+                null, () -> engine.start(bus(), Runnable::run, (delay, task) -> {}, failures::add), "slim", 256 * 1024);
         slim.start();
         slim.join();
         assertThat(failures).isEmpty();
@@ -184,7 +186,10 @@ class SagaEngineTest {
     void a_saga_that_takes_long_holds_up_no_other_and_closing_waits_for_it() throws Exception {
         var begun = new CountDownLatch(1);
         var release = new CountDownLatch(1);
-        var engine = SagaEngine.builder(operations, clock).add(three()).domain(domain).build();
+        var engine = SagaEngine.builder(operations, clock)
+                .add(three())
+                .domain(domain)
+                .build();
         engine.start(
                 Parts.bus(domain, (command, data) -> {
                     if (command.job().equals("slow")) {
@@ -289,13 +294,11 @@ class SagaEngineTest {
                     return known.part("b");
                 })
                 .build();
-        var engine = SagaEngine.builder(operations, clock).add(saga).domain(domain).build();
+        var engine =
+                SagaEngine.builder(operations, clock).add(saga).domain(domain).build();
         var parked = new LinkedBlockingQueue<String>();
         engine.start(
-                bus(),
-                threads,
-                this::later,
-                failure -> parked.add(failure.key().orElseThrow()));
+                bus(), threads, this::later, failure -> parked.add(failure.key().orElseThrow()));
         int jobs = 1_000;
         for (int i = 1; i <= jobs; i++) {
             Parts.append(domain, new Ordered("j" + i));

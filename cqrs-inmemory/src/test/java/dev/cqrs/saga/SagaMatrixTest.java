@@ -95,7 +95,9 @@ class SagaMatrixTest {
             int done = failing == 0 ? STEPS : failing - 1;
             IntStream.rangeClosed(1, done).mapToObj(i -> "s" + i).forEach(all::add);
             if (failing > 0) {
-                IntStream.rangeClosed(1, done).mapToObj(i -> "u" + (done + 1 - i)).forEach(all::add);
+                IntStream.rangeClosed(1, done)
+                        .mapToObj(i -> "u" + (done + 1 - i))
+                        .forEach(all::add);
             }
             return all;
         }
@@ -123,7 +125,13 @@ class SagaMatrixTest {
                 crashes.restart();
                 // one that is started again under its name, or another that takes over
                 engine = start(
-                        scheduler.choose(2) == 0 ? "first" : "second", plan, operations, domain, scheduler, crashes, raw);
+                        scheduler.choose(2) == 0 ? "first" : "second",
+                        plan,
+                        operations,
+                        domain,
+                        scheduler,
+                        crashes,
+                        raw);
                 run(plan, domain, scheduler);
             }
 
@@ -161,8 +169,10 @@ class SagaMatrixTest {
             SeededScheduler scheduler,
             CrashPoints crashes,
             Map<String, Integer> raw) {
-        var bus = Parts.bus(crashes.around(domain), (command, metadata) ->
-                raw.merge(command.part() + " " + metadata.id().orElseThrow(), 1, Integer::sum));
+        var bus = Parts.bus(
+                crashes.around(domain),
+                (command, metadata) ->
+                        raw.merge(command.part() + " " + metadata.id().orElseThrow(), 1, Integer::sum));
         var engine = SagaEngine.builder(crashes.around(operations), scheduler.clock())
                 .add(plan.saga())
                 .domain(crashes.around(domain))

@@ -136,10 +136,71 @@ class SagaScenarioTest {
     }
 
     @Test
+    void of_several_steps_that_are_stuck_each_is_seen_to() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalStateException.class)
+                .together(both -> both.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .step("c", known -> known.part("c"))
+                .build();
+        var scenario = SagaScenario.of(saga).given(new Ordered("j")).whenThrown(A, new IllegalStateException("cut"));
+        assertThatThrownBy(() -> scenario.whenReturned(B, "held up until an operator has seen to the other"))
+                .isInstanceOf(IllegalStateException.class);
+        scenario.whenSkipped()
+                .thenState(State.RUNNING)
+                .whenThrown(B, new IllegalStateException("cut"))
+                .thenState(State.PARKED)
+                .whenSkipped()
+                .thenCommands(C)
+                .whenReturned(C, "done")
+                .thenState(State.INCOMPLETE);
+        assertThat(scenario.instance().skipped()).containsExactly("a", "b");
+    }
+
+    @Test
+    void a_step_whose_command_cannot_be_made_is_made_again_or_left_out_or_the_saga_is_cancelled() {
+        var broken = new boolean[] {true};
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .step("b", known -> {
+                    if (broken[0]) {
+                        throw new IllegalStateException("no");
+                    }
+                    return known.part("b");
+                })
+                .step("c", known -> known.part("c"))
+                .build();
+        SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenReturned(A, "done")
+                .thenState(State.PARKED)
+                .whenResumed()
+                .thenState(State.PARKED)
+                .whenCancelled()
+                .thenCommands(UNDO_A)
+                .whenReturned(UNDO_A, "undone")
+                .thenState(State.COMPENSATED);
+        SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenReturned(A, "done")
+                .whenSkipped()
+                .thenCommands(C);
+        var scenario = SagaScenario.of(saga).given(new Ordered("j")).whenReturned(A, "done");
+        assertThat(scenario.instance().step()).isEqualTo("b");
+        broken[0] = false;
+        scenario.whenResumed().thenCommands(B).whenReturned(B, "done").thenCommands(C);
+    }
+
+    @Test
     void a_process_manager_is_tested_in_the_same_way() {
         var manager = ProcessManager.named("manager", Parts.KNOWN)
-                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of(
-                        Reaction.send(A), Reaction.send(B), Reaction.startTimer("slow", Duration.ofHours(1))))
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(
+                                Reaction.send(A), Reaction.send(B), Reaction.startTimer("slow", Duration.ofHours(1))))
                 .onTimer("slow", known -> List.of(Reaction.send(C), Reaction.end()))
                 .build();
         SagaScenario.of(manager)

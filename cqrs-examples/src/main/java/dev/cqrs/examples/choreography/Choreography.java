@@ -43,8 +43,7 @@ public final class Choreography {
 
     record Told(String order, String what) {}
 
-    private static final Fold<String> ORDER =
-            Fold.from("").on(OrderPlaced.class, (none, e) -> e.order());
+    private static final Fold<String> ORDER = Fold.from("").on(OrderPlaced.class, (none, e) -> e.order());
 
     static final ProcessManager<String> BILLING = ProcessManager.named("billing", ORDER)
             .startedBy(

@@ -75,12 +75,7 @@ class PlantedQueueTest {
 
     @Test
     void arrivals_that_are_taken_in_two_steps_are_found() throws Exception {
-        plant(
-                Map.of(
-                        "places.getAndSet(LAST, null)",
-                        "takeInTwoSteps()",
-                        "    boolean isEmpty() {",
-                        """
+        plant(Map.of("places.getAndSet(LAST, null)", "takeInTwoSteps()", "    boolean isEmpty() {", """
                 private Task<?> takeInTwoSteps() {
                     var last = places.get(LAST);
                     places.set(LAST, null);
@@ -123,8 +118,7 @@ class PlantedQueueTest {
     // ---- the sources
 
     /** Makes a queue of the planted sources: by bus, executor, class of the commands, which are their own keys, and bounds. */
-    private static final String FACTORY =
-            """
+    private static final String FACTORY = """
             package %s;
 
             public final class Factory implements java.util.function.Function<Object[], Object> {

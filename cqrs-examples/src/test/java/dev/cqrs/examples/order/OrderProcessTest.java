@@ -25,8 +25,11 @@ class OrderProcessTest {
                 .startsWith("o-1: COMPLETED\n  took 2500 cents\n  took a kettle\n")
                 .contains(
                         "  took a parcel to the post\n  took a moment to say thanks\n",
-                        "o-2: COMPENSATED, Step \"reserve\" has failed: there is no unicorn\n"
-                                + "  took 9900 cents\n  took back receipt 1\n",
+                        """
+                        o-2: COMPENSATED, Step "reserve" has failed: there is no unicorn
+                          took 9900 cents
+                          took back receipt 1
+                        """,
                         "sequenceDiagram\n");
     }
 

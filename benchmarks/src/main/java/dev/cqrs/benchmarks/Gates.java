@@ -202,12 +202,7 @@ public final class Gates {
         slower("saga of three steps, of floor", 2, 1.5, ours, results.cell("SagaBenchmark.floor"));
         faster("saga of three steps, times Axon 4", 1, 3, ours, results.cell("SagaBenchmark.axon4"));
         var many = new String[] {"sagas", "1000000"};
-        most(
-                "retained, a saga that waits, B",
-                300,
-                250,
-                results.cell("SagaFootprint.waiting", many),
-                Cell::median);
+        most("retained, a saga that waits, B", 300, 250, results.cell("SagaFootprint.waiting", many), Cell::median);
         slower(
                 "tick by which one of a million sagas becomes due, of one of a thousand",
                 3,

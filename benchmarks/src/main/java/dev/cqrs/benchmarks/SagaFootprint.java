@@ -108,10 +108,13 @@ public final class SagaFootprint {
         /** Gives the nanoseconds of ticks by which one becomes due each, and of as many by which none does. */
         double[] tick() {
             try (var engine = engine()) {
-                engine.start(InMemoryCommandBus.builder().build(), Runnable::run, (delay, task) -> alarm = task, failure -> {
-                    throw new IllegalStateException(failure.cause());
-                });
-                clock.now = Instant.parse("2026-11-01T00:00:00Z").plus(Duration.ofDays(30)).plusMillis(500);
+                engine.start(
+                        InMemoryCommandBus.builder().build(), Runnable::run, (delay, task) -> alarm = task, failure -> {
+                            throw new IllegalStateException(failure.cause());
+                        });
+                clock.now = Instant.parse("2026-11-01T00:00:00Z")
+                        .plus(Duration.ofDays(30))
+                        .plusMillis(500);
                 long before = engine.status().count(State.COMPENSATED);
                 var due = new ArrayList<Long>();
                 var none = new ArrayList<Long>();

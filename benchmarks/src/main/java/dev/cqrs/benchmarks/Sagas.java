@@ -82,8 +82,7 @@ public abstract class Sagas {
     record Known(String order, long cents) {}
 
     static final Saga<Known> SAGA = Saga.named(
-                    NAME,
-                    Fold.from(new Known("", 0)).on(Ordered.class, (none, e) -> new Known(e.order(), e.cents())))
+                    NAME, Fold.from(new Known("", 0)).on(Ordered.class, (none, e) -> new Known(e.order(), e.cents())))
             .startedBy(Ordered.class, Ordered::order)
             .step("pay", o -> new Pay(o.order(), o.cents()))
             .undo(o -> new Refund(o.order()))

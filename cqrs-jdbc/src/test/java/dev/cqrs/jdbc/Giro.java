@@ -55,10 +55,7 @@ final class Giro {
                     Duration.ofSeconds(5))
             .unsure(SQLException.class) // it may have been committed
             .startedBy(Ordered.class, Ordered::transfer)
-            .step(
-                    "debit",
-                    t -> new Enter(t.transfer(), "debit", FROM, -t.cents()),
-                    (t, number) -> new Receipt(number))
+            .step("debit", t -> new Enter(t.transfer(), "debit", FROM, -t.cents()), (t, number) -> new Receipt(number))
             .undo(t -> new Enter(t.transfer(), "refund of " + t.receipt(), FROM, t.cents()))
             .step("credit", t -> new Enter(t.transfer(), "credit", TO, t.cents()))
             .undo(t -> new Enter(t.transfer(), "take back", TO, -t.cents()))
@@ -122,8 +119,8 @@ final class Giro {
 
     private static long begun(DataSource database, String id, String worker) throws SQLException {
         try (var connection = database.getConnection();
-                var insert = connection.prepareStatement(
-                        "insert into call (id, worker) values (?, ?) returning number")) {
+                var insert =
+                        connection.prepareStatement("insert into call (id, worker) values (?, ?) returning number")) {
             insert.setString(1, id);
             insert.setString(2, worker);
             try (var number = insert.executeQuery()) {
@@ -150,8 +147,7 @@ final class Giro {
         try (var connection = database.getConnection()) {
             connection.setAutoCommit(false);
             if (insert(connection, id, command) > 0) {
-                try (var update =
-                        connection.prepareStatement("update account set cents = cents + ? where name = ?")) {
+                try (var update = connection.prepareStatement("update account set cents = cents + ? where name = ?")) {
                     update.setLong(1, command.cents());
                     update.setString(2, command.account());
                     update.executeUpdate();

@@ -3,7 +3,6 @@ package dev.cqrs.jdbc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.eventstore.AppendCondition;
-import dev.cqrs.saga.SagaInstance;
 import dev.cqrs.saga.SagaInstance.State;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -79,7 +78,8 @@ class SagaCrashTest {
                         restart(victim, server, pool);
                     } else { // past its leases, and then it goes on as if nothing was
                         ChildJvm.signal(workers.get(victim), "STOP");
-                        TimeUnit.MILLISECONDS.sleep(SagaProcess.LEASE.plusMillis(500).toMillis());
+                        TimeUnit.MILLISECONDS.sleep(
+                                SagaProcess.LEASE.plusMillis(500).toMillis());
                         ChildJvm.signal(workers.get(victim), "CONT");
                     }
                 }
@@ -113,7 +113,10 @@ class SagaCrashTest {
 
     /** Half of those that were killed come back under their name, and the others leave their work to whoever finds it. */
     private void restart(int worker, DurableServer server, DataSource database) throws Exception {
-        since.set(worker, Long.parseLong(ask(database, "select coalesce(max(number), 0) from call").get(0)));
+        since.set(
+                worker,
+                Long.parseLong(ask(database, "select coalesce(max(number), 0) from call")
+                        .get(0)));
         if (random.nextBoolean()) {
             names.set(worker, newName());
         }
@@ -161,12 +164,13 @@ class SagaCrashTest {
             var expected = back
                     ? List.of("debit", "credit", "take back", "refund of " + receipt(database, transfer.getKey()))
                     : List.of("debit", "credit", "report");
-            lost += (int) expected.stream().filter(kind -> !kinds.contains(kind)).count();
+            lost += (int)
+                    expected.stream().filter(kind -> !kinds.contains(kind)).count();
             outOfOrder += kinds.stream().distinct().toList().equals(expected) ? 0 : 1;
         }
         var check = new LogCheck(database);
-        int twice = check.ask("select coalesce(sum(n - 1), 0) from (select count(*) n from entry"
-                + " group by transfer, kind) e");
+        int twice = check.ask(
+                "select coalesce(sum(n - 1), 0) from (select count(*) n from entry group by transfer, kind) e");
         int entries = check.ask("select count(*) from entry");
         int again = check.ask("select count(*) from (select from call group by id having count(*) > 1) c");
         Results.note(

@@ -42,8 +42,9 @@ record Transfer(String order, String from, String bank, String to, long amount) 
     }
 
     static final Fold<Transfer> STATE = Fold.from(new Transfer("", "", "", "", 0))
-            .on(OrderDue.class, (none, due) ->
-                    new Transfer(due.order(), due.from(), due.bank(), due.to(), due.amount()));
+            .on(
+                    OrderDue.class,
+                    (none, due) -> new Transfer(due.order(), due.from(), due.bank(), due.to(), due.amount()));
 
     static final Saga<Transfer> SAGA = Saga.named("transfer", STATE)
             .retry(Duration.ofMinutes(1), Duration.ofMinutes(10), Duration.ofHours(1), Duration.ofHours(6))

@@ -79,9 +79,7 @@ public final class Transfers {
                     directory = Optional.of(Path.of(args[i]));
                 }
             }
-            orders = directory.isPresent()
-                    ? BankFiles.ordersIn(directory.get())
-                    : BankFiles.ordersOf(Transfers.class);
+            orders = directory.isPresent() ? BankFiles.ordersIn(directory.get()) : BankFiles.ordersOf(Transfers.class);
         } catch (InvalidPathException impossible) {
             err.println("not a path: " + impossible.getMessage() + "; " + USAGE);
             return UNUSABLE;

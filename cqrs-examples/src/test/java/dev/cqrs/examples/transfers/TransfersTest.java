@@ -69,7 +69,9 @@ class TransfersTest {
                     .isEqualTo(orders.size());
             var parked = month.parked().stream().map(transfer -> transfer.key()).toList();
             assertThat(month.books().isBalanced()).as("seed %s", seed).isTrue();
-            assertThat(parked).as("seed %s", seed).containsAll(month.books().onTheWay().keySet());
+            assertThat(parked)
+                    .as("seed %s", seed)
+                    .containsAll(month.books().onTheWay().keySet());
 
             assertThat(month.resume()).isEqualTo(parked.size());
 

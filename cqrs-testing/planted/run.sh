@@ -49,7 +49,7 @@ maven() {
 outcomes() {
     local class=${2%%#*} method=
     case $2 in *'#'*) method=${2#*#} ;; esac
-    cat "$1"/target/surefire-reports/TEST-*."$class".xml 2>/dev/null | awk -v method="$method" '
+    { cat "$1"/target/surefire-reports/TEST-*."$class".xml 2>/dev/null || true; } | awk -v method="$method" '
         function attribute(name,   found) {
             if (!match($0, "[ \t]" name "=\"[^\"]*\"")) return ""
             found = substr($0, RSTART, RLENGTH)

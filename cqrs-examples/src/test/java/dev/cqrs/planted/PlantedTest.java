@@ -23,7 +23,8 @@ class PlantedTest {
 
     private static final Path ROOT = root();
 
-    private static final Pattern CASE = Pattern.compile("Failure case \\d+(?:, [^:]+)?: .+|Failure case beside the forty: .+");
+    private static final Pattern CASE =
+            Pattern.compile("Failure case \\d+(?:, [^:]+)?: .+|Failure case beside the forty: .+");
     private static final Pattern PLANTED = Pattern.compile("Planted: .+");
     private static final Pattern CAUGHT =
             Pattern.compile("Caught by: (?<module>cqrs-[a-z]+) (?<type>[A-Z]\\w*)(?:#(?<method>[a-z0-9_]+))?");
@@ -40,42 +41,45 @@ class PlantedTest {
 
     @TestFactory
     Stream<DynamicTest> each_says_what_it_is_and_names_a_test_that_is_there() {
-        return patches().map(patch -> dynamicTest(patch.getFileName().toString(), () -> {
-            var lines = Files.readAllLines(patch);
-            assertThat(lines.get(0)).matches(CASE);
-            assertThat(lines.get(1)).matches(PLANTED);
-            assertThat(lines.get(2)).matches(CAUGHT);
-            assertThat(lines.get(3)).startsWith("--- a/");
-            var caught = CAUGHT.matcher(lines.get(2));
-            assertThat(caught.matches()).isTrue();
-            var tests = ROOT.resolve(caught.group("module")).resolve("src/test/java");
-            var test = source(tests, caught.group("type"));
-            assertThat(test).as(caught.group("type")).isPresent();
-            var method = caught.group("method");
-            if (method != null) {
-                assertThat(hasMethod(test.orElseThrow(), method))
-                        .as("%s has %s, or a class that it extends", caught.group("type"), method)
-                        .isTrue();
-            }
-        }));
+        return patches()
+                .map(patch -> dynamicTest(patch.getFileName().toString(), () -> {
+                    var lines = Files.readAllLines(patch);
+                    assertThat(lines.get(0)).matches(CASE);
+                    assertThat(lines.get(1)).matches(PLANTED);
+                    assertThat(lines.get(2)).matches(CAUGHT);
+                    assertThat(lines.get(3)).startsWith("--- a/");
+                    var caught = CAUGHT.matcher(lines.get(2));
+                    assertThat(caught.matches()).isTrue();
+                    var tests = ROOT.resolve(caught.group("module")).resolve("src/test/java");
+                    var test = source(tests, caught.group("type"));
+                    assertThat(test).as(caught.group("type")).isPresent();
+                    var method = caught.group("method");
+                    if (method != null) {
+                        assertThat(hasMethod(test.orElseThrow(), method))
+                                .as("%s has %s, or a class that it extends", caught.group("type"), method)
+                                .isTrue();
+                    }
+                }));
     }
 
     @TestFactory
     Stream<DynamicTest> each_still_applies() {
-        return patches().map(patch -> dynamicTest(patch.getFileName().toString(), () -> {
-            try (var in = Files.newInputStream(patch)) {
-                var files = UnifiedDiffReader.parseUnifiedDiff(in).getFiles();
-                assertThat(files).isNotEmpty();
-                for (var file : files) {
-                    var name = file.getFromFile();
-                    assertThat(file.getToFile()).isEqualTo(name);
-                    var before = Files.readAllLines(ROOT.resolve(name));
-                    var after = new ArrayList<>(before);
-                    after = new ArrayList<>(file.getPatch().applyFuzzy(after, 0)); // at another line, but as it stands
-                    assertThat(after).isNotEqualTo(before);
-                }
-            }
-        }));
+        return patches()
+                .map(patch -> dynamicTest(patch.getFileName().toString(), () -> {
+                    try (var in = Files.newInputStream(patch)) {
+                        var files = UnifiedDiffReader.parseUnifiedDiff(in).getFiles();
+                        assertThat(files).isNotEmpty();
+                        for (var file : files) {
+                            var name = file.getFromFile();
+                            assertThat(file.getToFile()).isEqualTo(name);
+                            var before = Files.readAllLines(ROOT.resolve(name));
+                            var after = new ArrayList<>(before);
+                            after = new ArrayList<>(
+                                    file.getPatch().applyFuzzy(after, 0)); // at another line, but as it stands
+                            assertThat(after).isNotEqualTo(before);
+                        }
+                    }
+                }));
     }
 
     private static boolean hasMethod(Path source, String method) throws IOException {
@@ -107,11 +111,7 @@ class PlantedTest {
 
     private static Stream<Path> patches() {
         try (var all = Files.list(ROOT.resolve("cqrs-testing/planted"))) {
-            return all
-                    .filter(file -> file.toString().endsWith(".patch"))
-                    .sorted()
-                    .toList()
-                    .stream();
+            return all.filter(file -> file.toString().endsWith(".patch")).sorted().toList().stream();
         } catch (IOException cannot) {
             throw new UncheckedIOException(cannot);
         }

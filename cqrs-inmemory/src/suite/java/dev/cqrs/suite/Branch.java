@@ -11,6 +11,7 @@ import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryCommandBus;
@@ -22,9 +23,12 @@ import dev.cqrs.queue.CommandQueue;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.runtime.ProjectionEngine;
 import dev.cqrs.runtime.ProjectionStatus;
+import dev.cqrs.saga.Saga;
+import dev.cqrs.saga.SagaEngine;
 import dev.cqrs.schedule.CommandSchedule;
 import dev.cqrs.schedule.ScheduleWorker;
 import dev.cqrs.testing.Simulation;
+import dev.cqrs.testing.Simulation.InjectedException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
@@ -51,6 +55,14 @@ final class Branch {
     /** Both accounts in one append; is rejected if there is not enough. */
     record Move(String account, String to, int cents) implements Order {}
 
+    /** What a bank is asked for from outside: refused if the amount can be divided by three. */
+    record Credit(String account, int cents) implements Order {}
+
+    /** A transfer in two steps, of which the second may be refused. */
+    record Ask(String key, String account, String to, int cents) implements Order {}
+
+    record Asked(String key, String account, String to, int cents) {}
+
     record Booked(String account, int cents) {}
 
     static final Fold<Integer> MONEY = Fold.from(0).on(Booked.class, (sum, e) -> sum + e.cents());
@@ -67,6 +79,19 @@ final class Branch {
     /** How many times a stored command is tried. */
     static final int TRIES = 2 + FURTHER.length;
 
+    /** Leaves nothing to an operator: whatever the simulation has fail is tried again until it is known. */
+    static final Saga<Asked> TRANSFER = Saga.named(
+                    "transfer", Fold.from(new Asked("", "", "", 0)).on(Asked.class, (none, asked) -> asked))
+            .startedBy(Asked.class, Asked::key)
+            .step("debit", asked -> new Draw(asked.account(), asked.cents()))
+            .retry(SECOND, FURTHER)
+            .unsure(InjectedException.class, AppendOutcomeUnknownException.class)
+            .undo(asked -> new Pay(asked.account(), asked.cents()))
+            .step("credit", asked -> new Credit(asked.to(), asked.cents()))
+            .retry(SECOND, FURTHER)
+            .unsure(InjectedException.class, AppendOutcomeUnknownException.class)
+            .build();
+
     private final EventStore log;
     private final Projection<Integer> letters;
     private final ProjectionEngine engine;
@@ -75,6 +100,8 @@ final class Branch {
     private final CommandSchedule schedule;
     private final ScheduleWorker worker;
     private final ScheduleWorker other;
+    private final SagaEngine sagas;
+    private final SagaEngine otherSagas;
 
     Branch(
             Simulation.Host host,
@@ -133,6 +160,26 @@ final class Branch {
                                                         new Booked(c.account(), -c.cents()),
                                                         new Booked(c.to(), c.cents())),
                                         (c, sum) -> sum)))
+                .handle(
+                        Credit.class,
+                        failing(
+                                host,
+                                new DecisionHandler<Credit, Integer, Integer>(
+                                        log,
+                                        c -> balance(c.account()),
+                                        (c, sum) -> c.cents() % 3 == 0
+                                                ? reject("not from you")
+                                                : accept(new Booked(c.account(), c.cents())),
+                                        (c, sum) -> sum)))
+                .handle(
+                        Ask.class,
+                        failing(
+                                host,
+                                new DecisionHandler<Ask, Integer, Integer>(
+                                        log,
+                                        c -> balance(c.account()),
+                                        (c, sum) -> accept(new Asked(c.key(), c.account(), c.to(), c.cents())),
+                                        (c, sum) -> sum)))
                 .build();
         queue = CommandQueue.to(bus, host.executor("queue"), failure -> {})
                 .key(Order.class, Order::account)
@@ -144,17 +191,33 @@ final class Branch {
         worker = schedule.work("w-1", bus, host.executor("worker 1"), host::schedule, failure -> {});
         // as if in a process of its own, which knows of the other only by the log
         other = schedule(host, operations).work("w-2", bus, host.executor("worker 2"), host::schedule, failure -> {});
+        sagas = sagas(host, operations, "s-1");
+        otherSagas = sagas(host, operations, "s-2");
+    }
+
+    private SagaEngine sagas(Simulation.Host host, EventStore operations, String name) {
+        var engine = SagaEngine.builder(host.around(operations), host.clock())
+                .add(TRANSFER)
+                .domain(log)
+                .name(name)
+                .build();
+        engine.start(bus, host.executor("sagas " + name), host::schedule, failure -> {});
+        return engine;
     }
 
     static Catalog domain() {
         return Catalog.builder()
                 .event("booked", Booked.class, e -> Set.of(Tag.of("account", e.account())))
+                .event("asked", Asked.class)
                 .commandIds()
                 .build();
     }
 
     static Catalog operations() {
-        return CommandSchedule.catalog(Catalog.builder())
+        return SagaEngine.catalog(CommandSchedule.catalog(Catalog.builder()))
+                .event("asked", Asked.class)
+                .event("ask", Ask.class)
+                .event("credit", Credit.class)
                 .event("pay", Pay.class)
                 .event("draw", Draw.class)
                 .event("move", Move.class)
@@ -213,7 +276,13 @@ final class Branch {
         return engine.view(projection).status();
     }
 
+    SagaEngine sagas() {
+        return sagas;
+    }
+
     void close() {
+        sagas.close();
+        otherSagas.close();
         worker.close();
         other.close();
         queue.close();

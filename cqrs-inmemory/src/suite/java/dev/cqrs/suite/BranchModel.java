@@ -7,6 +7,7 @@ import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.schedule.CommandSchedule.Cancellation;
 import dev.cqrs.schedule.ScheduleEvent.Attempted;
 import dev.cqrs.schedule.ScheduleEvent.Cancelled;
@@ -17,7 +18,10 @@ import dev.cqrs.schedule.ScheduleEvent.Outcome;
 import dev.cqrs.schedule.ScheduleEvent.Recurred;
 import dev.cqrs.schedule.ScheduleEvent.Released;
 import dev.cqrs.schedule.ScheduleEvent.Timing;
+import dev.cqrs.suite.Branch.Ask;
+import dev.cqrs.suite.Branch.Asked;
 import dev.cqrs.suite.Branch.Booked;
+import dev.cqrs.suite.Branch.Credit;
 import dev.cqrs.suite.Branch.Draw;
 import dev.cqrs.suite.Branch.Move;
 import dev.cqrs.suite.Branch.Order;
@@ -31,8 +35,10 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +49,10 @@ final class BranchModel {
 
     /** How long before now something was due that must have been done at rest. */
     private static final Duration SURELY = Duration.ofMinutes(5);
+
+    private static final String TRANSFER = "transfer/";
+    private static final Set<List<String>> POSSIBLE =
+            Set.of(List.of("debit"), List.of("debit", "credit"), List.of("debit", "undo"));
 
     /** An order that was carried out, and what was in the account then. */
     private record Effect(int after) {}
@@ -75,13 +85,15 @@ final class BranchModel {
     private final Map<String, Order> orders = new HashMap<>();
     private final Map<String, Integer> balances = new TreeMap<>();
     private final Map<String, Effect> effects = new HashMap<>();
-    private final List<Booked> open = new ArrayList<>();
+    private final List<Object> open = new ArrayList<>();
+    private final Map<String, Asked> transfers = new LinkedHashMap<>();
+    private final Map<String, List<String>> steps = new HashMap<>();
     private final Map<String, Stored> stored = new LinkedHashMap<>();
     private final Map<Integer, Instant> claims = new HashMap<>();
     private final Map<String, Deque<String>> queued = new HashMap<>();
     private Position read = Position.START;
     private Position readOperations = Position.START;
-    private Enqueued enqueued;
+    private @Nullable Enqueued enqueued;
     private int bookings;
 
     @SuppressWarnings("NullAway.Init")
@@ -191,15 +203,32 @@ final class BranchModel {
             require(now >= 0, booked.account() + " is overdrawn: " + now);
             return;
         }
+        if (recorded.event() instanceof Asked asked) {
+            open.add(asked);
+            require(transfers.put(asked.key(), asked) == null, asked + " is there twice");
+            return;
+        }
         var id = ((CommandId) recorded.event()).id();
         require(recorded.metadata().id().orElse("").equals(id), "the metadata is of another than " + id);
         var order = order(id);
         requireEqual(open, bookings(order), "what " + id + " has booked");
         require(effects.put(id, new Effect(balance(order.account()))) == null, id + " was carried out twice");
         open.clear();
+        if (id.startsWith(TRANSFER)) {
+            var parts = id.split("/", -1);
+            var done = steps.computeIfAbsent(parts[1], key -> new ArrayList<>());
+            done.add(parts[3].startsWith("undo") ? "undo" : parts[2]);
+            require(POSSIBLE.contains(done), parts[1] + " has done " + done);
+        }
     }
 
-    private static List<Booked> bookings(Order order) {
+    private static List<Object> bookings(Order order) {
+        if (order instanceof Ask ask) {
+            return List.of(new Asked(ask.key(), ask.account(), ask.to(), ask.cents()));
+        }
+        if (order instanceof Credit credit) {
+            return List.of(new Booked(credit.account(), credit.cents()));
+        }
         if (order instanceof Pay pay) {
             return List.of(new Booked(pay.account(), pay.cents()));
         }
@@ -214,9 +243,10 @@ final class BranchModel {
         var event = recorded.event();
         if (event instanceof Enqueued mark) {
             enqueued = mark;
-        } else if (event instanceof Order order) {
+        } else if (event instanceof Order order && enqueued != null) {
             require(order.equals(order(enqueued.id())), enqueued.id() + " was stored as " + order);
             require(stored.put(enqueued.id(), new Stored(enqueued, order)) == null, enqueued.id() + " is stored twice");
+            enqueued = null; // commands of sagas stand there too
         } else if (event instanceof Claimed mark) {
             claims.put(mark.lane(), mark.until());
         } else if (event instanceof Released mark) {
@@ -274,6 +304,15 @@ final class BranchModel {
 
     /** The time of one that runs again and again has a number behind the id. */
     private Order order(String id) {
+        if (id.startsWith(TRANSFER)) {
+            var parts = id.split("/", -1);
+            var asked = known(transfers.get(parts[1]), "nobody asked for " + id);
+            return parts[2].equals("credit")
+                    ? new Credit(asked.to(), asked.cents())
+                    : parts[3].startsWith("undo")
+                            ? new Pay(asked.account(), asked.cents())
+                            : new Draw(asked.account(), asked.cents());
+        }
         int number = id.indexOf('#');
         return known(orders.get(number < 0 ? id : id.substring(0, number)), id + " was never ordered");
     }
@@ -300,6 +339,19 @@ final class BranchModel {
                         .anyMatch(other -> !other.isOver()
                                 && other.order.account().equals(command.order.account())
                                 && other.next.isAfter(now));
+    }
+
+    /** Money that was taken has arrived or is back. */
+    void checkTransfers(Function<String, State> states) {
+        transfers.forEach((key, asked) -> {
+            var done = steps.getOrDefault(key, List.of());
+            var state = states.apply(key);
+            require(
+                    state == State.COMPLETED
+                            ? done.equals(List.of("debit", "credit"))
+                            : state == State.COMPENSATED && (done.isEmpty() || done.equals(List.of("debit", "undo"))),
+                    asked + " is " + state + ", and has done " + done);
+        });
     }
 
     int total() {

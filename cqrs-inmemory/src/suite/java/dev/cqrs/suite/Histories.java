@@ -30,6 +30,7 @@ final class Histories {
     private final Map<String, Long> counts = new TreeMap<>(); // guarded by itself
     private final List<AssertionError> failures = Collections.synchronizedList(new ArrayList<>());
     private final AtomicLong next = new AtomicLong();
+    private final AtomicLong ran = new AtomicLong();
     private long end;
 
     Histories(Supplier<? extends Simulation<?, ?>> simulation, int threads) {
@@ -56,7 +57,7 @@ final class Histories {
             worker.join();
         }
         var seconds = Duration.ofNanos(System.nanoTime() - began).toMillis() / 1_000.0;
-        note(histories, firstSeed, seconds, results);
+        note(firstSeed, seconds, results);
         if (!failures.isEmpty()) {
             var first = failures.get(0);
             failures.stream().skip(1).forEach(first::addSuppressed);
@@ -74,11 +75,14 @@ final class Histories {
                     synchronized (counts) {
                         tally.counts().forEach((what, count) -> counts.merge(what, count, Long::sum));
                     }
+                    ran.addAndGet(to - from);
                     from = to;
                 } catch (AssertionError failure) {
                     failures.add(failure);
                     var seed = SEED.matcher(Objects.requireNonNullElse(failure.getMessage(), ""));
-                    from = seed.find() ? Math.max(from, Long.parseLong(seed.group(1))) + 1 : to;
+                    long after = seed.find() ? Math.max(from, Long.parseLong(seed.group(1))) + 1 : to;
+                    ran.addAndGet(after - from);
+                    from = after;
                 } catch (Throwable broken) {
                     failures.add(new AssertionError("The histories from seed " + from + " on broke off.", broken));
                     from = to;
@@ -87,16 +91,15 @@ final class Histories {
         }
     }
 
-    private void note(int histories, long firstSeed, double seconds, String results)
-            throws IOException, InterruptedException {
+    private void note(long firstSeed, double seconds, String results) throws IOException, InterruptedException {
         var row = String.format(
                 "| %d | %d to %d | %d | %.0f | %.0f | %s | %s |%n",
-                histories,
+                ran.get(), // fewer if many have failed
                 firstSeed,
                 end - 1,
                 failures.size(),
                 seconds,
-                histories / seconds,
+                ran.get() / seconds,
                 System.getProperty("java.version"),
                 commit());
         System.out.print(row);

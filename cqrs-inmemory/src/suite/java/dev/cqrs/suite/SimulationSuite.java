@@ -10,7 +10,9 @@ import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.runtime.ProjectionStatus.State;
+import dev.cqrs.saga.SagaInstance;
 import dev.cqrs.schedule.CommandSchedule.Cancellation;
+import dev.cqrs.suite.Branch.Ask;
 import dev.cqrs.suite.Branch.Draw;
 import dev.cqrs.suite.Branch.Move;
 import dev.cqrs.suite.Branch.Order;
@@ -22,6 +24,7 @@ import dev.cqrs.testing.Simulation.InjectedException;
 import dev.cqrs.testing.Simulation.Tally;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -86,7 +89,7 @@ public abstract class SimulationSuite {
             for (var fault : Fault.values()) {
                 assertThat(tally.count(fault.name())).as(fault.name()).isGreaterThan(tally.histories() / 20);
             }
-            for (var action : List.of("direct", "queued", "stored", "later", "standing", "cancel")) {
+            for (var action : List.of("direct", "queued", "transfer", "stored", "later", "standing", "cancel")) {
                 assertThat(tally.count(action + ": done")).as(action).isGreaterThan(tally.histories());
             }
             assertThat(tally.count("direct: refused")).isGreaterThan(tally.histories());
@@ -97,6 +100,7 @@ public abstract class SimulationSuite {
         return Simulation.of(BranchWorld::new)
                 .action("direct", 8, random -> new Direct(order(random)))
                 .action("queued", 5, random -> new Queued(order(random)))
+                .action("transfer", 4, random -> new Direct(transfer(random)))
                 .action("stored", 5, random -> new Stored(order(random), Duration.ZERO))
                 .action("later", 3, random -> new Stored(order(random), Duration.ofSeconds(random.nextInt(1, 1_500))))
                 .action(
@@ -105,6 +109,11 @@ public abstract class SimulationSuite {
                         random -> new Standing(new Pay(account(random), 1), Duration.ofMinutes(random.nextInt(1, 30))))
                 .rest(Duration.ofMinutes(15))
                 .action("cancel", 2, (world, random) -> new Cancel(world.stored(random)));
+    }
+
+    private static Order transfer(RandomGenerator random) {
+        return new Ask(
+                "t-" + Long.toHexString(random.nextLong()), account(random), account(random), random.nextInt(1, 100));
     }
 
     private static Order order(RandomGenerator random) {
@@ -136,6 +145,7 @@ public abstract class SimulationSuite {
         private final List<String> storedIds = new ArrayList<>();
         private Simulation.Host host;
         private Branch branch;
+        private Instant latest = Instant.EPOCH;
         private final List<Throwable> wrongs = new ArrayList<>();
 
         @SuppressWarnings("NullAway.Init") // started before anything else
@@ -245,6 +255,7 @@ public abstract class SimulationSuite {
                 throw new AssertionError("the queue: " + wrongs.get(0).getMessage(), wrongs.get(0));
             }
             model.readOn();
+            latest = latest.isAfter(clock.instant()) ? latest : clock.instant();
             var total = branch.status(Branch.TOTAL);
             require(total.state() != State.STOPPED, "the total has stopped");
             if (total.position().equals(domain.head())) {
@@ -256,6 +267,12 @@ public abstract class SimulationSuite {
         public void checkAtRest() {
             model.checkStored(clock.instant());
             model.queueIsEmpty();
+            if (!clock.instant().isBefore(latest)) { // or what is claimed stays so for longer
+                model.checkTransfers(key -> branch.sagas()
+                        .find("transfer", key)
+                        .map(SagaInstance::state)
+                        .orElse(SagaInstance.State.WAITING));
+            }
             isUpToDate(Branch.TOTAL);
             isUpToDate(Branch.BALANCES);
             requireEqual(branch.total(), model.total(), "the total");

@@ -199,15 +199,17 @@ class ProjectionEngineTest {
                 }))
                 .by(Keys.by(Added.class, Added::number));
         add(IntStream.rangeClosed(1, 100).toArray());
-        try (var engine = engine()
-                .run(waiting, Delivery.background(executor).park())
-                .build()) {
+        try (var engine =
+                engine().run(waiting, Delivery.background(executor).park()).build()) {
             executor.runAll();
 
-            assertThat(Thread.interrupted()).as("the flag of the thread that folded").isTrue();
+            assertThat(Thread.interrupted())
+                    .as("the flag of the thread that folded")
+                    .isTrue();
             var view = engine.view(waiting);
-            assertThat(view.parked()).singleElement().satisfies(parked -> assertThat(parked.key())
-                    .isEqualTo(42));
+            assertThat(view.parked())
+                    .singleElement()
+                    .satisfies(parked -> assertThat(parked.key()).isEqualTo(42));
             assertThat(view.<Integer>read(count -> count)).isEqualTo(99);
         }
     }

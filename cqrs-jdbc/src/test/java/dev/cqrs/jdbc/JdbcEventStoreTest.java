@@ -372,7 +372,9 @@ class JdbcEventStoreTest {
                 while (events.advance()) {
                     last = events.position();
                 }
-                assertThat(events.head()).as("what comes behind the head is still to be read").isEqualTo(last);
+                assertThat(events.head())
+                        .as("what comes behind the head is still to be read")
+                        .isEqualTo(last);
             }
         }
         assertThat(store.head().value()).isGreaterThan(2);

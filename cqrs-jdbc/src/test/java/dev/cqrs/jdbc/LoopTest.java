@@ -58,7 +58,9 @@ class LoopTest {
 
     private boolean nextStep() throws InterruptedException {
         var woken = steps.poll(30, TimeUnit.SECONDS);
-        assertThat(woken).as("a step within half a minute, and whether it was woken").isNotNull();
+        assertThat(woken)
+                .as("a step within half a minute, and whether it was woken")
+                .isNotNull();
         return woken;
     }
 

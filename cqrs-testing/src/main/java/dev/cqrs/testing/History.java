@@ -110,10 +110,9 @@ final class History<A, W extends World<A>> {
 
         Mood(SplittableRandom random) {
             incidents = new double[] {0, 0.05, 0.15, 0.4}[random.nextInt(4)];
-            int share = Math.max(
-                    1, simulation.actions().stream().mapToInt(Kind::weight).sum());
+            long all = simulation.actions().stream().mapToLong(Kind::weight).sum();
             for (var kind : simulation.actions()) {
-                add(kind, 4_000 * kind.weight() / share, random);
+                add(kind, (int) (4_000L * kind.weight() / all), random);
             }
             add(Rare.TASKS, 3_500, random);
             add(Rare.TIME, 700, random);

@@ -170,7 +170,7 @@ class SagaCrashTest {
         }
         var check = new LogCheck(database);
         int twice = check.ask(
-                "select coalesce(sum(n - 1), 0) from (select count(*) n from entry" + " group by transfer, kind) e");
+                "select coalesce(sum(n - 1), 0) from (select count(*) n from entry group by transfer, kind) e");
         int entries = check.ask("select count(*) from entry");
         int again = check.ask("select count(*) from (select from call group by id having count(*) > 1) c");
         Results.note(

@@ -23,14 +23,11 @@ class OrderProcessTest {
         OrderProcess.run(new PrintStream(text, true, StandardCharsets.UTF_8));
         assertThat(text.toString(StandardCharsets.UTF_8))
                 .startsWith("o-1: COMPLETED\n  took 2500 cents\n  took a kettle\n")
-                .contains(
-                        "  took a parcel to the post\n  took a moment to say thanks\n",
-                        """
+                .contains("  took a parcel to the post\n  took a moment to say thanks\n", """
                         o-2: COMPENSATED, Step "reserve" has failed: there is no unicorn
                           took 9900 cents
                           took back receipt 1
-                        """,
-                        "sequenceDiagram\n");
+                        """, "sequenceDiagram\n");
     }
 
     @Test

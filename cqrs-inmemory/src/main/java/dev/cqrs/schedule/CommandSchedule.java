@@ -113,7 +113,7 @@ public final class CommandSchedule {
     /** How long a claim lasts unless it is renewed, if nothing else is said: 30 seconds. */
     public static final Duration DEFAULT_CLAIM = Duration.ofSeconds(30);
 
-    /** How many claims in a row a command may let end by themselves, if nothing else is said: 5. */
+    /** How many claims a command may let end by themselves before it is given up, if nothing else is said: 5. */
     public static final int DEFAULT_EXPIRIES = 5;
 
     /** How many slots keys are hashed to. */
@@ -200,7 +200,7 @@ public final class CommandSchedule {
          * @param wake when it is due, or tried again
          * @param occurrences how often it has run
          * @param attempts how often it was tried
-         * @param expiries how many claims in a row have ended by themselves while it was the next to run
+         * @param expiries how many claims have ended by themselves while it was the next to run, since it was last told of
          * @param blocking whether others wait for it
          * @param waiting whether it waits
          */
@@ -1110,12 +1110,15 @@ public final class CommandSchedule {
         }
 
         /**
-         * Has a command that ends its process given up: when so many claims in a row have ended by themselves while it was the
-         * next to run, the worker that takes it over dispatches it no more, and it ends as failed. {@link #retry(String)}
-         * has it run after all.
+         * Has a command that ends its process given up: when so many claims have ended by themselves while it was the next to
+         * run, since it was last told of, the worker that takes it over dispatches it no more, and it ends as failed.
+         * {@link #retry(String)} has it run after all. One that runs again and again fails for this time only: it is due at its
+         * next time, where it may end as many processes; {@link #cancel(String)} ends it.
          *
-         * <p>Processes that are killed for other reasons count as well, if they happen to be at the same command each time. A
-         * command that was told of, well or badly, begins anew.
+         * <p>Processes that are killed for other reasons count as well, if they happen to be at the same command. A command
+         * that was told of, well or badly, begins anew; a claim that was given back between two that ended changes nothing.
+         * A renewal that comes late does not count, as long as nobody else has the lane; if clocks differ by more than half a
+         * claim, workers take lanes from one another, and that counts.
          *
          * @param most how many, 1 or more; {@value #DEFAULT_EXPIRIES} unless it is said
          * @return this builder

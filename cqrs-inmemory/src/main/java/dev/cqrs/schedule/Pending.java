@@ -55,7 +55,7 @@ final class Pending {
         int occurrences;
 
         int attempts;
-        /** How many claims in a row have ended by themselves while it was the next to run. */
+        /** How many claims have ended by themselves while it was the next to run, since it was last told of. */
         int expiries;
         /** It is to be tried again, and those of its slot wait for it. */
         boolean blocking;

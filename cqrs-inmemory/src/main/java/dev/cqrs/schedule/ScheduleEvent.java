@@ -107,7 +107,8 @@ public sealed interface ScheduleEvent {
     }
 
     /**
-     * A worker has a lane for itself, and runs commands of it.
+     * A worker has a lane for itself, and runs commands of it. If it stands right behind a {@link Released} of the same
+     * append, it renews a claim, with what of its commands is left.
      *
      * @param lane the lane
      * @param worker the worker's name
@@ -138,7 +139,8 @@ public sealed interface ScheduleEvent {
     }
 
     /**
-     * A worker gave a lane back.
+     * A worker gave a lane back, or is about to claim it anew: then its {@link Claimed} stands right behind, in the same
+     * append.
      *
      * @param lane the lane
      * @param worker the worker's name

@@ -561,6 +561,7 @@ public final class ScheduleWorker implements AutoCloseable {
             for (int i = 0; i < jobs.size(); i++) {
                 var job = jobs.get(i);
                 if (blocked.contains(job.slot())) {
+                    giveBack(job);
                     continue;
                 }
                 if (closed || !renewIfDue(true)) {
@@ -582,21 +583,23 @@ public final class ScheduleWorker implements AutoCloseable {
                 }
                 boolean last = closed
                         || jobs.subList(i + 1, jobs.size()).stream().allMatch(next -> blocked.contains(next.slot()));
+                int tried = job.attempt() - 1 + (spent ? job.expiries() : here ? 1 : 0);
                 var events = new ArrayList<ScheduleEvent>();
                 if (here) {
-                    events.add(told(job, run, spent ? job.attempt() - 1 + job.expiries() : job.attempt(), again));
+                    events.add(told(job, run, tried, again));
                 } else {
                     putOff(job);
                 }
                 if (last) {
                     events.add(released());
+                } else if (!here) {
+                    giveBack(job);
                 }
                 boolean written = false;
                 try {
                     written = events.isEmpty() || append(events, here ? job : null);
                 } finally {
                     boolean open = again || !written;
-                    int tried = here ? job.attempt() : job.attempt() - 1;
                     run.failure()
                             .ifPresent(cause ->
                                     tell(new ScheduleFailure(name, Optional.of(job.id()), tried, open, cause)));
@@ -617,6 +620,22 @@ public final class ScheduleWorker implements AutoCloseable {
                 schedule.pending().putOff(job.id(), until);
             } finally {
                 schedule.lock.unlock();
+            }
+        }
+
+        /**
+         * Leaves a command out of the claim, which is renewed before the next is run: if that one ends this process, it is
+         * the first of the claim of which nothing was told.
+         */
+        private void giveBack(Job job) {
+            appending.lock();
+            try {
+                left.remove(job.id());
+                if (claim != null) {
+                    renewal = Instant.MIN;
+                }
+            } finally {
+                appending.unlock();
             }
         }
 
@@ -681,8 +700,11 @@ public final class ScheduleWorker implements AutoCloseable {
         /** Whoever ran it said nothing more: it is not to end this process, too. */
         private Run givenUp(Job job) {
             var reason = "The workers that ran \"" + job.id() + "\" said nothing more, " + job.expiries()
-                    + " times in a row: their claims ended by themselves. It was not run again, lest it end this process"
-                    + " as well. When its cause is mended, retry(id) has it run.";
+                    + " times since it was last told of: their claims ended by themselves. It was not run again, lest it end"
+                    + " this process as well. "
+                    + (job.period().isZero()
+                            ? "When its cause is mended, retry(id) has it run."
+                            : "It is due again at its next time, and may end processes then; cancel(id) ends it.");
             return new Run(
                     Optional.of(Outcome.FAILED), keepable(reason), Optional.of(new IllegalStateException(reason)));
         }
@@ -735,15 +757,19 @@ public final class ScheduleWorker implements AutoCloseable {
 
         // ---- the claim
 
-        /** Claims the lane, or claims it anew. */
+        /**
+         * Claims the lane, or renews the claim: gives it back and claims the lane in one, so that a renewal that comes late is
+         * not taken for that of another, and what it leaves out is known to have been given back.
+         */
         private void claim(List<String> ids, Position after) {
             appending.lock();
             try {
                 var now = schedule.clock().instant();
                 var mark = new Claimed(lane.number, name, now.plus(schedule.claim()), ids);
                 unsure = mark;
+                var events = claim == null ? List.of(mark) : List.of(released(), mark);
                 var at = schedule.log()
-                        .append(List.of(mark), AppendCondition.unchanged(claims, after))
+                        .append(events, AppendCondition.unchanged(claims, after))
                         .last();
                 unsure = null;
                 if (claim == null) {

@@ -13,6 +13,7 @@ import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.schedule.CommandSchedule;
@@ -775,7 +776,7 @@ public abstract class ScheduleSuite {
 
                         @Override
                         public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-                            if (events.get(0) instanceof Claimed && ++claims == 2) {
+                            if (events.stream().anyMatch(Claimed.class::isInstance) && ++claims == 2) {
                                 if (written) {
                                     store.append(events, condition, metadata);
                                 }
@@ -877,12 +878,13 @@ public abstract class ScheduleSuite {
             var given = last.find("p-2").orElseThrow();
             assertThat(given.state()).isEqualTo(State.FAILED);
             assertThat(given.attempts()).isEqualTo(3);
-            assertThat(given.reason()).contains("\"p-2\" said nothing more, 3 times in a row", "retry");
+            assertThat(given.reason()).contains("\"p-2\" said nothing more, 3 times since", "retry");
             assertThat(last.failed(9)).containsExactly(given);
             assertThat(state(last, "p-3")).isEqualTo(State.SUCCEEDED);
             assertThat(failures).singleElement().satisfies(failure -> {
                 assertThat(failure.id()).contains("p-2");
                 assertThat(failure.again()).isFalse();
+                assertThat(failure.attempt()).as("as the log has it").isEqualTo(3);
             });
 
             // and when its cause is mended
@@ -893,6 +895,131 @@ public abstract class ScheduleSuite {
         }
         assertThat(Pages.on(domain, "p")).containsExactly(1, 3, 2);
         assertThat(plain.status()).isEqualTo(last.status());
+    }
+
+    /** Has a worker of a process of its own run what is due, until a command ends that process. */
+    private void dieOf(Mortal mortal, CommandSchedule schedule) {
+        work(schedule, "mortal", mortal::execute, mortal::schedule, domain);
+        executor.runFor(Duration.ofSeconds(1));
+        assertThat(mortal.dead).isTrue();
+    }
+
+    @Test
+    void a_command_that_is_unknown_here_is_not_charged_for_one_behind_it_that_ends_the_process() {
+        // given one of another key behind two that these processes do not know
+        var plain = schedule(log).lanes(1).expiries(3).build();
+        plain.enqueue(new Note("x", 1), id("x-1"));
+        plain.enqueue(new Note("x", 2), id("x-2"));
+        plain.enqueue(new Note("k", 3), id("k-3"));
+        plain.enqueue(new Note("m", 4), id("m-4"));
+        for (int process = 1; process <= 3; process++) {
+            var mortal = new Mortal();
+            before = (note, metadata) -> {
+                if (note.page().equals("x")) {
+                    throw new NoHandlerException(Note.class, "");
+                }
+                if (note.number() == 3) {
+                    mortal.dead = true;
+                    throw new AssertionError("a command that ends its process");
+                }
+            };
+            dieOf(mortal, schedule(mortal).lanes(1).expiries(3).build());
+            assertThat(state(plain, "x-1")).as("it was given back").isEqualTo(State.DUE);
+            assertThat(state(plain, "x-2")).as("it was given back").isEqualTo(State.DUE);
+            assertThat(state(plain, "k-3")).isEqualTo(State.TAKEN);
+            assertThat(plain.cancel("k-3")).isEqualTo(Cancellation.TOO_LATE);
+            passOn(Duration.ofSeconds(30)); // until its claim has ended
+        }
+        ran.clear();
+
+        // when one comes that knows them
+        before = (note, metadata) -> {};
+        try (var worker = work(plain, "last")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+
+        // then
+        assertThat(ran).containsExactly("x-1", "x-2", "m-4");
+        assertThat(plain.failed(9)).singleElement().satisfies(given -> {
+            assertThat(given.id()).isEqualTo("k-3");
+            assertThat(given.attempts()).isEqualTo(3);
+        });
+        assertThat(plain.find("x-1").orElseThrow().attempts()).isEqualTo(1);
+    }
+
+    @Test
+    void who_waits_behind_a_failed_one_is_not_charged_for_another_that_ends_the_process() {
+        var plain =
+                schedule(log).lanes(1).retry(Duration.ofSeconds(1)).expiries(1).build();
+        plain.enqueue(new Note("p", 1), id("p-1"));
+        plain.enqueue(new Note("p", 2), id("p-2"));
+        plain.enqueue(new Note("k", 3), id("k-3"));
+        var mortal = new Mortal();
+        before = (note, metadata) -> {
+            mortal.dead = note.number() == 3;
+            throw new IllegalStateException("no");
+        };
+        dieOf(mortal, schedule(mortal).lanes(1).retry(Duration.ofSeconds(1)).build());
+        passOn(Duration.ofSeconds(30));
+        assertThat(plain.status().due()).as("those of its key wait no more").isEqualTo(3);
+
+        before = (note, metadata) -> {};
+        try (var worker = work(plain, "last")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(Pages.on(domain, "p")).containsExactly(1, 2);
+        assertThat(state(plain, "k-3")).isEqualTo(State.FAILED);
+    }
+
+    @Test
+    void a_renewal_that_comes_late_is_not_charged_to_the_command_that_runs() {
+        var plain = schedule(log).expiries(2).build();
+        plain.enqueue(new Note("p", 1), id("p-1"));
+        var mortal = new Mortal();
+        before = (note, metadata) -> {
+            clock.set(clock.instant().plus(Duration.ofMinutes(1))); // a process that stood still
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(count(Claimed.class)).isEqualTo(2);
+            mortal.dead = true;
+            throw new AssertionError("a command that ends its process");
+        };
+        dieOf(mortal, schedule(mortal).build());
+        passOn(Duration.ofSeconds(30));
+
+        before = (note, metadata) -> {};
+        try (var worker = work(plain, "last")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(state(plain, "p-1")).isEqualTo(State.SUCCEEDED);
+    }
+
+    @Test
+    void what_runs_again_and_again_is_given_up_for_one_time_and_says_what_ends_it() {
+        var plain = schedule(log).expiries(1).build();
+        plain.every(Duration.ofHours(1), clock.instant(), new Note("p", 1), id("p"));
+        var mortal = new Mortal();
+        before = (note, metadata) -> {
+            mortal.dead = true;
+            throw new AssertionError("a command that ends its process");
+        };
+        dieOf(mortal, schedule(mortal).build());
+        passOn(Duration.ofSeconds(30));
+
+        before = (note, metadata) -> {};
+        try (var worker = work(plain, "last")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(1));
+            var given = plain.find("p").orElseThrow();
+            assertThat(given.state()).isEqualTo(State.WAITING);
+            assertThat(given.reason()).contains("its next time", "cancel(id)").doesNotContain("retry");
+            assertThat(plain.retry("p")).isFalse();
+            assertThat(plain.status().failed()).isEqualTo(1);
+            passOn(Duration.ofHours(1));
+            assertThat(ran).containsExactly("p#1", "p#2");
+        }
     }
 
     @Test

@@ -556,6 +556,9 @@ public final class CommandQueue implements AutoCloseable {
             }
             search(worker);
             worker.handOver();
+            if (isClosed()) {
+                rested.signalAll(); // the executor may have no thread for it, but who closes has
+            }
             return true;
         } finally {
             lock.unlock();

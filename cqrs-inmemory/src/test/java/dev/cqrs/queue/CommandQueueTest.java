@@ -1161,6 +1161,45 @@ class CommandQueueTest {
     }
 
     @Test
+    void who_closes_is_told_when_the_executor_is_asked_again() throws Exception {
+        var tasks = new AtomicInteger();
+        var told = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var queue = CommandQueue.to(
+                        bus,
+                        task -> { // refuses the first, and has no thread for those after it
+                            if (tasks.getAndIncrement() == 0) {
+                                throw new RejectedExecutionException("full for a moment");
+                            }
+                        },
+                        failure -> {
+                            told.countDown();
+                            try {
+                                await(go);
+                            } catch (InterruptedException unexpected) {
+                                throw new IllegalStateException(unexpected);
+                            }
+                        })
+                .workers(1)
+                .build();
+        var refused = CompletableFuture.supplyAsync(() -> failure(queue.enqueue(new Ping(1))), threads(1));
+        await(told);
+        var second = queue.enqueue(new Ping(2));
+        var closing = new AtomicReference<Thread>();
+        var closed = CompletableFuture.runAsync(
+                () -> {
+                    closing.set(Thread.currentThread());
+                    queue.close();
+                },
+                threads(1));
+        sleepsOr(closing, closed::isDone);
+        go.countDown();
+        assertThat(result(refused)).isInstanceOf(RejectedExecutionException.class);
+        result(closed);
+        assertThat(second.toCompletableFuture()).isCompletedWithValue(2);
+    }
+
+    @Test
     void closing_runs_what_an_executor_has_dropped() {
         var dropped = new ArrayList<Runnable>();
         var queue = queue(dropped::add).workers(2).build();

@@ -779,6 +779,68 @@ class CommandQueueTest {
         }
     }
 
+    /** Has no stack left at a chosen place between commands: where the queue looks the thread up. */
+    private static final class Breaking extends Thread {
+        private final AtomicInteger lookUps = new AtomicInteger();
+
+        Breaking(Runnable task, int lookUps) {
+            super(task);
+            this.lookUps.set(lookUps);
+            setUncaughtExceptionHandler((thread, thrown) -> {});
+        }
+
+        @Override
+        public int hashCode() {
+            if (lookUps.getAndDecrement() == 0) {
+                throw new StackOverflowError();
+            }
+            return super.hashCode();
+        }
+    }
+
+    @Test
+    void an_error_between_commands_of_who_enqueues_loses_neither_command_nor_worker() throws Exception {
+        Executor refuses = task -> {
+            throw new RejectedExecutionException("full");
+        };
+        for (Executor executor : List.<Executor>of(Runnable::run, refuses)) {
+            for (int at = 0; at < 6; at++) {
+                var outcome = new AtomicReference<Throwable>();
+                var queue = queue(executor).workers(1).build();
+                var stages = new CopyOnWriteArrayList<CompletionStage<?>>();
+                var thread = new Breaking(
+                        () -> outcome.set(catchThrowable(() -> {
+                            stages.add(queue.enqueue(new Deposit("a", 1)));
+                            stages.add(queue.enqueue(new Deposit("a", 2)));
+                        })),
+                        at);
+                thread.start();
+                thread.join();
+                assertThat(outcome.get()).as("at " + at).isNull();
+                stages.add(queue.enqueue(new Ping(3)));
+                assertThat(stages)
+                        .as("at " + at)
+                        .hasSize(3)
+                        .allMatch(stage -> stage.toCompletableFuture().isDone());
+                queue.close();
+                assertThat(queue.status().accepted()).isEqualTo(3);
+            }
+        }
+    }
+
+    @Test
+    void an_error_between_commands_of_the_executors_thread_loses_neither_command_nor_worker() {
+        for (int at = 0; at < 4; at++) {
+            int place = at;
+            var executor = Executors.newFixedThreadPool(1, task -> new Breaking(task, place));
+            executors.add(executor);
+            var queue = queue(executor).workers(1).build();
+            assertThat(result(queue.enqueue(new Deposit("a", at)))).isEqualTo("deposit a " + at);
+            assertThat(result(queue.enqueue(new Deposit("b", at)))).isEqualTo("deposit b " + at);
+            queue.close();
+        }
+    }
+
     @Test
     void a_handler_of_uncaught_exceptions_that_throws_does_no_harm() {
         Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> {

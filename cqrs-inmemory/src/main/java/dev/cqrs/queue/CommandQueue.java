@@ -312,6 +312,12 @@ public final class CommandQueue implements AutoCloseable {
                     "A handler, and what depends on its result, does not wait for the queue that runs it, which lends"
                             + " it one place more; dispatch the rest on the bus, or allow more.");
         }
+        if (hasReady() && isUnattended()) { // the executor has refused, and may do so no longer
+            startAnother();
+            if (hasRoom(state.get(OWN_LINE))) {
+                return false;
+            }
+        }
         if (whenFull == WhenFull.REFUSE) {
             throw full(command, "Try again later, send less, or allow more.");
         }

@@ -916,6 +916,39 @@ class CommandQueueTest {
     }
 
     @Test
+    void at_the_bound_an_executor_that_has_refused_is_asked_again() throws Exception {
+        for (var whenFull : WhenFull.values()) {
+            var executor = threads(2);
+            var tasks = new AtomicInteger();
+            var begun = new CountDownLatch(1);
+            var go = new CountDownLatch(1);
+            try (var queue = queue(task -> {
+                        if (tasks.getAndIncrement() == 1) {
+                            throw new RejectedExecutionException("full for a moment");
+                        }
+                        executor.execute(task);
+                    })
+                    .workers(2)
+                    .capacity(2)
+                    .whenFull(whenFull)
+                    .build()) {
+                queue.enqueue(new Do("slow", () -> {
+                    begun.countDown();
+                    await(go);
+                }));
+                await(begun);
+                var ready = queue.enqueue(new Deposit("b", 1));
+                assertThat(tasks).hasValue(2);
+                var next = CompletableFuture.supplyAsync(
+                        () -> catchThrowable(() -> queue.enqueue(new Deposit("slow", 2))), threads(1));
+                assertThat(result(ready)).isEqualTo("deposit b 1"); // although the slow one still runs
+                result(next); // there is room for it, or was none yet
+                go.countDown();
+            }
+        }
+    }
+
+    @Test
     void others_of_a_shared_executor_come_in_between() throws Exception {
         var executor = threads(1);
         var stop = new AtomicBoolean();

@@ -742,7 +742,7 @@ public final class CommandQueue implements AutoCloseable {
     }
 
     private void help(Worker worker) throws InterruptedException {
-        boolean interrupted = false;
+        boolean interrupted = true; // it goes no further either if something escapes
         Worker start;
         try {
             interrupted = worker.help();
@@ -751,7 +751,7 @@ public final class CommandQueue implements AutoCloseable {
             try {
                 putBack(worker);
                 sort();
-                start = another();
+                start = interrupted ? another() : null; // otherwise it looks once more itself
             } finally {
                 lock.unlock();
             }

@@ -1295,6 +1295,51 @@ class CommandQueueTest {
     }
 
     @Test
+    void who_closes_runs_what_was_just_accepted_and_asks_no_executor() throws Exception {
+        var asking = new CopyOnWriteArrayList<Thread>();
+        var accepted = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var captures = new AtomicInteger();
+        var queue = CommandQueue.to(bus, task -> asking.add(Thread.currentThread()), failures::add) // drops it
+                .context(() -> {
+                    if (captures.getAndIncrement() > 0) {
+                        accepted.countDown();
+                        try {
+                            await(go);
+                        } catch (InterruptedException unexpected) {
+                            throw new IllegalStateException(unexpected);
+                        }
+                    }
+                    return task -> task;
+                })
+                .workers(1)
+                .build();
+        queue.enqueue(new Ping(1));
+        var stage = new AtomicReference<CompletionStage<Integer>>();
+        var producer = new Thread(() -> stage.set(queue.enqueue(new Ping(2))));
+        producer.start();
+        await(accepted);
+        var lookUps = new AtomicInteger(); // when closing, when helping, when that is done
+        var closing = new Thread(queue::close) {
+            @Override
+            public int hashCode() {
+                if (Thread.currentThread() == this && lookUps.incrementAndGet() == 3) {
+                    go.countDown();
+                    until(() -> producer.getState() == State.WAITING && go.getCount() == 0); // for the queue's lock
+                }
+                return super.hashCode();
+            }
+        };
+        closing.start();
+        closing.join();
+        producer.join();
+        queue.close();
+        assertThat(of(stage).toCompletableFuture()).isCompletedWithValue(2);
+        assertThat(lookUps).hasValueGreaterThanOrEqualTo(3);
+        assertThat(asking).doesNotContain(closing);
+    }
+
+    @Test
     void closing_runs_what_an_executor_has_dropped() {
         var dropped = new ArrayList<Runnable>();
         var queue = queue(dropped::add).workers(2).build();

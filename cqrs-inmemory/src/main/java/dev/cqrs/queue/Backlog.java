@@ -19,6 +19,9 @@ final class Backlog {
     private Map<Object, Task<?>> lasts = new HashMap<>();
     private int keysAllowed = KEYS;
 
+    /** What was taken from the arrivals and is not sorted yet: something only if sorting was broken off by an error. */
+    private @Nullable Task<?> unsorted;
+
     private volatile @Nullable Task<?> firstReady;
     private @Nullable Task<?> lastReady;
 
@@ -28,7 +31,7 @@ final class Backlog {
 
     /** Whether there may be something to run; without the lock. */
     boolean hasSome() {
-        return firstReady != null || !arrivals.isEmpty();
+        return firstReady != null || unsorted != null || !arrivals.isEmpty();
     }
 
     /** Whether something may be run, of what was sorted. */
@@ -39,21 +42,27 @@ final class Backlog {
     /** Puts what has arrived behind the last one of its key; if that was left, it may be run. Gives whether any may. */
     boolean sort() {
         boolean any = false;
-        var task = arrivals.takeAll();
-        while (task != null) {
-            var later = task.following;
+        for (var task = nextUnsorted(); task != null; task = nextUnsorted()) {
+            boolean first = isFirst(task); // throws only before it has done anything
+            unsorted = task.following;
             task.following = null;
-            if (isFirst(task)) {
+            if (first) {
                 append(task);
                 any = true;
             }
-            task = later;
         }
         if (lasts.size() > keysAllowed) {
             lasts.values().removeIf(Task::isLeft);
             keysAllowed = Math.max(KEYS, 2 * lasts.size());
         }
         return any;
+    }
+
+    private @Nullable Task<?> nextUnsorted() {
+        if (unsorted == null) {
+            unsorted = arrivals.takeAll();
+        }
+        return unsorted;
     }
 
     private boolean isFirst(Task<?> task) {

@@ -212,13 +212,17 @@ public final class CommandQueue implements AutoCloseable {
             task = context == null
                     ? new Task<>(command, metadata, key)
                     : new Task.Carrying<>(command, metadata, key, captured(context));
+            arrivals.add(task);
         } catch (Throwable broken) { // a context or a key that fails, or no memory
             takeBack();
             throw broken;
         }
-        arrivals.add(task);
-        if (isUnattended()) {
-            startAnother();
+        try {
+            if (isUnattended()) {
+                startAnother();
+            }
+        } catch (Throwable broken) { // the command is accepted by now, and waits for who enqueues next
+            tell(broken);
         }
         return task;
     }
@@ -307,6 +311,12 @@ public final class CommandQueue implements AutoCloseable {
                     command,
                     "A handler, and what depends on its result, does not wait for the queue that runs it, which lends"
                             + " it one place more; dispatch the rest on the bus, or allow more.");
+        }
+        if (hasReady() && isUnattended()) { // the executor has refused, and may do so no longer
+            startAnother();
+            if (hasRoom(state.get(OWN_LINE))) {
+                return false;
+            }
         }
         if (whenFull == WhenFull.REFUSE) {
             throw full(command, "Try again later, send less, or allow more.");
@@ -495,20 +505,19 @@ public final class CommandQueue implements AutoCloseable {
             stopSearching(worker);
             if (isReady()) {
                 first = backlog.poll();
+                worker.taken = first;
                 start = another();
             }
         } finally {
             lock.unlock();
         }
-        if (start != null) {
-            start.start();
-        }
+        start(start);
         return first;
     }
 
     void search(Worker worker) {
-        worker.searching = true;
         searching.getAndIncrement(OWN_LINE);
+        worker.searching = true;
     }
 
     private void stopSearching(Worker worker) {
@@ -518,7 +527,7 @@ public final class CommandQueue implements AutoCloseable {
         }
     }
 
-    private void startAnother() {
+    void startAnother() {
         Worker start;
         lock();
         try {
@@ -527,9 +536,36 @@ public final class CommandQueue implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        if (start != null) {
-            start.start();
+        start(start);
+    }
+
+    /** Starts a worker for one who goes on with something else, whatever becomes of it. */
+    private void start(@Nullable Worker worker) {
+        if (worker == null) {
+            return;
         }
+        try {
+            worker.start();
+        } catch (Throwable broken) {
+            worker.begin(); // if it was not even handed over
+            recover(worker, broken);
+        }
+    }
+
+    /**
+     * Gives a worker back, with what it was about to run, after an error between two commands, as for want of stack or memory;
+     * unless it is another thread's by now.
+     */
+    void recover(Worker worker, Throwable broken) {
+        lock();
+        try {
+            if (worker.isRunHere()) {
+                putBack(worker);
+            }
+        } finally {
+            lock.unlock();
+        }
+        tell(broken);
     }
 
     /** Gives a worker back unless there is something for it to do. */
@@ -556,6 +592,9 @@ public final class CommandQueue implements AutoCloseable {
             }
             search(worker);
             worker.handOver();
+            if (isClosed()) {
+                rested.signalAll(); // the executor may have no thread for it, but who closes has
+            }
             return true;
         } finally {
             lock.unlock();
@@ -583,7 +622,8 @@ public final class CommandQueue implements AutoCloseable {
                 putBack(worker);
                 return null;
             }
-            return backlog.poll();
+            worker.taken = backlog.poll();
+            return worker.taken;
         } finally {
             lock.unlock();
         }
@@ -630,6 +670,11 @@ public final class CommandQueue implements AutoCloseable {
 
     private void putBack(Worker worker) {
         stopSearching(worker);
+        var taken = worker.taken;
+        if (taken != null) { // and not begun
+            worker.taken = null;
+            backlog.append(taken);
+        }
         worker.rest();
         idle.add(worker);
         resting = idle.size();
@@ -697,18 +742,20 @@ public final class CommandQueue implements AutoCloseable {
     }
 
     private void help(Worker worker) throws InterruptedException {
-        boolean interrupted = worker.help();
+        boolean interrupted = true; // it goes no further either if something escapes
         Worker start;
-        lock();
         try {
-            putBack(worker);
-            sort();
-            start = another();
+            interrupted = worker.help();
         } finally {
-            lock.unlock();
-        }
-        if (start != null) {
-            start.start();
+            lock();
+            try {
+                putBack(worker);
+                sort();
+                start = interrupted ? another() : null; // otherwise it looks once more itself
+            } finally {
+                lock.unlock();
+            }
+            start(start);
         }
         if (interrupted) {
             throw new InterruptedException();

@@ -55,6 +55,10 @@ final class Worker implements Runnable {
     /** Whether it is counted among those that look for work. */
     boolean searching;
 
+    /** What it is to run next, until it has begun. */
+    @Nullable
+    Task<?> taken;
+
     /** Whether its thread is that of one who closes the queue. */
     private boolean helps;
 
@@ -113,7 +117,16 @@ final class Worker implements Runnable {
 
     /** Whether it is the caller who is to run what was handed over. */
     boolean begin() {
-        return handedOver.compareAndSet(true, false);
+        boolean may = handedOver.compareAndSet(true, false);
+        if (may) {
+            thread = Thread.currentThread();
+        }
+        return may;
+    }
+
+    /** With the queue's lock: whether it is the calling thread that runs it. */
+    boolean isRunHere() {
+        return thread == Thread.currentThread();
     }
 
     // ---- running
@@ -129,7 +142,7 @@ final class Worker implements Runnable {
                 break;
             } catch (Throwable refused) { // also an error: no thread could be had, for instance
                 if (!begin()) {
-                    CommandQueue.tell(refused); // and has run it all the same
+                    queue.recover(this, refused); // and has run it all the same
                     break;
                 }
                 refusal = refused;
@@ -154,6 +167,18 @@ final class Worker implements Runnable {
         if (!begin()) {
             return;
         }
+        boolean withinEnqueue = starter == Thread.currentThread();
+        try {
+            runHere();
+        } catch (Throwable broken) { // between two commands: no stack is left, for instance, or no memory
+            queue.recover(this, broken);
+            if (!withinEnqueue) { // otherwise it would be the same once more
+                queue.startAnother();
+            }
+        }
+    }
+
+    private void runHere() {
         if (!trampoline.isRunningHere()) {
             if (queue.inside() != null) { // an executor that runs tasks at once: the worker around this one goes on
                 queue.giveBack(this);
@@ -196,8 +221,11 @@ final class Worker implements Runnable {
         helps = true;
         patient = false;
         left = Integer.MAX_VALUE;
-        work();
-        helps = false;
+        try {
+            work();
+        } finally {
+            helps = false;
+        }
         return takeInterrupt();
     }
 
@@ -242,6 +270,7 @@ final class Worker implements Runnable {
                 queue.again(next);
                 return;
             }
+            taken = next;
             task = next;
         }
     }
@@ -263,6 +292,7 @@ final class Worker implements Runnable {
 
     private <R> void run(Task<R> task) {
         count(BEGUN);
+        taken = null;
         R result = null;
         var failure = task.key == null ? refusal : (Throwable) task.key;
         lends = true;

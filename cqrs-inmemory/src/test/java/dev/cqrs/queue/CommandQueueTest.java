@@ -779,6 +779,68 @@ class CommandQueueTest {
         }
     }
 
+    /** Has no stack left at a chosen place between commands: where the queue looks the thread up. */
+    private static final class Breaking extends Thread {
+        private final AtomicInteger lookUps = new AtomicInteger();
+
+        Breaking(Runnable task, int lookUps) {
+            super(task);
+            this.lookUps.set(lookUps);
+            setUncaughtExceptionHandler((thread, thrown) -> {});
+        }
+
+        @Override
+        public int hashCode() {
+            if (lookUps.getAndDecrement() == 0) {
+                throw new StackOverflowError();
+            }
+            return super.hashCode();
+        }
+    }
+
+    @Test
+    void an_error_between_commands_of_who_enqueues_loses_neither_command_nor_worker() throws Exception {
+        Executor refuses = task -> {
+            throw new RejectedExecutionException("full");
+        };
+        for (Executor executor : List.<Executor>of(Runnable::run, refuses)) {
+            for (int at = 0; at < 6; at++) {
+                var outcome = new AtomicReference<Throwable>();
+                var queue = queue(executor).workers(1).build();
+                var stages = new CopyOnWriteArrayList<CompletionStage<?>>();
+                var thread = new Breaking(
+                        () -> outcome.set(catchThrowable(() -> {
+                            stages.add(queue.enqueue(new Deposit("a", 1)));
+                            stages.add(queue.enqueue(new Deposit("a", 2)));
+                        })),
+                        at);
+                thread.start();
+                thread.join();
+                assertThat(outcome.get()).as("at " + at).isNull();
+                stages.add(queue.enqueue(new Ping(3)));
+                assertThat(stages)
+                        .as("at " + at)
+                        .hasSize(3)
+                        .allMatch(stage -> stage.toCompletableFuture().isDone());
+                queue.close();
+                assertThat(queue.status().accepted()).isEqualTo(3);
+            }
+        }
+    }
+
+    @Test
+    void an_error_between_commands_of_the_executors_thread_loses_neither_command_nor_worker() {
+        for (int at = 0; at < 4; at++) {
+            int place = at;
+            var executor = Executors.newFixedThreadPool(1, task -> new Breaking(task, place));
+            executors.add(executor);
+            var queue = queue(executor).workers(1).build();
+            assertThat(result(queue.enqueue(new Deposit("a", at)))).isEqualTo("deposit a " + at);
+            assertThat(result(queue.enqueue(new Deposit("b", at)))).isEqualTo("deposit b " + at);
+            queue.close();
+        }
+    }
+
     @Test
     void a_handler_of_uncaught_exceptions_that_throws_does_no_harm() {
         Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> {
@@ -851,6 +913,39 @@ class CommandQueueTest {
             go.countDown();
         }
         assertThat(done).hasSize(5_000);
+    }
+
+    @Test
+    void at_the_bound_an_executor_that_has_refused_is_asked_again() throws Exception {
+        for (var whenFull : WhenFull.values()) {
+            var executor = threads(2);
+            var tasks = new AtomicInteger();
+            var begun = new CountDownLatch(1);
+            var go = new CountDownLatch(1);
+            try (var queue = queue(task -> {
+                        if (tasks.getAndIncrement() == 1) {
+                            throw new RejectedExecutionException("full for a moment");
+                        }
+                        executor.execute(task);
+                    })
+                    .workers(2)
+                    .capacity(2)
+                    .whenFull(whenFull)
+                    .build()) {
+                queue.enqueue(new Do("slow", () -> {
+                    begun.countDown();
+                    await(go);
+                }));
+                await(begun);
+                var ready = queue.enqueue(new Deposit("b", 1));
+                assertThat(tasks).hasValue(2);
+                var next = CompletableFuture.supplyAsync(
+                        () -> catchThrowable(() -> queue.enqueue(new Deposit("slow", 2))), threads(1));
+                assertThat(result(ready)).isEqualTo("deposit b 1"); // although the slow one still runs
+                result(next); // there is room for it, or was none yet
+                go.countDown();
+            }
+        }
     }
 
     @Test
@@ -1158,6 +1253,90 @@ class CommandQueueTest {
         result(closed);
         assertThat(most).hasValue(1);
         assertThat(queue.status()).isEqualTo(new QueueStatus(3, 0, 0, 0, 0));
+    }
+
+    @Test
+    void who_closes_is_told_when_the_executor_is_asked_again() throws Exception {
+        var tasks = new AtomicInteger();
+        var told = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var queue = CommandQueue.to(
+                        bus,
+                        task -> { // refuses the first, and has no thread for those after it
+                            if (tasks.getAndIncrement() == 0) {
+                                throw new RejectedExecutionException("full for a moment");
+                            }
+                        },
+                        failure -> {
+                            told.countDown();
+                            try {
+                                await(go);
+                            } catch (InterruptedException unexpected) {
+                                throw new IllegalStateException(unexpected);
+                            }
+                        })
+                .workers(1)
+                .build();
+        var refused = CompletableFuture.supplyAsync(() -> failure(queue.enqueue(new Ping(1))), threads(1));
+        await(told);
+        var second = queue.enqueue(new Ping(2));
+        var closing = new AtomicReference<Thread>();
+        var closed = CompletableFuture.runAsync(
+                () -> {
+                    closing.set(Thread.currentThread());
+                    queue.close();
+                },
+                threads(1));
+        sleepsOr(closing, closed::isDone);
+        go.countDown();
+        assertThat(result(refused)).isInstanceOf(RejectedExecutionException.class);
+        result(closed);
+        assertThat(second.toCompletableFuture()).isCompletedWithValue(2);
+    }
+
+    @Test
+    void who_closes_runs_what_was_just_accepted_and_asks_no_executor() throws Exception {
+        var asking = new CopyOnWriteArrayList<Thread>();
+        var accepted = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var captures = new AtomicInteger();
+        var queue = CommandQueue.to(bus, task -> asking.add(Thread.currentThread()), failures::add) // drops it
+                .context(() -> {
+                    if (captures.getAndIncrement() > 0) {
+                        accepted.countDown();
+                        try {
+                            await(go);
+                        } catch (InterruptedException unexpected) {
+                            throw new IllegalStateException(unexpected);
+                        }
+                    }
+                    return task -> task;
+                })
+                .workers(1)
+                .build();
+        queue.enqueue(new Ping(1));
+        var stage = new AtomicReference<CompletionStage<Integer>>();
+        var producer = new Thread(() -> stage.set(queue.enqueue(new Ping(2))));
+        producer.start();
+        await(accepted);
+        var lookUps = new AtomicInteger(); // when closing, when helping, when that is done
+        var closing = new Thread(queue::close) {
+            @Override
+            public int hashCode() {
+                if (Thread.currentThread() == this && lookUps.incrementAndGet() == 3) {
+                    go.countDown();
+                    until(() -> producer.getState() == State.WAITING && go.getCount() == 0); // for the queue's lock
+                }
+                return super.hashCode();
+            }
+        };
+        closing.start();
+        closing.join();
+        producer.join();
+        queue.close();
+        assertThat(of(stage).toCompletableFuture()).isCompletedWithValue(2);
+        assertThat(lookUps).hasValueGreaterThanOrEqualTo(3);
+        assertThat(asking).doesNotContain(closing);
     }
 
     @Test

@@ -152,8 +152,14 @@ public final class SagaEngine implements AutoCloseable {
      * @param ended how many have, by state
      * @param sources the places of the last events that started an instance, by saga and event
      * @param followed up to where the domain's log was taken in
+     * @param versions the newest version that was known of each saga and process manager, by name: others were left out
      */
-    public record Saved(List<Open> open, Map<State, Long> ended, Map<String, Long> sources, long followed) {
+    public record Saved(
+            List<Open> open,
+            Map<State, Long> ended,
+            Map<String, Long> sources,
+            long followed,
+            Map<String, Integer> versions) {
 
         /**
          * An instance that has not ended.
@@ -176,11 +182,13 @@ public final class SagaEngine implements AutoCloseable {
          * @param ended how many have, by state
          * @param sources the places of the last events that started an instance, by saga and event
          * @param followed up to where the domain's log was taken in
+         * @param versions the newest version that was known of each saga and process manager
          */
         public Saved {
             open = List.copyOf(open);
             ended = Map.copyOf(ended);
             sources = Map.copyOf(sources);
+            versions = Map.copyOf(versions);
         }
     }
 
@@ -770,7 +778,9 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from their beginning.
+         * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from
+         * their beginning. A saga that is added later is started by events behind what was saved, or behind the last that
+         * started one of it elsewhere.
          *
          * @param store where; a {@code JdbcCheckpointStore} has to know {@link Saved} as the class of that name
          * @param name of the checkpoint, another for each engine that runs at the same time

@@ -103,6 +103,7 @@ final class Index {
     private int heaped;
     /** Those whose time has come, and who wait for something else too. */
     private final List<Entry> late = new ArrayList<>();
+
     private int warm;
     private int size;
     /** The engine's name while it runs; otherwise nothing is put in line. */
@@ -160,7 +161,10 @@ final class Index {
         long least = Long.MAX_VALUE;
         for (var some : entries.values()) {
             for (var entry : some.values()) {
-                if (entry.position > 0 && !entry.state.isEnd() && known.is(entry.saga, entry.version) && !but.is(entry.saga, entry.version)) {
+                if (entry.position > 0
+                        && !entry.state.isEnd()
+                        && known.is(entry.saga, entry.version)
+                        && !but.is(entry.saga, entry.version)) {
                     least = Math.min(least, entry.source);
                 }
             }

@@ -391,8 +391,8 @@ final class Worker {
             for (var script : instances.scripts().all()) {
                 for (var type : script.starters()) {
                     for (var below : store.catalog().typesBelow(type)) {
-                        long source = index.source(
-                                script.name(), store.catalog().nameOf(below));
+                        long source =
+                                index.source(script.name(), store.catalog().nameOf(below));
                         if (saved < 0 || (source > 0 && !instances.knewThen(script.name(), 1))) {
                             place = Math.min(place, Math.max(0, source - 1)); // its events may be half done
                         }

@@ -115,7 +115,10 @@ public abstract class SagaSuite {
     }
 
     private SagaEngine.Builder engine(Saga<?>... sagas) {
-        var builder = SagaEngine.builder(operations, clock).domain(domain).lease(Duration.ofSeconds(30));
+        var builder = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .domain(domain)
+                .lease(Duration.ofSeconds(30));
         for (var saga : sagas) {
             builder.add(saga);
         }
@@ -1158,7 +1161,10 @@ public abstract class SagaSuite {
     }
 
     private SagaEngine startManager() {
-        return start(SagaEngine.builder(operations, clock).domain(domain).add(manager()));
+        return start(SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .domain(domain)
+                .add(manager()));
     }
 
     @Test
@@ -1277,7 +1283,8 @@ public abstract class SagaSuite {
         var away = new boolean[1];
         var log = domain;
         var saga = waiting();
-        var retried = job("retried").step("a", known -> known.part("retried"))
+        var retried = job("retried")
+                .step("a", known -> known.part("retried"))
                 .retry(Duration.ofMinutes(10))
                 .build();
         failAt("retried", 1);
@@ -1385,8 +1392,7 @@ public abstract class SagaSuite {
         assertThat(done()).containsExactly("new a");
         old.close();
         assertThat(checkpoints.load("sagas")).isPresent();
-        try (var both = start(
-                engine(first, second, moved, added).name("old").checkpoints(checkpoints, "sagas"))) {
+        try (var both = start(engine(first, second, moved, added).name("old").checkpoints(checkpoints, "sagas"))) {
             executor.runFor(MINUTE);
             assertThat(done()).containsExactly("new a", "new b");
             assertThat(Parts.done(domain, "k")).contains("moved a", "moved b");
@@ -1401,6 +1407,7 @@ public abstract class SagaSuite {
 
     private SagaEngine.Builder engineOver(CrashPoints crashes, Saga<?> saga) {
         return SagaEngine.builder(crashes.around(operations), clock)
+                .name("sagas")
                 .add(saga)
                 .domain(crashes.around(domain))
                 .lease(Duration.ofSeconds(30));

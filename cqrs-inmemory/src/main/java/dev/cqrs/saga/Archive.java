@@ -116,8 +116,7 @@ final class Archive {
             var causation = mark.metadata().causation().orElse("");
             event.outputs().forEach(output -> story.put(output, null, causation));
             story.placed(mark.position(), kept);
-            story.engine = event.standing().engine();
-            story.until = event.standing().until();
+            story.heldBy(event.standing().engine(), event.standing().until());
             if (!story.engine.isEmpty()) {
                 story.exposed();
             }

@@ -424,6 +424,9 @@ final class Instances {
         var engine = others ? story.engine : mine ? name : "";
         var mark = Archive.mark(turn, turn.standing(engine, others ? story.until : now.plus(lease)));
         var at = append(turn, mark);
+        if (others) {
+            story.exposed(); // they may dispatch what was issued just now
+        }
         boolean own = story.isFresh();
         lock.lock();
         try {

@@ -66,6 +66,16 @@ record Outcome(
         return types.stream().anyMatch(type -> type.isInstance(thrown));
     }
 
+    /** The same where another engine has the command too, or had it meanwhile: there it may take effect. */
+    Outcome besideOthers() {
+        return cause == Cause.FAILED || cause == Cause.REFUSED ? new Outcome(Cause.UNSURE, null, reason, thrown) : this;
+    }
+
+    /** Whether it says nothing of another time, as no handler was asked that could know of that. */
+    private boolean isOfThisTime() {
+        return cause == Cause.FAILED || (cause == Cause.REFUSED && !(thrown instanceof RejectedException));
+    }
+
     /**
      * Makes the turn that tells it, with all that follows.
      *
@@ -107,7 +117,7 @@ record Outcome(
                 why = "What is to be kept of the result could not be told: " + Reasons.of(thrown);
             }
         }
-        if (told == Cause.FAILED && (before || act.unsure)) {
+        if (isOfThisTime() && (before || act.unsure)) {
             told = Cause.UNSURE; // the other time it may have taken effect
         }
         if (told != Cause.RETURNED) {

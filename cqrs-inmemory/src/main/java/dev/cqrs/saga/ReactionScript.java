@@ -58,6 +58,16 @@ final class ReactionScript<S> extends Script<S> {
     }
 
     @Override
+    Optional<Duration> timeout(String step) {
+        return Optional.empty();
+    }
+
+    @Override
+    boolean isPivot(String step) {
+        return false;
+    }
+
+    @Override
     List<Class<? extends Throwable>> unsure(String step) {
         return unsure;
     }

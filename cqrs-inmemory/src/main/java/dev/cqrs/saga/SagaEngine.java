@@ -469,7 +469,8 @@ public final class SagaEngine implements AutoCloseable {
     }
 
     /**
-     * Has a parked instance go on from where it stands: what was given up on is tried again, with all its delays.
+     * Has a parked instance go on from where it stands: what was given up on is tried again, with all its delays
+     * and its time anew.
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance

@@ -8,6 +8,7 @@ import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -110,6 +111,12 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
 
     abstract List<Duration> delays(String step);
 
+    /** How much time a step has. */
+    abstract Optional<Duration> timeout(String step);
+
+    /** Whether there is no way back once a step has taken effect. */
+    abstract boolean isPivot(String step);
+
     abstract List<Class<? extends Throwable>> unsure(String step);
 
     /** Whether it knows a step that a log speaks of. */
@@ -179,7 +186,10 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
     final void resume(Turn<S> turn) {
         for (var act : List.copyOf(turn.story().current())) {
             if (act.is(Progress.STUCK) && (act.awaits || act.position > 0)) {
-                turn.redo(act, act.unsure || act.awaits ? act.attempt : act.attempt + 1);
+                turn.redo(
+                        act,
+                        act.unsure || act.awaits ? act.attempt : act.attempt + 1,
+                        act.undo ? Optional.empty() : timeout(act.step));
             }
         }
     }

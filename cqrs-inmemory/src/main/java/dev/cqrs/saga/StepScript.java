@@ -62,6 +62,18 @@ final class StepScript<S> extends Script<S> {
     }
 
     @Override
+    Optional<Duration> timeout(String step) {
+        var known = steps.get(step);
+        return known == null ? Optional.empty() : known.timeout();
+    }
+
+    @Override
+    boolean isPivot(String step) {
+        var known = steps.get(step);
+        return known != null && known.pivot();
+    }
+
+    @Override
     List<Class<? extends Throwable>> unsure(String step) {
         var known = steps.get(step);
         return known == null ? List.of() : known.unsure();

@@ -65,6 +65,10 @@ final class Story<S> {
         boolean unsure;
         /** Whether nobody can have dispatched it but this process, which has not. */
         boolean fresh;
+        /** Who had it last, and how often that was another than before. */
+        String holder = "";
+
+        int holders;
         /** Whether its time is over. */
         boolean late;
 
@@ -215,6 +219,7 @@ final class Story<S> {
     }
 
     private void returned(Act act) {
+        parked &= !act.is(Progress.STUCK); // it is what the operator was to find out
         act.status = Progress.DONE;
         act.command = null;
         if (act.undo) {
@@ -242,7 +247,7 @@ final class Story<S> {
     private void skip(Input input, @Nullable Act act) {
         parked = false;
         skipped.add(input.undo() ? "undo of " + input.step() : input.step());
-        var left = act != null ? act : new Act(input.step(), input.undo(), false, false, Progress.SKIPPED);
+        var left = act != null ? act : unmade(input.step(), input.undo(), Progress.SKIPPED);
         left.status = Progress.SKIPPED;
         (input.undo() ? undos : acts).put(input.step(), left);
         if (input.undo()) {
@@ -250,6 +255,10 @@ final class Story<S> {
         } else {
             pass(left);
         }
+    }
+
+    private Act unmade(String step, boolean undo, Progress status) {
+        return new Act(step, undo, false, !undo && script.isPivot(step), status);
     }
 
     /** Applies what goes out; a command is given if it was just made. */
@@ -280,6 +289,10 @@ final class Story<S> {
             case AGAIN, REDO -> {
                 var act = begun(there, output);
                 boolean redo = output.effect() == SagaEvent.Effect.REDO;
+                if (redo && act.is(Progress.STUCK)) { // an operator has it go on
+                    act.late = false;
+                    act.deadline = output.at();
+                }
                 act.status = !redo ? Progress.AGAIN : act.awaits ? Progress.AWAITING : Progress.READY;
                 if (output.attempt() > act.attempt) {
                     act.unsure = false;
@@ -317,7 +330,7 @@ final class Story<S> {
             }
             case LEAVE -> effects.remove(output.step());
             case STICK -> {
-                var act = there != null ? there : new Act(output.step(), output.undo(), false, false, Progress.STUCK);
+                var act = there != null ? there : unmade(output.step(), output.undo(), Progress.STUCK);
                 act.unsure |= act.is(Progress.READY);
                 act.status = Progress.STUCK;
                 act.reason = output.reason();
@@ -344,6 +357,20 @@ final class Story<S> {
         return !skipped.isEmpty() || (script.isReactive() && failing)
                 ? State.INCOMPLETE
                 : back ? State.COMPENSATED : State.COMPLETED;
+    }
+
+    /** Tells who has it for now; empty if nobody has. */
+    void heldBy(String name, Instant end) {
+        engine = name;
+        until = end;
+        if (!name.isEmpty()) {
+            for (var act : all()) {
+                if (act.is(Progress.READY) && !act.holder.equals(name)) {
+                    act.holder = name;
+                    act.holders++;
+                }
+            }
+        }
     }
 
     /** Tells that an engine has it that may dispatch what is ready. */
@@ -427,8 +454,8 @@ final class Story<S> {
 
     /** Says whether an event is of use, which a step waits for; of process managers all are. */
     boolean waitsFor(String step) {
-        if (ended != null || failing || back || ending) {
-            return false;
+        if (ended != null || back || ending || (failing && script.isReactive())) {
+            return false; // while it fails, a pivot that is under way may have it go on all the same
         }
         var act = acts.get(step);
         return step.isEmpty()

@@ -175,6 +175,11 @@ final class Turn<S> {
         put(Effect.REDO, act.step, act.undo, attempt, Story.NONE, "");
     }
 
+    /** Has a step tried again that was given up on, with its time anew. */
+    void redo(Act act, int attempt, Optional<Duration> timeout) {
+        put(Effect.REDO, act.step, act.undo, attempt, timeout.map(this::in).orElse(Story.NONE), "");
+    }
+
     void timer(String name, Duration after) {
         put(Effect.TIMER, name, false, 0, in(after), "");
     }
@@ -236,8 +241,7 @@ final class Turn<S> {
     Standing standing(String engine, Instant until) {
         boolean ready = story.isReady();
         boolean held = ready && !engine.isEmpty();
-        story.engine = held ? engine : "";
-        story.until = held ? until : Story.NONE;
+        story.heldBy(held ? engine : "", held ? until : Story.NONE);
         return new Standing(story.currentState(ready), story.step(), ready, story.wake(), story.engine, story.until);
     }
 }

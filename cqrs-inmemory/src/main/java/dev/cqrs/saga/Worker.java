@@ -110,6 +110,7 @@ final class Worker {
             boolean undo,
             int attempt,
             boolean first,
+            int holders,
             Instant deadline,
             long position,
             @Nullable Command<?> command,
@@ -768,6 +769,7 @@ final class Worker {
                     act.undo,
                     act.attempt,
                     act.fresh,
+                    act.holders,
                     act.deadline,
                     act.position,
                     act.command,
@@ -796,6 +798,7 @@ final class Worker {
         Job next;
         Outcome outcome;
         boolean told = false;
+        boolean lost;
         try {
             startTasks(); // where there is more to do at once
             armForRenewal(entry);
@@ -808,6 +811,7 @@ final class Worker {
                 land(job);
                 turn = write(entry, live, job, outcome);
                 told = true;
+                lost = turn == null && isLost(live, job, outcome);
                 next = pick(entry, live);
             } finally {
                 live.lock.unlock();
@@ -819,6 +823,9 @@ final class Worker {
         }
         tellIfParked(entry, late);
         tell(entry, job, outcome, turn);
+        if (lost) {
+            tellOfLost(entry, job);
+        }
         return next;
     }
 
@@ -897,11 +904,35 @@ final class Worker {
 
     private @Nullable Turn<?> told(Story<?> story, @Nullable String trouble, Job job, Outcome outcome) {
         var act = (job.undo() ? story.undos : story.acts).get(job.step());
-        if (act == null || !act.is(Progress.READY) || act.attempt != job.attempt()) {
+        if (act == null || act.attempt != job.attempt()) {
             return null; // somebody else has dispatched it too, and told
         }
-        boolean others = !story.engine.isEmpty() && !story.engine.equals(instances.name());
-        return outcome.told(story, act, !job.first() || others, job.id(), instances.now(), archive::nameOf, trouble);
+        boolean awaited = outcome.cause() == Cause.RETURNED && (act.is(Progress.AGAIN) || act.is(Progress.STUCK));
+        if (!act.is(Progress.READY) && !awaited) {
+            return null;
+        }
+        boolean others = act.holders != job.holders() // also if it is here again by now
+                || (!story.engine.isEmpty() && !story.engine.equals(instances.name()));
+        return (others ? outcome.besideOthers() : outcome)
+                .told(story, act, !job.first(), job.id(), instances.now(), archive::nameOf, trouble);
+    }
+
+    /** With the Live's lock: says whether a command has taken effect, but the saga has gone on as if it had not. */
+    private static boolean isLost(Live live, Job job, Outcome outcome) {
+        var story = live.story;
+        if (story == null || outcome.cause() != Cause.RETURNED) {
+            return false;
+        }
+        var act = (job.undo() ? story.undos : story.acts).get(job.step());
+        return act != null && (act.attempt != job.attempt() || act.is(Progress.FAILED) || act.is(Progress.SKIPPED));
+    }
+
+    private void tellOfLost(Entry entry, Job job) {
+        var lost = new IllegalStateException("The command " + job.id()
+                + " took effect after it was given up on, and nothing undoes that. Was its handler at it for longer than the"
+                + " lease, with the engine standing still?");
+        tell(new SagaFailure(
+                instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), false, lost));
     }
 
     private void tell(Entry entry, Job job, Outcome outcome, @Nullable Turn<?> turn) {

@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
+import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.saga.ProcessManager;
@@ -721,6 +723,112 @@ public abstract class SagaSuite {
         }
     }
 
+    @Test
+    void an_event_behind_the_pivot_that_comes_while_a_cancelled_pivot_is_under_way_is_not_lost() {
+        var saga = job().pivot("ship", known -> known.part("ship"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("b"))
+                .build();
+        var engines = new SagaEngine[1];
+        before = (command, data) -> {
+            if (command.part().equals("ship")) {
+                assertThat(engines[0].cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+                Parts.append(domain, new Packed("j"));
+                executor.runFor(Duration.ofSeconds(1)); // it is taken in
+            }
+        };
+        try (var engine = start(saga)) {
+            engines[0] = engine;
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("ship", "b");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            assertThat(engine.status().ignored()).isZero();
+        }
+    }
+
+    @Test
+    void a_step_that_ran_out_of_time_gets_its_time_anew_when_it_is_resumed() {
+        var saga = job().pivot("ship", known -> known.part("ship"))
+                .await("packed", Packed.class, Packed::job)
+                .timeout(MINUTE)
+                .step("b", known -> known.part("b"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runFor(Duration.ofMinutes(5));
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(Duration.ofSeconds(50));
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+            executor.runFor(Duration.ofSeconds(20));
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.resume("job", "j")).isTrue();
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(Duration.ofSeconds(50));
+            assertThat(done()).containsExactly("ship", "b");
+        }
+    }
+
+    @Test
+    void a_step_in_front_of_the_pivot_that_is_resumed_after_its_time_is_not_undone_at_once() {
+        var saga = job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .unsure(IllegalStateException.class)
+                .timeout(MINUTE)
+                .step("b", known -> known.part("b"))
+                .build();
+        failAt("a", 1);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runFor(Duration.ofMinutes(5));
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_step_that_is_tried_again_keeps_its_time() {
+        var saga = job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .unsure(IllegalStateException.class)
+                .retry(MINUTE.multipliedBy(2))
+                .timeout(MINUTE)
+                .step("b", known -> known.part("b"))
+                .build();
+        failAt("a", 1);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_pivot_whose_command_cannot_be_made_and_that_is_left_out_counts_as_passed() {
+        var saga = job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .pivot("ship", known -> {
+                    throw new IllegalStateException("no command");
+                })
+                .step("b", known -> known.part("b!"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.skip("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("a");
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.TOO_LATE);
+        }
+    }
+
     // ---- operating
 
     @Test
@@ -1001,6 +1109,185 @@ public abstract class SagaSuite {
             assertThat(ran).hasSize(3).doesNotHaveDuplicates();
             assertThat(state(one)).isEqualTo(State.COMPLETED);
             assertThat(state(two)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    /** An engine named "one" that stands still from the time on when it is told to, as a process that was stopped does. */
+    private SagaEngine startStopping(Saga<?> saga, boolean[] stopped) {
+        var engine = engine(saga).name("one").build();
+        engine.start(
+                bus(domain),
+                task -> executor.execute(() -> whenGoing(task, stopped)),
+                (delay, task) -> executor.schedule(delay, () -> whenGoing(task, stopped)),
+                failures::add);
+        return engine;
+    }
+
+    private void whenGoing(Runnable task, boolean[] stopped) {
+        if (stopped[0]) {
+            executor.schedule(Duration.ofSeconds(1), () -> whenGoing(task, stopped));
+        } else {
+            task.run();
+        }
+    }
+
+    /** Has "one" in the middle of step "a" stand still for longer than its lease, while others go on. */
+    private void standStill(boolean[] stopped) {
+        stopped[0] = true;
+        executor.runFor(Duration.ofSeconds(40));
+        stopped[0] = false;
+    }
+
+    @Test
+    void a_command_that_is_refused_before_its_handler_after_a_crash_may_have_taken_effect() {
+        var saga = three(job()).build();
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (command.part().equals("b") && ran.size() == 2) {
+                crashes.restart();
+            } else if (command.part().equals("b") && ran.size() == 3) {
+                throw new NotAuthorizedException(Do.class, "by a rule that is new");
+            }
+        };
+        startCrashing(engineOver(crashes, saga).name("one"), crashes);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        try (var again = start(engine(saga).name("one"))) {
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(state(again)).isEqualTo(State.PARKED);
+            assertThat(find(again).reason()).contains("not known");
+        }
+    }
+
+    @Test
+    void a_command_that_is_refused_while_another_engine_has_it_too_may_take_effect_there() {
+        var saga = three(job()).build();
+        var stopped = new boolean[1];
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                standStill(stopped);
+                throw new RejectedException(Do.class, "as it stands now");
+            } else if (ran.size() == 2) {
+                crashes.restart(); // in the middle of it
+            }
+        };
+        try (var one = startStopping(saga, stopped)) {
+            startCrashing(engineOver(crashes, saga).name("two"), crashes);
+            order("j");
+            executor.runFor(Duration.ofSeconds(50));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1");
+            assertThat(state(one)).isEqualTo(State.PARKED);
+            assertThat(find(one).reason()).contains("not known");
+        }
+    }
+
+    @Test
+    void a_command_that_fails_after_another_engine_had_it_in_between_may_have_taken_effect_there() {
+        var saga = three(job()).build();
+        var stopped = new boolean[1];
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                standStill(stopped);
+                executor.runFor(Duration.ofSeconds(40)); // "one" has it again
+                throw new IllegalStateException("out of order");
+            } else if (ran.size() == 2) {
+                crashes.restart();
+            }
+        };
+        try (var one = startStopping(saga, stopped)) {
+            startCrashing(engineOver(crashes, saga).name("two"), crashes);
+            order("j");
+            executor.runFor(Duration.ofSeconds(100));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1");
+            assertThat(state(one)).isEqualTo(State.PARKED);
+            assertThat(find(one).reason()).contains("not known");
+        }
+    }
+
+    @Test
+    void a_step_that_is_issued_while_another_engine_has_the_instance_may_have_taken_effect_there() {
+        var saga = three(job()).build();
+        var stopped = new boolean[1];
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                stopped[0] = true;
+                executor.runFor(Duration.ofSeconds(29));
+                while (ran.size() == 1) {
+                    executor.runFor(Duration.ofMillis(10));
+                }
+                stopped[0] = false;
+            } else if (ran.size() == 2) {
+                throw new InternalError("of which nothing is told; \"two\" has it, and tries it again a little later");
+            } else if (ran.size() == 3) {
+                crashes.restart();
+            } else if (ran.size() == 4) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var one = startStopping(saga, stopped)) {
+            startCrashing(engineOver(crashes, saga).name("two"), crashes);
+            order("j");
+            executor.runFor(Duration.ofSeconds(200));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/b/1");
+            assertThat(state(one)).isEqualTo(State.PARKED);
+            assertThat(find(one).reason()).contains("not known");
+        }
+    }
+
+    @Test
+    void a_command_that_took_effect_after_all_has_a_saga_go_on_that_was_parked_as_that_was_not_known() {
+        var saga = three(job()).build();
+        var stopped = new boolean[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                standStill(stopped);
+            } else if (ran.size() == 2) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var one = startStopping(saga, stopped);
+                var two = start(engine(saga).name("two"))) {
+            order("j");
+            executor.runFor(Duration.ofSeconds(100));
+            assertThat(ran).startsWith("job/j/a/1", "job/j/a/1").hasSize(4);
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+            assertThat(state(two)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_command_that_takes_effect_after_its_step_was_given_up_on_is_told() {
+        var saga = three(job()).build();
+        var stopped = new boolean[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                standStill(stopped);
+            } else if (ran.size() == 2) {
+                throw new RejectedException(Do.class, "as it stands now");
+            }
+        };
+        try (var one = startStopping(saga, stopped);
+                var two = start(engine(saga).name("two"))) {
+            order("j");
+            executor.runFor(Duration.ofSeconds(100));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1");
+            assertThat(state(one)).isEqualTo(State.COMPENSATED);
+            assertThat(state(two)).isEqualTo(State.COMPENSATED);
+            assertThat(done()).containsExactly("a");
+            assertThat(failures)
+                    .filteredOn(failure -> failure.engine().equals("one"))
+                    .singleElement()
+                    .satisfies(failure -> {
+                        assertThat(failure.step()).isEqualTo("a");
+                        assertThat(failure.again()).isFalse();
+                        assertThat(failure.cause())
+                                .hasMessageContaining("job/j/a/1")
+                                .hasMessageContaining("took effect");
+                    });
         }
     }
 

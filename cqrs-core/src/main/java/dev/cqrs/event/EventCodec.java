@@ -32,7 +32,8 @@ public interface EventCodec {
      *
      * @param value an object of a class in the catalog, or a document
      * @return a new array, never {@code null}
-     * @throws RuntimeException of the codec's own choice if it cannot, naming what it cannot encode
+     * @throws RuntimeException if it cannot, naming what it cannot encode; an {@link IllegalArgumentException} where that
+     *     stays so however often it is tried, as who writes for others, like a saga, leaves it then
      */
     byte[] encode(Object value);
 

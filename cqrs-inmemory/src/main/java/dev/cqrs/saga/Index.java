@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -100,6 +101,9 @@ final class Index {
     private final ArrayDeque<Entry> runnable = new ArrayDeque<>();
     private Entry[] heap = new Entry[16];
     private int heaped;
+    /** Those whose time has come, and who wait for something else too. */
+    private final List<Entry> late = new ArrayList<>();
+
     private int warm;
     private int size;
     /** The engine's name while it runs; otherwise nothing is put in line. */
@@ -152,12 +156,15 @@ final class Index {
         return all;
     }
 
-    /** Up to where in the domain's log somebody has dealt with all events for those that have not ended, at least. */
-    long leastSource() {
+    /** Up to where in the domain's log somebody has dealt with all events for open instances, but for some versions, at least. */
+    long leastSource(Known but) {
         long least = Long.MAX_VALUE;
         for (var some : entries.values()) {
             for (var entry : some.values()) {
-                if (entry.position > 0 && !entry.state.isEnd() && known.is(entry.saga, entry.version)) {
+                if (entry.position > 0
+                        && !entry.state.isEnd()
+                        && known.is(entry.saga, entry.version)
+                        && !but.is(entry.saga, entry.version)) {
                     least = Math.min(least, entry.source);
                 }
             }
@@ -360,11 +367,22 @@ final class Index {
         }
     }
 
-    /** Puts those in line whose time has come. */
-    void wake(Instant now) {
+    /** Puts those in line whose time has come, but for some, who are put there later. */
+    void wake(Instant now, Predicate<Entry> butFor) {
+        var before = List.copyOf(late);
+        late.clear();
+        before.forEach(entry -> wakeOrKeep(entry, butFor));
         while (heaped > 0 && !heap[0].due.isAfter(now)) {
             var entry = heap[0];
             drop(entry);
+            wakeOrKeep(entry, butFor);
+        }
+    }
+
+    private void wakeOrKeep(Entry entry, Predicate<Entry> butFor) {
+        if (butFor.test(entry)) {
+            late.add(entry);
+        } else {
             line(entry); // also if somebody is at it, who may be long
         }
     }
@@ -474,7 +492,7 @@ final class Index {
         });
     }
 
-    SagaEngine.Saved save(long followed) {
+    SagaEngine.Saved save(long followed, Map<String, Integer> versions) {
         var open = new ArrayList<SagaEngine.Saved.Open>();
         for (var entry : all()) {
             if (!entry.state.isEnd() && entry.position > 0) {
@@ -489,6 +507,6 @@ final class Index {
                                 entry.state, entry.step, entry.ready, entry.wake, entry.engine, entry.until)));
             }
         }
-        return new SagaEngine.Saved(open, new EnumMap<>(ended), sources(), followed);
+        return new SagaEngine.Saved(open, new EnumMap<>(ended), sources(), followed, versions);
     }
 }

@@ -44,7 +44,7 @@ final class Instances {
 
     private static final int CHUNK = 1_000;
     private static final int SAVE_AFTER = 10_000;
-    private static final int SAVED_VERSION = 1;
+    private static final int SAVED_VERSION = 2;
 
     private static final EventQuery MARKS = EventQuery.types(SagaEvent.class);
 
@@ -67,6 +67,7 @@ final class Instances {
     private boolean loaded;
     private volatile Position folded = Position.START;
     private volatile long followed = -1;
+    private volatile Map<String, Integer> versions = Map.of();
     private long applied;
     private long saved;
     private volatile boolean holding;
@@ -533,14 +534,23 @@ final class Instances {
                 || found.position().isAfter(archive.log().head())) {
             return; // from the start, then
         }
+        versions = state.versions();
+        followed = state.followed();
+        if (!versions.keySet().containsAll(scripts.versions().keySet())) {
+            return; // what it has of others was left out
+        }
         lock.lock();
         try {
             index.load(state);
             folded = found.position();
-            followed = state.followed();
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Says whether who saved the index took events in for a version of a saga. */
+    boolean knewThen(String saga, int version) {
+        return versions.getOrDefault(saga, 0) >= version;
     }
 
     /** Gives up to where the domain's log was taken in when the index was saved; -1 if it was not. */
@@ -554,8 +564,8 @@ final class Instances {
      * @param last whether it is the last time, and worth it for any mark
      */
     void save(long followed, boolean last) {
-        if (checkpoints.isEmpty()) {
-            return;
+        if (checkpoints.isEmpty() || followed < this.followed) {
+            return; // or what was known before would be read again as if it were not
         }
         SagaEngine.Saved state;
         Position position;
@@ -565,7 +575,7 @@ final class Instances {
             if (applied - saved < (last ? 1 : Math.max(SAVE_AFTER, 2L * index.size()))) {
                 return;
             }
-            state = index.save(followed);
+            state = index.save(followed, scripts.versions());
             position = folded;
             upTo = applied;
         } finally {

@@ -48,6 +48,11 @@ final class ReactionScript<S> extends Script<S> {
     }
 
     @Override
+    boolean waitsForEvents(String step) {
+        return step.isEmpty(); // otherwise it waits to try a command again
+    }
+
+    @Override
     List<Duration> delays(String step) {
         return delays;
     }

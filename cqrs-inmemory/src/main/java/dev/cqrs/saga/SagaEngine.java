@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * var catalog = SagaEngine.catalog(Catalog.builder()).event("order-placed", OrderPlaced.class) … .build();
- * var sagas = SagaEngine.builder(new InMemoryEventStore(catalog, clock), clock).add(order).domain(domain).build();
+ * var sagas = SagaEngine.builder(new InMemoryEventStore(catalog, clock), clock).name(host).add(order).domain(domain).build();
  * try (sagas) {
  *     sagas.start(bus, executor, timer, listener);
  *     …
@@ -83,9 +83,6 @@ public final class SagaEngine implements AutoCloseable {
 
     /** How long an engine has an instance unless it says so again, if nothing else is said: 30 seconds. */
     public static final Duration DEFAULT_LEASE = Duration.ofSeconds(30);
-
-    /** The name of an engine unless it is said: "sagas". */
-    public static final String DEFAULT_NAME = "sagas";
 
     private final Instances instances;
     private final Archive archive;
@@ -152,8 +149,14 @@ public final class SagaEngine implements AutoCloseable {
      * @param ended how many have, by state
      * @param sources the places of the last events that started an instance, by saga and event
      * @param followed up to where the domain's log was taken in
+     * @param versions the newest version that was known of each saga and process manager, by name: others were left out
      */
-    public record Saved(List<Open> open, Map<State, Long> ended, Map<String, Long> sources, long followed) {
+    public record Saved(
+            List<Open> open,
+            Map<State, Long> ended,
+            Map<String, Long> sources,
+            long followed,
+            Map<String, Integer> versions) {
 
         /**
          * An instance that has not ended.
@@ -176,11 +179,13 @@ public final class SagaEngine implements AutoCloseable {
          * @param ended how many have, by state
          * @param sources the places of the last events that started an instance, by saga and event
          * @param followed up to where the domain's log was taken in
+         * @param versions the newest version that was known of each saga and process manager
          */
         public Saved {
             open = List.copyOf(open);
             ended = Map.copyOf(ended);
             sources = Map.copyOf(sources);
+            versions = Map.copyOf(versions);
         }
     }
 
@@ -316,7 +321,8 @@ public final class SagaEngine implements AutoCloseable {
      *
      * @param bus dispatches the commands
      * @param executor runs the engine's tasks, as many at once as instances, and one more that takes events in and has instances
-     *     for longer: where it has no thread to spare, that waits for a command to end
+     *     for longer: where it has no thread to spare, that waits for a command to end, and others may take instances over
+     *     whose commands still run
      * @param timer waits; its tasks hand over to the executor
      * @param listener told of what fails, on the thread on which it did, with no lock held; what it throws goes to that
      *     thread's handler of uncaught exceptions
@@ -551,7 +557,7 @@ public final class SagaEngine implements AutoCloseable {
         return told[0];
     }
 
-    private static Cancellation cancellation(Story<?> story) {
+    static Cancellation cancellation(Story<?> story) {
         if (story.failing || story.back) {
             return story.ended == State.COMPLETED ? Cancellation.TOO_LATE : Cancellation.CANCELLED;
         }
@@ -665,7 +671,7 @@ public final class SagaEngine implements AutoCloseable {
         private final List<Script<?>> all = new ArrayList<>();
         private Optional<EventStore> domain = Optional.empty();
         private Position after = Position.START;
-        private String name = DEFAULT_NAME;
+        private String name = "";
         private int atOnce = DEFAULT_AT_ONCE;
         private Duration lease = DEFAULT_LEASE;
         private Optional<CheckpointStore> checkpoints = Optional.empty();
@@ -722,9 +728,15 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Sets the name of the engine, by which it is told from others that run at the same time.
+         * Sets the name of the engine, by which it is told from others that run at the same time; there is none by itself.
          *
-         * @param name not blank; {@value #DEFAULT_NAME} unless it is said
+         * <p>Two that run at one time under one name are <b>not</b> fenced off from each other: each takes what the other has
+         * for its own, dispatches it at once, and may take a failure for the only outcome while the other's command takes
+         * effect. So let a process have a name that no other one has while it runs, also while one release takes the place of
+         * another: that of its host or instance, for example. Under the same name after a restart it goes on at once, under
+         * another one when the lease of what it had is over.
+         *
+         * @param name not blank; no two engines over one log have the same at one time
          * @return this builder
          * @throws IllegalArgumentException if it is blank
          */
@@ -771,7 +783,9 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from their beginning.
+         * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from
+         * their beginning. A saga that is added later is started by events behind what was saved, or behind the last that
+         * started one of it elsewhere.
          *
          * @param store where; a {@code JdbcCheckpointStore} has to know {@link Saved} as the class of that name
          * @param name of the checkpoint, another for each engine that runs at the same time
@@ -794,6 +808,11 @@ public final class SagaEngine implements AutoCloseable {
             var scripts = new Scripts(all, faults);
             if (all.isEmpty()) {
                 faults.add("It has no sagas and no process managers. Add one with add(...).");
+            }
+            if (name.isEmpty()) {
+                faults.add(
+                        "It has no name by which other engines tell it from themselves. Give one with name(...) that no"
+                                + " other has at the same time.");
             }
             checkMarks(faults);
             all.forEach(script -> check(script, faults));

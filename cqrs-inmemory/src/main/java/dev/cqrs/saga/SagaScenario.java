@@ -152,14 +152,22 @@ public final class SagaScenario<S> {
      *
      * @param participant gives the result of a command, or throws
      * @return this scenario
+     * @throws NullPointerException if it gives {@code null}
      */
     public SagaScenario<S> whenAnsweredBy(Function<? super Command<?>, ?> participant) {
         var all = new ArrayList<Command<?>>();
         for (var next = next(); next != null; next = next()) {
+            Object result = null;
+            RuntimeException failed = null;
             try {
-                whenReturned(next, participant.apply(next));
+                result = participant.apply(next);
             } catch (RuntimeException thrown) {
-                whenThrown(next, thrown);
+                failed = thrown;
+            }
+            if (failed != null) {
+                whenThrown(next, failed);
+            } else {
+                whenReturned(next, Objects.requireNonNull(result, "result"));
             }
             all.addAll(sent);
         }
@@ -211,9 +219,19 @@ public final class SagaScenario<S> {
      * Has an operator cancel the instance.
      *
      * @return this scenario
+     * @throws IllegalStateException if an engine would not, as it is too late, or not known whether a step took effect
      */
     public SagaScenario<S> whenCancelled() {
-        return operate(known -> turn(known, Archive.input(Cause.CANCELLED, "It was cancelled."), null));
+        var known = begun();
+        var told = SagaEngine.cancellation(known);
+        if (told != SagaEngine.Cancellation.CANCELLED) {
+            throw new IllegalStateException("It cannot be cancelled: " + told + ". " + told());
+        }
+        if (known.failing || known.back) {
+            sent.clear(); // it is on its way back
+            return this;
+        }
+        return operate(story -> turn(story, Archive.input(Cause.CANCELLED, "It was cancelled."), null));
     }
 
     /**

@@ -122,6 +122,9 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
     /** Whether it knows a step that a log speaks of. */
     abstract boolean knows(String step);
 
+    /** Whether an instance that waits at a step, and for no command, may wait for an event. */
+    abstract boolean waitsForEvents(String step);
+
     /** The function that makes the event of a result that is kept; gives {@code null} if none is. */
     abstract @Nullable Object kept(Story<S> story, String step, boolean undo, Object result);
 

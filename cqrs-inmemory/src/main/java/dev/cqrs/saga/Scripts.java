@@ -34,6 +34,13 @@ final class Scripts {
         return all;
     }
 
+    /** Gives the newest version of each name. */
+    Map<String, Integer> versions() {
+        var newest = new HashMap<String, Integer>();
+        byName.forEach((name, versions) -> newest.put(name, versions.lastKey()));
+        return newest;
+    }
+
     boolean has(String name) {
         return byName.containsKey(name);
     }

@@ -95,6 +95,12 @@ final class StepScript<S> extends Script<S> {
     }
 
     @Override
+    boolean waitsForEvents(String step) {
+        var known = steps.get(step);
+        return known != null && known.command().isEmpty();
+    }
+
+    @Override
     void go(Turn<S> turn) {
         var story = turn.story();
         if (turn.input().cause() == SagaEvent.Cause.STARTED) {

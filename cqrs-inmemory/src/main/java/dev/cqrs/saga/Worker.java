@@ -17,6 +17,7 @@ import dev.cqrs.saga.Instances.Begun;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Effect;
 import dev.cqrs.saga.SagaEvent.Input;
+import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.Story.Progress;
 import dev.cqrs.task.Trampoline;
 import java.time.Duration;
@@ -82,6 +83,8 @@ final class Worker {
     private volatile Position followed;
     /** Whether it is known up to where the domain's log was taken in before. */
     private volatile boolean found;
+    /** Whether an event may be there that came before the time for something, and is not taken in. */
+    private volatile boolean behind = true;
     /** Behind here events are counted for which there is no instance. */
     private Position counted = Position.START;
 
@@ -334,25 +337,42 @@ final class Worker {
     /** Gives whether there is more to take in. */
     private boolean lookOnce() {
         instances.refresh();
-        if (!found) {
-            findPlace();
-            found = true;
-        }
         renew();
-        boolean more = follow();
+        boolean more = false;
+        try {
+            if (!found) {
+                findPlace();
+                found = true;
+            }
+            more = follow();
+            behind = more;
+        } catch (Throwable thrown) { // what needs no event goes on
+            tell(thrown);
+            pause();
+            behind = true;
+        }
         var now = instances.now();
         lock.lock();
         try {
-            index.wake(now);
+            index.wake(now, behind ? this::waitsForEvents : entry -> false);
         } finally {
             lock.unlock();
         }
         startTasks();
         arm(now);
-        if (!more && !isPausing()) {
+        if (!behind && !isPausing()) {
             instances.save(followed.value(), false);
         }
         return more;
+    }
+
+    private boolean waitsForEvents(Entry entry) {
+        var script = instances.scripts().choose(entry.saga, entry.version);
+        return script != null && entry.state == State.WAITING && script.waitsForEvents(entry.step);
+    }
+
+    private static boolean waitsForEvents(Story<?> story) {
+        return story.currentState() == State.WAITING && story.script.waitsForEvents(story.step());
     }
 
     // ---- taking events in
@@ -364,26 +384,27 @@ final class Worker {
             return;
         }
         var head = store.head();
-        long place = instances.followed();
-        if (place < 0) {
-            lock.lock();
-            try {
-                place = index.leastSource();
-                for (var script : instances.scripts().all()) {
-                    for (var type : script.starters()) {
-                        for (var below : store.catalog().typesBelow(type)) {
-                            place = Math.min(
-                                    place,
-                                    index.source(script.name(), store.catalog().nameOf(below)));
+        long saved = instances.followed();
+        long place = saved < 0 ? Long.MAX_VALUE : saved;
+        lock.lock();
+        try {
+            place = Math.min(place, index.leastSource(instances::knewThen));
+            for (var script : instances.scripts().all()) {
+                for (var type : script.starters()) {
+                    for (var below : store.catalog().typesBelow(type)) {
+                        long source =
+                                index.source(script.name(), store.catalog().nameOf(below));
+                        if (saved < 0 || (source > 0 && !instances.knewThen(script.name(), 1))) {
+                            place = Math.min(place, Math.max(0, source - 1)); // its events may be half done
                         }
                     }
                 }
-            } finally {
-                lock.unlock();
             }
+        } finally {
+            lock.unlock();
         }
         place = Math.min(place, head.value());
-        if (instances.followed() < 0 && place > 0) {
+        if (saved < 0 && place > 0) {
             counted = head; // what is older may have been taken in by what has ended since
         }
         if (place > followed.value()) {
@@ -451,11 +472,17 @@ final class Worker {
         }
     }
 
-    /** Says whether somebody has dealt with it where it starts one: whoever takes events in does so in their order. */
+    /**
+     * Says whether somebody has dealt with it where it starts one: whoever takes events in does so in their order. Not for those
+     * of the last place, which may have several, and be half done.
+     */
     private boolean isPassed(Script<?> script, RecordedEvent event) {
         lock.lock();
         try {
-            return index.source(script.name(), event.name()) >= event.position().value();
+            long source = index.source(script.name(), event.name());
+            long position = event.position().value();
+            boolean before = position <= instances.followed(); // read again for others
+            return source > position || (before && (source == 0 || instances.knewThen(script.name(), 1)));
         } finally {
             lock.unlock();
         }
@@ -682,6 +709,9 @@ final class Worker {
         var now = instances.now();
         if (story.ended != null || story.parked) {
             return null;
+        }
+        if (behind && waitsForEvents(story)) {
+            return null; // its time is seen to when what came before is taken in
         }
         boolean ready = story.isReady();
         if (ready && instances.isOthers(story, now)) {

@@ -8,8 +8,10 @@ import dev.cqrs.command.CommandBus;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
@@ -34,7 +36,9 @@ import dev.cqrs.testing.CrashPoints;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.VirtualClock;
+import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.reflect.Proxy;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -95,7 +99,11 @@ public abstract class SagaSuite {
     }
 
     private static Saga.Builder<Known> job() {
-        return Saga.named("job", Parts.KNOWN).startedBy(Ordered.class, Ordered::job);
+        return job("job");
+    }
+
+    private static Saga.Builder<Known> job(String name) {
+        return Saga.named(name, Parts.KNOWN).startedBy(Ordered.class, Ordered::job);
     }
 
     /** Three steps, each with a compensation. */
@@ -109,7 +117,10 @@ public abstract class SagaSuite {
     }
 
     private SagaEngine.Builder engine(Saga<?>... sagas) {
-        var builder = SagaEngine.builder(operations, clock).domain(domain).lease(Duration.ofSeconds(30));
+        var builder = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .domain(domain)
+                .lease(Duration.ofSeconds(30));
         for (var saga : sagas) {
             builder.add(saga);
         }
@@ -421,7 +432,7 @@ public abstract class SagaSuite {
     void where_it_is_not_known_whether_a_step_took_effect_the_same_id_is_tried_again_and_then_it_is_parked() {
         var saga = three(job().retry(Duration.ofSeconds(1)).unsure(UncheckedIOException.class))
                 .build();
-        failAt("b", 2, new IllegalStateException("outer", new UncheckedIOException(new java.io.IOException("cut"))));
+        failAt("b", 2, new IllegalStateException("outer", new UncheckedIOException(new IOException("cut"))));
         try (var engine = start(saga)) {
             order("j");
             executor.runAll();
@@ -1437,7 +1448,10 @@ public abstract class SagaSuite {
     }
 
     private SagaEngine startManager() {
-        return start(SagaEngine.builder(operations, clock).domain(domain).add(manager()));
+        return start(SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .domain(domain)
+                .add(manager()));
     }
 
     @Test
@@ -1530,10 +1544,157 @@ public abstract class SagaSuite {
         }
     }
 
+    @Test
+    void an_event_that_came_in_time_counts_however_many_stand_in_front_of_it_when_the_engine_comes_back() {
+        var saga = waiting();
+        var engine = start(saga);
+        order("j");
+        order("late");
+        executor.runFor(MINUTE);
+        engine.close();
+        for (int i = 0; i < 250; i++) {
+            Parts.append(domain, new Packed("of nobody"));
+        }
+        Parts.append(domain, new Packed("j"));
+        executor.runFor(Duration.ofHours(1));
+        try (var again = start(saga)) {
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(again)).isEqualTo(State.COMPLETED);
+            assertThat(Parts.done(domain, "late")).containsExactly("a", "undo a");
+        }
+    }
+
+    @Test
+    void while_the_domains_log_is_away_retries_and_take_overs_go_on_and_times_of_events_wait() {
+        var away = new boolean[1];
+        var log = domain;
+        var saga = waiting();
+        var retried = job("retried")
+                .step("a", known -> known.part("retried"))
+                .retry(Duration.ofMinutes(10))
+                .build();
+        failAt("retried", 1);
+        domain = (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    if (away[0] && method.getName().equals("read")) {
+                        throw new UncheckedIOException(new IOException("away"));
+                    }
+                    return method.invoke(log, args);
+                });
+        var engine = engine(saga, retried).build();
+        engine.start(bus(log), executor, executor::schedule, failures::add);
+        try (engine) {
+            Parts.append(log, new Ordered("j"));
+            executor.runFor(MINUTE);
+            away[0] = true;
+            Parts.append(log, new Packed("j"));
+            executor.runFor(Duration.ofHours(1));
+            assertThat(Parts.done(log, "j")).containsExactly("a", "retried");
+            assertThat(engine.find("retried", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+            away[0] = false;
+            executor.runFor(MINUTE);
+            assertThat(Parts.done(log, "j")).containsExactly("a", "retried", "b");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    /** The domain's log, in which an order for "j+k" is read as two of one place, as if an upcaster had split it. */
+    private EventStore splitting() {
+        var log = domain;
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    var found = method.invoke(log, args);
+                    return found instanceof EventStream stream ? split(stream) : found;
+                });
+    }
+
+    private static EventStream split(EventStream stream) {
+        var half = new int[1];
+        return (EventStream) Proxy.newProxyInstance(
+                EventStream.class.getClassLoader(), new Class<?>[] {EventStream.class}, (proxy, method, args) -> {
+                    if (method.getName().equals("advance")) {
+                        if (half[0] == 1) {
+                            half[0] = 2;
+                            return true;
+                        }
+                        half[0] = 0;
+                        boolean more = stream.advance();
+                        half[0] = more && ((Ordered) stream.event()).job().contains("+") ? 1 : 0;
+                        return more;
+                    }
+                    if (method.getName().equals("recorded") && half[0] > 0) {
+                        var all = stream.recorded();
+                        var job = ((Ordered) all.event()).job().split("\\+", -1)[half[0] - 1];
+                        return new RecordedEvent(
+                                all.position(),
+                                all.name(),
+                                new Ordered(job),
+                                all.tags(),
+                                all.metadata(),
+                                all.recordedAt());
+                    }
+                    return method.invoke(stream, args);
+                });
+    }
+
+    @Test
+    void an_event_that_is_read_as_several_starts_an_instance_for_each() {
+        try (var engine = start(engine(three(job()).build()).domain(splitting()))) {
+            order("j+k");
+            executor.runAll();
+            assertThat(Parts.done(domain, "j")).containsExactly("a", "b", "c");
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "b", "c");
+            assertThat(engine.status().ignored()).isZero();
+        }
+    }
+
+    @Test
+    void an_engine_that_gets_a_version_or_a_saga_reads_what_was_saved_without_them_and_misses_no_event() {
+        var checkpoints = emptyCheckpoints();
+        var first = waiting();
+        var second = job().version(2)
+                .step("a", known -> known.part("new a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("new b"))
+                .build();
+        var moved = job("moved")
+                .step("a", known -> known.part("moved a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("moved b"))
+                .build();
+        var added = job("added").step("a", known -> known.part("added")).build();
+        var old = start(engine(first).name("old").checkpoints(checkpoints, "sagas"));
+        var newer = start(engine(first, second, moved).name("new"));
+        assertThat(newer.begin("job", "j", new Ordered("j"))).isTrue();
+        executor.runFor(MINUTE);
+        Parts.append(domain, new Weighed("nothing"));
+        order("k"); // starts "moved" of "k"
+        executor.runFor(MINUTE);
+        newer.close();
+        Parts.append(domain, new Packed("j"));
+        Parts.append(domain, new Packed("k"));
+        executor.runFor(MINUTE);
+        assertThat(done()).containsExactly("new a");
+        old.close();
+        assertThat(checkpoints.load("sagas")).isPresent();
+        try (var both = start(engine(first, second, moved, added).name("old").checkpoints(checkpoints, "sagas"))) {
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("new a", "new b");
+            assertThat(Parts.done(domain, "k")).contains("moved a", "moved b");
+            assertThat(both.find("added", "k")).isEmpty();
+            order("l");
+            executor.runFor(MINUTE);
+            assertThat(Parts.done(domain, "l")).containsExactlyInAnyOrder("new a", "moved a", "added");
+        }
+    }
+
     // ---- crashes
 
     private SagaEngine.Builder engineOver(CrashPoints crashes, Saga<?> saga) {
         return SagaEngine.builder(crashes.around(operations), clock)
+                .name("sagas")
                 .add(saga)
                 .domain(crashes.around(domain))
                 .lease(Duration.ofSeconds(30));

@@ -26,6 +26,10 @@ class IndexTest {
         return new Started("job", key, 1, Archive.input(Cause.STARTED, ""), List.of(), standing);
     }
 
+    private static void wake(Index index, Instant now) {
+        index.wake(now, entry -> false);
+    }
+
     private static List<String> takeAll(Index index) {
         var keys = new ArrayList<String>();
         for (var entry = index.takeRunnable(); entry != null; entry = index.takeRunnable()) {
@@ -51,7 +55,7 @@ class IndexTest {
                 }
             }
             for (int second = 0; second <= 1_000; second += 1 + random.nextInt(100)) {
-                index.wake(NOW.plusSeconds(second));
+                wake(index, NOW.plusSeconds(second));
                 var expected = new ArrayList<String>();
                 for (int i = 0; i < due.length; i++) {
                     if (due[i] > 0 && due[i] <= second) {
@@ -77,7 +81,7 @@ class IndexTest {
         long each = (used() - before) / million;
 
         assertThat(index.nextDue()).isEqualTo(NOW.plusSeconds(60));
-        index.wake(NOW.plusSeconds(69));
+        wake(index, NOW.plusSeconds(69));
         assertThat(takeAll(index)).hasSize(10);
         assertThat(each).as("bytes of an instance that waits").isLessThan(300);
         assertThat(index.size()).isEqualTo(million);
@@ -103,9 +107,9 @@ class IndexTest {
                 true,
                 false);
         assertThat(takeAll(index)).containsExactly("mine");
-        index.wake(NOW.plusSeconds(29));
+        wake(index, NOW.plusSeconds(29));
         assertThat(takeAll(index)).isEmpty();
-        index.wake(NOW.plusSeconds(30));
+        wake(index, NOW.plusSeconds(30));
         assertThat(takeAll(index)).containsExactly("j");
 
         index.apply(
@@ -116,7 +120,7 @@ class IndexTest {
                 false);
         assertThat(index.ended(State.COMPLETED)).isEqualTo(1);
         assertThat(index.find("job", "j")).isNull();
-        index.wake(NOW.plusSeconds(1_000));
+        wake(index, NOW.plusSeconds(1_000));
         assertThat(takeAll(index)).isEmpty();
     }
 

@@ -166,6 +166,7 @@ class SagaEngineTest {
             builder.step(part, known -> known.part(part));
         }
         var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
                 .add(builder.build())
                 .domain(domain)
                 .build();
@@ -187,6 +188,7 @@ class SagaEngineTest {
         var begun = new CountDownLatch(1);
         var release = new CountDownLatch(1);
         var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
                 .add(three())
                 .domain(domain)
                 .build();
@@ -231,6 +233,7 @@ class SagaEngineTest {
             var failing = failing(log, scheduler.seed());
             var told = new ArrayList<SagaFailure>();
             var engine = SagaEngine.builder(failing, scheduler.clock())
+                    .name("sagas")
                     .add(three())
                     .domain(events)
                     .build();
@@ -294,8 +297,11 @@ class SagaEngineTest {
                     return known.part("b");
                 })
                 .build();
-        var engine =
-                SagaEngine.builder(operations, clock).add(saga).domain(domain).build();
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(saga)
+                .domain(domain)
+                .build();
         var parked = new LinkedBlockingQueue<String>();
         engine.start(
                 bus(), threads, this::later, failure -> parked.add(failure.key().orElseThrow()));

@@ -213,7 +213,10 @@ class SagaMatrixTest {
                 .step("one", known -> known.part("one"), (known, text) -> new Receipt(text))
                 .step("two", known -> new Do(known.job(), "after " + known.receipts()))
                 .build();
-        var engine = SagaEngine.builder(operations, scheduler.clock()).add(saga).build();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(saga)
+                .build();
         engine.start(Parts.bus(domain, (c, m) -> {}), scheduler, scheduler::schedule, failure -> {
             throw new AssertionError(failure);
         });

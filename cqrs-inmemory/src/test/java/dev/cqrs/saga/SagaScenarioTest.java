@@ -237,4 +237,30 @@ class SagaScenarioTest {
         assertThatThrownBy(() -> scenario.whenTimePasses(Duration.ofSeconds(-1)))
                 .isInstanceOf(IllegalArgumentException.class);
     }
+
+    @Test
+    void what_an_engine_does_not_cancel_is_not_cancelled_here_either() {
+        var pivot = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .pivot("b", known -> known.part("b"))
+                .step("c", known -> known.part("c"))
+                .build();
+        var scenario = SagaScenario.of(pivot)
+                .given(new Ordered("j"))
+                .whenReturned(A, "receipt")
+                .whenReturned(B, "done");
+        assertThatThrownBy(scenario::whenCancelled)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("TOO_LATE");
+        scenario.whenReturned(C, "done").thenState(State.COMPLETED);
+    }
+
+    @Test
+    void a_participant_that_gives_nothing_is_no_command_that_fails() {
+        var scenario = SagaScenario.of(saga()).given(new Ordered("j"));
+        assertThatThrownBy(() -> scenario.whenAnsweredBy(command -> null)).isInstanceOf(NullPointerException.class);
+        scenario.thenState(State.RUNNING);
+    }
 }

@@ -125,6 +125,7 @@ class SagaTest {
         assertThatThrownBy(() -> SagaEngine.builder(empty, clock).build())
                 .isInstanceOf(WiringException.class)
                 .hasMessageContaining("It has no sagas")
+                .hasMessageContaining("It has no name")
                 .hasMessageContaining("does not know Started. Use SagaEngine.catalog(...)");
         assertThatThrownBy(() -> SagaEngine.builder(untagged, clock)
                         .add(saga)
@@ -152,6 +153,7 @@ class SagaTest {
     void an_engine_is_started_once() {
         var clock = Clock.systemUTC();
         var engine = SagaEngine.builder(new InMemoryEventStore(Parts.operations(), clock), clock)
+                .name("sagas")
                 .add(job().step("a", SagaTest::part).build())
                 .build();
         var bus = Parts.bus(new InMemoryEventStore(Parts.domain(), clock), (command, data) -> {});

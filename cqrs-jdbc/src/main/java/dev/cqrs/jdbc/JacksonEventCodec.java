@@ -170,7 +170,8 @@ public final class JacksonEventCodec implements EventCodec {
         try {
             return JSON.writeValueAsBytes(value);
         } catch (IOException cannot) {
-            throw new UncheckedIOException("An object of " + value.getClass() + " cannot be written as JSON.", cannot);
+            throw new IllegalArgumentException(
+                    "An object of " + value.getClass() + " cannot be written as JSON.", cannot);
         }
     }
 

@@ -182,7 +182,7 @@ class JacksonEventCodecTest {
 
     @Test
     void an_object_that_is_no_event_cannot_be_encoded() {
-        assertThatExceptionOfType(UncheckedIOException.class)
+        assertThatExceptionOfType(IllegalArgumentException.class)
                 .isThrownBy(() -> codec.encode(new Object()))
                 .withMessageContaining("java.lang.Object");
     }

@@ -89,7 +89,7 @@ public final class Choreography {
         var clock = Clock.systemUTC();
         var domain = new InMemoryEventStore(domain(), clock);
         var engine = engine(domain, clock);
-        var threads = Executors.newFixedThreadPool(4);
+        var threads = Executors.newFixedThreadPool(SagaEngine.DEFAULT_AT_ONCE + 1);
         var timer = Executors.newSingleThreadScheduledExecutor();
         try (engine) {
             engine.start(
@@ -116,6 +116,7 @@ public final class Choreography {
 
     static SagaEngine engine(EventStore domain, Clock clock) {
         return SagaEngine.builder(new InMemoryEventStore(operations(), clock), clock)
+                .name("sagas")
                 .add(BILLING)
                 .add(WAREHOUSE)
                 .domain(domain)

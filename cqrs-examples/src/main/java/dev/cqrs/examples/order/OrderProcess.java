@@ -33,10 +33,11 @@ public final class OrderProcess {
         var clock = Clock.systemUTC();
         var domain = new InMemoryEventStore(Shop.domain(), clock);
         var sagas = SagaEngine.builder(new InMemoryEventStore(Shop.operations(), clock), clock)
+                .name("sagas")
                 .add(OrderSaga.SAGA)
                 .domain(domain)
                 .build();
-        var threads = Executors.newFixedThreadPool(4);
+        var threads = Executors.newFixedThreadPool(SagaEngine.DEFAULT_AT_ONCE + 1);
         var timer = Executors.newSingleThreadScheduledExecutor();
         try (sagas) {
             sagas.start(

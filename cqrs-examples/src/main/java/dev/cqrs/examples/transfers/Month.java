@@ -68,6 +68,7 @@ final class Month implements AutoCloseable {
                         .build(),
                 agenda);
         sagas = SagaEngine.builder(operations, agenda)
+                .name("sagas")
                 .add(Transfer.SAGA)
                 .domain(home.log())
                 .build();

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The commands that were enqueued and that nobody has sorted by key yet: a list, the last one first, which is taken as a whole.
  *
- * <p>Whoever enqueues writes to this one place, and to nothing that workers write to for each command.
+ * <p>Whoever enqueues writes to this one place, and while all workers are busy to nothing that they write to.
  */
 final class Arrivals {
 

@@ -19,6 +19,9 @@ final class Backlog {
     private Map<Object, Task<?>> lasts = new HashMap<>();
     private int keysAllowed = KEYS;
 
+    /** How many commands were sorted since keys were let go. */
+    private int sorted;
+
     /** What was taken from the arrivals and is not sorted yet: something only if sorting was broken off by an error. */
     private @Nullable Task<?> unsorted;
 
@@ -46,16 +49,27 @@ final class Backlog {
             boolean first = isFirst(task); // throws only before it has done anything
             unsorted = task.following;
             task.following = null;
+            sorted++;
             if (first) {
                 append(task);
                 any = true;
             }
         }
-        if (lasts.size() > keysAllowed) {
-            lasts.values().removeIf(Task::isLeft);
-            keysAllowed = Math.max(KEYS, 2 * lasts.size());
+        if (lasts.size() > keysAllowed || (keysAllowed > KEYS && sorted > keysAllowed)) {
+            sweep();
         }
         return any;
+    }
+
+    /** Lets the keys go that are not in use. */
+    private void sweep() {
+        lasts.values().removeIf(Task::isLeft);
+        int allowed = Math.max(KEYS, 2 * lasts.size());
+        if (allowed < keysAllowed / 2) {
+            lasts = new HashMap<>(lasts); // the table was made for more
+        }
+        keysAllowed = allowed;
+        sorted = 0;
     }
 
     private @Nullable Task<?> nextUnsorted() {

@@ -54,8 +54,8 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Executor:</b> at most {@code workers} tasks of the queue are in it at once, each of them running commands until
  * there are none; after 1,024, however long they take, it lets other tasks of the executor come in between. If it refuses
  * a task while no other worker is about, up to 64 commands of one key end with what it threw; then it is asked again. If
- * one is about, what is ready waits for that one's command to end, or for who enqueues next, upon which the executor is
- * asked again; the same holds where it runs a task at once on the thread of a handler that enqueues. One that runs its
+ * one is about, what is ready waits for that one's command to end, for up to 64 if more of its key wait,
+ * or for who enqueues next, upon which the executor is asked again; the same holds where it runs a task at once on the thread of a handler that enqueues. One that runs its
  * tasks at once on the thread of another caller does so within {@code enqueue}, which returns when nothing is ready any
  * more, whoever enqueued it. One that drops a task and says nothing, as after {@code shutdownNow()}, stops the queue until it
  * is closed. Close the queue before the executor.
@@ -135,7 +135,7 @@ public final class CommandQueue implements AutoCloseable {
 
     /** What becomes of a caller who enqueues when the queue is full. */
     public enum WhenFull {
-        /** The caller waits until there is room, or is interrupted. */
+        /** The caller waits until there is room, or is interrupted; callers that wait keep no order. */
         WAIT,
         /** The caller gets a {@link QueueFullException}. */
         REFUSE
@@ -796,7 +796,9 @@ public final class CommandQueue implements AutoCloseable {
          * @param type the class
          * @param key gives what says which commands keep their order, across all classes: a value with {@code equals} and
          *     {@code hashCode} that do not change, such as the id of an account; never {@code null}. These two are called
-         *     with a lock held, on any thread that enqueues or runs commands: they are quick and do not call the queue
+         *     with a lock held, on any thread that enqueues or runs commands: they are quick, take no lock and do not
+         *     call the queue.
+         *     The same holds for {@code compareTo}, if it has one. A key is kept with its last command for a while
          * @return this builder
          */
         public <C extends Command<?>> Builder key(Class<C> type, Function<? super C, ?> key) {

@@ -11,7 +11,8 @@ import java.util.Objects;
  *
  * @param command the command
  * @param metadata with which it was enqueued
- * @param cause what the bus, the context or the executor threw; the same with which the command's stage ends
+ * @param cause what the bus, the context, the executor or the key, when it was hashed or compared, threw; the
+ *     same with which the command's stage ends
  */
 public record QueueFailure(Command<?> command, Metadata metadata, Throwable cause) {
 

@@ -473,9 +473,45 @@ class CommandQueueTest {
                 result(queue.enqueue(new Deposit("key" + i, i)));
                 assertThat(queue.keys()).isLessThanOrEqualTo(Backlog.KEYS);
             }
+            var behind = queue.enqueue(new Do("busy", () -> {})); // that key was never forgotten
+            result(queue.enqueue(new Do("other", () -> {})));
+            boolean early = behind.toCompletableFuture().isDone();
             go.countDown();
+            assertThat(early).isFalse();
         }
         assertThat(done).hasSize(10 * Backlog.KEYS);
+    }
+
+    @Test
+    void after_many_keys_were_in_use_they_are_forgotten_although_one_stays_busy() throws Exception {
+        var go = new CountDownLatch(1);
+        var begun = new CountDownLatch(2);
+        var many = new CountDownLatch(1);
+        try (var queue = queue(threads(2)).workers(2).build()) {
+            queue.enqueue(new Do("busy", () -> {
+                begun.countDown();
+                await(go);
+            }));
+            queue.enqueue(new Do("first", () -> {
+                begun.countDown();
+                await(many);
+            }));
+            await(begun);
+            var stages = new ArrayList<CompletionStage<Done>>();
+            for (int i = 0; i < 5 * Backlog.KEYS; i++) {
+                stages.add(queue.enqueue(new Do("at once" + i, () -> {})));
+            }
+            many.countDown();
+            stages.forEach(CommandQueueTest::result);
+            int atOnce = queue.keys();
+            for (int i = 0; i < 12 * Backlog.KEYS; i++) {
+                result(queue.enqueue(new Do("one by one" + i % 10, () -> {})));
+            }
+            int keys = queue.keys();
+            go.countDown();
+            assertThat(atOnce).isGreaterThan(5 * Backlog.KEYS);
+            assertThat(keys).isLessThanOrEqualTo(Backlog.KEYS);
+        }
     }
 
     // ---- the bound

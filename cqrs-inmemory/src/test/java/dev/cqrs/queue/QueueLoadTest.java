@@ -43,7 +43,9 @@ class QueueLoadTest {
     private static final int INTERRUPTS = Integer.getInteger("dev.cqrs.queue.interrupts", 10_000);
     private static final long SEED = Long.getLong("dev.cqrs.queue.seed", 20_26);
 
-    private static final int KEYS = 1_000;
+    /** More than a queue remembers, so that it forgets some while others are in use. */
+    private static final int KEYS = 5 * Backlog.KEYS;
+
     private static final int PRODUCERS = 2;
 
     private final List<ExecutorService> executors = new ArrayList<>();

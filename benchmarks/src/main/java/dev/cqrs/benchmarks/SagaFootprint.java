@@ -102,7 +102,11 @@ public final class SagaFootprint {
         }
 
         SagaEngine engine() {
-            return SagaEngine.builder(log, clock).name("sagas").add(LETTER).domain(domain).build();
+            return SagaEngine.builder(log, clock)
+                    .name("sagas")
+                    .add(LETTER)
+                    .domain(domain)
+                    .build();
         }
 
         /** Gives the nanoseconds of ticks by which one becomes due each, and of as many by which none does. */

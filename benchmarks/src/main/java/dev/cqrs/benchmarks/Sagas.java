@@ -184,7 +184,8 @@ public abstract class Sagas {
         /** Starts the engine. */
         @Setup(Level.Invocation)
         public void start(Load load, Log log) {
-            engine = SagaEngine.builder(log.store, Ledger.CLOCK).name("sagas")
+            engine = SagaEngine.builder(log.store, Ledger.CLOCK)
+                    .name("sagas")
                     .add(SAGA)
                     .domain(new InMemoryEventStore(
                             Catalog.builder().event("ordered", Ordered.class).build(), Ledger.CLOCK))

@@ -19,8 +19,8 @@ import dev.cqrs.saga.SagaEvent.Effect;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.Story.Progress;
+import dev.cqrs.task.Alarm;
 import dev.cqrs.task.Trampoline;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -44,12 +44,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Worker {
 
-    /** The longest time between two looks while something waits for its time: a clock that jumped is noticed then. */
-    private static final Duration LOOK_AFTER = Duration.ofMinutes(1);
-
-    /** How long after a failure of a store or the executor it is tried again. */
-    private static final Duration PAUSE = Duration.ofSeconds(1);
-
     /** How often an end of a command is written if the store fails: what is not written is dispatched again. */
     private static final int TRIES = 10;
 
@@ -72,7 +66,6 @@ final class Worker {
     private final Condition ended;
     private final CommandBus bus;
     private final Executor executor;
-    private final Delivery.Timer timer;
     private final Consumer<? super SagaFailure> listener;
     private final int atOnce;
     private final Optional<EventStore> domain;
@@ -80,6 +73,7 @@ final class Worker {
 
     private final AtomicInteger wanted = new AtomicInteger();
     private final Trampoline looks = new Trampoline();
+    private final Alarm alarm;
     private volatile Position followed;
     /** Whether it is known up to where the domain's log was taken in before. */
     private volatile boolean found;
@@ -93,8 +87,6 @@ final class Worker {
     private int working;
     private final List<Thread> threads = new ArrayList<>();
     private final Set<Flight> flights = new LinkedHashSet<>();
-    private @Nullable Instant armed;
-    private boolean pausing;
     private boolean leftToTask;
 
     private volatile boolean closed;
@@ -157,8 +149,8 @@ final class Worker {
         this.atOnce = atOnce;
         this.bus = bus;
         this.executor = executor;
-        this.timer = timer;
         this.listener = listener;
+        this.alarm = new Alarm(timer::schedule, this::signal, this::tell);
         var types = new LinkedHashSet<Class<?>>();
         instances.scripts().all().forEach(script -> {
             types.addAll(script.starters());
@@ -200,6 +192,7 @@ final class Worker {
 
     void close() {
         closed = true;
+        alarm.close();
         instances.hold(false);
         subscriptions.forEach(EventStore.Subscription::close);
         boolean over = false;
@@ -278,7 +271,7 @@ final class Worker {
         } catch (Throwable refused) { // also an error: no thread could be had, for instance
             wanted.set(0);
             tell(refused);
-            pause();
+            alarm.pause();
         }
     }
 
@@ -295,7 +288,7 @@ final class Worker {
             } catch (Throwable thrown) {
                 tell(thrown);
                 wanted.set(0);
-                pause();
+                alarm.pause();
                 return;
             } finally {
                 end();
@@ -348,7 +341,7 @@ final class Worker {
             behind = more;
         } catch (Throwable thrown) { // what needs no event goes on
             tell(thrown);
-            pause();
+            alarm.pause();
             behind = true;
         }
         var now = instances.now();
@@ -360,7 +353,7 @@ final class Worker {
         }
         startTasks();
         arm(now);
-        if (!behind && !isPausing()) {
+        if (!behind && !alarm.isPausing()) {
             instances.save(followed.value(), false);
         }
         return more;
@@ -606,7 +599,7 @@ final class Worker {
             } catch (Throwable refused) {
                 setFree();
                 tell(refused);
-                pause();
+                alarm.pause();
                 return false;
             }
         }
@@ -682,7 +675,7 @@ final class Worker {
             } finally {
                 lock.unlock();
             }
-            instances.exit(entry, live, well ? null : instances.now().plus(PAUSE));
+            instances.exit(entry, live, well ? null : instances.now().plus(Alarm.PAUSE));
         }
         arm(instances.now());
     }
@@ -1023,7 +1016,7 @@ final class Worker {
             lock.unlock();
         }
         if (renewal != null) {
-            armAt(now, renewal);
+            alarm.set(now, renewal);
         }
     }
 
@@ -1044,86 +1037,7 @@ final class Worker {
             lock.unlock();
         }
         if (soonest != null) {
-            armAt(now, soonest);
-        }
-    }
-
-    private void armAt(Instant now, Instant soonest) {
-        Instant at;
-        lock.lock();
-        try {
-            if (closed) {
-                return;
-            }
-            var latest = now.plus(LOOK_AFTER);
-            at = soonest.isBefore(now) ? now : soonest.isAfter(latest) ? latest : soonest;
-            var before = armed;
-            if (before != null && before.isAfter(now) && !at.isBefore(before)) {
-                return; // one that should have come, and has not, is late, or the clock was put forward
-            }
-            armed = at;
-        } finally {
-            lock.unlock();
-        }
-        try {
-            timer.schedule(Duration.between(now, at), () -> {
-                disarm(at);
-                signal();
-            });
-        } catch (Throwable refused) {
-            disarm(at);
-            tell(refused);
-        }
-    }
-
-    private void disarm(Instant at) {
-        lock.lock();
-        try {
-            if (at.equals(armed)) {
-                armed = null;
-            }
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Looks again a little later, after a failure. */
-    private void pause() {
-        lock.lock();
-        try {
-            if (closed || pausing) {
-                return;
-            }
-            pausing = true;
-        } finally {
-            lock.unlock();
-        }
-        try {
-            timer.schedule(PAUSE, () -> {
-                resume();
-                signal();
-            });
-        } catch (Throwable refused) {
-            resume();
-            tell(refused);
-        }
-    }
-
-    private boolean isPausing() {
-        lock.lock();
-        try {
-            return pausing;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private void resume() {
-        lock.lock();
-        try {
-            pausing = false;
-        } finally {
-            lock.unlock();
+            alarm.set(now, soonest);
         }
     }
 

@@ -21,6 +21,8 @@ import dev.cqrs.schedule.ScheduleEvent.Outcome;
 import dev.cqrs.schedule.ScheduleEvent.Recurred;
 import dev.cqrs.schedule.ScheduleEvent.Released;
 import dev.cqrs.schedule.ScheduleEvent.Result;
+import dev.cqrs.task.Alarm;
+import dev.cqrs.task.Reasons;
 import dev.cqrs.task.Trampoline;
 import java.time.Duration;
 import java.time.Instant;
@@ -28,7 +30,6 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executor;
@@ -45,12 +46,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ScheduleWorker implements AutoCloseable {
 
-    /** The longest time between two looks while something waits for its time: a clock that jumped is noticed then. */
-    private static final Duration LOOK_AFTER = Duration.ofMinutes(1);
-
-    /** How long after a failure of a store or the executor it is tried again. */
-    private static final Duration PAUSE = Duration.ofSeconds(1);
-
     /**
      * How often the end of a command is written if the store fails: what is not written is done twice. At once, as the
      * thread is the executor's: a pause would hold it, and the claim would run out meanwhile. A longer failure has the lane
@@ -58,16 +53,13 @@ public final class ScheduleWorker implements AutoCloseable {
      */
     private static final int TRIES = 10;
 
-    /** How much of an exception's text is kept. */
-    private static final int LONGEST_REASON = 500;
-
     /*
      * Two kinds of tasks. A look reads the log on, renews claims, and gives free lanes in which something is due to turns;
      * there is one at a time, and `wanted` counts who asked for it meanwhile. A turn claims a lane, runs some commands and
      * gives the lane back; while it lasts, the lane is busy, so that no other turn of this process gets it.
      *
-     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running`, `looking`, `armed` and
-     * `pausing`; it is taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
+     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running` and `looking`; it is
+     * taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
      * began out of `turns` lets its lane go. A turn's `appending` is held while it appends, by itself or by
      * the look that renews its claim, and guards where its claim stands.
      */
@@ -75,11 +67,11 @@ public final class ScheduleWorker implements AutoCloseable {
     private final String name;
     private final CommandBus bus;
     private final Executor executor;
-    private final Delivery.Timer timer;
     private final Consumer<? super ScheduleFailure> listener;
 
     private final AtomicInteger wanted = new AtomicInteger();
     private final Trampoline looks = new Trampoline();
+    private final Alarm alarm;
     /** Up to here the log was read when free lanes were last looked for. */
     private volatile Position seen = Position.START;
 
@@ -88,8 +80,6 @@ public final class ScheduleWorker implements AutoCloseable {
     private final Set<Turn> turns = new HashSet<>();
     private int running;
     private @Nullable Thread looking;
-    private @Nullable Instant armed;
-    private boolean pausing;
     private volatile boolean closed;
     private volatile EventStore.@Nullable Subscription subscription;
 
@@ -104,8 +94,8 @@ public final class ScheduleWorker implements AutoCloseable {
         this.name = name;
         this.bus = bus;
         this.executor = executor;
-        this.timer = timer;
         this.listener = listener;
+        this.alarm = new Alarm(timer::schedule, this::signal, this::tell);
     }
 
     /** Follows first and looks at the log then, so that no append falls between the two. */
@@ -139,6 +129,7 @@ public final class ScheduleWorker implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
+        alarm.close();
         schedule.workers().remove(this);
         var following = subscription;
         if (following != null) {
@@ -192,7 +183,7 @@ public final class ScheduleWorker implements AutoCloseable {
         } catch (Throwable refused) { // also an error: no thread could be had, for instance
             wanted.set(0);
             tell(refused);
-            pause();
+            alarm.pause();
         }
     }
 
@@ -207,7 +198,7 @@ public final class ScheduleWorker implements AutoCloseable {
         } catch (Throwable thrown) {
             tell(thrown);
             wanted.set(0);
-            pause();
+            alarm.pause();
             return;
         }
         if (!wanted.compareAndSet(asked, 0)) {
@@ -232,7 +223,7 @@ public final class ScheduleWorker implements AutoCloseable {
             for (var turn = assign(); turn != null; turn = assign()) {
                 start(turn);
             }
-            if (!closed && !isPausing()) {
+            if (!closed && !alarm.isPausing()) {
                 schedule.save();
             }
         } finally {
@@ -298,7 +289,7 @@ public final class ScheduleWorker implements AutoCloseable {
         } catch (Throwable refused) {
             giveUp(turn);
             tell(refused);
-            pause();
+            alarm.pause();
         }
     }
 
@@ -351,10 +342,9 @@ public final class ScheduleWorker implements AutoCloseable {
 
     /** Has the timer wake at a change, or when a claim is to be renewed, unless it does so sooner. */
     private void arm(Instant now, Optional<Instant> change) {
-        Instant at;
+        var soonest = change.orElse(null);
         lock.lock();
         try {
-            var soonest = change.orElse(null);
             for (var turn : turns) {
                 var renewal = turn.renewal;
                 if (renewal != null && !renewal.isAfter(now) && turn.appending.isLocked()) {
@@ -362,78 +352,11 @@ public final class ScheduleWorker implements AutoCloseable {
                 }
                 soonest = renewal != null && (soonest == null || renewal.isBefore(soonest)) ? renewal : soonest;
             }
-            if (closed || soonest == null) {
-                return;
-            }
-            var latest = now.plus(LOOK_AFTER);
-            at = soonest.isBefore(now) ? now : soonest.isAfter(latest) ? latest : soonest;
-            var before = armed;
-            if (before != null && before.isAfter(now) && !at.isBefore(before)) {
-                return; // one that should have come, and has not, is late, or the clock was put forward
-            }
-            armed = at;
         } finally {
             lock.unlock();
         }
-        try {
-            timer.schedule(Duration.between(now, at), () -> {
-                disarm(at);
-                signal();
-            });
-        } catch (Throwable refused) {
-            disarm(at);
-            tell(refused);
-        }
-    }
-
-    private void disarm(Instant at) {
-        lock.lock();
-        try {
-            if (at.equals(armed)) {
-                armed = null;
-            }
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Looks again a little later, after a failure. */
-    private void pause() {
-        lock.lock();
-        try {
-            if (closed || pausing) {
-                return;
-            }
-            pausing = true;
-        } finally {
-            lock.unlock();
-        }
-        try {
-            timer.schedule(PAUSE, () -> {
-                resume();
-                signal();
-            });
-        } catch (Throwable refused) {
-            resume();
-            tell(refused);
-        }
-    }
-
-    private boolean isPausing() {
-        lock.lock();
-        try {
-            return pausing;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private void resume() {
-        lock.lock();
-        try {
-            pausing = false;
-        } finally {
-            lock.unlock();
+        if (soonest != null) {
+            alarm.set(now, soonest);
         }
     }
 
@@ -517,7 +440,7 @@ public final class ScheduleWorker implements AutoCloseable {
             if (well) {
                 signal();
             } else {
-                pause();
+                alarm.pause();
             }
         }
 
@@ -614,7 +537,7 @@ public final class ScheduleWorker implements AutoCloseable {
 
         /** Leaves a command, and those of its key, to others for a while: it cannot be run here. */
         private void putOff(Job job) {
-            var until = schedule.clock().instant().plus(LOOK_AFTER);
+            var until = schedule.clock().instant().plus(Alarm.LOOK_AFTER);
             schedule.lock.lock();
             try {
                 schedule.pending().putOff(job.id(), until);
@@ -689,7 +612,7 @@ public final class ScheduleWorker implements AutoCloseable {
                 bus.dispatch(command, stored.metadata().with(Metadata.ID, job.dispatchId()));
                 return new Run(Optional.of(Outcome.SUCCEEDED), "", Optional.empty());
             } catch (RejectedException rejected) {
-                return new Run(Optional.of(Outcome.REJECTED), keepable(rejected.reason()), Optional.empty());
+                return new Run(Optional.of(Outcome.REJECTED), Reasons.keepable(rejected.reason()), Optional.empty());
             } catch (NoHandlerException none) {
                 return none.messageType() == command.getClass() ? notHere(none) : failed(none);
             } catch (Throwable thrown) { // an error of the handler is a failure of its command too
@@ -706,17 +629,13 @@ public final class ScheduleWorker implements AutoCloseable {
                             ? "When its cause is mended, retry(id) has it run."
                             : "It is due again at its next time, and may end processes then; cancel(id) ends it.");
             return new Run(
-                    Optional.of(Outcome.FAILED), keepable(reason), Optional.of(new IllegalStateException(reason)));
+                    Optional.of(Outcome.FAILED),
+                    Reasons.keepable(reason),
+                    Optional.of(new IllegalStateException(reason)));
         }
 
         private Run failed(Throwable thrown) {
-            String text;
-            try {
-                text = thrown.toString();
-            } catch (RuntimeException mute) { // or its command would be run again for ever
-                text = thrown.getClass().getName();
-            }
-            return new Run(Optional.of(Outcome.FAILED), keepable(text), Optional.of(thrown));
+            return new Run(Optional.of(Outcome.FAILED), Reasons.of(thrown), Optional.of(thrown));
         }
 
         private Run notHere(Throwable thrown) {
@@ -955,15 +874,5 @@ public final class ScheduleWorker implements AutoCloseable {
                 appending.unlock();
             }
         }
-    }
-
-    /** A text that every store can keep: short, and valid Unicode without NUL. */
-    private static String keepable(String text) {
-        var kept = new StringBuilder();
-        text.codePoints()
-                .limit(LONGEST_REASON)
-                .map(c -> c == 0 || (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) ? '?' : c)
-                .forEach(kept::appendCodePoint);
-        return Objects.requireNonNull(kept.toString());
     }
 }

@@ -70,7 +70,7 @@ class PlantedQueueTest {
         plant(Map.of(
                 "if (next == null && NEXT.compareAndSet(this, null, NONE)) {",
                 "if (next == null) { NEXT.setVolatile(this, NONE);"));
-        Lincheck.assertFound(options(1_000, Plain.class), OfQueue.class);
+        Lincheck.assertFound(options(20_000, Plain.class), OfQueue.class);
     }
 
     @Test
@@ -83,29 +83,32 @@ class PlantedQueueTest {
                 }
 
                 boolean isEmpty() {"""));
-        Lincheck.assertFound(options(1_000, Plain.class), OfOneWorker.class);
+        Lincheck.assertFound(options(20_000, Plain.class), OfOneWorker.class);
     }
 
     @Test
     void a_worker_that_looks_before_it_says_that_it_rests_is_found() throws Exception {
         plant(Map.of("resting = idle.size() + 1; // before it looks", ""));
-        Lincheck.assertFound(options(1_000, Plain.class), OfOneWorker.class);
+        Lincheck.assertFound(options(20_000, Plain.class), OfOneWorker.class);
     }
 
     @Test
     void a_place_that_is_looked_for_and_taken_in_two_steps_is_found() throws Exception {
         plant(Map.of(
                 "state.compareAndSet(OWN_LINE, now, now + 1)", "state.getAndIncrement(OWN_LINE) > Long.MIN_VALUE"));
-        Lincheck.assertFound(options(1_000, Bounded.class), OfRefusing.class);
+        Lincheck.assertFound(options(20_000, Bounded.class), OfRefusing.class);
     }
 
     @Test
     void one_who_waits_for_room_and_says_so_too_late_is_found() throws Exception {
         plant(Map.of("roomWanted = true; // before it looks", "", "room.await();", "roomWanted = true; room.await();"));
-        Lincheck.assertFound(options(1_000, Plain.class), OfWaiting.class);
+        Lincheck.assertFound(options(20_000, Plain.class), OfWaiting.class);
     }
 
-    /** Two threads with one command each: little enough for every place where one may lose its processor to have its turn. */
+    /**
+     * Two threads with one command each: little enough for every place where one may lose its processor to have its turn. A search ends
+     * where the bug is found, so its bound costs nothing.
+     */
     private static ModelCheckingOptions options(int invocations, Class<?> model) {
         return Lincheck.modelChecking(model)
                 .actorsPerThread(1)

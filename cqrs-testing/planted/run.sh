@@ -42,7 +42,7 @@ test_of() { header 'Caught by' "$1" | cut -d ' ' -f 2; }
 maven() {
     rm -rf cqrs-*/target/surefire-reports
     $mvn -q -B -ntp -pl "$1" -am test "-Dtest=$2" -Dsurefire.failIfNoSpecifiedTests=false \
-        -Dmaven.test.failure.ignore=true -Dsurefire.timeout=240 </dev/null >"$work/log" 2>&1
+        -Dmaven.test.failure.ignore=true -Dsurefire.timeout=600 </dev/null >"$work/log" 2>&1
 }
 
 # Prints "name<TAB>outcome<TAB>message" for each test of MODULE and CLASS[#METHOD] that was run: passed, failed or threw.

@@ -10,6 +10,7 @@ import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.query.Query;
 import dev.cqrs.query.QueryHandler;
+import dev.cqrs.task.Waits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -22,7 +23,6 @@ import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -612,17 +612,9 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
 
         private static void awaitSignal(Condition changed, BooleanSupplier done, Duration timeout)
                 throws InterruptedException {
-            long left = nanos(timeout);
+            long left = Waits.nanos(timeout);
             while (!done.getAsBoolean() && left > 0) {
                 left = changed.awaitNanos(left);
-            }
-        }
-
-        private static long nanos(Duration timeout) {
-            try {
-                return timeout.toNanos();
-            } catch (ArithmeticException longerThanEver) {
-                return TimeUnit.DAYS.toNanos(100_000);
             }
         }
     }

@@ -14,13 +14,13 @@ import dev.cqrs.message.Metadata;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.task.Delays;
 import dev.cqrs.task.Trampoline;
+import dev.cqrs.task.Waits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -158,7 +158,7 @@ public final class EventImport implements AutoCloseable {
      */
     public void awaitImported(Position wanted, Duration timeout) throws InterruptedException {
         Objects.requireNonNull(wanted, "wanted");
-        long left = nanos(timeout);
+        long left = Waits.nanos(timeout);
         if (working.isHeldByCurrentThread()) {
             throw new IllegalStateException("awaitImported was called from within the import from \"" + name
                     + "\" itself, which would wait for itself. Call it outside.");
@@ -560,14 +560,6 @@ public final class EventImport implements AutoCloseable {
     private IllegalStateException closedAlready() {
         return new IllegalStateException(
                 "The import from \"" + name + "\" is closed at position " + position + "; start another.");
-    }
-
-    private static long nanos(Duration timeout) {
-        try {
-            return timeout.toNanos();
-        } catch (ArithmeticException longerThanEver) {
-            return timeout.isNegative() ? 0 : TimeUnit.DAYS.toNanos(100_000);
-        }
     }
 
     /**

@@ -5,6 +5,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.Timeline;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.task.Waits;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -196,7 +197,7 @@ public final class ProjectionView<V> {
     private void await(Position wanted, Duration timeout) throws InterruptedException {
         waiting.lockInterruptibly();
         try {
-            long left = Waiting.nanos(timeout);
+            long left = Waits.nanos(timeout);
             while (wanted.isAfter(position())) {
                 checkUsable();
                 if (left <= 0) {

@@ -3,6 +3,7 @@ package dev.cqrs.runtime;
 import dev.cqrs.event.Position;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.task.Trampoline;
+import dev.cqrs.task.Waits;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -247,7 +248,7 @@ public final class Rebuild {
      * @throws InterruptedException if the thread was interrupted while it waited
      */
     public boolean await(Duration timeout) throws InterruptedException {
-        long left = Waiting.nanos(timeout);
+        long left = Waits.nanos(timeout);
         lock.lockInterruptibly();
         try {
             while (progress.state() == State.RUNNING) {

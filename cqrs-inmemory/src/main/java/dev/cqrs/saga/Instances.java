@@ -5,17 +5,12 @@ import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
-import dev.cqrs.eventstore.EventQuery;
-import dev.cqrs.eventstore.ReadOptions;
-import dev.cqrs.message.Metadata;
-import dev.cqrs.projection.CheckpointStore;
-import dev.cqrs.projection.CheckpointStore.Checkpoint;
-import dev.cqrs.saga.Archive.Mark;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.Index.Live;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
+import dev.cqrs.task.Marks;
 import dev.cqrs.task.Reasons;
 import java.time.Clock;
 import java.time.Duration;
@@ -42,15 +37,9 @@ final class Instances {
     /** How often an append may be refused or unknown. */
     static final int ATTEMPTS = 100;
 
-    private static final int CHUNK = 1_000;
-    private static final int SAVE_AFTER = 10_000;
-    private static final int SAVED_VERSION = 2;
-
-    private static final EventQuery MARKS = EventQuery.types(SagaEvent.class);
-
     /*
-     * `reading` is held by whoever reads the log on, so that each mark is applied once and in order; `lock` guards the index,
-     * and is held for no call of a store. A Live's lock is held for a turn, and no lock but `lock` is taken with it.
+     * `lock` guards the index, and is held for no call of a store. A Live's lock is held for a turn, and no lock but `lock`
+     * is taken with it.
      */
     private final Archive archive;
     private final Scripts scripts;
@@ -58,18 +47,12 @@ final class Instances {
     private final String name;
     private final Duration lease;
     private final Duration renewal;
-    private final Optional<CheckpointStore> checkpoints;
-    private final String checkpoint;
 
     final ReentrantLock lock = new ReentrantLock();
     final Index index;
-    private final ReentrantLock reading = new ReentrantLock();
-    private boolean loaded;
-    private volatile Position folded = Position.START;
+    private final Marks<SagaEvent, SagaEngine.Saved> marks;
     private volatile long followed = -1;
     private volatile Map<String, Integer> versions = Map.of();
-    private long applied;
-    private long saved;
     private volatile boolean holding;
     private final LongAdder ignored = new LongAdder();
     private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
@@ -105,17 +88,15 @@ final class Instances {
             Clock clock,
             String name,
             Duration lease,
-            Optional<CheckpointStore> checkpoints,
-            String checkpoint) {
+            Optional<Marks.Saving<SagaEngine.Saved>> saving) {
         this.archive = archive;
         this.scripts = scripts;
         this.clock = clock;
         this.name = name;
         this.lease = lease;
         this.renewal = lease.dividedBy(2);
-        this.checkpoints = checkpoints;
-        this.checkpoint = checkpoint;
         this.index = new Index((saga, version) -> scripts.choose(saga, version) != null);
+        this.marks = new Marks<>(archive.log(), SagaEvent.class, lock, new Known(), saving);
     }
 
     Archive archive() {
@@ -140,7 +121,7 @@ final class Instances {
     }
 
     Position folded() {
-        return folded;
+        return marks.folded();
     }
 
     void ignore() {
@@ -467,7 +448,7 @@ final class Instances {
         if (own != null) {
             own.last = last;
         }
-        return own == null && last.isAfter(folded);
+        return own == null && last.isAfter(marks.folded());
     }
 
     /** Says whether another engine has it. */
@@ -487,64 +468,33 @@ final class Instances {
 
     /** Brings what is known up to the head of the log. */
     void refresh() {
-        reading.lock();
-        try {
-            if (!loaded) {
-                load();
-                loaded = true;
-            }
-            boolean more = true;
-            while (more) {
-                var chunk = new ArrayList<Mark>();
-                Position end;
-                try (var marks = archive.log()
-                        .read(MARKS, ReadOptions.forwards().after(folded).limit(CHUNK))) {
-                    while (marks.advance()) {
-                        chunk.add(new Mark(
-                                (SagaEvent) marks.event(), marks.position(), marks.recordedAt(), Metadata.none()));
-                    }
-                    more = chunk.size() >= CHUNK;
-                    end = more ? chunk.get(chunk.size() - 1).position() : marks.head();
-                }
-                lock.lock();
-                try {
-                    for (var mark : chunk) {
-                        if (scripts.has(mark.event().saga())) {
-                            index.apply(mark.event(), mark.position(), mark.recordedAt(), true, false);
-                        }
-                    }
-                    applied += chunk.size();
-                    if (end.isAfter(folded)) {
-                        folded = end;
-                    }
-                } finally {
-                    lock.unlock();
-                }
-            }
-        } finally {
-            reading.unlock();
-        }
+        marks.refresh();
     }
 
-    private void load() {
-        var found = checkpoints.flatMap(store -> store.load(checkpoint)).orElse(null);
-        if (found == null
-                || found.version() != SAVED_VERSION
-                || !(found.state() instanceof SagaEngine.Saved state)
-                || found.position().isAfter(archive.log().head())) {
-            return; // from the start, then
+    /** What is read of the log goes into the index, with `lock` held. */
+    private final class Known implements Marks.Known<SagaEvent, SagaEngine.Saved> {
+
+        @Override
+        public void apply(SagaEvent mark, Position position, Instant recordedAt) {
+            if (scripts.has(mark.saga())) {
+                index.apply(mark, position, recordedAt, true, false);
+            }
         }
-        versions = state.versions();
-        followed = state.followed();
-        if (!versions.keySet().containsAll(scripts.versions().keySet())) {
-            return; // what it has of others was left out
-        }
-        lock.lock();
-        try {
+
+        @Override
+        public boolean load(SagaEngine.Saved state) {
+            versions = state.versions();
+            followed = state.followed();
+            if (!versions.keySet().containsAll(scripts.versions().keySet())) {
+                return false; // what it has of others was left out
+            }
             index.load(state);
-            folded = found.position();
-        } finally {
-            lock.unlock();
+            return true;
+        }
+
+        @Override
+        public int size() {
+            return index.size();
         }
     }
 
@@ -564,29 +514,8 @@ final class Instances {
      * @param last whether it is the last time, and worth it for any mark
      */
     void save(long followed, boolean last) {
-        if (checkpoints.isEmpty() || followed < this.followed) {
-            return; // or what was known before would be read again as if it were not
-        }
-        SagaEngine.Saved state;
-        Position position;
-        long upTo;
-        lock.lock();
-        try {
-            if (applied - saved < (last ? 1 : Math.max(SAVE_AFTER, 2L * index.size()))) {
-                return;
-            }
-            state = index.save(followed, scripts.versions());
-            position = folded;
-            upTo = applied;
-        } finally {
-            lock.unlock();
-        }
-        checkpoints.get().save(checkpoint, new Checkpoint(SAVED_VERSION, position, state));
-        lock.lock();
-        try {
-            saved = Math.max(saved, upTo);
-        } finally {
-            lock.unlock();
+        if (followed >= this.followed) { // or what was known before would be read again as if it were not
+            marks.save(last, () -> index.save(followed, scripts.versions()));
         }
     }
 
@@ -600,7 +529,7 @@ final class Instances {
             for (var state : State.values()) {
                 counts.put(state, state.isEnd() ? index.ended(state) : index.count(state));
             }
-            return new SagaEngine.Status(folded, Map.copyOf(counts), ignored());
+            return new SagaEngine.Status(marks.folded(), Map.copyOf(counts), ignored());
         } finally {
             lock.unlock();
         }

@@ -17,6 +17,8 @@ import dev.cqrs.saga.SagaEvent.Started;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
+import dev.cqrs.task.Marks;
+import dev.cqrs.task.Waits;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -26,7 +28,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -90,6 +91,8 @@ public final class SagaEngine implements AutoCloseable {
     private final Optional<EventStore> domain;
     private final Position after;
     private final int atOnce;
+    private static final int SAVED_VERSION = 2;
+
     private final ReentrantLock starting = new ReentrantLock();
     private volatile @Nullable Worker worker;
 
@@ -269,8 +272,7 @@ public final class SagaEngine implements AutoCloseable {
     private SagaEngine(Builder builder, Scripts scripts) {
         this.scripts = scripts;
         this.archive = new Archive(builder.operations, scripts);
-        this.instances = new Instances(
-                archive, scripts, builder.clock, builder.name, builder.lease, builder.checkpoints, builder.checkpoint);
+        this.instances = new Instances(archive, scripts, builder.clock, builder.name, builder.lease, builder.saving);
         this.domain = builder.domain;
         this.after = builder.after;
         this.atOnce = builder.atOnce;
@@ -603,60 +605,22 @@ public final class SagaEngine implements AutoCloseable {
      * @throws InterruptedException if the thread was interrupted while it waited
      */
     public SagaInstance awaitEnded(String saga, String key, Duration timeout) throws InterruptedException {
-        long left = nanos(timeout);
-        var gate = new ReentrantLock();
-        var appended = gate.newCondition();
-        var appends = new long[1];
-        try (var following = archive.log().onAppend(last -> {
-            gate.lock();
-            try {
-                appends[0]++;
-                appended.signalAll();
-            } finally {
-                gate.unlock();
-            }
-        })) {
-            Objects.requireNonNull(following); // only closed
-            while (true) {
-                long seen;
-                gate.lock();
-                try {
-                    seen = appends[0];
-                } finally {
-                    gate.unlock();
-                }
-                var newest = archive.newest(saga, key);
-                boolean over = newest != null && newest.standing().state().isEnd();
-                if (over || left <= 0) {
-                    var found = find(saga, key)
-                            .orElseThrow(
-                                    () -> new IllegalStateException(
-                                            "The saga \"" + saga + "\" of \"" + key
-                                                    + "\" has not begun after " + timeout
-                                                    + "; expected an end. Was the event appended that starts it, and is an engine there?"));
-                    if (over) {
-                        return found;
-                    }
-                    throw new SagaTimeoutException(found, timeout);
-                }
-                gate.lockInterruptibly();
-                try {
-                    while (appends[0] == seen && left > 0) { // then it is looked at once more
-                        left = appended.awaitNanos(left);
-                    }
-                } finally {
-                    gate.unlock();
-                }
-            }
+        boolean over = Waits.forAppends(
+                archive.log(),
+                timeout,
+                () -> {
+                    var newest = archive.newest(saga, key);
+                    return newest != null && newest.standing().state().isEnd();
+                },
+                ended -> ended);
+        var found = find(saga, key)
+                .orElseThrow(() -> new IllegalStateException("The saga \"" + saga + "\" of \"" + key
+                        + "\" has not begun after " + timeout
+                        + "; expected an end. Was the event appended that starts it, and is an engine there?"));
+        if (!over) {
+            throw new SagaTimeoutException(found, timeout);
         }
-    }
-
-    private static long nanos(Duration timeout) {
-        try {
-            return timeout.toNanos();
-        } catch (ArithmeticException longerThanEver) {
-            return timeout.isNegative() ? 0 : TimeUnit.DAYS.toNanos(100_000);
-        }
+        return found;
     }
 
     /**
@@ -674,8 +638,7 @@ public final class SagaEngine implements AutoCloseable {
         private String name = "";
         private int atOnce = DEFAULT_AT_ONCE;
         private Duration lease = DEFAULT_LEASE;
-        private Optional<CheckpointStore> checkpoints = Optional.empty();
-        private String checkpoint = "";
+        private Optional<Marks.Saving<Saved>> saving = Optional.empty();
 
         private Builder(EventStore operations, Clock clock) {
             this.operations = operations;
@@ -792,8 +755,11 @@ public final class SagaEngine implements AutoCloseable {
          * @return this builder
          */
         public Builder checkpoints(CheckpointStore store, String name) {
-            this.checkpoints = Optional.of(store);
-            this.checkpoint = Objects.requireNonNull(name, "name");
+            this.saving = Optional.of(new Marks.Saving<>(
+                    Objects.requireNonNull(store, "store"),
+                    Objects.requireNonNull(name, "name"),
+                    SAVED_VERSION,
+                    Saved.class));
             return this;
         }
 

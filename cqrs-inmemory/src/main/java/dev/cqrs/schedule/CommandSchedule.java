@@ -15,7 +15,6 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
-import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.schedule.ScheduleEvent.Attempted;
 import dev.cqrs.schedule.ScheduleEvent.Cancelled;
@@ -30,12 +29,13 @@ import dev.cqrs.schedule.ScheduleEvent.Reopened;
 import dev.cqrs.schedule.ScheduleEvent.Timing;
 import dev.cqrs.schedule.ScheduledCommand.State;
 import dev.cqrs.task.Delays;
+import dev.cqrs.task.Marks;
+import dev.cqrs.task.Waits;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,7 +43,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -122,8 +121,6 @@ public final class CommandSchedule {
     /** How often an append may be refused or unknown. */
     static final int ATTEMPTS = 100;
 
-    private static final int CHUNK = 1_000;
-    private static final int SAVE_AFTER = 10_000;
     private static final int SAVED_VERSION = 2;
 
     /** So long before and after the epoch, at most, are instants: some three thousand years. */
@@ -134,10 +131,6 @@ public final class CommandSchedule {
 
     private static final EventQuery MARKS = EventQuery.types(ScheduleEvent.class);
 
-    /*
-     * `reading` is held by whoever reads the log on, so that each event is applied once and in order; `lock` guards what
-     * has been read, and is held for no call of a store. `folded` is written with both.
-     */
     private final EventStore log;
     private final Clock clock;
     private final Optional<Supplier<String>> ids;
@@ -147,16 +140,12 @@ public final class CommandSchedule {
     private final Duration claim;
     private final List<Duration> delays;
     private final int expiries;
-    private final Optional<CheckpointStore> checkpoints;
-    private final String checkpoint;
 
-    private final ReentrantLock reading = new ReentrantLock();
-    private boolean loaded;
+    /** Guards what has been read, and is held for no call of a store. */
     final ReentrantLock lock = new ReentrantLock();
+
     private final Pending pending;
-    private volatile Position folded = Position.START;
-    private long applied;
-    private long saved;
+    private final Marks<ScheduleEvent, Saved> marks;
     private final List<ScheduleWorker> workers = new CopyOnWriteArrayList<>();
 
     /** What became of a {@link #cancel}. */
@@ -257,9 +246,8 @@ public final class CommandSchedule {
         this.claim = builder.claim;
         this.delays = builder.delays;
         this.expiries = builder.expiries;
-        this.checkpoints = builder.checkpoints;
-        this.checkpoint = builder.checkpoint;
         this.pending = new Pending(lanes);
+        this.marks = new Marks<>(log, ScheduleEvent.class, lock, pending, builder.saving);
     }
 
     /**
@@ -744,54 +732,16 @@ public final class CommandSchedule {
      * @throws InterruptedException if the thread was interrupted while it waited
      */
     public ScheduledCommand awaitEnded(String id, Duration timeout) throws InterruptedException {
-        long left = nanos(timeout);
-        var gate = new ReentrantLock();
-        var appended = gate.newCondition();
-        var appends = new long[1];
-        try (var following = log.onAppend(last -> {
-            gate.lock();
-            try {
-                appends[0]++;
-                appended.signalAll();
-            } finally {
-                gate.unlock();
-            }
-        })) {
-            Objects.requireNonNull(following); // only closed
-            while (true) {
-                long seen;
-                gate.lock();
-                try {
-                    seen = appends[0];
-                } finally {
-                    gate.unlock();
-                }
-                var found = find(id).orElseThrow(() -> new IllegalArgumentException(
-                        "No command is stored under the id \"" + id + "\"; expected one that was stored before."));
-                if (found.state().isEnd()) {
-                    return found;
-                }
-                if (left <= 0) {
-                    throw new ScheduleTimeoutException(found, timeout);
-                }
-                gate.lockInterruptibly();
-                try {
-                    while (appends[0] == seen && left > 0) { // then it is looked at once more
-                        left = appended.awaitNanos(left);
-                    }
-                } finally {
-                    gate.unlock();
-                }
-            }
+        var found = Waits.forAppends(
+                log,
+                timeout,
+                () -> find(id).orElseThrow(() -> new IllegalArgumentException(
+                        "No command is stored under the id \"" + id + "\"; expected one that was stored before.")),
+                seen -> seen.state().isEnd());
+        if (!found.state().isEnd()) {
+            throw new ScheduleTimeoutException(found, timeout);
         }
-    }
-
-    private static long nanos(Duration timeout) {
-        try {
-            return timeout.toNanos();
-        } catch (ArithmeticException longerThanEver) {
-            return timeout.isNegative() ? 0 : TimeUnit.DAYS.toNanos(100_000);
-        }
+        return found;
     }
 
     /**
@@ -805,7 +755,7 @@ public final class CommandSchedule {
         try {
             var now = clock.instant();
             pending.wake(now);
-            return pending.status(folded, now);
+            return pending.status(marks.folded(), now);
         } finally {
             lock.unlock();
         }
@@ -882,7 +832,7 @@ public final class CommandSchedule {
     }
 
     Position folded() {
-        return folded;
+        return marks.folded();
     }
 
     /** A command that was read. */
@@ -909,83 +859,12 @@ public final class CommandSchedule {
 
     /** Brings what is known up to the head of the log. */
     void refresh() {
-        reading.lock();
-        try {
-            if (!loaded) {
-                load();
-                loaded = true;
-            }
-            boolean more = true;
-            while (more) {
-                var chunk = new ArrayList<Mark>();
-                Position end;
-                try (var marks =
-                        log.read(MARKS, ReadOptions.forwards().after(folded).limit(CHUNK))) {
-                    while (marks.advance()) {
-                        chunk.add(new Mark((ScheduleEvent) marks.event(), marks.position(), marks.recordedAt()));
-                    }
-                    more = chunk.size() >= CHUNK;
-                    end = more ? chunk.get(chunk.size() - 1).position() : marks.head();
-                }
-                lock.lock();
-                try {
-                    chunk.forEach(mark -> pending.apply(mark.event(), mark.position(), mark.recordedAt()));
-                    applied += chunk.size();
-                    if (end.isAfter(folded)) {
-                        folded = end;
-                    }
-                } finally {
-                    lock.unlock();
-                }
-            }
-        } finally {
-            reading.unlock();
-        }
+        marks.refresh();
     }
 
-    private void load() {
-        var saved = checkpoints.flatMap(store -> store.load(checkpoint)).orElse(null);
-        if (saved == null
-                || saved.version() != SAVED_VERSION
-                || !(saved.state() instanceof Saved state)
-                || saved.position().isAfter(log.head())) {
-            return; // from the start, then
-        }
-        lock.lock();
-        try {
-            pending.load(state);
-            folded = saved.position();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Saves what is known if that is worth it: the cost of a save is shared by the events since the last. */
+    /** Saves what is known if that is worth it. */
     void save() {
-        if (checkpoints.isEmpty()) {
-            return;
-        }
-        Saved state;
-        Position position;
-        long upTo;
-        lock.lock();
-        try {
-            if (applied - saved < Math.max(SAVE_AFTER, 2L * pending.size())) {
-                return;
-            }
-            state = pending.save();
-            position = folded;
-            upTo = applied;
-        } finally {
-            lock.unlock();
-        }
-        checkpoints.get().save(checkpoint, new Checkpoint(SAVED_VERSION, position, state));
-        lock.lock();
-        try {
-            saved = Math.max(saved, upTo);
-        } finally {
-            lock.unlock();
-        }
+        marks.save(false, pending::save);
     }
 
     /**
@@ -1004,8 +883,7 @@ public final class CommandSchedule {
         private Duration claim = DEFAULT_CLAIM;
         private List<Duration> delays = List.of();
         private int expiries = DEFAULT_EXPIRIES;
-        private Optional<CheckpointStore> checkpoints = Optional.empty();
-        private String checkpoint = "";
+        private Optional<Marks.Saving<Saved>> saving = Optional.empty();
 
         private Builder(EventStore log, Clock clock) {
             this.log = log;
@@ -1140,8 +1018,11 @@ public final class CommandSchedule {
          * @return this builder
          */
         public Builder checkpoints(CheckpointStore store, String name) {
-            this.checkpoints = Optional.of(store);
-            this.checkpoint = Objects.requireNonNull(name, "name");
+            this.saving = Optional.of(new Marks.Saving<>(
+                    Objects.requireNonNull(store, "store"),
+                    Objects.requireNonNull(name, "name"),
+                    SAVED_VERSION,
+                    Saved.class));
             return this;
         }
 

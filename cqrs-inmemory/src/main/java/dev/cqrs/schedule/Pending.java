@@ -12,6 +12,7 @@ import dev.cqrs.schedule.ScheduleEvent.Released;
 import dev.cqrs.schedule.ScheduleEvent.Reopened;
 import dev.cqrs.schedule.ScheduleEvent.Result;
 import dev.cqrs.schedule.ScheduleEvent.Timing;
+import dev.cqrs.task.Marks;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -32,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Threads:</b> guarded by the lock of its schedule.
  */
-final class Pending {
+final class Pending implements Marks.Known<ScheduleEvent, Saved> {
 
     /*
      * An entry is in one of three places: in `timers` while it waits for an instant, in `due` of its lane, or, if it is due
@@ -145,7 +146,8 @@ final class Pending {
 
     // ---- folding
 
-    void apply(ScheduleEvent event, Position position, Instant recordedAt) {
+    @Override
+    public void apply(ScheduleEvent event, Position position, Instant recordedAt) {
         if (event instanceof Enqueued e) {
             var entry = new Entry(
                     e.id(),
@@ -367,7 +369,8 @@ final class Pending {
         return Optional.ofNullable(soonest);
     }
 
-    int size() {
+    @Override
+    public int size() {
         return open.size();
     }
 
@@ -439,7 +442,8 @@ final class Pending {
     }
 
     /** Begins with what was saved. */
-    void load(Saved saved) {
+    @Override
+    public boolean load(Saved saved) {
         for (var s : saved.open()) {
             var entry = new Entry(s.id(), s.position(), s.lane(), s.slot(), shared(s.period()), s.at());
             entry.occurrences = s.occurrences();
@@ -466,5 +470,6 @@ final class Pending {
         rejected = saved.rejected();
         failed = saved.failed();
         cancelled = saved.cancelled();
+        return true;
     }
 }

@@ -1,7 +1,8 @@
 /**
- * What the engines have in common in giving tasks to an executor and a timer, and in telling what was thrown.
+ * What the engines have in common: giving tasks to an executor and a timer, waiting, reading on what they have written, and
+ * telling what was thrown.
  *
- * <p>Looks at nothing but the JDK. Not exported: the other rooms of this module alone may enter.
+ * <p>Looks at the core's stores only. Not exported: the other rooms of this module alone may enter.
  */
 @NullMarked
 package dev.cqrs.task;

@@ -63,8 +63,8 @@ class ArchitectureTest {
 
     /** The rooms of cqrs-inmemory that look at some rooms of the core only. */
     private static final Map<String, List<String>> ENGINES_MAY_IMPORT = Map.of(
-            "task", List.of(),
-            "gather", List.of("message", "query"),
+            "task", List.of("event", "eventstore", "projection"),
+            "gather", List.of("message", "query", "task"),
             "imports", List.of("message", "event", "eventstore", "runtime", "task"),
             "interceptor", List.of("message", "event", "eventstore", "decider", "task"),
             "journal", List.of("message", "command", "event", "eventstore", "decider"),

@@ -1,0 +1,80 @@
+package dev.cqrs.task;
+
+import dev.cqrs.eventstore.EventStore;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+
+/** Waiting for something, for a time. */
+public final class Waits {
+
+    private Waits() {}
+
+    /**
+     * Gives how long a wait is.
+     *
+     * @param timeout of any length
+     * @return nanoseconds; as good as for ever where they are too many
+     */
+    public static long nanos(Duration timeout) {
+        try {
+            return timeout.toNanos();
+        } catch (ArithmeticException longerThanEver) {
+            return timeout.isNegative() ? 0 : TimeUnit.DAYS.toNanos(100_000);
+        }
+    }
+
+    /**
+     * Looks until it is enough: now, whenever a log tells of an append, and once more when the time is over.
+     *
+     * @param <T> what is looked at
+     * @param log whose appends wake who waits
+     * @param timeout how long to wait at most; zero to look once
+     * @param look called on this thread with no lock held; what it throws reaches the caller
+     * @param enough whether not to wait any longer
+     * @return what was seen last, which is not enough if the time is over
+     * @throws InterruptedException if the thread was interrupted while it waited
+     */
+    public static <T> T forAppends(EventStore log, Duration timeout, Supplier<T> look, Predicate<T> enough)
+            throws InterruptedException {
+        long left = nanos(timeout);
+        var gate = new ReentrantLock();
+        var appended = gate.newCondition();
+        var appends = new long[1];
+        try (var following = log.onAppend(last -> {
+            gate.lock();
+            try {
+                appends[0]++;
+                appended.signalAll();
+            } finally {
+                gate.unlock();
+            }
+        })) {
+            Objects.requireNonNull(following); // only closed
+            while (true) {
+                long before;
+                gate.lock();
+                try {
+                    before = appends[0];
+                } finally {
+                    gate.unlock();
+                }
+                var seen = look.get();
+                if (left <= 0 || enough.test(seen)) {
+                    return seen;
+                }
+                gate.lockInterruptibly();
+                try {
+                    while (appends[0] == before && left > 0) { // then it is looked at once more
+                        left = appended.awaitNanos(left);
+                    }
+                } finally {
+                    gate.unlock();
+                }
+            }
+        }
+    }
+}

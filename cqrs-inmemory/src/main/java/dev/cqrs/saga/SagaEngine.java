@@ -30,6 +30,7 @@ import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -102,10 +103,18 @@ public final class SagaEngine implements AutoCloseable {
         CANCELLED,
         /** It has ended, or has passed its pivot. */
         TOO_LATE,
-        /** It is not known of a step whether it took effect: have it tried again, or left out, first. */
+        /** It is not known of a step whether it took effect: {@link #settle} that first, or have it tried again. */
         UNSURE,
         /** There is no such instance. */
         UNKNOWN
+    }
+
+    /** What an operator has found out of a command of which it was not known. */
+    public enum Finding {
+        /** It took effect: the step is done, and is undone on the way back. */
+        TOOK_EFFECT,
+        /** It had no effect: the step is tried again as another attempt, and has nothing to be undone on the way back. */
+        NO_EFFECT
     }
 
     /**
@@ -472,7 +481,8 @@ public final class SagaEngine implements AutoCloseable {
 
     /**
      * Has a parked instance go on from where it stands: what was given up on is tried again, with all its delays
-     * and its time anew.
+     * and its time anew; under the same id where it took effect or may have. What is known to have had no effect is not tried
+     * again where the saga has failed.
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance
@@ -516,23 +526,61 @@ public final class SagaEngine implements AutoCloseable {
     }
 
     /**
-     * Leaves out the step, or the compensation, that a parked instance is stuck at, and has it go on. It is never said to be
-     * completed or compensated then, but {@link State#INCOMPLETE}. A pivot that is left out counts as passed.
+     * Leaves out a step that a parked instance is stuck at, or on the way back the compensation of that step, and has it go on.
+     * It is never said to be completed or compensated then, but {@link State#INCOMPLETE}. A pivot that is left out counts as
+     * passed. A step that took effect is undone on the way back all the same; one of which that is not known is not, so {@link
+     * #settle} that first where it can be found out.
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance
-     * @return whether there was such a step
+     * @param step the name of the step, as {@link SagaInstance#step} gives it; of a process manager the number of the command
+     * @return whether it was stuck there, and goes on; if not, nothing was done, so that a second call leaves out nothing more
      */
-    public boolean skip(String saga, String key) {
+    public boolean skip(String saga, String key, String step) {
+        Objects.requireNonNull(step, "step");
         return change(saga, key, (story, trouble) -> {
-            var stuck = story.parked && story.ended == null
-                    ? story.current().stream()
-                            .filter(act -> act.is(Progress.STUCK))
-                            .findFirst()
-                            .orElse(null)
-                    : null;
-            return stuck == null ? null : skipped(story, stuck, trouble);
+            var stuck = stuck(story, act -> act.step.equals(step));
+            return stuck == null || !story.parked ? null : skipped(story, stuck, trouble);
         });
+    }
+
+    private static @Nullable Act stuck(Story<?> story, Predicate<Act> wanted) {
+        return story.ended != null
+                ? null
+                : story.current().stream()
+                        .filter(act -> act.is(Progress.STUCK) && wanted.test(act))
+                        .findFirst()
+                        .orElse(null);
+    }
+
+    /**
+     * Tells what an operator has found out of a command that an instance is stuck at: whether it took effect. The instance stays
+     * parked, until {@link #resume} or {@link #cancel} has it go on with what is known then; of a compensation that was carried
+     * out by hand this says so too. Nothing is kept of the result: where the state is to know it, have the command tried again
+     * under its id by {@link #resume}, so that its handler gives it.
+     *
+     * @param saga the name of the saga or process manager
+     * @param key the key of the instance
+     * @param command the id of the command, as the reason of the instance gives it; see {@link #commandId}
+     * @param finding what was found out
+     * @return whether the instance was stuck at that command, and this was not known; if not, nothing was done
+     */
+    public boolean settle(String saga, String key, String command, Finding finding) {
+        Objects.requireNonNull(command, "command");
+        Objects.requireNonNull(finding, "finding");
+        boolean took = finding == Finding.TOOK_EFFECT;
+        return change(saga, key, (story, trouble) -> {
+            var stuck = stuck(
+                    story,
+                    act -> act.position > 0
+                            && command.equals(commandId(saga, key, act.step, act.undo, act.attempt))
+                            && (took || act.unsure));
+            return stuck == null ? null : settled(story, stuck, took ? Cause.TOOK_EFFECT : Cause.NO_EFFECT, trouble);
+        });
+    }
+
+    private <S> Turn<S> settled(Story<S> story, Act stuck, Cause cause, @Nullable String trouble) {
+        return gone(operated(story, new Input(cause, stuck.step, stuck.undo, stuck.attempt, "", 0, "")), trouble);
     }
 
     private <S> Turn<S> skipped(Story<S> story, Act stuck, @Nullable String trouble) {

@@ -48,6 +48,7 @@ projection, floor, ours, append alone and inline               4        30      
 hand-over, floor and ours                                      2        15      0.5
 memory footprint (9 JVMs)                                      3        10      0.5
 deciding, floor, ours, with snapshots, Axon 4                  7        50      5.8
+deciding with a journal, with a history, floor, alone          4        30      2.0
 contention, one thread and eight                               3        25      1.3
 queue at full load, 1, 16 and 1,000 keys, all                 12     25-40      5.5
 queue, round trip, all                                         4     25-40      1.9
@@ -56,7 +57,7 @@ sagas that wait (6 JVMs)                                       6        15      
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 PostgreSQL: append, read, catch-up (own server a fork)         9    60-120      9.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            68.8
+all                                                                            70.8
 TABLE
 }
 
@@ -84,7 +85,7 @@ build() {
 report() {
     local files=()
     for name in command command-types query query-types publish publish-others cold append append-filled append-large append-ten read \
-        read-long replay projection hand-over footprint decider decider-snapshot decider-axon4 contention queue queue-round-trip saga saga-footprint large-log jdbc; do
+        read-long replay projection hand-over footprint decider decider-snapshot decider-axon4 journal contention queue queue-round-trip saga saga-footprint large-log jdbc; do
         [ ! -f "$results/$name.json" ] || files+=("$results/$name.json")
     done
     local axon5=()
@@ -154,6 +155,7 @@ tool MemoryFootprint "$results/footprint.json"
 jmh decider 'DeciderBenchmark.(floor|cqrs)$' -p history=10,1000 "${single[@]}"
 jmh decider-snapshot 'DeciderBenchmark.cqrsSnapshot$' -p history=100000 "${single[@]}"
 jmh decider-axon4 'DeciderBenchmark.axon4.*' -p history=1000 "${single[@]}"
+jmh journal 'JournalBenchmark' -p history=10 "${single[@]}"
 jmh contention 'ContentionBenchmark' "${short[@]}"
 jmh queue 'QueueBenchmark.(floor|cqrs|disruptor|axon4)$' "${short[@]}"
 jmh queue-round-trip 'QueueBenchmark.*RoundTrip' -p keys=1 "${short[@]}"

@@ -164,6 +164,14 @@ public final class Gates {
                 20,
                 ours,
                 results.cell("DeciderBenchmark.axon4Apart", thousand));
+        for (var way : List.of("Journal", "History")) {
+            slower(
+                    "decide on 10 events with a " + way.toLowerCase(Locale.ROOT) + ", of floor",
+                    3,
+                    2,
+                    results.cell("JournalBenchmark.cqrs" + way, "history", "10"),
+                    results.cell("JournalBenchmark.floor", "history", "10"));
+        }
         var alone = results.cell("ContentionBenchmark.oneThread");
         for (var way : List.of("OneTag", "EightTags")) {
             faster(

@@ -44,7 +44,7 @@ public final class MemoryFootprint {
         for (int history : new int[] {10, 100, 1_000}) {
             var forks = new ArrayList<Double>();
             for (int i = 0; i < FORKS; i++) {
-                forks.add(fork(history));
+                forks.add(Forks.run(MemoryFootprint.class, history).get(0));
             }
             Collections.sort(forks);
             System.out.println(
@@ -65,27 +65,6 @@ public final class MemoryFootprint {
         if (arguments.length == 1) {
             Files.writeString(Path.of(arguments[0]), "[\n" + String.join(",\n", entries) + "\n]\n");
         }
-    }
-
-    private static double fork(int history) throws IOException, InterruptedException {
-        var process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xms3g",
-                        "-Xmx3g",
-                        "-XX:+UseSerialGC",
-                        "-XX:MarkSweepDeadRatio=0", // or it leaves up to a twentieth of the heap uncollected
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        MemoryFootprint.class.getName(),
-                        "--fork",
-                        Integer.toString(history))
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
-        var output = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
-        if (process.waitFor() != 0) {
-            throw new IllegalStateException("The forked JVM ended with status " + process.exitValue() + ".");
-        }
-        return Double.parseDouble(output.strip());
     }
 
     private static double measure(int history) {
@@ -120,7 +99,7 @@ public final class MemoryFootprint {
             seen[i] = Position.of(1); // an object each now, as afterwards, since it is not the store's
         }
 
-        long before = settledMemory();
+        long before = Forks.settledMemory();
         var store = new InMemoryEventStore(catalog, Clock.systemUTC());
         java.util.Arrays.fill(seen, Position.START);
         for (int i = 0; i < EVENTS; i++) {
@@ -128,22 +107,11 @@ public final class MemoryFootprint {
             seen[account] = store.append(List.of(events[i]), AppendCondition.unchanged(queries[account], seen[account]))
                     .last();
         }
-        long after = settledMemory();
+        long after = Forks.settledMemory();
 
         if (store.head().value() != EVENTS || events.length + queries.length + sequence.size() + seen.length == 0) {
             throw new IllegalStateException("The store holds " + store.head() + " events; expected " + EVENTS + ".");
         }
         return (after - before) / (double) EVENTS;
-    }
-
-    private static long settledMemory() {
-        long used = Long.MAX_VALUE;
-        for (int unchanged = 0; unchanged < 3; ) {
-            System.gc();
-            long now = Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
-            unchanged = now < used - 10_000 ? 0 : unchanged + 1;
-            used = Math.min(used, now);
-        }
-        return used;
     }
 }

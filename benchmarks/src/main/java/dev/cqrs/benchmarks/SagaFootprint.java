@@ -9,7 +9,6 @@ import dev.cqrs.saga.Saga;
 import dev.cqrs.saga.SagaEngine;
 import dev.cqrs.saga.SagaInstance.State;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -159,7 +158,7 @@ public final class SagaFootprint {
         for (int sagas : new int[] {FEW, MANY}) {
             var forks = new ArrayList<List<Double>>();
             for (int i = 0; i < FORKS; i++) {
-                forks.add(fork(sagas));
+                forks.add(Forks.run(SagaFootprint.class, sagas));
             }
             report("tick", sagas, "ns/op", forks, 0, entries);
             report("idleTick", sagas, "ns/op", forks, 1, entries);
@@ -193,53 +192,21 @@ public final class SagaFootprint {
                         .toList()));
     }
 
-    private static List<Double> fork(int sagas) throws IOException, InterruptedException {
-        var process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xms3g",
-                        "-Xmx3g",
-                        "-XX:+UseSerialGC",
-                        "-XX:MarkSweepDeadRatio=0", // or it leaves up to a twentieth of the heap uncollected
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        SagaFootprint.class.getName(),
-                        "--fork",
-                        Integer.toString(sagas))
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
-        var output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        if (process.waitFor() != 0) {
-            throw new IllegalStateException("The forked JVM ended with status " + process.exitValue() + ".");
-        }
-        return output.lines().map(Double::parseDouble).toList();
-    }
-
     private static double[] measure(int sagas) {
         for (int i = 0; i < WARM_UPS; i++) {
             new Waiting(FEW).tick();
         }
         var waiting = new Waiting(sagas);
-        long before = settledMemory();
+        long before = Forks.settledMemory();
         double bytes;
         try (var engine = waiting.engine()) {
             long known = engine.status().count(State.WAITING);
-            bytes = (settledMemory() - before) / (double) known;
+            bytes = (Forks.settledMemory() - before) / (double) known;
             if (known != sagas || engine.status().count(State.WAITING) != sagas) {
                 throw new IllegalStateException(known + " instances wait; expected " + sagas + ".");
             }
         }
         var ticks = waiting.tick();
         return new double[] {ticks[0], ticks[1], bytes};
-    }
-
-    private static long settledMemory() {
-        long used = Long.MAX_VALUE;
-        for (int unchanged = 0; unchanged < 3; ) {
-            System.gc();
-            long now = Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
-            unchanged = now < used - 10_000 ? 0 : unchanged + 1;
-            used = Math.min(used, now);
-        }
-        return used;
     }
 }

@@ -53,7 +53,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Executor:</b> at most {@code workers} tasks of the queue are in it at once, each of them running commands until
  * there are none; after 1,024, however long they take, it lets other tasks of the executor come in between. If it refuses
- * a task while no other worker is about, up to 64 commands of one key end with what it threw; then it is asked again. If
+ * a task while no other worker is about, up to 64 commands of one key end with what it threw; then it is asked again, by
+ * the same caller, for as long as something is ready and it refuses, whoever enqueued it. If
  * one is about, what is ready waits for that one's command to end, for up to 64 if more of its key wait,
  * or for who enqueues next, upon which the executor is asked again; the same holds where it runs a task at once on the thread of a handler that enqueues. One that runs its
  * tasks at once on the thread of another caller does so within {@code enqueue}, which returns when nothing is ready any
@@ -189,13 +190,14 @@ public final class CommandQueue implements AutoCloseable {
     /**
      * Accepts {@code command}, to be dispatched soon.
      *
-     * <p>If it throws, the command was not accepted and will not be dispatched.
+     * <p>If it throws, the command was not accepted and will not be dispatched. Function and {@code hashCode} of the key, and
+     * the capture of the context, are called on this thread, which gets what they throw.
      *
      * @param <R> the type of the result
      * @param command never {@code null}
      * @param metadata handed to the bus, never {@code null}
      * @return the result to come, or what the bus throws; if the executor refuses, what it throws; if the key cannot be
-     *     hashed or compared, what that throws
+     *     compared, what that throws
      * @throws QueueFullException if the queue is full and does not wait, or the thread is interrupted while it waits: its
      *     flag is set again, and whoever tries once more without clearing it gets the same
      * @throws IllegalStateException if the queue is closed; while it drains, handlers may still enqueue
@@ -798,7 +800,9 @@ public final class CommandQueue implements AutoCloseable {
          *     {@code hashCode} that do not change, such as the id of an account; never {@code null}. These two are called
          *     with a lock held, on any thread that enqueues or runs commands: they are quick, take no lock and do not
          *     call the queue.
-         *     The same holds for {@code compareTo}, if it has one. A key is kept with its last command for a while
+         *     The same holds for {@code compareTo}, if it has one. Who enqueues calls {@code hashCode} first with no
+         *     lock held, and gets what it throws; what is thrown later is the command's failure, whoever calls it. A key
+         *     is kept with its last command for a while
          * @return this builder
          */
         public <C extends Command<?>> Builder key(Class<C> type, Function<? super C, ?> key) {

@@ -23,6 +23,7 @@ final class Keys {
         this.given = Map.copyOf(given);
     }
 
+    @SuppressWarnings("ReturnValueIgnored") // of hashCode
     @Nullable
     Object of(Command<?> command) {
         var type = command.getClass();
@@ -39,6 +40,7 @@ final class Keys {
             throw new NullPointerException("The key of a " + type.getName()
                     + " is null; expected a value. Give no key to the class if its commands need no order.");
         }
+        key.hashCode(); // if it has none, who enqueues is told, and not who sorts
         return key;
     }
 

@@ -455,6 +455,34 @@ class CommandQueueTest {
     }
 
     @Test
+    void a_key_that_cannot_be_hashed_is_told_to_who_enqueues_and_takes_no_place() {
+        record Endless(Object key) {
+            @Override
+            public int hashCode() {
+                return 31 * key.hashCode();
+            }
+        }
+        var itself = new Object[1];
+        itself[0] = new Endless(new Object() {
+            @Override
+            public int hashCode() {
+                return itself[0].hashCode(); // a key that holds itself
+            }
+        });
+        var keys = new ArrayDeque<>(List.of(itself[0], "key"));
+        try (var queue = CommandQueue.to(bus, threads(1), failures::add)
+                .key(Do.class, c -> keys.remove())
+                .build()) {
+            assertThatThrownBy(() -> queue.enqueue(new Do("", () -> done.add("endless"))))
+                    .isInstanceOf(StackOverflowError.class);
+            assertThat(queue.status().accepted()).isZero();
+            result(queue.enqueue(new Do("", () -> done.add("key"))));
+        }
+        assertThat(done).containsExactly("key");
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void nothing_is_left_of_keys_that_are_done() {
         var queue = queue(threads(2)).build();
         for (int i = 0; i < 1_000; i++) {

@@ -5,9 +5,11 @@ import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.Index.Live;
 import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Deployed;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.task.Marks;
@@ -19,7 +21,9 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
@@ -53,6 +57,9 @@ final class Instances {
     private final Marks<SagaEvent, SagaEngine.Saved> marks;
     private volatile long followed = -1;
     private volatile Map<String, Integer> versions = Map.of();
+    private volatile Set<String> starters = Set.of();
+    private volatile @Nullable Position domainEnd;
+    private volatile boolean deployed;
     private volatile boolean holding;
     private final LongAdder ignored = new LongAdder();
     private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
@@ -197,11 +204,13 @@ final class Instances {
     /**
      * Starts an instance, unless there is one.
      *
+     * @param cause how: by an event of the domain's log, or by hand
      * @param written is given the turn that was written, with no lock held
      */
     Begun begin(
             Script<?> script,
             String key,
+            Cause cause,
             Object event,
             String eventName,
             long source,
@@ -214,8 +223,8 @@ final class Instances {
         live.lock.lock();
         try {
             begun = knownPosition(entry) == 0
-                    ? begin(live, script, key, event, eventName, source, causation, turns)
-                    : source > 0 && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
+                    ? begin(live, script, key, cause, event, eventName, source, causation, turns)
+                    : cause == Cause.STARTED && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
         } finally {
             live.lock.unlock();
             exit(entry, live, null);
@@ -228,6 +237,7 @@ final class Instances {
             Live live,
             Script<?> script,
             String key,
+            Cause cause,
             Object event,
             String eventName,
             long source,
@@ -235,7 +245,7 @@ final class Instances {
             List<Turn<?>> written) {
         String trouble = null;
         for (int attempt = 1; ; attempt++) {
-            var turn = started(script, key, event, eventName, source, causation, trouble);
+            var turn = started(script, key, cause, event, eventName, source, causation, trouble);
             try {
                 commit(live, turn);
                 live.story = turn.story();
@@ -243,13 +253,15 @@ final class Instances {
                 return Begun.NOW;
             } catch (AppendConflictException there) {
                 var first = archive.marks(script.name(), key).get(0).event().input();
-                return source > 0 && first.source() == source ? Begun.THIS : Begun.BEFORE;
+                return first.cause() == cause && cause == Cause.STARTED && first.source() == source
+                        ? Begun.THIS
+                        : Begun.BEFORE;
             } catch (AppendOutcomeUnknownException unknown) { // if it was written, there is a conflict now
                 if (attempt == ATTEMPTS) {
                     throw unknown;
                 }
             } catch (RuntimeException failed) {
-                if (!isHopeless(failed) || trouble != null || source == 0) {
+                if (!isHopeless(failed) || trouble != null || cause == Cause.BEGUN) {
                     throw failed;
                 }
                 trouble = Reasons.of(failed);
@@ -260,6 +272,7 @@ final class Instances {
     private <S> Turn<S> started(
             Script<S> script,
             String key,
+            Cause cause,
             Object event,
             String eventName,
             long source,
@@ -273,7 +286,7 @@ final class Instances {
             turn.park("The event \"" + eventName + "\", or what follows from it, could not be stored: " + trouble);
             return turn;
         }
-        var input = new Input(Cause.STARTED, "", false, 0, eventName, source, "");
+        var input = new Input(cause, "", false, 0, eventName, source, "");
         return gone(turn(story, input, Optional.of(event), causation));
     }
 
@@ -485,6 +498,7 @@ final class Instances {
         public boolean load(SagaEngine.Saved state) {
             versions = state.versions();
             followed = state.followed();
+            starters = state.sources().keySet();
             if (!versions.keySet().containsAll(scripts.versions().keySet())) {
                 return false; // what it has of others was left out
             }
@@ -501,6 +515,40 @@ final class Instances {
     /** Says whether who saved the index took events in for a version of a saga. */
     boolean knewThen(String saga, int version) {
         return versions.getOrDefault(saga, 0) >= version;
+    }
+
+    /** Says whether who saved the index took in the events of a name that start a saga. */
+    boolean knewStarter(String saga, String event) {
+        return starters.contains(saga + "/" + event);
+    }
+
+    /** Sees to it that it is in the log from where on events of the domain's log start instances; until that was done once. */
+    void deploy(EventStore domain, Map<Script<?>, Position> after) {
+        if (deployed) {
+            return;
+        }
+        var head = Objects.requireNonNullElseGet(domainEnd, domain::head);
+        domainEnd = head; // also if the other log is away for now
+        var wanted = new ArrayList<Deployed>();
+        for (var script : scripts.all()) {
+            if (scripts.isNewest(script)) {
+                long from = after.getOrDefault(script, head).value();
+                script.starters().stream()
+                        .flatMap(type -> domain.catalog().typesBelow(type).stream())
+                        .map(type ->
+                                new Deployed(script.name(), domain.catalog().nameOf(type), from))
+                        .distinct()
+                        .forEach(wanted::add);
+            }
+        }
+        var all = archive.deploy(wanted);
+        lock.lock();
+        try {
+            all.stream().filter(one -> scripts.has(one.saga())).forEach(index::deployed);
+        } finally {
+            lock.unlock();
+        }
+        deployed = true;
     }
 
     /** Gives up to where the domain's log was taken in when the index was saved; -1 if it was not. */

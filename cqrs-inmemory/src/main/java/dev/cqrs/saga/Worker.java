@@ -69,12 +69,13 @@ final class Worker {
     private final Consumer<? super SagaFailure> listener;
     private final int atOnce;
     private final Optional<EventStore> domain;
+    private final Map<Script<?>, Position> after;
     private final Optional<EventQuery> events;
 
     private final AtomicInteger wanted = new AtomicInteger();
     private final Trampoline looks = new Trampoline();
     private final Alarm alarm;
-    private volatile Position followed;
+    private volatile Position followed = Position.START;
     /** Whether it is known up to where the domain's log was taken in before. */
     private volatile boolean found;
     /** Whether an event may be there that came before the time for something, and is not taken in. */
@@ -133,7 +134,7 @@ final class Worker {
     Worker(
             Instances instances,
             Optional<EventStore> domain,
-            Position after,
+            Map<Script<?>, Position> after,
             int atOnce,
             CommandBus bus,
             Executor executor,
@@ -145,7 +146,7 @@ final class Worker {
         this.lock = instances.lock;
         this.ended = lock.newCondition();
         this.domain = domain;
-        this.followed = after;
+        this.after = after;
         this.atOnce = atOnce;
         this.bus = bus;
         this.executor = executor;
@@ -164,6 +165,11 @@ final class Worker {
 
     /** Follows first and looks at the logs then, so that no append falls between the two. */
     void start() {
+        try {
+            deploy();
+        } catch (Throwable away) { // a look tries again
+            tell(away);
+        }
         instances.hold(true);
         instances.onOthers(this::signal);
         subscriptions.add(archive.log().onAppend(last -> {
@@ -184,6 +190,11 @@ final class Worker {
             lock.unlock();
         }
         signal();
+    }
+
+    /** Notes from where on events start sagas that are new. */
+    private void deploy() {
+        domain.ifPresent(store -> instances.deploy(store, after));
     }
 
     boolean isClosed() {
@@ -376,6 +387,7 @@ final class Worker {
         if (store == null) {
             return;
         }
+        deploy();
         var head = store.head();
         long saved = instances.followed();
         long place = saved < 0 ? Long.MAX_VALUE : saved;
@@ -383,12 +395,15 @@ final class Worker {
         try {
             place = Math.min(place, index.leastSource(instances::knewThen));
             for (var script : instances.scripts().all()) {
+                if (!instances.scripts().isNewest(script)) {
+                    continue; // no more are started
+                }
                 for (var type : script.starters()) {
                     for (var below : store.catalog().typesBelow(type)) {
-                        long source =
-                                index.source(script.name(), store.catalog().nameOf(below));
-                        if (saved < 0 || (source > 0 && !instances.knewThen(script.name(), 1))) {
-                            place = Math.min(place, Math.max(0, source - 1)); // its events may be half done
+                        var name = store.catalog().nameOf(below);
+                        if (saved < 0
+                                || !instances.knewStarter(script.name(), name)) { // those of the last may be half done
+                            place = Math.min(place, Math.max(0, index.source(script.name(), name) - 1));
                         }
                     }
                 }
@@ -475,7 +490,7 @@ final class Worker {
             long source = index.source(script.name(), event.name());
             long position = event.position().value();
             boolean before = position <= instances.followed(); // read again for others
-            return source > position || (before && (source == 0 || instances.knewThen(script.name(), 1)));
+            return source > position || (before && instances.knewStarter(script.name(), event.name()));
         } finally {
             lock.unlock();
         }
@@ -495,6 +510,7 @@ final class Worker {
         var begun = instances.begin(
                 script,
                 key,
+                Cause.STARTED,
                 event.event(),
                 event.name(),
                 event.position().value(),

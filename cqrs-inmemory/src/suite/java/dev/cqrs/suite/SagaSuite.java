@@ -8,6 +8,7 @@ import dev.cqrs.command.CommandBus;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
@@ -50,6 +51,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.function.BiConsumer;
+import java.util.function.Function;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -124,7 +126,7 @@ public abstract class SagaSuite {
                 .domain(domain)
                 .lease(Duration.ofSeconds(30));
         for (var saga : sagas) {
-            builder.add(saga);
+            builder.add(saga, Position.START);
         }
         return builder;
     }
@@ -1779,14 +1781,109 @@ public abstract class SagaSuite {
         }
     }
 
+    // ---- where a saga begins
+
     @Test
-    void events_before_the_position_that_is_given_are_not_taken_in() {
-        order("old");
-        try (var engine = start(engine(waiting()).domain(domain, domain.head()))) {
-            order("j");
-            executor.runFor(MINUTE);
-            assertThat(engine.find("job", "old")).isEmpty();
+    void a_saga_that_is_new_is_started_by_no_event_that_was_there_before_with_or_without_a_checkpoint() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            order("old");
+            try (var engine = started.apply(engine().add(three(job()).build()))) {
+                order("j"); // at once, when the engine has not looked yet
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            }
+            order("while away");
+            var later = three(job("later")).build();
+            try (var engine = started.apply(engine().add(three(job()).build()).add(later))) {
+                executor.runAll();
+                order("k");
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(engine.find("job", "while away")).isPresent();
+                assertThat(engine.find("later", "while away")).isEmpty();
+                assertThat(engine.find("later", "k")).isPresent();
+                assertThat(engine.find("job", "k")).isPresent();
+            }
+        }
+    }
+
+    @Test
+    void a_saga_that_is_to_begin_at_an_older_position_does_with_or_without_a_checkpoint() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            order("oldest");
+            var from = domain.head();
+            order("old");
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            try (var engine = started.apply(engine().add(three(job()).build(), from))) {
+                executor.runAll();
+                assertThat(engine.find("job", "oldest")).isEmpty();
+                assertThat(engine.find("job", "old")).isPresent();
+            }
+            var later = three(job("later")).build();
+            try (var engine = started.apply(
+                    engine().add(three(job()).build(), Position.START).add(later, Position.START))) {
+                executor.runAll();
+                assertThat(engine.find("later", "oldest")).isPresent();
+                assertThat(engine.find("later", "old")).isPresent();
+                assertThat(engine.find("job", "oldest"))
+                        .as("it was there before")
+                        .isEmpty();
+                assertThat(engine.status().ignored()).isZero();
+            }
+        }
+    }
+
+    @Test
+    void events_of_a_class_that_starts_a_saga_as_of_a_later_version_start_none_if_they_are_older() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            try (var engine = started.apply(engine().add(three(job()).build()))) {
+                order("j");
+                Parts.append(domain, new Packed("old"));
+                executor.runAll();
+                assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            }
+            var second =
+                    three(job().startedBy(Packed.class, Packed::job)).version(2).build();
+            try (var engine = started.apply(engine().add(second))) {
+                Parts.append(domain, new Packed("new"));
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(engine.find("job", "new")).isPresent();
+            }
+        }
+    }
+
+    @Test
+    void what_is_begun_by_hand_takes_in_no_event_from_before_also_after_a_restart() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .await("packed", Packed.class, Packed::job)
+                .step("a", known -> known.part("a"))
+                .build();
+        try (var engine = start(saga)) {
+            Parts.append(domain, new Packed("j"));
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            executor.runAll();
             assertThat(state(engine)).isEqualTo(State.WAITING);
+            assertThat(engine.history("job", "j")).contains("begun by hand with ordered");
+        }
+        try (var engine = start(saga)) {
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a");
         }
     }
 
@@ -1925,7 +2022,8 @@ public abstract class SagaSuite {
         assertThat(done()).containsExactly("new a");
         old.close();
         assertThat(checkpoints.load("sagas")).isPresent();
-        try (var both = start(engine(first, second, moved, added).name("old").checkpoints(checkpoints, "sagas"))) {
+        try (var both =
+                start(engine(first, second, moved).add(added).name("old").checkpoints(checkpoints, "sagas"))) {
             executor.runFor(MINUTE);
             assertThat(done()).containsExactly("new a", "new b");
             assertThat(Parts.done(domain, "k")).contains("moved a", "moved b");
@@ -1941,7 +2039,7 @@ public abstract class SagaSuite {
     private SagaEngine.Builder engineOver(CrashPoints crashes, Saga<?> saga) {
         return SagaEngine.builder(crashes.around(operations), clock)
                 .name("sagas")
-                .add(saga)
+                .add(saga, Position.START)
                 .domain(crashes.around(domain))
                 .lease(Duration.ofSeconds(30));
     }

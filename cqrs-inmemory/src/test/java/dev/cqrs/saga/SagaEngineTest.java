@@ -3,6 +3,7 @@ package dev.cqrs.saga;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.command.CommandBus;
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
@@ -184,7 +185,7 @@ class SagaEngineTest {
         }
         var engine = SagaEngine.builder(operations, clock)
                 .name("sagas")
-                .add(builder.build())
+                .add(builder.build(), Position.START)
                 .domain(domain)
                 .build();
         for (int i = 0; i < 300; i++) {

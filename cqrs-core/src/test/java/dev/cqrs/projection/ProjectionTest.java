@@ -115,7 +115,6 @@ class ProjectionTest {
         var one = new Projection<>("balance", 2, query, BALANCE);
 
         assertThat(one)
-                .isEqualTo(one)
                 .isEqualTo(new Projection<>("balance", 2, query, BALANCE))
                 .hasSameHashCodeAs(new Projection<>("balance", 2, query, BALANCE))
                 .isNotEqualTo(new Projection<>("other", 2, query, BALANCE))

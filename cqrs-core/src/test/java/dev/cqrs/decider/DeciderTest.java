@@ -197,11 +197,14 @@ class DeciderTest {
                 return 1;
             }
         },
-        HOLD;
+        HOLD {
+            @Override
+            int force() {
+                return 2;
+            }
+        };
 
-        int force() {
-            return 2;
-        }
+        abstract int force();
     }
 
     @Test

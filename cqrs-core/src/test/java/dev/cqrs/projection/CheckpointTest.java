@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 import dev.cqrs.event.Position;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.projection.CheckpointStore.Parked;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** How far a projection has come, as a value. */
@@ -17,6 +19,15 @@ class CheckpointTest {
         assertThat(checkpoint.version()).isEqualTo(2);
         assertThat(checkpoint.position()).isEqualTo(Position.of(7));
         assertThat(checkpoint.state()).isEqualTo("state");
+    }
+
+    @Test
+    void a_checkpoint_tells_of_events_put_aside_only_if_there_are_any() {
+        var parked = new Parked(Position.of(3), "broken", false);
+
+        assertThat(new Checkpoint(2, Position.of(7), "s")).hasToString("Checkpoint[version=2, position=7, state=s]");
+        assertThat(new Checkpoint(2, Position.of(7), "s", List.of(parked)))
+                .hasToString("Checkpoint[version=2, position=7, state=s, parked=[" + parked + "]]");
     }
 
     @Test

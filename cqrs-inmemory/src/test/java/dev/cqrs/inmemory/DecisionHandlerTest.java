@@ -1,6 +1,7 @@
 package dev.cqrs.inmemory;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.command.Command;
@@ -98,6 +99,20 @@ class DecisionHandlerTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway")
+    void a_model_or_a_decision_that_is_null_is_told_with_the_class_of_the_command() {
+        var modelless = new DecisionHandler<Take, Integer, Integer>(
+                store, command -> null, (c, sum) -> Decision.accept(), (c, after) -> after);
+
+        assertThatNullPointerException()
+                .isThrownBy(() -> modelless.handle(new Take("1", 1), Metadata.none()))
+                .withMessageContainingAll("decision model", Take.class.getName());
+        assertThatNullPointerException()
+                .isThrownBy(() -> handler((c, sum) -> null).handle(new Take("1", 1), Metadata.none()))
+                .withMessageContainingAll("decision on", Take.class.getName(), "accept(...)");
+    }
+
+    @Test
     void the_metadata_of_the_command_is_kept_with_its_events() {
         handler((c, sum) -> Decision.accept(new Taken("1", 1))).handle(new Take("1", 1), Metadata.withId("42"));
 
@@ -150,6 +165,24 @@ class DecisionHandlerTest {
         handler.handle(new Take("1", 2), Metadata.none());
 
         assertThat(decided).hasValue(1);
+    }
+
+    @Test
+    void a_conflict_that_no_further_attempt_can_end_reaches_the_caller_at_once() {
+        // a store with a rule of its own: nothing more once seat 1 is known
+        var once = AppendCondition.absent(EventQuery.tagged(seat("1")));
+        var ruled = new Meddled(store);
+        ruled.beforeAppend = number -> store.append(List.of(new Noted("never written")), once);
+        store.append(List.of(new Taken("1", 1)), AppendCondition.none());
+        var handler = new DecisionHandler<Take, Integer, Integer>(
+                ruled,
+                command -> DecisionModel.of(EventQuery.tagged(seat(command.seat())), TAKEN),
+                (c, sum) -> Decision.accept(new Taken("1", 1)),
+                (c, after) -> after);
+
+        assertThatThrownBy(() -> handler.handle(new Take("1", 2), Metadata.none()))
+                .isInstanceOf(AppendConflictException.class);
+        assertThat(ruled.appends()).isEqualTo(1);
     }
 
     @Test

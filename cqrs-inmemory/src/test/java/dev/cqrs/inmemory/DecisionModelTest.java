@@ -148,6 +148,22 @@ class DecisionModelTest {
     }
 
     @Test
+    void its_timeline_keeps_two_states_apart_that_are_changed_in_place() {
+        var list = Fold.fresh(ArrayList<Object>::new).change(Paid.class, ArrayList::add);
+        var model = DecisionModel.of(eventsOf("a"), list);
+        append(new Paid("a", 1), new Paid("a", 2));
+
+        var between = model.timeline(store).between(Position.of(1), Position.of(2));
+
+        assertThat(between.before()).containsExactly(new Paid("a", 1));
+        assertThat(between.after()).containsExactly(new Paid("a", 1), new Paid("a", 2));
+        assertThatIllegalStateException()
+                .isThrownBy(() -> model.timeline(store).latest(5))
+                .withMessageContaining("changes its state in place");
+        assertThat(sumOf("a").timeline(store).latest(5).steps()).hasSize(2);
+    }
+
+    @Test
     void no_events_leave_what_was_loaded_as_it_is() {
         var loaded = sumOf("a").load(store);
 

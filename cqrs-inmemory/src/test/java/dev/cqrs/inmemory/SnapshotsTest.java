@@ -337,6 +337,17 @@ class SnapshotsTest {
             assertThat(verifying.model("a", eventsOf("a")).load(store).state()).isEqualTo(6);
         }
         assertThat(verifying.count(Outcome.WRONG)).isEqualTo(3);
+        assertThat(verifying.count(Outcome.NOT_SAVED)).isEqualTo(3);
+    }
+
+    @Test
+    void one_that_is_not_believed_is_not_verified_either() {
+        pay("a", 1, 2);
+        kept.save(KEY, new Checkpoint(1, Position.of(9), 99));
+
+        assertThat(sums.verifyEvery(1).model("a", eventsOf("a")).load(store).state())
+                .isEqualTo(3);
+        assertThat(counts()).isEqualTo(Map.of(Outcome.NEWER, 1L));
     }
 
     // ---- with deciding

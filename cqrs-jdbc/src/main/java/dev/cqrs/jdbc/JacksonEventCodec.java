@@ -204,8 +204,8 @@ public final class JacksonEventCodec implements EventCodec {
         public JsonDeserializer<?> modifyDeserializer(
                 DeserializationConfig config, BeanDescription description, JsonDeserializer<?> deserializer) {
             if (deserializer instanceof AbstractDeserializer
-                    || deserializer instanceof BeanDeserializerBase made
-                            && !made.getValueInstantiator().canInstantiate()) {
+                    || (deserializer instanceof BeanDeserializerBase made
+                            && !made.getValueInstantiator().canInstantiate())) {
                 throw new IllegalArgumentException(description.getBeanClass()
                         + " could be written, and not be read again: it is no class that can be made. Use a record in its"
                         + " place, or one field for each case.");

@@ -223,7 +223,8 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
     private DecisionModel<S> modelFor(C command) {
         return Objects.requireNonNull(
                 model.apply(command),
-                () -> "The decision model for " + command.getClass().getName() + " is null.");
+                () -> "The decision model for " + command.getClass().getName()
+                        + " is null; return one that says which events matter.");
     }
 
     private List<?> decide(C command, S state) {

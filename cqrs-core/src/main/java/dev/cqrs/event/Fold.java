@@ -59,7 +59,8 @@ public final class Fold<S> {
     }
 
     /**
-     * Begins a fold at an immutable value.
+     * Begins a fold at an immutable value. A list or map that steps change would be wrong from the second run on: that is what
+     * {@link #fresh} is for.
      *
      * @param <S> the state
      * @param initial the state before any event, shared by all runs of the fold

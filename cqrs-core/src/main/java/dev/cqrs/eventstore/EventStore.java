@@ -30,8 +30,8 @@ public interface EventStore {
      * @throws AppendOutcomeUnknownException if the store cannot tell whether it wrote
      * @throws dev.cqrs.event.UnknownEventException if the catalog does not know an event, or a type in the condition;
      *     nothing was written
-     * @throws IllegalArgumentException if {@code events} is empty, or a clause speaks of a position behind the head;
-     *     nothing was written
+     * @throws IllegalArgumentException if {@code events} is empty, a clause speaks of a position behind the head, or a
+     *     store that keeps bytes cannot keep an event; nothing was written
      * @throws NullPointerException if an argument or an event is {@code null}; nothing was written
      * @throws IllegalStateException if called from within a projection's fold or the reading of a view; nothing was
      *     written

@@ -24,7 +24,7 @@ public final class NoHandlerException extends CqrsException {
         super("No handler for "
                 + Objects.requireNonNull(messageType, "messageType").getName() + "."
                 + (hint.isEmpty() ? "" : " " + hint)
-                + " Register a handler for it with handle(...) or run(...) before build().");
+                + " Register a handler for it with the builder, before build().");
         this.messageType = messageType;
     }
 

@@ -16,7 +16,7 @@ class NoHandlerExceptionTest {
 
         assertThat(exception)
                 .hasMessage("No handler for " + OpenAccount.class.getName() + ". There is one for CloseAccount."
-                        + " Register a handler for it with handle(...) or run(...) before build().")
+                        + " Register a handler for it with the builder, before build().")
                 .hasNoCause()
                 .isInstanceOf(CqrsException.class);
         assertThat(exception.messageType()).isEqualTo(OpenAccount.class);
@@ -26,7 +26,7 @@ class NoHandlerExceptionTest {
     void without_a_hint_the_message_has_no_gap() {
         assertThat(new NoHandlerException(OpenAccount.class, ""))
                 .hasMessage("No handler for " + OpenAccount.class.getName()
-                        + ". Register a handler for it with handle(...) or run(...) before build().");
+                        + ". Register a handler for it with the builder, before build().");
     }
 
     @Test

@@ -3,8 +3,7 @@
  * run what is due.
  *
  * <p>Looks at the rooms {@code message}, {@code command}, {@code event}, {@code eventstore}, {@code decider} and
- * {@code projection} of the core, and of {@code dev.cqrs.runtime} at the timer alone. Applications may enter, and sagas,
- * which wait by it.
+ * {@code projection} of the core, and of {@code dev.cqrs.runtime} at the timer alone. Applications may enter.
  */
 @NullMarked
 package dev.cqrs.schedule;

@@ -9,8 +9,12 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.BeanDescription;
+import com.fasterxml.jackson.databind.DeserializationConfig;
 import com.fasterxml.jackson.databind.DeserializationContext;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonDeserializer;
+import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.KeyDeserializer;
 import com.fasterxml.jackson.databind.MapperFeature;
@@ -18,6 +22,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
 import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.deser.AbstractDeserializer;
+import com.fasterxml.jackson.databind.deser.BeanDeserializerBase;
+import com.fasterxml.jackson.databind.deser.BeanDeserializerModifier;
+import com.fasterxml.jackson.databind.deser.DefaultDeserializationContext;
 import com.fasterxml.jackson.databind.deser.std.StdScalarDeserializer;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
@@ -35,16 +43,19 @@ import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.Period;
 import java.time.YearMonth;
+import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Keeps events as JSON, for records of strings, booleans, numbers, enums, days and times, lists, maps and records of these.
+ * Keeps events as JSON, for records of strings, booleans, numbers, enums, UUIDs, days and times, lists, sets, maps and
+ * records of these.
  *
  * <p>Days and times are texts in ISO 8601, as they print themselves: {@link Instant}, {@link LocalDate}, {@link LocalTime},
  * {@link LocalDateTime}, {@link OffsetDateTime}, {@link YearMonth}, {@link Duration}, {@link Period}.
  *
  * <p>It is strict: a field too many or too few, a number that would be rounded, a text where a number belongs are refused
- * instead of mended in silence, so that a class that was changed without a new revision is noticed by the first test.
+ * instead of mended in silence, so that a class that was changed without a new revision is noticed by the first test. What
+ * could not be read again is not written: a part whose type is an interface (also a sealed one), an {@code Optional}.
  * Annotations on the events are not read, so none can put a class name into the JSON.
  *
  * <p><b>Threads:</b> thread-safe.
@@ -77,8 +88,27 @@ public final class JacksonEventCodec implements EventCodec {
             .addModule(module())
             .build();
 
+    /** Whether values of a class can be read again: looked at once for each, when the first is written. */
+    private static final ClassValue<Boolean> READABLE = new ClassValue<>() {
+
+        @Override
+        protected Boolean computeValue(Class<?> type) {
+            try {
+                var blueprint = (DefaultDeserializationContext) JSON.getDeserializationContext();
+                blueprint
+                        .createDummyInstance(JSON.getDeserializationConfig())
+                        .findRootValueDeserializer(JSON.constructType(type));
+                return true;
+            } catch (JsonMappingException cannot) {
+                throw cannotWrite(type, cannot); // and is looked at again at the next
+            }
+        }
+    };
+
     private static SimpleModule module() {
-        var module = new SimpleModule().addKeySerializer(String.class, new WholeKeys());
+        var module = new SimpleModule()
+                .addKeySerializer(String.class, new WholeKeys())
+                .setDeserializerModifier(new Makeable());
         addIso(module, Instant.class, Instant::parse);
         addIso(module, LocalDate.class, LocalDate::parse);
         addIso(module, LocalTime.class, LocalTime::parse);
@@ -162,17 +192,49 @@ public final class JacksonEventCodec implements EventCodec {
         }
     }
 
+    /**
+     * Refuses a class that nobody could make: an interface, for instance, for which JSON without class names does not say
+     * which class is meant. Jackson itself would say so when the first such value is read, which is too late.
+     */
+    private static final class Makeable extends BeanDeserializerModifier {
+
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public JsonDeserializer<?> modifyDeserializer(
+                DeserializationConfig config, BeanDescription description, JsonDeserializer<?> deserializer) {
+            if (deserializer instanceof AbstractDeserializer
+                    || (deserializer instanceof BeanDeserializerBase made
+                            && !made.getValueInstantiator().canInstantiate())) {
+                throw new IllegalArgumentException(description.getBeanClass()
+                        + " could be written, and not be read again: it is no class that can be made. Use a record in its"
+                        + " place, or one field for each case.");
+            }
+            return deserializer;
+        }
+    }
+
     /** Makes a codec; all of them are alike. */
     public JacksonEventCodec() {}
 
     @Override
     public byte[] encode(Object value) {
+        if (!(value instanceof Map)) { // a document, which is read as a map of whichever class
+            READABLE.get(value instanceof Enum<?> constant ? constant.getDeclaringClass() : value.getClass());
+        }
         try {
             return JSON.writeValueAsBytes(value);
         } catch (IOException cannot) {
-            throw new IllegalArgumentException(
-                    "An object of " + value.getClass() + " cannot be written as JSON.", cannot);
+            throw cannotWrite(value.getClass(), cannot);
         }
+    }
+
+    private static IllegalArgumentException cannotWrite(Class<?> type, IOException cause) {
+        return new IllegalArgumentException(
+                "An object of " + type
+                        + " cannot be kept as JSON; expected a record of strings, booleans, numbers, enums,"
+                        + " UUIDs, days and times, lists, sets, maps and records of these. The cause names the part.",
+                cause);
     }
 
     @Override

@@ -20,6 +20,9 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -29,6 +32,17 @@ class JacksonEventCodecTest {
     enum Colour {
         RED,
         BLUE
+    }
+
+    enum Size {
+        LARGE {
+            @Override
+            int inches() {
+                return 28;
+            }
+        };
+
+        abstract int inches();
     }
 
     record Wheel(int spokes) {}
@@ -42,6 +56,8 @@ class JacksonEventCodecTest {
             Colour colour,
             List<Wheel> wheels,
             Map<String, Integer> parts) {}
+
+    record Tree(UUID id, Set<String> marks, List<Tree> below) {}
 
     record Paid(long cents) {}
 
@@ -62,6 +78,27 @@ class JacksonEventCodecTest {
 
     record Days(Map<LocalDate, Integer> days) {}
 
+    sealed interface Means {}
+
+    record Cash() implements Means {}
+
+    record Card(String number) implements Means {}
+
+    record PaidBy(Means means) {}
+
+    record PaidByAll(List<Map<String, PaidBy>> means) {}
+
+    record Noted(Optional<String> note) {}
+
+    /** A class like many, whose constructor says nothing of the names of its parameters. */
+    static final class Sealed {
+        public final String text;
+
+        Sealed(String text, int times) {
+            this.text = text.repeat(times);
+        }
+    }
+
     @JsonTypeInfo(use = JsonTypeInfo.Id.CLASS)
     record Annotated(String text) {}
 
@@ -80,6 +117,10 @@ class JacksonEventCodecTest {
                 Map.of("bell", 1));
 
         assertThat(codec.decode(codec.encode(event), Bought.class)).isEqualTo(event);
+
+        var tree = new Tree(new UUID(1, 2), Set.of("root"), List.of(new Tree(new UUID(3, 4), Set.of(), List.of())));
+
+        assertThat(codec.decode(codec.encode(tree), Tree.class)).isEqualTo(tree);
     }
 
     @Test
@@ -178,6 +219,31 @@ class JacksonEventCodecTest {
 
         assertThat(new String(bytes, UTF_8)).isEqualTo("{\"text\":\"x\"}");
         assertThat(codec.decode(bytes, Annotated.class)).isEqualTo(new Annotated("x"));
+    }
+
+    @Test
+    void a_constant_with_methods_of_its_own_is_one_of_its_enum() {
+        assertThat(codec.decode(codec.encode(Size.LARGE), Size.class)).isEqualTo(Size.LARGE);
+    }
+
+    @Test
+    void what_could_not_be_read_again_is_not_written() {
+        for (var event : List.of(
+                new PaidBy(new Card("4711")),
+                new PaidByAll(List.of()), // the next one may have some
+                new Noted(Optional.of("x")),
+                new Sealed("x", 2))) {
+            for (int time = 1; time <= 2; time++) {
+                assertThatExceptionOfType(IllegalArgumentException.class)
+                        .isThrownBy(() -> codec.encode(event))
+                        .withMessageContaining(event.getClass().getName())
+                        .withMessageContaining("expected a record of");
+            }
+        }
+        assertThatExceptionOfType(IllegalArgumentException.class)
+                .isThrownBy(() -> codec.encode(new PaidBy(new Cash())))
+                .havingRootCause()
+                .withMessageContaining(Means.class.getName());
     }
 
     @Test

@@ -1031,11 +1031,15 @@ public final class CommandSchedule {
          *
          * @return never {@code null}
          * @throws IllegalStateException if the log is used by a schedule with another number of lanes, or its catalog does
-         *     not give our events their tags
-         * @throws dev.cqrs.event.UnknownEventException if the log's catalog does not know our events; see {@link #catalog}
+         *     not know our events, or not give them their tags; see {@link #catalog}
          */
         public CommandSchedule build() {
             for (var probe : List.of(new Cancelled("probe"), new Released(0, "probe"))) {
+                if (!log.catalog().types().contains(probe.getClass())) {
+                    throw new IllegalStateException("The catalog of the operations log does not know "
+                            + probe.getClass().getSimpleName()
+                            + ", an event of schedules. Use CommandSchedule.catalog(...).");
+                }
                 if (!log.catalog().tagsOf(probe).containsAll(((ScheduleEvent) probe).tags())) {
                     throw new IllegalStateException("The catalog of the operations log has \""
                             + log.catalog().nameOf(probe.getClass())

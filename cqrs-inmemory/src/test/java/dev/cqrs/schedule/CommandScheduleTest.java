@@ -500,7 +500,8 @@ class CommandScheduleTest {
         var bare = new InMemoryEventStore(
                 Catalog.builder().event("note", Note.class).build(), clock);
         assertThatThrownBy(() -> CommandSchedule.builder(bare, clock).build())
-                .isInstanceOf(UnknownEventException.class);
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("Use CommandSchedule.catalog(...)");
         var untagged = new InMemoryEventStore(
                 Catalog.builder()
                         .event("cancelled", ScheduleEvent.Cancelled.class)

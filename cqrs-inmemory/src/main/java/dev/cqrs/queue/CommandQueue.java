@@ -484,15 +484,16 @@ public final class CommandQueue implements AutoCloseable {
         }
     }
 
-    /** Puts back what is to go on later, by the same worker or another. */
+    /** Puts back what is to go on later, by the same worker or another, behind all that has arrived. */
     void again(Task<?> task) {
         lock();
         try {
+            sort();
+        } finally {
             backlog.append(task);
             if (isClosed()) {
                 rested.signalAll();
             }
-        } finally {
             lock.unlock();
         }
     }

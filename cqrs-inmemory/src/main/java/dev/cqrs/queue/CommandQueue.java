@@ -51,6 +51,10 @@ import org.jspecify.annotations.Nullable;
  * worker.) A handler that enqueues several is to be ready for that, which comes only under load: catch the
  * {@link QueueFullException} and dispatch that one on the bus. What it has enqueued runs also if it fails itself.
  *
+ * <p><b>Memory:</b> 40 bytes for each command that waits, 48 with a context, beside the command, its metadata and what was captured; some
+ * 40 more for each key that is in use. Up to 1,024 keys that are not, or twice as many as are, are kept until all workers rest, with the
+ * stage of their last command: some 80 bytes and its result.
+ *
  * <p><b>Executor:</b> at most {@code workers} tasks of the queue are in it at once, each of them running commands until
  * there are none; after 1,024, however long they take, it lets other tasks of the executor come in between. If it refuses
  * a task while no other worker is about, up to 64 commands of one key end with what it threw; then it is asked again, by
@@ -484,15 +488,16 @@ public final class CommandQueue implements AutoCloseable {
         }
     }
 
-    /** Puts back what is to go on later, by the same worker or another. */
+    /** Puts back what is to go on later, by the same worker or another, behind all that has arrived. */
     void again(Task<?> task) {
         lock();
         try {
+            sort();
+        } finally {
             backlog.append(task);
             if (isClosed()) {
                 rested.signalAll();
             }
-        } finally {
             lock.unlock();
         }
     }

@@ -622,44 +622,9 @@ public abstract class ScheduleSuite {
 
     // ---- what can go wrong
 
-    /** An operations log in whose appends and reads somebody meddles. */
-    public static class Meddled implements EventStore {
-        protected final EventStore store;
-
-        /** Meddles in nothing yet. */
-        public Meddled(EventStore store) {
-            this.store = store;
-        }
-
-        @Override
-        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-            return store.append(events, condition, metadata);
-        }
-
-        @Override
-        public EventStream read(EventQuery query, ReadOptions options) {
-            return store.read(query, options);
-        }
-
-        @Override
-        public dev.cqrs.event.Position head() {
-            return store.head();
-        }
-
-        @Override
-        public Catalog catalog() {
-            return store.catalog();
-        }
-
-        @Override
-        public Subscription onAppend(Signal signal) {
-            return store.onAppend(signal);
-        }
-    }
-
     /** Calls somebody before the first append of an event of a class. */
     private static EventStore before(Class<?> type, EventStore store, Runnable meddler) {
-        return new Meddled(store) {
+        return new Fronted(store) {
             private boolean done;
 
             @Override
@@ -705,7 +670,7 @@ public abstract class ScheduleSuite {
     }
 
     /** Throws at the first appends of an event of a class, after they are written or before. */
-    private static final class Failing extends Meddled {
+    private static final class Failing extends Fronted {
         private final Class<?> type;
         private final boolean written;
         private final RuntimeException failure;
@@ -771,7 +736,7 @@ public abstract class ScheduleSuite {
             open(new SeededScheduler(7, new VirtualClock(START)));
             ran.clear();
             failures.clear();
-            var schedule = schedule(new Meddled(log) {
+            var schedule = schedule(new Fronted(log) {
                         private int claims;
 
                         @Override
@@ -815,7 +780,7 @@ public abstract class ScheduleSuite {
     }
 
     /** A process that stands for itself, up to its death: from then on it writes nothing, and none of its tasks runs. */
-    private final class Mortal extends Meddled {
+    private final class Mortal extends Fronted {
         private boolean dead;
 
         Mortal() {
@@ -1025,7 +990,7 @@ public abstract class ScheduleSuite {
     @Test
     void what_fails_after_an_unknown_outcome_does_not_say_that_nothing_was_stored() {
         var unsure = new Failing(log, Enqueued.class, 1, true, unknown());
-        var schedule = schedule(new Meddled(unsure) {
+        var schedule = schedule(new Fronted(unsure) {
                     @Override
                     public EventStream read(EventQuery query, ReadOptions options) {
                         if (count(Enqueued.class) > 0) {
@@ -1070,7 +1035,7 @@ public abstract class ScheduleSuite {
     void a_cancel_of_unknown_outcome_was_one_although_a_worker_has_claimed_since() {
         var plain = schedule();
         plain.enqueue(new Note("p", 1), id("p-1"));
-        var schedule = schedule(new Meddled(log) {
+        var schedule = schedule(new Fronted(log) {
                     private boolean done;
 
                     @Override
@@ -1297,7 +1262,7 @@ public abstract class ScheduleSuite {
         plain.enqueue(new Note("p", 1), id("p-1"));
         try (var worker = work(plain, "w")) {
             assertThat(worker).isNotNull();
-            var waiting = schedule(new Meddled(log) {
+            var waiting = schedule(new Fronted(log) {
                         @Override
                         public EventStream read(EventQuery query, ReadOptions options) {
                             var found = store.read(query, options);
@@ -1376,7 +1341,7 @@ public abstract class ScheduleSuite {
     }
 
     /** An operations log that is now and then away, or whose outcome is unknown, whether it was written or not. */
-    private static final class Unsure extends Meddled {
+    private static final class Unsure extends Fronted {
         private final SplittableRandom random;
 
         Unsure(EventStore store, long seed) {

@@ -17,6 +17,7 @@ import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.suite.Fronted;
 import dev.cqrs.testing.CrashPoints;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.SimulatedCrash;
@@ -501,40 +502,6 @@ class EventImportTest {
 
     // ---- crashes, races, unknown outcomes
 
-    /** A store in front of another. */
-    private static class Fronted implements EventStore {
-        final EventStore store;
-
-        Fronted(EventStore store) {
-            this.store = store;
-        }
-
-        @Override
-        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-            return store.append(events, condition, metadata);
-        }
-
-        @Override
-        public EventStream read(EventQuery query, ReadOptions options) {
-            return store.read(query, options);
-        }
-
-        @Override
-        public Position head() {
-            return store.head();
-        }
-
-        @Override
-        public Catalog catalog() {
-            return store.catalog();
-        }
-
-        @Override
-        public Subscription onAppend(Signal signal) {
-            return store.onAppend(signal);
-        }
-    }
-
     /** A store that at chosen appends does not know whether it wrote. */
     private static final class Forgetful extends Fronted {
         private final IntPredicate unknown;
@@ -602,7 +569,7 @@ class EventImportTest {
         @Override
         public EventStream read(EventQuery query, ReadOptions options) {
             var whole = super.read(query, options);
-            return new EventStream() {
+            return new Stream(whole) {
                 private boolean second = true;
 
                 @Override
@@ -617,43 +584,8 @@ class EventImportTest {
                 }
 
                 @Override
-                public Position position() {
-                    return whole.position();
-                }
-
-                @Override
                 public String name() {
                     return second ? "viewed" : whole.name();
-                }
-
-                @Override
-                public Set<Tag> tags() {
-                    return whole.tags();
-                }
-
-                @Override
-                public Metadata metadata() {
-                    return whole.metadata();
-                }
-
-                @Override
-                public Instant recordedAt() {
-                    return whole.recordedAt();
-                }
-
-                @Override
-                public Position head() {
-                    return whole.head();
-                }
-
-                @Override
-                public AppendCondition unchanged() {
-                    return whole.unchanged();
-                }
-
-                @Override
-                public void close() {
-                    whole.close();
                 }
             };
         }

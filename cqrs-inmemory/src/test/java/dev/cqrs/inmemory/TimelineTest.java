@@ -12,7 +12,6 @@ import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
-import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
@@ -22,7 +21,7 @@ import dev.cqrs.eventstore.Timeline.Difference;
 import dev.cqrs.eventstore.Timeline.Moment;
 import dev.cqrs.eventstore.Timeline.Page;
 import dev.cqrs.eventstore.Timeline.Step;
-import dev.cqrs.message.Metadata;
+import dev.cqrs.suite.Fronted;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
@@ -718,92 +717,39 @@ class TimelineTest {
 
     // ---- a store that counts what is open and how far it was read
 
-    record Watched(EventStore store, AtomicInteger open, AtomicInteger advanced) implements EventStore {
+    static final class Watched extends Fronted {
+        private final AtomicInteger open = new AtomicInteger();
+        private final AtomicInteger advanced = new AtomicInteger();
 
         Watched(EventStore store) {
-            this(store, new AtomicInteger(), new AtomicInteger());
+            super(store);
         }
 
-        @Override
-        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-            return store.append(events, condition, metadata);
+        AtomicInteger open() {
+            return open;
+        }
+
+        AtomicInteger advanced() {
+            return advanced;
         }
 
         @Override
         public EventStream read(EventQuery query, ReadOptions options) {
-            var stream = store.read(query, options);
+            var read = super.read(query, options);
             open.incrementAndGet();
-            return new WatchedStream(stream, this);
-        }
+            return new Stream(read) {
+                @Override
+                public boolean advance() {
+                    advanced.incrementAndGet();
+                    return super.advance();
+                }
 
-        @Override
-        public Position head() {
-            return store.head();
-        }
-
-        @Override
-        public Catalog catalog() {
-            return store.catalog();
-        }
-
-        @Override
-        public Subscription onAppend(Signal signal) {
-            return store.onAppend(signal);
-        }
-    }
-
-    record WatchedStream(EventStream stream, Watched store) implements EventStream {
-
-        @Override
-        public boolean advance() {
-            store.advanced().incrementAndGet();
-            return stream.advance();
-        }
-
-        @Override
-        public Object event() {
-            return stream.event();
-        }
-
-        @Override
-        public Position position() {
-            return stream.position();
-        }
-
-        @Override
-        public String name() {
-            return stream.name();
-        }
-
-        @Override
-        public Set<Tag> tags() {
-            return stream.tags();
-        }
-
-        @Override
-        public Metadata metadata() {
-            return stream.metadata();
-        }
-
-        @Override
-        public Instant recordedAt() {
-            return stream.recordedAt();
-        }
-
-        @Override
-        public Position head() {
-            return stream.head();
-        }
-
-        @Override
-        public AppendCondition unchanged() {
-            return stream.unchanged();
-        }
-
-        @Override
-        public void close() {
-            stream.close();
-            store.open().decrementAndGet();
+                @Override
+                public void close() {
+                    super.close();
+                    open.decrementAndGet();
+                }
+            };
         }
     }
 }

@@ -310,17 +310,36 @@ class CommandQueueTest {
 
     @Test
     void a_key_with_many_commands_starves_no_other() throws Exception {
+        var begun = new CountDownLatch(1);
         var go = new CountDownLatch(1);
         try (var queue = queue(threads(1)).workers(1).build()) {
-            queue.enqueue(new Do("busy", () -> await(go)));
+            queue.enqueue(new Do("busy", () -> {
+                begun.countDown();
+                await(go);
+            }));
+            await(begun); // so it is a turn of its own
             for (int i = 0; i < 1_000; i++) {
                 queue.enqueue(new Deposit("busy", i));
             }
             queue.enqueue(new Deposit("other", 0));
             go.countDown();
         }
-        assertThat(done.indexOf("deposit other 0")).isBetween(0, Worker.TURN); // the first was a turn of its own
+        assertThat(done.indexOf("deposit other 0")).isBetween(0, Worker.TURN);
         assertThat(done).hasSize(1_001);
+    }
+
+    @Test
+    void a_key_with_many_commands_lets_in_after_one_turn_what_came_within_it() {
+        var tasks = new ArrayDeque<Runnable>();
+        try (var queue = queue(tasks::add).workers(1).build()) {
+            queue.enqueue(new Do("busy", () -> queue.enqueue(new Deposit("other", 0))));
+            for (int i = 0; i < 3 * Worker.TURN; i++) {
+                queue.enqueue(new Deposit("busy", i));
+            }
+            tasks.remove().run();
+        }
+        assertThat(done.indexOf("deposit other 0")).isLessThan(Worker.TURN);
+        assertThat(done).hasSize(3 * Worker.TURN + 1);
     }
 
     @Test

@@ -6,19 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
-import dev.cqrs.event.Tag;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
-import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
-import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.suite.Fronted;
 import dev.cqrs.testing.VirtualClock;
 import java.io.Closeable;
 import java.lang.ref.WeakReference;
@@ -26,12 +24,10 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -380,11 +376,10 @@ class OthersGoOnTest {
     }
 
     /** A log that holds, for whoever asks for all, an event that this program does not know. */
-    private record UnreadableForAll(EventStore log) implements EventStore {
+    private static final class UnreadableForAll extends Fronted {
 
-        @Override
-        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-            return log.append(new ArrayList<>(events), condition, metadata);
+        UnreadableForAll(EventStore log) {
+            super(log);
         }
 
         @Override
@@ -392,108 +387,32 @@ class OthersGoOnTest {
             if (query.equals(EventQuery.all())) {
                 throw new UnknownEventException("of tomorrow", "noted, other");
             }
-            return log.read(query, options);
-        }
-
-        @Override
-        public Position head() {
-            return log.head();
-        }
-
-        @Override
-        public Catalog catalog() {
-            return log.catalog();
-        }
-
-        @Override
-        public Subscription onAppend(Signal signal) {
-            return log.onAppend(signal);
+            return super.read(query, options);
         }
     }
 
     /** A log with an event that nobody can read, as one of a newer program. */
-    private record UnreadableAt(EventStore log, AtomicLong position) implements EventStore {
+    private static final class UnreadableAt extends Fronted {
+        private final AtomicLong position;
 
-        @Override
-        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-            return log.append(new ArrayList<>(events), condition, metadata);
+        UnreadableAt(EventStore log, AtomicLong position) {
+            super(log);
+            this.position = position;
         }
 
         @Override
         public EventStream read(EventQuery query, ReadOptions options) {
-            return new StreamOf(log.read(query, options), position.get());
-        }
-
-        @Override
-        public Position head() {
-            return log.head();
-        }
-
-        @Override
-        public Catalog catalog() {
-            return log.catalog();
-        }
-
-        @Override
-        public Subscription onAppend(Signal signal) {
-            return log.onAppend(signal);
-        }
-    }
-
-    private record StreamOf(EventStream stream, long unreadable) implements EventStream {
-
-        @Override
-        public boolean advance() {
-            boolean advanced = stream.advance();
-            if (advanced && stream.position().value() == unreadable) {
-                throw new UnknownEventException("of tomorrow", "noted, other");
-            }
-            return advanced;
-        }
-
-        @Override
-        public Object event() {
-            return stream.event();
-        }
-
-        @Override
-        public Position position() {
-            return stream.position();
-        }
-
-        @Override
-        public String name() {
-            return stream.name();
-        }
-
-        @Override
-        public Set<Tag> tags() {
-            return stream.tags();
-        }
-
-        @Override
-        public Metadata metadata() {
-            return stream.metadata();
-        }
-
-        @Override
-        public Instant recordedAt() {
-            return stream.recordedAt();
-        }
-
-        @Override
-        public Position head() {
-            return stream.head();
-        }
-
-        @Override
-        public AppendCondition unchanged() {
-            return stream.unchanged();
-        }
-
-        @Override
-        public void close() {
-            stream.close();
+            long unreadable = position.get();
+            return new Stream(super.read(query, options)) {
+                @Override
+                public boolean advance() {
+                    boolean advanced = super.advance();
+                    if (advanced && position().value() == unreadable) {
+                        throw new UnknownEventException("of tomorrow", "noted, other");
+                    }
+                    return advanced;
+                }
+            };
         }
     }
 }

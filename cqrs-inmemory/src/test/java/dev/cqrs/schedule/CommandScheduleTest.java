@@ -19,9 +19,9 @@ import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.schedule.CommandSchedule.Cancellation;
 import dev.cqrs.schedule.ScheduledCommand.State;
+import dev.cqrs.suite.Fronted;
 import dev.cqrs.suite.Pages;
 import dev.cqrs.suite.Pages.Note;
-import dev.cqrs.suite.ScheduleSuite.Meddled;
 import dev.cqrs.testing.VirtualClock;
 import java.time.Clock;
 import java.time.Duration;
@@ -323,7 +323,7 @@ class CommandScheduleTest {
     void closing_waits_for_a_task_that_reads_the_log() throws Exception {
         var begun = new CountDownLatch(1);
         var go = new CountDownLatch(1);
-        var slow = new Meddled(log) {
+        var slow = new Fronted(log) {
             @Override
             public EventStream read(EventQuery query, ReadOptions options) {
                 if (query.equals(EventQuery.types(ScheduleEvent.class))) {
@@ -359,7 +359,7 @@ class CommandScheduleTest {
         var virtual = new VirtualClock(Instant.parse("2026-01-05T09:00:00Z"));
         var begun = new CountDownLatch(1);
         var go = new CountDownLatch(1);
-        var slow = new Meddled(log) {
+        var slow = new Fronted(log) {
             @Override
             public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
                 if (events.get(0) instanceof ScheduleEvent.Ended end && end.id().equals("n-1")) {

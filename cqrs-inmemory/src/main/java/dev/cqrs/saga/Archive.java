@@ -255,6 +255,20 @@ final class Archive {
         }
     }
 
+    /** Gives the one of some turns that was written, though that was not known. */
+    @Nullable
+    Turn<?> written(List<Turn<?>> unknown) {
+        for (var turn : unknown) {
+            var behind = ReadOptions.forwards().after(turn.story().last).limit(1);
+            try (var marks = log.read(turn.story().query(), behind)) {
+                if (marks.advance() && marks.event().equals(turn.mark)) {
+                    return turn;
+                }
+            }
+        }
+        return null;
+    }
+
     static Input input(SagaEvent.Cause cause, String reason) {
         return new Input(cause, "", false, 0, "", 0, Reasons.keepable(reason));
     }

@@ -12,6 +12,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -75,6 +76,8 @@ final class Index {
         @Nullable
         Story<?> story;
 
+        /** The signals of other engines, for whoever lets the lock go: they may run instances of theirs on this thread. */
+        final Set<Runnable> later = new LinkedHashSet<>();
         /** The steps that are being dispatched. */
         final Set<String> flying = new HashSet<>();
         /** The index's: how many are at it. */

@@ -85,7 +85,9 @@ final class Instances {
     private volatile long newest;
 
     private final LongAdder ignored = new LongAdder();
-    private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
+    /** The threads of this process that append a turn just now, for all engines: each may be told of another's. */
+    private static final Map<Thread, Appending> APPENDING = new ConcurrentHashMap<>();
+
     private volatile Runnable onOthers = () -> {};
     private volatile boolean othersCame;
 
@@ -217,16 +219,6 @@ final class Instances {
         }
     }
 
-    @Nullable
-    Entry find(String saga, String key) {
-        lock.lock();
-        try {
-            return index.find(saga, key);
-        } finally {
-            lock.unlock();
-        }
-    }
-
     private Entry enter(String saga, String key) {
         lock.lock();
         try {
@@ -267,10 +259,10 @@ final class Instances {
         live.lock.lock();
         try {
             begun = knownPosition(entry) == 0
-                    ? begin(live, script, key, cause, event, eventName, source, causation, turns)
+                    ? begin(entry, live, script, key, cause, event, eventName, source, causation, turns)
                     : cause == Cause.STARTED && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
         } finally {
-            live.lock.unlock();
+            unlock(live);
             exit(entry, live, null);
         }
         turns.forEach(written);
@@ -278,6 +270,7 @@ final class Instances {
     }
 
     private Begun begin(
+            Entry entry,
             Live live,
             Script<?> script,
             String key,
@@ -288,6 +281,7 @@ final class Instances {
             String causation,
             List<Turn<?>> written) {
         String trouble = null;
+        var unknown = new ArrayList<Turn<?>>(0);
         for (int attempt = 1; ; attempt++) {
             var turn = started(script, key, cause, event, eventName, source, causation, trouble);
             try {
@@ -296,14 +290,21 @@ final class Instances {
                 written.add(turn);
                 return Begun.NOW;
             } catch (AppendConflictException there) {
+                story(entry, live); // so that it goes on here too
+                var own = archive.written(unknown);
+                if (own != null) {
+                    written.add(own);
+                    return Begun.NOW;
+                }
                 var first = archive.marks(script.name(), key).get(0).event().input();
                 return first.cause() == cause && cause == Cause.STARTED && first.source() == source
                         ? Begun.THIS
                         : Begun.BEFORE;
-            } catch (AppendOutcomeUnknownException unknown) { // if it was written, there is a conflict now
+            } catch (AppendOutcomeUnknownException look) { // if it was written, there is a conflict now
                 if (attempt == ATTEMPTS) {
-                    throw unknown;
+                    throw look;
                 }
+                unknown.add(turn);
             } catch (RuntimeException failed) {
                 if (!isHopeless(failed) || trouble != null || cause == Cause.BEGUN) {
                     throw failed;
@@ -370,13 +371,19 @@ final class Instances {
     @Nullable
     Turn<?> turn(Entry entry, Live live, Decide decide) {
         String trouble = null;
+        var unknown = new ArrayList<Turn<?>>(0);
         live.lock.lock();
         try {
             for (int attempt = 1; ; attempt++) {
                 var story = story(entry, live);
+                var own = archive.written(unknown);
+                if (own != null) {
+                    return own; // the story was read behind it
+                }
                 boolean kept = story == null;
+                Turn<?> turn = null;
                 try {
-                    var turn = story == null ? null : decide.on(story, trouble);
+                    turn = story == null ? null : decide.on(story, trouble);
                     if (turn != null) {
                         commit(live, turn);
                     }
@@ -385,6 +392,9 @@ final class Instances {
                 } catch (AppendConflictException | AppendOutcomeUnknownException look) {
                     if (attempt == ATTEMPTS) {
                         throw look;
+                    }
+                    if (turn != null && look instanceof AppendOutcomeUnknownException) {
+                        unknown.add(turn);
                     }
                 } catch (RuntimeException failed) {
                     if (!isHopeless(failed) || trouble != null) {
@@ -398,8 +408,19 @@ final class Instances {
                 }
             }
         } finally {
-            live.lock.unlock();
+            unlock(live);
         }
+    }
+
+    /** Lets a Live's lock go, and then tells other engines what was appended with it. */
+    static void unlock(Live live) {
+        List<Runnable> later = List.of();
+        if (live.lock.getHoldCount() == 1 && !live.later.isEmpty()) {
+            later = List.copyOf(live.later);
+            live.later.clear();
+        }
+        live.lock.unlock();
+        later.forEach(Runnable::run);
     }
 
     /** Has an operator change an instance; gives what was written, and {@code null} if nothing was. */
@@ -462,7 +483,8 @@ final class Instances {
         var engine = others ? story.engine : mine ? name : "";
         long by = others ? story.incarnation : incarnation;
         var mark = Archive.mark(turn, turn.standing(engine, by, others ? story.until : now.plus(lease)));
-        var at = append(turn, mark);
+        turn.mark = mark;
+        var at = append(live, turn, mark);
         if (others) {
             story.exposed(); // they may dispatch what was issued just now
         }
@@ -476,10 +498,11 @@ final class Instances {
     }
 
     /** Appends, with no signal to this engine: it knows. */
-    private Position append(Turn<?> turn, SagaEvent mark) {
+    private Position append(Live live, Turn<?> turn, SagaEvent mark) {
         var self = Thread.currentThread();
-        var others = new Appending();
-        var outer = appending.put(self, others); // an append that tells another engine of it, on this thread
+        var others = new Appending(this);
+        var outer =
+                APPENDING.put(self, others); // a signal of the application may have an operator's turn come in between
         try {
             var at = archive.append(turn, mark);
             if (others.last.isAfter(at.last())) {
@@ -488,25 +511,43 @@ final class Instances {
             return at.first();
         } finally {
             if (outer == null) {
-                appending.remove(self);
+                APPENDING.remove(self);
             } else {
-                appending.put(self, outer);
+                APPENDING.put(self, outer);
             }
+            live.later.addAll(others.later);
         }
     }
 
     /** What was appended last by a thread while it appended a turn: that, or something that came of it. */
     private static final class Appending {
+        private final Instances by;
+        private final List<Runnable> later = new ArrayList<>(0);
         private Position last = Position.START;
+
+        private Appending(Instances by) {
+            this.by = by;
+        }
     }
 
-    /** Says whether an append that was told of is new to this engine. */
-    boolean isNew(Position last) {
-        var own = appending.get(Thread.currentThread());
-        if (own != null) {
-            own.last = last;
+    /** Wakes this engine if an append that was told of is new to it; no sooner than the thread has let its turn go. */
+    void told(Position last, Runnable wake) {
+        var appending = APPENDING.get(Thread.currentThread());
+        if (appending != null && appending.by == this) {
+            appending.last = last;
+        } else if (last.isAfter(folded)) {
+            wake(wake);
         }
-        return own == null && last.isAfter(folded);
+    }
+
+    /** Wakes this engine, no sooner than the thread has let the turn go that it appends, if it does. */
+    static void wake(Runnable wake) {
+        var appending = APPENDING.get(Thread.currentThread());
+        if (appending == null) {
+            wake.run();
+        } else {
+            appending.later.add(wake);
+        }
     }
 
     /** Says whether another engine has it. */

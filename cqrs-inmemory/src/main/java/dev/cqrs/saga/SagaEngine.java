@@ -23,6 +23,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -919,7 +920,8 @@ public final class SagaEngine implements AutoCloseable {
             }
             checkMarks(faults);
             if (!operations.catalog().types().contains(EngineStarted.class)) {
-                faults.add("The catalog of the operations log does not know EngineStarted. Use SagaEngine.catalog(...).");
+                faults.add(
+                        "The catalog of the operations log does not know EngineStarted. Use SagaEngine.catalog(...).");
             }
             all.forEach(script -> check(script, faults));
             if (domain.isPresent() && domain.get() == operations) {
@@ -962,12 +964,29 @@ public final class SagaEngine implements AutoCloseable {
                 checkKnown(operations, "operations log", what, type, faults);
                 domain.ifPresent(store -> checkKnown(store, "domain's log", what, type, faults));
             }
+            for (var type : domain.orElse(operations).catalog().types()) {
+                checkOne(what, "start it", script.starters(), type, faults);
+                checkOne(what, "are reacted to or waited for", script.triggers(), type, faults);
+            }
             script.fold().types().stream()
                     .filter(type -> !taken.contains(type))
                     .forEach(type -> checkKnown(operations, "operations log", what, type, faults));
             if (domain.isEmpty() && !script.triggers().isEmpty()) {
                 faults.add("Events " + what + " are waited for, but there is no log from which they are taken in."
                         + " Give it with domain(...).");
+            }
+        }
+
+        private static void checkOne(
+                String what, String role, Collection<Class<?>> types, Class<?> event, List<String> faults) {
+            var fitting = types.stream()
+                    .filter(type -> type.isAssignableFrom(event))
+                    .map(Class::getName)
+                    .sorted()
+                    .toList();
+            if (fitting.size() > 1) {
+                faults.add("An event of " + event.getName() + " is several " + what + " that " + role + ": " + fitting
+                        + ". Give each event one meaning.");
             }
         }
 

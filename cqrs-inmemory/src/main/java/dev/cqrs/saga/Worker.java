@@ -179,15 +179,12 @@ final class Worker {
             tell(away);
         }
         instances.onOthers(this::signal);
-        subscriptions.add(archive.log().onAppend(last -> {
-            if (instances.isNew(last)) {
-                signal();
-            }
-        }));
+        Runnable wake = this::signal;
+        subscriptions.add(archive.log().onAppend(last -> instances.told(last, wake)));
         domain.filter(store -> events.isPresent())
                 .ifPresent(store -> subscriptions.add(store.onAppend(last -> {
                     if (last.isAfter(followed)) {
-                        signal();
+                        Instances.wake(wake);
                     }
                 })));
         signal();
@@ -547,10 +544,10 @@ final class Worker {
     }
 
     private void take(Script<?> script, String key, String step, RecordedEvent event) {
-        var entry = instances.find(script.name(), key);
+        var entry = known(script.name(), key);
         if (entry == null) {
             instances.refresh(); // another engine may have started it
-            entry = instances.find(script.name(), key);
+            entry = known(script.name(), key);
         }
         if (entry == null) {
             if (event.position().isAfter(counted)) {
@@ -558,7 +555,14 @@ final class Worker {
             }
             return;
         }
-        if (instances.scripts().choose(entry.saga, entry.version) != script) {
+        int version;
+        lock.lock();
+        try {
+            version = entry.version;
+        } finally {
+            lock.unlock();
+        }
+        if (instances.scripts().choose(entry.saga, version) != script) {
             return; // to another version the event may mean something else
         }
         var live = instances.enter(entry);
@@ -572,6 +576,17 @@ final class Worker {
             instances.exit(entry, live, null);
         }
         tellIfParked(entry, turn);
+    }
+
+    /** Gives an instance of which anything was read or written: an operator may be at one that nobody has started. */
+    private @Nullable Entry known(String saga, String key) {
+        lock.lock();
+        try {
+            var entry = index.find(saga, key);
+            return entry == null || entry.position == 0 ? null : entry;
+        } finally {
+            lock.unlock();
+        }
     }
 
     private @Nullable Turn<?> taken(Story<?> story, @Nullable String trouble, String step, RecordedEvent event) {
@@ -648,7 +663,9 @@ final class Worker {
         private void setFree() {
             lock.lock();
             try {
-                free.add(this);
+                if (!free.contains(this)) {
+                    free.add(this);
+                }
             } finally {
                 lock.unlock();
             }
@@ -664,6 +681,11 @@ final class Worker {
                 boolean more;
                 try {
                     more = workOn();
+                } catch (Throwable thrown) { // as by a clock
+                    more = false;
+                    setFree();
+                    alarm.pause();
+                    tell(thrown);
                 } finally {
                     end();
                 }
@@ -716,9 +738,18 @@ final class Worker {
             } finally {
                 lock.unlock();
             }
-            instances.exit(entry, live, well ? null : instances.now().plus(Alarm.PAUSE));
+            instances.exit(entry, live, well ? null : afterPause());
         }
         arm(instances.now());
+    }
+
+    private Instant afterPause() {
+        try {
+            return instances.now().plus(Alarm.PAUSE);
+        } catch (Throwable thrown) { // it has thrown before, which is told
+            alarm.pause();
+            return Story.NONE.plusNanos(1); // with the next look
+        }
     }
 
     /** Has an instance go on as far as it goes without waiting. */
@@ -730,7 +761,7 @@ final class Worker {
             turn = instances.turn(entry, live, this::due);
             job = pick(entry, live);
         } finally {
-            live.lock.unlock();
+            Instances.unlock(live);
         }
         tellIfParked(entry, turn);
         while (job != null) {
@@ -771,14 +802,16 @@ final class Worker {
     /** Gives up what has ended so many engines, or seems to, lest it end this one as well. */
     private void giveUp(Turn<?> turn) {
         var story = turn.story();
-        boolean ended = !story.engine.isEmpty() && !instances.isMine(story.incarnation); // whoever has it, before this turn
+        boolean ended =
+                !story.engine.isEmpty() && !instances.isMine(story.incarnation); // whoever has it, before this turn
         for (var act : story.ready()) {
             int times = act.expiries + (ended && act.holder != 0 ? 1 : 0);
             if (times >= expiries) {
                 var why = "The engines that had its command dispatched said nothing more, " + times
                         + " times since it was last told of. It is not dispatched again, lest it end this process as well.";
                 turn.stick(act.step, act.undo, why);
-                turn.park(Script.stuck(story, act) + " When its cause is mended, resume has it tried again under the same id.");
+                turn.park(Script.stuck(story, act)
+                        + " When its cause is mended, resume has it tried again under the same id.");
             }
         }
     }
@@ -865,7 +898,7 @@ final class Worker {
                 lost = turn == null && isLost(live, job, outcome);
                 next = pick(entry, live);
             } finally {
-                live.lock.unlock();
+                Instances.unlock(live);
             }
         } finally {
             if (!told) {
@@ -1006,8 +1039,7 @@ final class Worker {
             return;
         }
         if (thrown != null) {
-            boolean again = turn == null
-                    || turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
+            boolean again = turn == null || turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
             tell(new SagaFailure(
                     instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), again, thrown));
         } else {
@@ -1068,7 +1100,7 @@ final class Worker {
                                     ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
                                     : null);
                 } finally {
-                    flight.live().lock.unlock();
+                    Instances.unlock(flight.live());
                 }
             }
         }
@@ -1153,7 +1185,11 @@ final class Worker {
         } catch (Throwable further) {
             further.addSuppressed(failure.cause());
             var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            } catch (Throwable ignored) {
+                // as the virtual machine does: nobody is left to tell
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
@@ -41,16 +42,21 @@ import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.VirtualClock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -1637,7 +1643,8 @@ public abstract class SagaSuite {
                 }
             };
             var later = new SagaEngine[1];
-            executor.schedule(Duration.ofMillis(500), () -> later[0] = start(engine(saga).name("one")));
+            executor.schedule(
+                    Duration.ofMillis(500), () -> later[0] = start(engine(saga).name("one")));
             startCrashing(engineOver(crashes, saga).name("one"), crashes);
             order("j");
             executor.runFor(Duration.ofSeconds(20));
@@ -1739,7 +1746,10 @@ public abstract class SagaSuite {
             assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(5);
             assertThat(Parts.done(domain, "k")).containsExactly("a", "b", "c");
             assertThat(state(engine)).isEqualTo(State.PARKED);
-            assertThat(find(engine).reason()).contains("not known").contains("5 times").contains("resume");
+            assertThat(find(engine).reason())
+                    .contains("not known")
+                    .contains("5 times")
+                    .contains("resume");
             assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.UNSURE);
             assertThat(failures)
                     .filteredOn(failure -> failure.step().equals("b"))
@@ -1755,7 +1765,8 @@ public abstract class SagaSuite {
 
     @Test
     void how_often_a_command_may_end_its_engine_counts_from_when_it_was_last_told_of() {
-        var saga = three(job()).step("d", known -> known.part("d"))
+        var saga = three(job())
+                .step("d", known -> known.part("d"))
                 .unsure(IllegalStateException.class)
                 .retry(Duration.ofHours(1))
                 .build();
@@ -1776,7 +1787,9 @@ public abstract class SagaSuite {
             }
             executor.runFor(Duration.ofHours(2));
         }
-        assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/d/1", "job/j/d/1", "job/j/d/1", "job/j/d/1");
+        assertThat(ran)
+                .containsExactly(
+                        "job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/d/1", "job/j/d/1", "job/j/d/1", "job/j/d/1");
         try (var engine = start(engine(saga).expiries(2))) {
             executor.runFor(MINUTE);
             assertThat(ran).hasSize(7);
@@ -2186,6 +2199,167 @@ public abstract class SagaSuite {
             assertThat(Parts.done(log, "j")).containsExactly("a", "retried", "b");
             assertThat(state(engine)).isEqualTo(State.COMPLETED);
         }
+    }
+
+    /** A log that does as another one, but for what it does first when a method is called. */
+    private static EventStore whenCalled(EventStore log, BiFunction<String, Callable<Object>, Object> around) {
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(),
+                new Class<?>[] {EventStore.class},
+                (proxy, method, args) -> around.apply(method.getName(), () -> {
+                    try {
+                        return method.invoke(log, args);
+                    } catch (InvocationTargetException thrown) {
+                        if (thrown.getTargetException() instanceof RuntimeException failed) {
+                            throw failed;
+                        }
+                        throw thrown;
+                    }
+                }));
+    }
+
+    private static Object call(Callable<Object> callable) {
+        try {
+            return callable.call();
+        } catch (RuntimeException thrown) {
+            throw thrown;
+        } catch (Exception checked) {
+            throw new IllegalStateException(checked);
+        }
+    }
+
+    @Test
+    void what_was_written_though_the_log_did_not_say_so_is_answered_and_told_as_if_it_had() {
+        var log = operations;
+        var told = new HashSet<Position>();
+        var cut = new boolean[1];
+        operations = whenCalled(log, (method, real) -> {
+            var result = call(real);
+            if (method.equals("append") && cut[0] && told.add(log.head())) {
+                throw new AppendOutcomeUnknownException("it", new IllegalStateException("cut"));
+            }
+            return result;
+        });
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        before = (command, data) -> {
+            if (command.part().equals("undo b") || command.part().equals("undo a")) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var engine = start(saga)) {
+            executor.runAll();
+            cut[0] = true;
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isFalse();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(failures.stream().map(SagaFailure::step)).containsExactly("d", "b");
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(failures).hasSize(3);
+            assertThat(engine.skip("job", "j", "b")).isTrue();
+            executor.runAll();
+            assertThat(failures).hasSize(4);
+            assertThat(find(engine).skipped()).containsExactly("undo of b");
+            assertThat(engine.settle("job", "j", "job/j/a/undo-1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
+    @Test
+    void an_event_for_what_another_engine_has_just_started_is_not_lost_because_an_operator_asked_for_it_before() {
+        var first = waiting();
+        var second = job().version(2)
+                .step("a", known -> known.part("new a"))
+                .await("wrapped", Packed.class, Packed::job)
+                .build();
+        var hook = new Runnable[] {() -> {}, () -> {}};
+        var fresh = whenCalled(domain, (method, real) -> method.equals("head") ? Position.START : call(real));
+        var other = SagaEngine.builder(operations, clock)
+                .name("other")
+                .add(first)
+                .domain(fresh)
+                .build();
+        var engine = SagaEngine.builder(whenCalled(operations, (method, real) -> run(hook, 0, method, real)), clock)
+                .name("sagas")
+                .add(first)
+                .add(second)
+                .domain(whenCalled(domain, (method, real) -> run(hook, 1, method, real)))
+                .build();
+        engine.start(bus(domain), executor, executor::schedule, failures::add);
+        try (engine) {
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            hook[1] =
+                    () -> assertThat(other.begin("job", "j", new Ordered("j"))).isTrue();
+            hook[0] = executor::runAll; // an operator asks, and meanwhile it is started elsewhere, and its event comes
+            assertThat(engine.resume("job", "j")).isFalse();
+            executor.runAll();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+        }
+    }
+
+    private static Object run(Runnable[] hooks, int which, String method, Callable<Object> real) {
+        if (method.equals("read")) {
+            var hook = hooks[which];
+            hooks[which] = () -> {};
+            hook.run();
+        }
+        return call(real);
+    }
+
+    @Test
+    void whenever_the_clock_throws_once_that_is_told_and_the_engine_goes_on() {
+        boolean threw = true;
+        int toldOf = 0;
+        for (int at = 1; threw; at++) {
+            open(new SeededScheduler(at, new VirtualClock(START)));
+            int wanted = at;
+            var calls = new int[1];
+            var virtual = clock;
+            var clock = new Clock() {
+                @Override
+                public ZoneId getZone() {
+                    return virtual.getZone();
+                }
+
+                @Override
+                public Clock withZone(ZoneId zone) {
+                    return virtual.withZone(zone);
+                }
+
+                @Override
+                public Instant instant() {
+                    if (++calls[0] == wanted) {
+                        throw new IllegalStateException("no time");
+                    }
+                    return virtual.instant();
+                }
+            };
+            var engine = SagaEngine.builder(operations, clock)
+                    .name("sagas")
+                    .add(three(job()).build())
+                    .domain(domain)
+                    .atOnce(1)
+                    .build();
+            engine.start(bus(domain), executor, executor::schedule, failures::add);
+            order("j");
+            executor.runFor(MINUTE);
+            order("k");
+            executor.runFor(MINUTE);
+            threw = calls[0] >= wanted;
+            assertThat(done()).as("the clock's call %s", at).containsExactly("a", "b", "c");
+            assertThat(Parts.done(domain, "k")).as("the clock's call %s", at).containsExactly("a", "b", "c");
+            assertThat(failures)
+                    .allSatisfy(failure -> assertThat(failure.cause()).hasMessage("no time"));
+            toldOf += failures.size();
+            engine.close();
+        }
+        assertThat(toldOf).isPositive();
     }
 
     /** The domain's log, in which an order for "j+k" is read as two of one place, as if an upcaster had split it. */

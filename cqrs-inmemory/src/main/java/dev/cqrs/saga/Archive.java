@@ -68,6 +68,13 @@ final class Archive {
         return found;
     }
 
+    /** Writes that an engine was started; gives its incarnation. */
+    long started(String engine) {
+        return log.append(List.of(new SagaEvent.EngineStarted(engine)), AppendCondition.none())
+                .first()
+                .value();
+    }
+
     /** Gives the last mark of an instance; {@code null} if there is none. */
     @Nullable
     SagaEvent newest(String saga, String key) {
@@ -116,7 +123,8 @@ final class Archive {
             var causation = mark.metadata().causation().orElse("");
             event.outputs().forEach(output -> story.put(output, null, causation));
             story.placed(mark.position(), kept);
-            story.heldBy(event.standing().engine(), event.standing().until());
+            var standing = event.standing();
+            story.heldBy(standing.engine(), standing.incarnation(), standing.until());
             if (!story.engine.isEmpty()) {
                 story.exposed();
             }

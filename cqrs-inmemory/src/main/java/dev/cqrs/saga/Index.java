@@ -42,6 +42,7 @@ final class Index {
         boolean ready;
         Instant wake = Story.NONE;
         String engine = "";
+        long incarnation;
         Instant until = Story.NONE;
         /** Whether what is ready was issued by this process, which has not begun to dispatch it. */
         boolean own;
@@ -109,12 +110,15 @@ final class Index {
     /** The engine's name while it runs; otherwise nothing is put in line. */
     private String me = "";
 
+    private long incarnation;
+
     Index(Known known) {
         this.known = known;
     }
 
-    void run(String engine) {
+    void run(String engine, long incarnation) {
         me = engine;
+        this.incarnation = incarnation;
         if (!engine.isEmpty()) {
             all().forEach(this::place);
         }
@@ -202,6 +206,7 @@ final class Index {
             entry.ready = standing.ready();
             entry.wake = standing.wake().equals(Story.NONE) ? Story.NONE : standing.wake();
             entry.engine = intern(standing.engine());
+            entry.incarnation = standing.incarnation();
             entry.until = standing.until().equals(Story.NONE) ? Story.NONE : standing.until();
             entry.own = own;
             place(entry);
@@ -273,8 +278,7 @@ final class Index {
             drop(entry);
             return;
         }
-        boolean others = !entry.engine.isEmpty() && !entry.engine.equals(me);
-        if (entry.ready && others) {
+        if (entry.ready && isOthers(entry.engine, entry.incarnation, entry.position, me, incarnation)) {
             heap(entry, entry.until);
         } else {
             heap(entry, entry.wake);
@@ -282,6 +286,18 @@ final class Index {
                 enqueue(entry);
             }
         }
+    }
+
+    /**
+     * Says whether it is another engine that said it has an instance. Not an earlier incarnation of this one's name that said
+     * so before this one was started, and is taken to be gone then; what it says later shows that it is not.
+     *
+     * @param engine the name of who has it; empty if nobody does
+     * @param by its incarnation
+     * @param said where it said so
+     */
+    static boolean isOthers(String engine, long by, long said, String me, long incarnation) {
+        return !engine.isEmpty() && by != incarnation && !(engine.equals(me) && said < incarnation);
     }
 
     private void enqueue(Entry entry) {
@@ -482,6 +498,7 @@ final class Index {
             entry.ready = standing.ready();
             entry.wake = standing.wake();
             entry.engine = intern(standing.engine());
+            entry.incarnation = standing.incarnation();
             entry.until = standing.until();
             place(entry);
         }
@@ -504,7 +521,13 @@ final class Index {
                         entry.position,
                         entry.source,
                         new SagaEvent.Standing(
-                                entry.state, entry.step, entry.ready, entry.wake, entry.engine, entry.until)));
+                                entry.state,
+                                entry.step,
+                                entry.ready,
+                                entry.wake,
+                                entry.engine,
+                                entry.incarnation,
+                                entry.until)));
             }
         }
         return new SagaEngine.Saved(open, new EnumMap<>(ended), sources(), followed, versions);

@@ -14,6 +14,7 @@ import dev.cqrs.saga.Archive.Mark;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.Index.Live;
 import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.EngineStarted;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.task.Reasons;
@@ -44,9 +45,9 @@ final class Instances {
 
     private static final int CHUNK = 1_000;
     private static final int SAVE_AFTER = 10_000;
-    private static final int SAVED_VERSION = 2;
+    private static final int SAVED_VERSION = 3;
 
-    private static final EventQuery MARKS = EventQuery.types(SagaEvent.class);
+    private static final EventQuery MARKS = EventQuery.types(SagaEvent.class, EngineStarted.class);
 
     /*
      * `reading` is held by whoever reads the log on, so that each mark is applied once and in order; `lock` guards the index,
@@ -71,6 +72,11 @@ final class Instances {
     private long applied;
     private long saved;
     private volatile boolean holding;
+    /** The place at which the log says that this engine was started; 0 before. */
+    private volatile long incarnation;
+    /** The last such place of an engine of its name. */
+    private volatile long newest;
+
     private final LongAdder ignored = new LongAdder();
     private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
     private volatile Runnable onOthers = () -> {};
@@ -151,9 +157,28 @@ final class Instances {
         return ignored.sum();
     }
 
+    /** Writes that this engine is started, from when on it is told from all others. */
+    void begin() {
+        incarnation = archive.started(name);
+    }
+
+    long incarnation() {
+        return incarnation;
+    }
+
+    /** Gives the incarnation of its name that was started last, if that was later; otherwise 0. */
+    long replacedBy() {
+        return newest > incarnation ? newest : 0;
+    }
+
     /** Has this engine have what it writes, or no longer. */
     void hold(boolean holds) {
         holding = holds;
+    }
+
+    /** Says whether an incarnation is this engine's. */
+    boolean isMine(long other) {
+        return other != 0 && other == incarnation;
     }
 
     /** Has somebody told when others have appended while this engine did. */
@@ -422,7 +447,8 @@ final class Instances {
         boolean others = isOthers(story, now);
         boolean mine = holding || !live.flying.isEmpty();
         var engine = others ? story.engine : mine ? name : "";
-        var mark = Archive.mark(turn, turn.standing(engine, others ? story.until : now.plus(lease)));
+        long by = others ? story.incarnation : incarnation;
+        var mark = Archive.mark(turn, turn.standing(engine, by, others ? story.until : now.plus(lease)));
         var at = append(turn, mark);
         if (others) {
             story.exposed(); // they may dispatch what was issued just now
@@ -472,7 +498,8 @@ final class Instances {
 
     /** Says whether another engine has it. */
     boolean isOthers(Story<?> story, Instant now) {
-        return !story.engine.isEmpty() && !story.engine.equals(name) && now.isBefore(story.until);
+        return now.isBefore(story.until)
+                && Index.isOthers(story.engine, story.incarnation, story.last.value(), name, incarnation);
     }
 
     /** Whether what was thrown would be thrown again. */
@@ -496,15 +523,20 @@ final class Instances {
             boolean more = true;
             while (more) {
                 var chunk = new ArrayList<Mark>();
-                Position end;
+                int read = 0;
+                Position end = folded;
                 try (var marks = archive.log()
                         .read(MARKS, ReadOptions.forwards().after(folded).limit(CHUNK))) {
-                    while (marks.advance()) {
-                        chunk.add(new Mark(
-                                (SagaEvent) marks.event(), marks.position(), marks.recordedAt(), Metadata.none()));
+                    for (; marks.advance(); read++) {
+                        end = marks.position();
+                        if (marks.event() instanceof SagaEvent mark) {
+                            chunk.add(new Mark(mark, end, marks.recordedAt(), Metadata.none()));
+                        } else if (((EngineStarted) marks.event()).engine().equals(name)) {
+                            newest = end.value();
+                        }
                     }
-                    more = chunk.size() >= CHUNK;
-                    end = more ? chunk.get(chunk.size() - 1).position() : marks.head();
+                    more = read >= CHUNK;
+                    end = more ? end : marks.head();
                 }
                 lock.lock();
                 try {

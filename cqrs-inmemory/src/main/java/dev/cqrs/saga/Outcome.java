@@ -10,6 +10,7 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.task.Reasons;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -80,6 +81,8 @@ record Outcome(
      * Makes the turn that tells it, with all that follows.
      *
      * @param before whether the same attempt may have been dispatched at another time
+     * @param others until when another engine may be at it that had begun before; the epoch if none is: until then a rejection
+     *     says nothing of what becomes of it there
      * @param id the command's
      * @param names gives the stable names of what can be stored
      * @param trouble why a turn that was made before cannot be stored; {@code null} if none was
@@ -88,6 +91,7 @@ record Outcome(
             Story<S> story,
             Act act,
             boolean before,
+            Instant others,
             String id,
             Instant now,
             Function<Class<?>, Optional<String>> names,
@@ -120,13 +124,19 @@ record Outcome(
         if (isOfThisTime() && (before || act.unsure)) {
             told = Cause.UNSURE; // the other time it may have taken effect
         }
+        boolean wait = told == Cause.REFUSED && !others.equals(Story.NONE);
+        if (wait) {
+            told = Cause.UNSURE;
+        }
         if (told != Cause.RETURNED) {
             kept = Optional.empty();
             name = "";
         }
         var input = new Input(told, act.step, act.undo, act.attempt, name, 0, Reasons.keepable(why));
         var turn = new Turn<>(story, now, names, input, kept, id);
-        if (told != Cause.RETURNED) {
+        if (wait) {
+            turn.again(act, act.attempt, Duration.between(now, others));
+        } else if (told != Cause.RETURNED) {
             story.script.settle(turn, act, told);
         }
         if (trouble != null) {

@@ -11,6 +11,7 @@ import dev.cqrs.runtime.Delivery;
 import dev.cqrs.saga.Instances.Begun;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Continued;
+import dev.cqrs.saga.SagaEvent.EngineStarted;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Standing;
 import dev.cqrs.saga.SagaEvent.Started;
@@ -84,12 +85,16 @@ public final class SagaEngine implements AutoCloseable {
     /** How long an engine has an instance unless it says so again, if nothing else is said: 30 seconds. */
     public static final Duration DEFAULT_LEASE = Duration.ofSeconds(30);
 
+    /** How many engines a command may end before it is given up, if nothing else is said: 5. */
+    public static final int DEFAULT_EXPIRIES = 5;
+
     private final Instances instances;
     private final Archive archive;
     private final Scripts scripts;
     private final Optional<EventStore> domain;
     private final Position after;
     private final int atOnce;
+    private final int expiries;
     private final ReentrantLock starting = new ReentrantLock();
     private volatile @Nullable Worker worker;
 
@@ -274,6 +279,7 @@ public final class SagaEngine implements AutoCloseable {
         this.domain = builder.domain;
         this.after = builder.after;
         this.atOnce = builder.atOnce;
+        this.expiries = builder.expiries;
     }
 
     /**
@@ -285,6 +291,7 @@ public final class SagaEngine implements AutoCloseable {
     public static Catalog.Builder catalog(Catalog.Builder catalog) {
         return catalog.event("cqrs.saga-started", Started.class)
                 .event("cqrs.saga-continued", Continued.class)
+                .event("cqrs.saga-engine-started", EngineStarted.class)
                 .tags(SagaEvent.class, SagaEvent::tags);
     }
 
@@ -333,7 +340,7 @@ public final class SagaEngine implements AutoCloseable {
         Objects.requireNonNull(executor, "executor");
         Objects.requireNonNull(timer, "timer");
         Objects.requireNonNull(listener, "listener");
-        startOnce(new Worker(instances, domain, after, atOnce, bus, executor, timer, listener));
+        startOnce(new Worker(instances, domain, after, atOnce, expiries, bus, executor, timer, listener));
     }
 
     private void startOnce(Worker made) {
@@ -674,6 +681,7 @@ public final class SagaEngine implements AutoCloseable {
         private String name = "";
         private int atOnce = DEFAULT_AT_ONCE;
         private Duration lease = DEFAULT_LEASE;
+        private int expiries = DEFAULT_EXPIRIES;
         private Optional<CheckpointStore> checkpoints = Optional.empty();
         private String checkpoint = "";
 
@@ -783,6 +791,27 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
+         * Has a command that ends its process given up: when so many engines that had it dispatched have said nothing more,
+         * since it was issued or last told of, it is not known whether it took effect, and the instance is parked, while
+         * others go on. {@link SagaEngine#resume} has it tried again under the same id.
+         *
+         * <p>An engine has said nothing more if another one took the instance over that it had not given back. So processes
+         * that are killed for other reasons, or stand still for longer than their lease, count as well, if they happen to have
+         * the command.
+         *
+         * @param most how many, 1 or more; {@value #DEFAULT_EXPIRIES} unless it is said
+         * @return this builder
+         * @throws IllegalArgumentException if it is less than 1
+         */
+        public Builder expiries(int most) {
+            if (most < 1) {
+                throw new IllegalArgumentException("The number of expiries is " + most + "; expected 1 or more.");
+            }
+            this.expiries = most;
+            return this;
+        }
+
+        /**
          * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from
          * their beginning. A saga that is added later is started by events behind what was saved, or behind the last that
          * started one of it elsewhere.
@@ -815,6 +844,9 @@ public final class SagaEngine implements AutoCloseable {
                                 + " other has at the same time.");
             }
             checkMarks(faults);
+            if (!operations.catalog().types().contains(EngineStarted.class)) {
+                faults.add("The catalog of the operations log does not know EngineStarted. Use SagaEngine.catalog(...).");
+            }
             all.forEach(script -> check(script, faults));
             if (domain.isPresent() && domain.get() == operations) {
                 faults.add(
@@ -828,7 +860,7 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         private void checkMarks(List<String> faults) {
-            var standing = new Standing(State.WAITING, "", false, Story.NONE, "", Story.NONE);
+            var standing = new Standing(State.WAITING, "", false, Story.NONE, "", 0, Story.NONE);
             var input = Archive.input(Cause.DUE, "");
             for (var probe : List.of(
                     new Started("probe", "probe", 1, input, List.of(), standing),

@@ -65,10 +65,14 @@ final class Story<S> {
         boolean unsure;
         /** Whether nobody can have dispatched it but this process, which has not. */
         boolean fresh;
-        /** Who had it last, and how often that was another than before. */
-        String holder = "";
+        /** The incarnation of the engine that had it last, and how often that was another than before. */
+        long holder;
 
         int holders;
+        /** How many of those said nothing more, since this attempt was issued or last told of. */
+        int expiries;
+        /** Until when one of those may be at it all the same, by what it said last. */
+        Instant others = NONE;
         /** Whether its time is over. */
         boolean late;
 
@@ -110,6 +114,7 @@ final class Story<S> {
     Position last = Position.START;
     Instant started = NONE;
     String engine = "";
+    long incarnation;
     Instant until = NONE;
 
     @Nullable
@@ -198,6 +203,7 @@ final class Story<S> {
             }
             case RESUMED -> {
                 parked = false;
+                all().forEach(a -> a.expiries = 0);
                 all().stream().filter(a -> a.is(Progress.STUCK)).forEach(a -> a.tries = 0);
             }
             case SKIPPED -> skip(input, act);
@@ -296,7 +302,9 @@ final class Story<S> {
                 act.status = !redo ? Progress.AGAIN : act.awaits ? Progress.AWAITING : Progress.READY;
                 if (output.attempt() > act.attempt) {
                     act.unsure = false;
+                    act.others = NONE;
                 }
+                act.expiries = 0;
                 act.attempt = output.attempt();
                 act.again = output.at();
                 act.fresh = true; // what became of it before is known, or it is unsure
@@ -360,17 +368,22 @@ final class Story<S> {
     }
 
     /** Tells who has it for now; empty if nobody has. */
-    void heldBy(String name, Instant end) {
-        engine = name;
-        until = end;
+    void heldBy(String name, long by, Instant end) {
         if (!name.isEmpty()) {
             for (var act : all()) {
-                if (act.is(Progress.READY) && !act.holder.equals(name)) {
-                    act.holder = name;
+                if (act.is(Progress.READY) && act.holder != by) {
+                    if (act.holder != 0 && !engine.isEmpty()) { // who had it has not given it back
+                        act.expiries++;
+                        act.others = until.isAfter(act.others) ? until : act.others;
+                    }
+                    act.holder = by;
                     act.holders++;
                 }
             }
         }
+        engine = name;
+        incarnation = by;
+        until = end;
     }
 
     /** Tells that an engine has it that may dispatch what is ready. */

@@ -238,10 +238,17 @@ final class Turn<S> {
     // ---- what is written
 
     /** Gives where the instance stands now, for an engine that has it for a time if a command is to be dispatched. */
-    Standing standing(String engine, Instant until) {
+    Standing standing(String engine, long incarnation, Instant until) {
         boolean ready = story.isReady();
         boolean held = ready && !engine.isEmpty();
-        story.heldBy(held ? engine : "", held ? until : Story.NONE);
-        return new Standing(story.currentState(ready), story.step(), ready, story.wake(), story.engine, story.until);
+        story.heldBy(held ? engine : "", held ? incarnation : 0, held ? until : Story.NONE);
+        return new Standing(
+                story.currentState(ready),
+                story.step(),
+                ready,
+                story.wake(),
+                story.engine,
+                story.incarnation,
+                story.until);
     }
 }

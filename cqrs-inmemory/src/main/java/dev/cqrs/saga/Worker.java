@@ -68,6 +68,7 @@ final class Worker {
     private final Executor executor;
     private final Consumer<? super SagaFailure> listener;
     private final int atOnce;
+    private final int expiries;
     private final Optional<EventStore> domain;
     private final Optional<EventQuery> events;
 
@@ -75,6 +76,10 @@ final class Worker {
     private final Trampoline looks = new Trampoline();
     private final Alarm alarm;
     private volatile Position followed;
+    /** Whether the log tells that this engine is there; set once, by a look. */
+    private boolean joined;
+    /** The incarnation that was told of as a later one; a look's. */
+    private long toldOf;
     /** Whether it is known up to where the domain's log was taken in before. */
     private volatile boolean found;
     /** Whether an event may be there that came before the time for something, and is not taken in. */
@@ -103,6 +108,7 @@ final class Worker {
             int attempt,
             boolean first,
             int holders,
+            Instant begun,
             Instant deadline,
             long position,
             @Nullable Command<?> command,
@@ -135,6 +141,7 @@ final class Worker {
             Optional<EventStore> domain,
             Position after,
             int atOnce,
+            int expiries,
             CommandBus bus,
             Executor executor,
             Delivery.Timer timer,
@@ -147,6 +154,7 @@ final class Worker {
         this.domain = domain;
         this.followed = after;
         this.atOnce = atOnce;
+        this.expiries = expiries;
         this.bus = bus;
         this.executor = executor;
         this.listener = listener;
@@ -164,7 +172,6 @@ final class Worker {
 
     /** Follows first and looks at the logs then, so that no append falls between the two. */
     void start() {
-        instances.hold(true);
         instances.onOthers(this::signal);
         subscriptions.add(archive.log().onAppend(last -> {
             if (instances.isNew(last)) {
@@ -177,13 +184,22 @@ final class Worker {
                         signal();
                     }
                 })));
+        signal();
+    }
+
+    /** Writes that this engine is there, before it does anything else. */
+    private void join() {
+        instances.begin();
         lock.lock();
         try {
-            index.run(instances.name());
+            joined = true;
+            if (!closed) {
+                instances.hold(true);
+                index.run(instances.name(), instances.incarnation());
+            }
         } finally {
             lock.unlock();
         }
-        signal();
     }
 
     boolean isClosed() {
@@ -191,14 +207,19 @@ final class Worker {
     }
 
     void close() {
-        closed = true;
+        lock.lock();
+        try {
+            closed = true;
+            instances.hold(false);
+        } finally {
+            lock.unlock();
+        }
         alarm.close();
-        instances.hold(false);
         subscriptions.forEach(EventStore.Subscription::close);
         boolean over = false;
         lock.lock();
         try {
-            index.run("");
+            index.run("", 0);
             if (threads.contains(Thread.currentThread())) {
                 leftToTask = true;
                 return;
@@ -236,7 +257,7 @@ final class Worker {
         lock.lock();
         try {
             held = index.all().stream()
-                    .filter(entry -> entry.ready && entry.engine.equals(instances.name()) && !entry.state.isEnd())
+                    .filter(entry -> entry.ready && instances.isMine(entry.incarnation) && !entry.state.isEnd())
                     .toList();
         } finally {
             lock.unlock();
@@ -247,7 +268,7 @@ final class Worker {
                 instances.turn(
                         entry,
                         live,
-                        (story, trouble) -> story.engine.equals(instances.name())
+                        (story, trouble) -> instances.isMine(story.incarnation)
                                 ? instances.turn(story, Archive.input(Cause.RELEASED, ""), Optional.empty(), "")
                                 : null);
             } finally {
@@ -329,7 +350,11 @@ final class Worker {
 
     /** Gives whether there is more to take in. */
     private boolean lookOnce() {
+        if (!joined) {
+            join();
+        }
         instances.refresh();
+        tellOfReplacement();
         renew();
         boolean more = false;
         try {
@@ -557,7 +582,7 @@ final class Worker {
     private void lineIfReady(Entry entry) {
         lock.lock();
         try {
-            if (entry.ready && entry.engine.equals(instances.name())) {
+            if (entry.ready && instances.isMine(entry.incarnation)) {
                 index.line(entry);
             }
         } finally {
@@ -710,7 +735,7 @@ final class Worker {
         if (ready && instances.isOthers(story, now)) {
             return null;
         }
-        boolean own = story.engine.equals(instances.name()) && now.isBefore(story.until);
+        boolean own = instances.isMine(story.incarnation) && now.isBefore(story.until);
         if (ready && own && story.isFresh() && !Turn.isPast(story.wake(), now)) {
             return null; // as this engine has just written it
         }
@@ -718,12 +743,29 @@ final class Worker {
         if (trouble != null) {
             turn.park("What follows could not be stored: " + trouble);
         } else {
+            giveUp(turn);
             Instances.gone(turn);
         }
         if (!turn.isEmpty()) {
             return turn;
         }
         return ready && !own ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "") : null;
+    }
+
+    /** Gives up what has ended so many engines, or seems to, lest it end this one as well. */
+    private void giveUp(Turn<?> turn) {
+        var story = turn.story();
+        boolean ended = !story.engine.isEmpty() && !instances.isMine(story.incarnation); // whoever has it, before this turn
+        for (var act : story.ready()) {
+            int times = act.expiries + (ended && act.holder != 0 ? 1 : 0);
+            if (times >= expiries) {
+                var why = "The engines that had its command dispatched said nothing more, " + times
+                        + " times since it was last told of. It is not dispatched again, lest it end this process as well.";
+                turn.stick(act.step, act.undo, why);
+                turn.park("It is not known whether " + Script.named(act) + " took effect: " + why
+                        + " When its cause is mended, resume has it tried again under the same id.");
+            }
+        }
     }
 
     private <S> Turn<S> due(Story<S> story, Input input) {
@@ -763,6 +805,7 @@ final class Worker {
                     act.attempt,
                     act.fresh,
                     act.holders,
+                    instances.now(),
                     act.deadline,
                     act.position,
                     act.command,
@@ -904,10 +947,24 @@ final class Worker {
         if (!act.is(Progress.READY) && !awaited) {
             return null;
         }
+        var now = instances.now();
+        if (outcome.cause() != Cause.RETURNED && instances.isOthers(story, now)) {
+            return null; // who has it dispatches it too, and will know better
+        }
         boolean others = act.holders != job.holders() // also if it is here again by now
-                || (!story.engine.isEmpty() && !story.engine.equals(instances.name()));
+                || (!story.engine.isEmpty() && !instances.isMine(story.incarnation));
+        // another that looked for the id before this one was done may be at it, until it is surely gone
+        boolean early = job.begun().isBefore(act.others);
         return (others ? outcome.besideOthers() : outcome)
-                .told(story, act, !job.first(), job.id(), instances.now(), archive::nameOf, trouble);
+                .told(
+                        story,
+                        act,
+                        !job.first(),
+                        early ? act.others : Story.NONE,
+                        job.id(),
+                        now,
+                        archive::nameOf,
+                        trouble);
     }
 
     /** With the Live's lock: says whether a command has taken effect, but the saga has gone on as if it had not. */
@@ -930,15 +987,26 @@ final class Worker {
 
     private void tell(Entry entry, Job job, Outcome outcome, @Nullable Turn<?> turn) {
         var thrown = outcome.thrown();
-        if (turn == null) {
+        if (turn == null && (thrown == null || !isLeft(entry))) {
             return;
         }
         if (thrown != null) {
-            boolean again = turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
+            boolean again = turn == null
+                    || turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
             tell(new SagaFailure(
                     instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), again, thrown));
         } else {
             tellIfParked(entry, turn);
+        }
+    }
+
+    /** Says whether another engine has it, and what it dispatches. */
+    private boolean isLeft(Entry entry) {
+        lock.lock();
+        try {
+            return entry.ready && !instances.isMine(entry.incarnation);
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -981,7 +1049,7 @@ final class Worker {
                     instances.turn(
                             entry,
                             flight.live(),
-                            (story, trouble) -> !flight.live().flying.isEmpty() && story.engine.equals(instances.name())
+                            (story, trouble) -> !flight.live().flying.isEmpty() && instances.isMine(story.incarnation)
                                     ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
                                     : null);
                 } finally {
@@ -994,7 +1062,7 @@ final class Worker {
     private boolean isDue(Entry entry) {
         lock.lock();
         try {
-            return entry.engine.equals(instances.name()) && !renewal(entry).isAfter(instances.now());
+            return instances.isMine(entry.incarnation) && !renewal(entry).isAfter(instances.now());
         } finally {
             lock.unlock();
         }
@@ -1011,7 +1079,7 @@ final class Worker {
         Instant renewal;
         lock.lock();
         try {
-            renewal = entry.engine.equals(instances.name()) ? renewal(entry) : null;
+            renewal = instances.isMine(entry.incarnation) ? renewal(entry) : null;
         } finally {
             lock.unlock();
         }
@@ -1028,7 +1096,7 @@ final class Worker {
             soonest = index.nextDue();
             for (var flight : flights) {
                 var entry = flight.entry();
-                if (entry.engine.equals(instances.name())) {
+                if (instances.isMine(entry.incarnation)) {
                     var renewal = renewal(entry);
                     soonest = soonest == null || renewal.isBefore(soonest) ? renewal : soonest;
                 }
@@ -1038,6 +1106,25 @@ final class Worker {
         }
         if (soonest != null) {
             alarm.set(now, soonest);
+        }
+    }
+
+    /** With a look: tells if another engine of this name was started since. */
+    private void tellOfReplacement() {
+        long by = instances.replacedBy();
+        if (by > toldOf) {
+            toldOf = by;
+            tell(new SagaFailure(
+                    instances.name(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    "",
+                    false,
+                    new IllegalStateException("An engine \"" + instances.name() + "\" was started as incarnation " + by
+                            + ", while this one, incarnation " + instances.incarnation()
+                            + ", still runs: that one takes over what this one had, which stands aside there, and dispatches"
+                            + " what is under way here a second time. Close an engine before the next of its name is started,"
+                            + " or give each a name of its own.")));
         }
     }
 

@@ -1177,8 +1177,16 @@ public abstract class SagaSuite {
             order("j");
             executor.runFor(Duration.ofSeconds(50));
             assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1");
-            assertThat(state(one)).isEqualTo(State.PARKED);
-            assertThat(find(one).reason()).contains("not known");
+            assertThat(state(one)).isEqualTo(State.RUNNING); // whatever "two" makes of it
+            assertThat(failures)
+                    .filteredOn(failure -> failure.engine().equals("one"))
+                    .singleElement()
+                    .satisfies(failure -> {
+                        assertThat(failure.step()).isEqualTo("a");
+                        assertThat(failure.again()).isTrue();
+                    });
+            executor.runFor(Duration.ofSeconds(50));
+            assertThat(done()).containsExactly("a", "b", "c");
         }
     }
 
@@ -1288,6 +1296,243 @@ public abstract class SagaSuite {
                                 .hasMessageContaining("job/j/a/1")
                                 .hasMessageContaining("took effect");
                     });
+        }
+    }
+
+    // ---- several engines of one name
+
+    @Test
+    void a_later_engine_of_a_name_takes_over_at_once_and_the_earlier_one_stands_aside_and_says_so_once() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1)); // of the 30 that "one" has it
+                executor.runFor(MINUTE); // in which the earlier one has nothing to renew
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(Duration.ofHours(1));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.engine()).isEqualTo("one");
+                assertThat(failure.saga()).isEmpty();
+                assertThat(failure.again()).isFalse();
+                assertThat(failure.cause())
+                        .hasMessageContaining("\"one\" was started as incarnation ")
+                        .hasMessageContaining("a name of its own");
+            });
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_command_that_fails_here_may_take_effect_at_a_later_engine_of_this_name() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1));
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_command_that_fails_at_a_later_engine_may_take_effect_at_the_earlier_one() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1));
+                assertThat(find(later[0]).reason()).contains("not known");
+            } else if (ran.size() == 2) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).startsWith("job/j/a/1", "job/j/a/1").hasSize(4);
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_rejection_by_a_later_engine_counts_only_when_the_earlier_one_is_surely_gone() {
+        for (boolean alive : List.of(true, false)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var saga = three(job()).build();
+            var crashes = CrashPoints.none();
+            before = (command, data) -> {
+                if (ran.size() == 1 && alive) {
+                    executor.runFor(Duration.ofSeconds(1)); // looked for the id before, and takes effect after
+                } else if (ran.size() == 1) {
+                    crashes.restart();
+                } else if (data.id().orElseThrow().equals("job/j/a/1")) {
+                    throw new RejectedException(Do.class, "as it stands now");
+                }
+            };
+            var later = new SagaEngine[1];
+            executor.schedule(Duration.ofMillis(500), () -> later[0] = start(engine(saga).name("one")));
+            startCrashing(engineOver(crashes, saga).name("one"), crashes);
+            order("j");
+            executor.runFor(Duration.ofSeconds(20));
+            assertThat(ran).startsWith("job/j/a/1", "job/j/a/1");
+            if (alive) {
+                assertThat(done()).containsExactly("a", "b", "c");
+            } else {
+                assertThat(state(later[0])).isEqualTo(State.WAITING);
+                executor.runFor(Duration.ofSeconds(20));
+                assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/a/1");
+                assertThat(state(later[0])).isEqualTo(State.COMPENSATED);
+            }
+            later[0].close();
+        }
+    }
+
+    @Test
+    void engines_of_one_name_share_the_work_and_what_is_issued_by_either_is_dispatched_once() {
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            var saga = three(job()).build();
+            try (var one = start(engine(saga).name("one"));
+                    var again = start(engine(saga).name("one").atOnce(1))) {
+                executor.runFor(Duration.ofSeconds(1)); // both are there
+                for (int i = 0; i < 10; i++) {
+                    order("j" + i);
+                    executor.runOne();
+                }
+                executor.runAll();
+                assertThat(ran).hasSize(30).doesNotHaveDuplicates();
+                assertThat(one.status().count(State.COMPLETED)).isEqualTo(10);
+                assertThat(again.status().count(State.COMPLETED)).isEqualTo(10);
+            }
+        });
+    }
+
+    @Test
+    void engines_of_one_name_that_overlap_and_crash_anywhere_do_nothing_twice_and_undo_all_that_took_effect() {
+        var saga = three(job().retry(Duration.ofSeconds(1)))
+                .step("d", known -> known.part(known.job().endsWith("1") ? "d!" : "d"))
+                .build();
+        CrashPoints.explore(Math.max(1, seeds() / 10), 1, (scheduler, crashes) -> {
+            open(scheduler);
+            var thrown = new HashMap<String, Integer>();
+            before = (command, data) -> {
+                if (command.part().equals("b") && thrown.merge(command.job(), 1, Integer::sum) == 1) {
+                    throw new IllegalStateException("not yet");
+                }
+            };
+            try {
+                startCrashing(engineOver(crashes, saga), crashes);
+                order("j1");
+                scheduler.runOne();
+                order("j2");
+                scheduler.runOne();
+                startCrashing(engineOver(crashes, saga), crashes);
+                scheduler.runAll();
+            } catch (SimulatedCrash crash) {
+                // both are gone
+            }
+            order("j1");
+            order("j2");
+            crashes.restart();
+            var engine = start(saga);
+            scheduler.runAll();
+            for (int i = 0; i < 3; i++) { // where it is not known, an operator has it tried again
+                engine.list(Filter.all().in(State.PARKED), 10).forEach(parked -> engine.resume("job", parked.key()));
+                scheduler.runAll();
+            }
+            assertThat(Parts.done(domain, "j1")).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(Parts.done(domain, "j2")).containsExactly("a", "b", "c", "d");
+        });
+    }
+
+    // ---- giving up
+
+    @Test
+    void a_command_that_ends_its_engine_each_time_is_given_up_and_others_go_on() {
+        var saga = three(job()).build();
+        var crashes = new CrashPoints[1];
+        var mended = new boolean[1];
+        before = (command, data) -> {
+            if (command.job().equals("j") && command.part().equals("b") && !mended[0]) {
+                crashes[0].restart(); // in the middle of it
+            }
+        };
+        for (int i = 1; i <= 5; i++) { // by turns another name, or the same
+            crashes[0] = CrashPoints.none();
+            startCrashing(engineOver(crashes[0], saga).name("host " + i / 2).atOnce(1), crashes[0]);
+            if (i == 1) {
+                order("j");
+                order("k");
+            }
+            executor.runFor(MINUTE);
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(i);
+        }
+        try (var engine = start(engine(saga).name("host 3"))) {
+            executor.runFor(MINUTE);
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(5);
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "b", "c");
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("not known").contains("5 times").contains("resume");
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.UNSURE);
+            assertThat(failures)
+                    .filteredOn(failure -> failure.step().equals("b"))
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure.again()).isFalse());
+
+            mended[0] = true;
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b", "c");
+        }
+    }
+
+    @Test
+    void how_often_a_command_may_end_its_engine_counts_from_when_it_was_last_told_of() {
+        var saga = three(job()).step("d", known -> known.part("d"))
+                .unsure(IllegalStateException.class)
+                .retry(Duration.ofHours(1))
+                .build();
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (command.part().equals("d")) {
+                if (ran.size() == 5) {
+                    throw new IllegalStateException("told of");
+                }
+                crashes[0].restart();
+            }
+        };
+        for (int i = 1; i <= 4; i++) { // d: ended, told of, ended, ended
+            crashes[0] = CrashPoints.none();
+            startCrashing(engineOver(crashes[0], saga).expiries(2), crashes[0]);
+            if (i == 1) {
+                order("j");
+            }
+            executor.runFor(Duration.ofHours(2));
+        }
+        assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/d/1", "job/j/d/1", "job/j/d/1", "job/j/d/1");
+        try (var engine = start(engine(saga).expiries(2))) {
+            executor.runFor(MINUTE);
+            assertThat(ran).hasSize(7);
+            assertThat(state(engine)).isEqualTo(State.PARKED);
         }
     }
 

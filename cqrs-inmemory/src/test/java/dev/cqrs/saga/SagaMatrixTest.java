@@ -220,6 +220,8 @@ class SagaMatrixTest {
         engine.start(Parts.bus(domain, (c, m) -> {}), scheduler, scheduler::schedule, failure -> {
             throw new AssertionError(failure);
         });
+        scheduler.runFor(Duration.ofSeconds(1));
+        var before = operations.head().value();
 
         assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
         assertThat(engine.begin("job", "j", new Ordered("j"))).isFalse();
@@ -227,7 +229,7 @@ class SagaMatrixTest {
 
         assertThat(Parts.done(domain, "j")).containsExactly("one", "after [one@1]");
         assertThat(engine.status().count(State.COMPLETED)).isEqualTo(1);
-        assertThat(operations.head().value()).isEqualTo(1 + 2 + 3 + 1);
+        assertThat(operations.head().value() - before).isEqualTo(1 + 2 + 3 + 1);
         engine.close();
     }
 }

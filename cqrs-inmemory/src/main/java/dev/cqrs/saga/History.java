@@ -71,6 +71,8 @@ final class History {
             case RESUMED -> "an operator had it go on";
             case SKIPPED -> "an operator left out " + step;
             case CANCELLED -> "an operator cancelled it";
+            case TOOK_EFFECT -> "an operator found that " + step + attempt + " took effect";
+            case NO_EFFECT -> "an operator found that " + step + attempt + " had no effect";
         };
     }
 
@@ -140,11 +142,15 @@ final class History {
             lines.add("    E->>S: " + came);
         } else if (input.cause() == Cause.RETURNED) {
             lines.add("    H-->>S: " + came);
-        } else if (!input.step().isEmpty() && input.cause() != Cause.SKIPPED) {
-            lines.add("    H--xS: " + came);
-        } else {
+        } else if (input.step().isEmpty() || isOperators(input.cause())) {
             lines.add("    Note over S: " + came);
+        } else {
+            lines.add("    H--xS: " + came);
         }
+    }
+
+    private static boolean isOperators(Cause cause) {
+        return cause == Cause.SKIPPED || cause == Cause.TOOK_EFFECT || cause == Cause.NO_EFFECT;
     }
 
     /** A text that ends neither the line nor the statement of a diagram. */

@@ -85,7 +85,7 @@ final class ReactionScript<S> extends Script<S> {
             return;
         }
         var broken = story.broken;
-        if (broken != null) {
+        if (broken != null && !story.failing) {
             turn.park(broken);
             return;
         }

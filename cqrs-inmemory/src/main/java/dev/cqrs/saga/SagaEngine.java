@@ -30,6 +30,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,11 +50,10 @@ import org.jspecify.annotations.Nullable;
  * out. It happens only if nothing else of that instance was appended since, so two engines never have one instance go two
  * ways. Commands are dispatched after that, under the id that {@link #commandId} gives, at least once.
  *
- * <p><b>Several engines:</b> any number of them in any number of processes, each with a name of its own, may run the same
- * sagas over one log. Each turn that issues a command tells which engine has the instance, and until when, by its clock; it has
+ * <p><b>Several engines:</b> any number of them in any number of processes may run the same sagas over one log. Each turn that issues a command tells which engine has the instance, and until when, by its clock; it has
  * it for longer while a command takes long. Others leave it alone until then, and take it over afterwards, dispatching the
- * same commands under the same ids. An engine that is started again under its name goes on at once. Clocks that
- * differ cost time or a second dispatch, never a wrong state.
+ * same commands under the same ids. One that is started under a name takes over at once what that name had before, as
+ * {@link Builder#name} says. Clocks that differ cost time or a second dispatch, never a wrong state.
  *
  * <p><b>Events</b> of the domain's log are taken in one after the other, in their order, each once for an instance: a turn
  * tells the place of its event. An event whose key function throws is told to the listener and left out. One that nobody
@@ -104,10 +104,18 @@ public final class SagaEngine implements AutoCloseable {
         CANCELLED,
         /** It has ended, or has passed its pivot. */
         TOO_LATE,
-        /** It is not known of a step whether it took effect: have it tried again, or left out, first. */
+        /** It is not known of a step whether it took effect: {@link #settle} that first, or have it tried again. */
         UNSURE,
         /** There is no such instance. */
         UNKNOWN
+    }
+
+    /** What an operator has found out of a command of which it was not known. */
+    public enum Finding {
+        /** It took effect: the step is done, and is undone on the way back. */
+        TOOK_EFFECT,
+        /** It had no effect: the step is tried again as another attempt, and has nothing to be undone on the way back. */
+        NO_EFFECT
     }
 
     /**
@@ -477,7 +485,8 @@ public final class SagaEngine implements AutoCloseable {
 
     /**
      * Has a parked instance go on from where it stands: what was given up on is tried again, with all its delays
-     * and its time anew.
+     * and its time anew; under the same id where it took effect or may have. What is known to have had no effect is not tried
+     * again where the saga has failed.
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance
@@ -521,23 +530,61 @@ public final class SagaEngine implements AutoCloseable {
     }
 
     /**
-     * Leaves out the step, or the compensation, that a parked instance is stuck at, and has it go on. It is never said to be
-     * completed or compensated then, but {@link State#INCOMPLETE}. A pivot that is left out counts as passed.
+     * Leaves out a step that a parked instance is stuck at, or on the way back the compensation of that step, and has it go on.
+     * It is never said to be completed or compensated then, but {@link State#INCOMPLETE}. A pivot that is left out counts as
+     * passed. A step that took effect is undone on the way back all the same; one of which that is not known is not, so {@link
+     * #settle} that first where it can be found out.
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance
-     * @return whether there was such a step
+     * @param step the name of the step, as {@link SagaInstance#step} gives it; of a process manager the number of the command
+     * @return whether it was stuck there, and goes on; if not, nothing was done, so that a second call leaves out nothing more
      */
-    public boolean skip(String saga, String key) {
+    public boolean skip(String saga, String key, String step) {
+        Objects.requireNonNull(step, "step");
         return change(saga, key, (story, trouble) -> {
-            var stuck = story.parked && story.ended == null
-                    ? story.current().stream()
-                            .filter(act -> act.is(Progress.STUCK))
-                            .findFirst()
-                            .orElse(null)
-                    : null;
-            return stuck == null ? null : skipped(story, stuck, trouble);
+            var stuck = stuck(story, act -> act.step.equals(step));
+            return stuck == null || !story.parked ? null : skipped(story, stuck, trouble);
         });
+    }
+
+    private static @Nullable Act stuck(Story<?> story, Predicate<Act> wanted) {
+        return story.ended != null
+                ? null
+                : story.current().stream()
+                        .filter(act -> act.is(Progress.STUCK) && wanted.test(act))
+                        .findFirst()
+                        .orElse(null);
+    }
+
+    /**
+     * Tells what an operator has found out of a command that an instance is stuck at: whether it took effect. The instance stays
+     * parked, until {@link #resume} or {@link #cancel} has it go on with what is known then; of a compensation that was carried
+     * out by hand this says so too. Nothing is kept of the result: where the state is to know it, have the command tried again
+     * under its id by {@link #resume}, so that its handler gives it.
+     *
+     * @param saga the name of the saga or process manager
+     * @param key the key of the instance
+     * @param command the id of the command, as the reason of the instance gives it; see {@link #commandId}
+     * @param finding what was found out
+     * @return whether the instance was stuck at that command, and this was not known; if not, nothing was done
+     */
+    public boolean settle(String saga, String key, String command, Finding finding) {
+        Objects.requireNonNull(command, "command");
+        Objects.requireNonNull(finding, "finding");
+        boolean took = finding == Finding.TOOK_EFFECT;
+        return change(saga, key, (story, trouble) -> {
+            var stuck = stuck(
+                    story,
+                    act -> act.position > 0
+                            && command.equals(commandId(saga, key, act.step, act.undo, act.attempt))
+                            && (took || act.unsure));
+            return stuck == null ? null : settled(story, stuck, took ? Cause.TOOK_EFFECT : Cause.NO_EFFECT, trouble);
+        });
+    }
+
+    private <S> Turn<S> settled(Story<S> story, Act stuck, Cause cause, @Nullable String trouble) {
+        return gone(operated(story, new Input(cause, stuck.step, stuck.undo, stuck.attempt, "", 0, "")), trouble);
     }
 
     private <S> Turn<S> skipped(Story<S> story, Act stuck, @Nullable String trouble) {
@@ -736,15 +783,15 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Sets the name of the engine, by which it is told from others that run at the same time; there is none by itself.
+         * Sets the name of the engine, best that of its host or instance; there is none by itself.
          *
-         * <p>Two that run at one time under one name are <b>not</b> fenced off from each other: each takes what the other has
-         * for its own, dispatches it at once, and may take a failure for the only outcome while the other's command takes
-         * effect. So let a process have a name that no other one has while it runs, also while one release takes the place of
-         * another: that of its host or instance, for example. Under the same name after a restart it goes on at once, under
-         * another one when the lease of what it had is over.
+         * <p>An engine takes over at once what an earlier one of its name had when this one was started, as that is taken to
+         * be gone; what others had, when their lease is over. If the earlier one still runs, as while one release takes the
+         * place of another, it stands aside there, tells its listener so, and is an engine like any other from then on. A
+         * command that it was just dispatching is dispatched a second time, under the same id; what becomes of it at one of
+         * the two says nothing of the other, so it may be parked as not known if it fails.
          *
-         * @param name not blank; no two engines over one log have the same at one time
+         * @param name not blank; best one that no other engine over this log has at the same time
          * @return this builder
          * @throws IllegalArgumentException if it is blank
          */
@@ -845,7 +892,8 @@ public final class SagaEngine implements AutoCloseable {
             }
             checkMarks(faults);
             if (!operations.catalog().types().contains(EngineStarted.class)) {
-                faults.add("The catalog of the operations log does not know EngineStarted. Use SagaEngine.catalog(...).");
+                faults.add(
+                        "The catalog of the operations log does not know EngineStarted. Use SagaEngine.catalog(...).");
             }
             all.forEach(script -> check(script, faults));
             if (domain.isPresent() && domain.get() == operations) {

@@ -174,7 +174,7 @@ public sealed interface SagaEvent {
         FAILED,
         /** It is not known whether a command took effect. */
         UNSURE,
-        /** A command could not be dispatched, or what it returned could not be used. */
+        /** A command could not be dispatched: it had no effect. */
         STUCK,
         /** The time for something has come. */
         DUE,
@@ -187,7 +187,11 @@ public sealed interface SagaEvent {
         /** An operator had a step left out. */
         SKIPPED,
         /** An operator cancelled it. */
-        CANCELLED
+        CANCELLED,
+        /** An operator has found out that a command took effect. */
+        TOOK_EFFECT,
+        /** An operator has found out that a command had no effect. */
+        NO_EFFECT
     }
 
     /**

@@ -171,31 +171,52 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
         } else if (cause == Cause.FAILED && more && !act.late && (act.undo || !story.failing)) {
             turn.again(act, act.attempt + 1, delays.get(act.tries - 1));
         } else if (cause == Cause.UNSURE) {
-            turn.park("It is not known whether " + named(act) + " took effect: " + act.reason);
+            turn.park(stuck(story, act));
         } else if (cause == Cause.STUCK) {
-            turn.park(named(act) + " cannot be carried out here: " + act.reason);
+            turn.park(capital(named(act)) + " cannot be carried out here: " + act.reason);
         } else if (act.undo || story.passed || isReactive()) {
             turn.stick(act.step, act.undo, act.reason);
-            turn.park(named(act) + " has failed: " + act.reason);
+            turn.park(capital(named(act)) + " has failed: " + act.reason);
         } else if (!story.failing) {
             turn.fail("Step \"" + act.step + "\" has failed: " + act.reason);
         }
     }
 
-    /** Has what an operator let go on be tried again. */
+    /** Gives up on a step that has taken effect, until what it returned can be used. */
+    final void stick(Turn<S> turn, Act act, String reason) {
+        turn.stick(act.step, act.undo, reason);
+        turn.park(stuck(turn.story(), act));
+    }
+
+    /** Tells what is known of a step that is given up on. */
+    static String stuck(Story<?> story, Act act) {
+        var id = SagaEngine.commandId(story.script.name(), story.key, act.step, act.undo, act.attempt);
+        return act.returned
+                ? capital(named(act)) + " took effect (" + id + "), but what it returned could not be used: "
+                        + act.reason
+                : act.unsure
+                        ? "It is not known whether " + named(act) + " took effect (" + id + "): " + act.reason
+                        : capital(named(act)) + " had no effect, and waits for an operator: " + act.reason;
+    }
+
+    /** Has what an operator let go on be tried again, but for what is known to have had no effect where there is no way on. */
     final void resume(Turn<S> turn) {
-        for (var act : List.copyOf(turn.story().current())) {
-            if (act.is(Progress.STUCK) && (act.awaits || act.position > 0)) {
-                turn.redo(
-                        act,
-                        act.unsure || act.awaits ? act.attempt : act.attempt + 1,
-                        act.undo ? Optional.empty() : timeout(act.step));
+        var story = turn.story();
+        for (var act : List.copyOf(story.current())) {
+            boolean same = act.unsure || act.awaits || act.returned;
+            boolean over = story.failing && !act.undo && !act.unsure;
+            if (act.is(Progress.STUCK) && (act.awaits || act.position > 0) && !over) {
+                turn.redo(act, same ? act.attempt : act.attempt + 1, act.undo ? Optional.empty() : timeout(act.step));
             }
         }
     }
 
     static String named(Act act) {
         return (act.undo ? "the compensation of step \"" : "step \"") + act.step + "\"";
+    }
+
+    static String capital(String text) {
+        return Character.toUpperCase(text.charAt(0)) + text.substring(1);
     }
 
     /** Whether an error is one that a process dies of, after which nothing is known of what was under way. */

@@ -109,11 +109,6 @@ final class StepScript<S> extends Script<S> {
         if (story.ended != null || story.parked) {
             return;
         }
-        var broken = story.broken;
-        if (broken != null) {
-            turn.park(broken);
-            return;
-        }
         checkKnown(turn);
         checkTimes(turn);
         if (story.parked) {
@@ -124,7 +119,7 @@ final class StepScript<S> extends Script<S> {
         }
         for (var act : story.current()) { // one of several that were; the operator has seen to another
             if (act.is(Progress.STUCK) && !act.isUnmade()) {
-                turn.park(named(act) + " waits for an operator: " + act.reason);
+                turn.park(stuck(story, act));
                 return;
             }
         }
@@ -143,7 +138,7 @@ final class StepScript<S> extends Script<S> {
                 if (!act.is(Progress.STUCK)) {
                     turn.stick(act.step, act.undo, why);
                 }
-                turn.park(named(act) + " cannot be carried out here: " + why);
+                turn.park(capital(named(act)) + " cannot be carried out here: " + why);
             }
         }
     }
@@ -174,8 +169,9 @@ final class StepScript<S> extends Script<S> {
     private boolean turnBack(Turn<S> turn) {
         var story = turn.story();
         for (var act : List.copyOf(story.acts.values())) {
-            if (act.is(Progress.AWAITING) || (act.is(Progress.AGAIN) && !act.unsure)) {
-                turn.drop(act.step, act.attempt);
+            boolean waits = act.is(Progress.AGAIN) || (act.is(Progress.STUCK) && !act.isUnmade());
+            if (act.is(Progress.AWAITING) || (waits && !act.unsure)) {
+                turn.drop(act.step, act.attempt); // it had no effect, or has had it
             }
         }
         Act stuck = null;
@@ -186,7 +182,7 @@ final class StepScript<S> extends Script<S> {
             stuck = act.is(Progress.STUCK) && !act.isUnmade() ? act : stuck;
         }
         if (stuck != null) {
-            turn.park("It is not known whether " + named(stuck) + " took effect: " + stuck.reason);
+            turn.park(stuck(story, stuck));
             return false;
         }
         turn.back();
@@ -260,6 +256,12 @@ final class StepScript<S> extends Script<S> {
     }
 
     private boolean begin(Turn<S> turn, Step<S> step) {
+        var broken = turn.story().broken;
+        if (broken != null) { // an operator may leave it out, or cancel the whole
+            turn.stick(step.name(), false, broken);
+            turn.park(broken);
+            return false;
+        }
         if (step.command().isEmpty()) {
             turn.await(step.name(), step.timeout());
             return true;

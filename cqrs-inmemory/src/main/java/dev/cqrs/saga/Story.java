@@ -3,6 +3,7 @@ package dev.cqrs.saga;
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Output;
 import dev.cqrs.saga.SagaInstance.State;
@@ -63,6 +64,8 @@ final class Story<S> {
         int tries;
         /** Whether this attempt may have taken effect all the same. */
         boolean unsure;
+        /** Whether it surely has taken effect, and only what it returned could not be used. */
+        boolean returned;
         /** Whether nobody can have dispatched it but this process, which has not. */
         boolean fresh;
         /** The incarnation of the engine that had it last, and how often that was another than before. */
@@ -195,12 +198,10 @@ final class Story<S> {
             case UNSURE -> {
                 ended(known(act, input), Progress.STUCK, input);
                 known(act, input).tries++;
-                known(act, input).unsure = true;
+                known(act, input).unsure = !known(act, input).returned;
             }
-            case STUCK -> {
-                ended(known(act, input), Progress.STUCK, input);
-                known(act, input).unsure = true;
-            }
+            case STUCK -> ended(known(act, input), Progress.STUCK, input);
+            case TOOK_EFFECT, NO_EFFECT -> settled(known(act, input), input.cause() == Cause.TOOK_EFFECT);
             case RESUMED -> {
                 parked = false;
                 all().forEach(a -> a.expiries = 0);
@@ -233,9 +234,27 @@ final class Story<S> {
         } else if (script.isReactive()) {
             acts.remove(act.step); // of a process manager there may be many
         } else {
-            effects.add(act.step);
+            if (!effects.contains(act.step)) { // it may have returned before
+                effects.add(act.step);
+            }
             pass(act);
         }
+    }
+
+    /** An operator has found it out, and decides what follows. */
+    private void settled(Act act, boolean took) {
+        boolean stands = parked;
+        act.unsure = false;
+        if (took) {
+            returned(act);
+        }
+        parked = stands;
+        parkedFor = all().stream()
+                .filter(other -> other.is(Progress.STUCK) && other.unsure)
+                .findFirst()
+                .map(other -> Script.stuck(this, other))
+                .orElse(Script.capital(Script.named(act)) + (took ? " took effect" : " had no effect")
+                        + ", as an operator has found out. Resume or cancel it.");
     }
 
     private void pass(Act act) {
@@ -339,7 +358,8 @@ final class Story<S> {
             case LEAVE -> effects.remove(output.step());
             case STICK -> {
                 var act = there != null ? there : unmade(output.step(), output.undo(), Progress.STUCK);
-                act.unsure |= act.is(Progress.READY);
+                act.unsure |= act.is(Progress.READY) && !act.returned;
+                act.returned |= act.is(Progress.DONE);
                 act.status = Progress.STUCK;
                 act.reason = output.reason();
                 (output.undo() ? undos : acts).put(output.step(), act);

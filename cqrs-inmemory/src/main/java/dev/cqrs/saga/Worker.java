@@ -755,15 +755,16 @@ final class Worker {
     /** Gives up what has ended so many engines, or seems to, lest it end this one as well. */
     private void giveUp(Turn<?> turn) {
         var story = turn.story();
-        boolean ended = !story.engine.isEmpty() && !instances.isMine(story.incarnation); // whoever has it, before this turn
+        boolean ended =
+                !story.engine.isEmpty() && !instances.isMine(story.incarnation); // whoever has it, before this turn
         for (var act : story.ready()) {
             int times = act.expiries + (ended && act.holder != 0 ? 1 : 0);
             if (times >= expiries) {
                 var why = "The engines that had its command dispatched said nothing more, " + times
-                        + " times since it was last told of. It is not dispatched again, lest it end this process as well.";
+                        + " times since it was last told of. It is not dispatched again, lest it end this process as well;"
+                        + " when the cause is mended, resume has it tried again.";
                 turn.stick(act.step, act.undo, why);
-                turn.park("It is not known whether " + Script.named(act) + " took effect: " + why
-                        + " When its cause is mended, resume has it tried again under the same id.");
+                turn.park(Script.stuck(story, act));
             }
         }
     }
@@ -991,8 +992,7 @@ final class Worker {
             return;
         }
         if (thrown != null) {
-            boolean again = turn == null
-                    || turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
+            boolean again = turn == null || turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
             tell(new SagaFailure(
                     instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), again, thrown));
         } else {

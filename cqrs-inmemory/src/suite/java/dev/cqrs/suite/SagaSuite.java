@@ -21,12 +21,14 @@ import dev.cqrs.saga.Saga;
 import dev.cqrs.saga.SagaEngine;
 import dev.cqrs.saga.SagaEngine.Cancellation;
 import dev.cqrs.saga.SagaEngine.Filter;
+import dev.cqrs.saga.SagaEngine.Finding;
 import dev.cqrs.saga.SagaEvent;
 import dev.cqrs.saga.SagaFailure;
 import dev.cqrs.saga.SagaInstance;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.SagaTimeoutException;
 import dev.cqrs.suite.Parts.Do;
+import dev.cqrs.suite.Parts.Done;
 import dev.cqrs.suite.Parts.Known;
 import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
@@ -390,7 +392,7 @@ public abstract class SagaSuite {
             assertThat(parked).singleElement().satisfies(instance -> {
                 assertThat(instance.step()).isEqualTo("b");
                 assertThat(instance.reason())
-                        .startsWith("the compensation of step \"b\" has failed")
+                        .startsWith("The compensation of step \"b\" has failed")
                         .contains("out of order");
             });
             assertThat(engine.status().count(State.COMPENSATED)).isEqualTo(1); // the other one
@@ -415,14 +417,251 @@ public abstract class SagaSuite {
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
 
-            assertThat(engine.skip("job", "j")).isTrue();
+            assertThat(engine.skip("job", "j", "b")).isTrue();
             executor.runAll();
 
             assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo a");
             assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
             assertThat(find(engine).skipped()).containsExactly("undo of b");
-            assertThat(engine.skip("job", "j")).isFalse();
+            assertThat(engine.skip("job", "j", "b")).isFalse();
             assertThat(engine.status().count(State.COMPENSATED)).isZero();
+        }
+    }
+
+    @Test
+    void what_is_left_out_is_named_so_that_a_second_call_leaves_out_nothing_more() {
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        before = (command, data) -> {
+            if (command.part().startsWith("undo")) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(engine.skip("job", "j", "b")).as("that is not its turn").isFalse();
+            assertThat(engine.skip("job", "j", "c")).isTrue();
+            executor.runAll();
+            assertThat(find(engine).step()).isEqualTo("b");
+            assertThat(engine.skip("job", "j", "c")).as("the same again").isFalse();
+            executor.runAll();
+
+            assertThat(find(engine).step()).isEqualTo("b");
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).skipped()).containsExactly("undo of c");
+        }
+    }
+
+    /** A saga of three of which it is not known whether its second step took effect, and whose third is refused. */
+    private SagaEngine unknownAt(boolean tookEffect) {
+        var saga = three(job().unsure(UncheckedIOException.class))
+                .step("d", known -> known.part("d!"))
+                .build();
+        var left = new int[] {1};
+        before = (command, data) -> {
+            if (command.part().equals("b") && left[0]-- > 0) {
+                if (tookEffect) {
+                    Parts.append(domain, new Done("j", "b"));
+                }
+                throw new UncheckedIOException(new IOException("cut"));
+            }
+        };
+        var engine = start(saga);
+        order("j");
+        executor.runAll();
+        assertThat(find(engine).reason()).contains("not known whether step \"b\" took effect (job/j/b/1)");
+        return engine;
+    }
+
+    @Test
+    void a_step_of_which_an_operator_found_that_it_took_effect_is_not_tried_again_and_is_undone_on_the_way_back() {
+        try (var engine = unknownAt(true)) {
+            assertThat(engine.settle("job", "j", "job/j/b/2", Finding.TOOK_EFFECT))
+                    .as("another attempt")
+                    .isFalse();
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("Step \"b\" took effect").contains("Resume");
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.TOOK_EFFECT))
+                    .isFalse();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(engine.history("job", "j")).contains("an operator found that b took effect");
+        }
+    }
+
+    @Test
+    void a_step_of_which_an_operator_found_that_it_took_effect_is_undone_by_a_cancellation_with_nothing_begun_first() {
+        try (var engine = unknownAt(true)) {
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "undo b", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_step_of_which_an_operator_found_that_it_had_no_effect_is_tried_again_as_another_attempt() {
+        try (var engine = unknownAt(false)) {
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.NO_EFFECT))
+                    .isTrue();
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.NO_EFFECT))
+                    .isFalse();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(ran).contains("job/j/b/2");
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+        }
+    }
+
+    @Test
+    void a_step_of_which_an_operator_found_that_it_had_no_effect_is_not_undone_by_a_cancellation() {
+        try (var engine = unknownAt(false)) {
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.NO_EFFECT))
+                    .isTrue();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_failed_saga_that_was_parked_for_what_is_not_known_goes_back_when_an_operator_found_that_it_had_no_effect() {
+        var saga = job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .within(MINUTE)
+                .pivot("ship", known -> known.part("ship"))
+                .unsure(UncheckedIOException.class)
+                .retry(MINUTE)
+                .build();
+        failAt("ship", 100, new UncheckedIOException(new IOException("cut")));
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runFor(Duration.ofMinutes(5));
+            assertThat(find(engine).reason()).contains("not known whether step \"ship\" took effect");
+            assertThat(engine.settle("job", "j", "job/j/ship/1", Finding.NO_EFFECT))
+                    .isTrue();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+
+            assertThat(ran).filteredOn(id -> id.contains("/ship/")).containsOnly("job/j/ship/1");
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_compensation_that_was_carried_out_by_hand_counts_when_an_operator_says_so() {
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        failAt("undo b", 100);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(engine.settle("job", "j", "job/j/b/undo-1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_step_that_returned_what_cannot_be_used_is_known_to_have_taken_effect_and_is_undone() {
+        var saga = job().step("a", known -> known.part("a"), (known, text) -> {
+                    throw new IllegalArgumentException("bad result");
+                })
+                .undo(known -> known.part("undo a"))
+                .step("b", known -> known.part("b!"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            order("k");
+            executor.runAll();
+            assertThat(find(engine).reason())
+                    .contains("took effect (job/j/a/1), but")
+                    .doesNotContain("not known");
+            assertThat(engine.settle("job", "j", "job/j/a/1", Finding.NO_EFFECT))
+                    .as("it is known")
+                    .isFalse();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(engine.skip("job", "k", "a")).isTrue();
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "undo a");
+            assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
+    @Test
+    void a_step_that_returned_what_cannot_be_used_keeps_its_id_whatever_happens_when_it_is_tried_again() {
+        var broken = new boolean[] {true};
+        var saga = job().step("a", known -> known.part("a"), (known, text) -> {
+                    if (broken[0]) {
+                        throw new IllegalArgumentException("bad result");
+                    }
+                    return new Receipt(text);
+                })
+                .retry(Duration.ofSeconds(1))
+                .undo(known -> known.part("undo a"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            broken[0] = false;
+            failAt("a", 2);
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("took effect").doesNotContain("not known");
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(ran).containsOnly("job/j/a/1").hasSize(4);
+            assertThat(done()).containsExactly("a");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_saga_whose_state_can_never_be_told_is_ended_by_an_operator() {
+        var state = Fold.from(new Known("", List.of())).on(Ordered.class, (known, e) -> {
+            throw new IllegalArgumentException("bad fold");
+        });
+        var saga = Saga.named("job", state)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"))
+                .build();
+        var manager = ProcessManager.named("manager", state)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                .build();
+        try (var engine = start(engine(saga).add(manager))) {
+            order("j");
+            order("k");
+            executor.runAll();
+            assertThat(find(engine).reason()).contains("bad fold");
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(engine.skip("job", "k", "a")).isTrue();
+            assertThat(engine.cancel("manager", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
         }
     }
 
@@ -470,10 +709,17 @@ public abstract class SagaSuite {
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
             assertThat(find(engine).reason()).contains("No handler for");
+            order("k");
+            executor.runAll();
+            assertThat(engine.cancel("job", "k"))
+                    .as("nothing can have happened")
+                    .isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "undo a");
             assertThat(engine.resume("job", "j")).isTrue();
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
-            assertThat(engine.skip("job", "j")).isTrue();
+            assertThat(engine.skip("job", "j", "b")).isTrue();
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
             assertThat(done()).containsExactly("a");
@@ -821,7 +1067,7 @@ public abstract class SagaSuite {
             order("j");
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
-            assertThat(engine.skip("job", "j")).isTrue();
+            assertThat(engine.skip("job", "j", "ship")).isTrue();
             executor.runAll();
             assertThat(done()).containsExactly("a");
             assertThat(state(engine)).isEqualTo(State.PARKED);
@@ -1389,7 +1635,8 @@ public abstract class SagaSuite {
                 }
             };
             var later = new SagaEngine[1];
-            executor.schedule(Duration.ofMillis(500), () -> later[0] = start(engine(saga).name("one")));
+            executor.schedule(
+                    Duration.ofMillis(500), () -> later[0] = start(engine(saga).name("one")));
             startCrashing(engineOver(crashes, saga).name("one"), crashes);
             order("j");
             executor.runFor(Duration.ofSeconds(20));
@@ -1491,7 +1738,10 @@ public abstract class SagaSuite {
             assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(5);
             assertThat(Parts.done(domain, "k")).containsExactly("a", "b", "c");
             assertThat(state(engine)).isEqualTo(State.PARKED);
-            assertThat(find(engine).reason()).contains("not known").contains("5 times").contains("resume");
+            assertThat(find(engine).reason())
+                    .contains("not known")
+                    .contains("5 times")
+                    .contains("resume");
             assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.UNSURE);
             assertThat(failures)
                     .filteredOn(failure -> failure.step().equals("b"))
@@ -1507,7 +1757,8 @@ public abstract class SagaSuite {
 
     @Test
     void how_often_a_command_may_end_its_engine_counts_from_when_it_was_last_told_of() {
-        var saga = three(job()).step("d", known -> known.part("d"))
+        var saga = three(job())
+                .step("d", known -> known.part("d"))
                 .unsure(IllegalStateException.class)
                 .retry(Duration.ofHours(1))
                 .build();
@@ -1528,7 +1779,9 @@ public abstract class SagaSuite {
             }
             executor.runFor(Duration.ofHours(2));
         }
-        assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/d/1", "job/j/d/1", "job/j/d/1", "job/j/d/1");
+        assertThat(ran)
+                .containsExactly(
+                        "job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/d/1", "job/j/d/1", "job/j/d/1", "job/j/d/1");
         try (var engine = start(engine(saga).expiries(2))) {
             executor.runFor(MINUTE);
             assertThat(ran).hasSize(7);
@@ -1604,7 +1857,7 @@ public abstract class SagaSuite {
             assertThat(state(second)).isEqualTo(State.PARKED);
             assertThat(find(second).step()).isEqualTo("packed");
             assertThat(find(second).reason()).contains("Version 2 of the saga does not know it");
-            assertThat(second.skip("job", "j")).isTrue();
+            assertThat(second.skip("job", "j", "packed")).isTrue();
             assertThat(state(second)).isEqualTo(State.INCOMPLETE);
 
             assertThat(done()).containsExactly("a", "b", "c");

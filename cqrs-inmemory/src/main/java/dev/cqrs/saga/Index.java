@@ -51,6 +51,8 @@ final class Index {
 
         boolean gone;
         boolean queued;
+        /** Whether a time of its has come and waits for something else too; `due` is the next one that does not. */
+        boolean late;
         /** Whether it is here only while somebody is at it. */
         boolean passing;
 
@@ -107,7 +109,7 @@ final class Index {
     private Entry[] heap = new Entry[16];
     private int heaped;
     /** Those whose time has come, and who wait for something else too. */
-    private final List<Entry> late = new ArrayList<>();
+    private final Set<Entry> late = new LinkedHashSet<>();
 
     private int warm;
     private int size;
@@ -219,6 +221,7 @@ final class Index {
             entry.incarnation = standing.incarnation();
             entry.until = standing.until().equals(Story.NONE) ? Story.NONE : standing.until();
             entry.own = own;
+            entry.late = false;
             place(entry);
         } else if (!read && position.value() == entry.position) { // it was read before whoever wrote it came to tell
             entry.own = own;
@@ -291,7 +294,7 @@ final class Index {
         if (entry.ready && isOthers(entry.engine, entry.incarnation, entry.position, me, incarnation)) {
             heap(entry, entry.until);
         } else {
-            heap(entry, entry.wake);
+            heap(entry, entry.late ? entry.due : entry.wake);
             if (entry.ready) {
                 enqueue(entry);
             }
@@ -393,23 +396,40 @@ final class Index {
         }
     }
 
-    /** Puts those in line whose time has come, but for some, who are put there later. */
-    void wake(Instant now, Predicate<Entry> butFor) {
-        var before = List.copyOf(late);
-        late.clear();
-        before.forEach(entry -> wakeOrKeep(entry, butFor));
+    /**
+     * Puts those in line whose time has come.
+     *
+     * @param behind whether there is something that times wait for
+     * @param waits whether one has no times but such
+     */
+    void wake(Instant now, boolean behind, Predicate<Entry> waits) {
+        if (!behind) {
+            late.forEach(this::lineLate); // also if somebody is at it, who may be long
+            late.clear();
+        }
         while (heaped > 0 && !heap[0].due.isAfter(now)) {
             var entry = heap[0];
             drop(entry);
-            wakeOrKeep(entry, butFor);
+            if (behind && waits.test(entry)) {
+                late.add(entry);
+            } else {
+                line(entry);
+            }
         }
     }
 
-    private void wakeOrKeep(Entry entry, Predicate<Entry> butFor) {
-        if (butFor.test(entry)) {
+    private void lineLate(Entry entry) {
+        entry.late = false;
+        line(entry);
+    }
+
+    /** Has a time that has come wait as said; until then the instance is looked at at another one, or at none. */
+    void postpone(Entry entry, Instant next) {
+        if (!entry.gone && !me.isEmpty()) {
+            entry.late = true;
             late.add(entry);
-        } else {
-            line(entry); // also if somebody is at it, who may be long
+            heap(entry, next);
+            entry.due = next;
         }
     }
 

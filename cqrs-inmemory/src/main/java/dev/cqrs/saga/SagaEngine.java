@@ -53,11 +53,10 @@ import org.jspecify.annotations.Nullable;
  * out. It happens only if nothing else of that instance was appended since, so two engines never have one instance go two
  * ways. Commands are dispatched after that, under the id that {@link #commandId} gives, at least once.
  *
- * <p><b>Several engines:</b> any number of them in any number of processes, each with a name of its own, may run the same
- * sagas over one log. Each turn that issues a command tells which engine has the instance, and until when, by its clock; it has
+ * <p><b>Several engines:</b> any number of them in any number of processes may run the same sagas over one log. Each turn that issues a command tells which engine has the instance, and until when, by its clock; it has
  * it for longer while a command takes long. Others leave it alone until then, and take it over afterwards, dispatching the
- * same commands under the same ids. An engine that is started again under its name goes on at once. Clocks that
- * differ cost time or a second dispatch, never a wrong state.
+ * same commands under the same ids. One that is started under a name takes over at once what that name had before, as
+ * {@link Builder#name} says. Clocks that differ cost time or a second dispatch, never a wrong state.
  *
  * <p><b>Events</b> of the domain's log are taken in one after the other, in their order, each once for an instance: a turn
  * tells the place of its event. An event whose key function throws is told to the listener and left out. One that nobody
@@ -458,7 +457,9 @@ public final class SagaEngine implements AutoCloseable {
                         && (filter.step().isEmpty() || filter.step().equals(entry.step)),
                 most);
         var all = new ArrayList<SagaInstance>();
-        found.forEach(entry -> find(entry.saga, entry.key).ifPresent(all::add));
+        found.forEach(entry -> find(entry.saga, entry.key)
+                .filter(instance -> !instance.state().isEnd()) // as it may have since
+                .ifPresent(all::add));
         return List.copyOf(all);
     }
 
@@ -812,15 +813,15 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Sets the name of the engine, by which it is told from others that run at the same time; there is none by itself.
+         * Sets the name of the engine, best that of its host or instance; there is none by itself.
          *
-         * <p>Two that run at one time under one name are <b>not</b> fenced off from each other: each takes what the other has
-         * for its own, dispatches it at once, and may take a failure for the only outcome while the other's command takes
-         * effect. So let a process have a name that no other one has while it runs, also while one release takes the place of
-         * another: that of its host or instance, for example. Under the same name after a restart it goes on at once, under
-         * another one when the lease of what it had is over.
+         * <p>An engine takes over at once what an earlier one of its name had when this one was started, as that is taken to
+         * be gone; what others had, when their lease is over. If the earlier one still runs, as while one release takes the
+         * place of another, it stands aside there, tells its listener so, and is an engine like any other from then on. A
+         * command that it was just dispatching is dispatched a second time, under the same id; what becomes of it at one of
+         * the two says nothing of the other, so it may be parked as not known if it fails.
          *
-         * @param name not blank; no two engines over one log have the same at one time
+         * @param name not blank; best one that no other engine over this log has at the same time
          * @return this builder
          * @throws IllegalArgumentException if it is blank
          */

@@ -535,22 +535,43 @@ final class Story<S> {
         return act == null ? "" : act.step;
     }
 
+    /** Whether an event may end a time that it has. */
+    boolean waitsForEvents() {
+        if (script.isReactive()) {
+            return true;
+        }
+        for (var act : current()) {
+            if (act.is(Progress.AWAITING)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** When the time for something comes. */
     Instant wake() {
+        return wake(false);
+    }
+
+    /** When the time for something comes; {@code behind} leaves out what an event may end that is not taken in. */
+    Instant wake(boolean behind) {
         if (parked || ended != null) {
             return NONE;
         }
+        boolean waits = behind && waitsForEvents();
         var soonest = NONE;
         for (var act : current()) {
             if (act.is(Progress.AGAIN)) {
                 soonest = sooner(soonest, act.again);
             }
-            if (!act.undo && !act.late && !act.status.isSettled()) {
+            if (!act.undo && !act.late && !act.status.isSettled() && !(waits && act.awaits)) {
                 soonest = sooner(soonest, act.deadline);
             }
         }
-        for (var at : timers.values()) {
-            soonest = sooner(soonest, at);
+        if (!waits) {
+            for (var at : timers.values()) {
+                soonest = sooner(soonest, at);
+            }
         }
         return soonest;
     }

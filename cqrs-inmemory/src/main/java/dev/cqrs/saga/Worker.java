@@ -380,7 +380,7 @@ final class Worker {
         var now = instances.now();
         lock.lock();
         try {
-            index.wake(now, behind ? this::waitsForEvents : entry -> false);
+            index.wake(now, behind, this::waitsForEvents);
         } finally {
             lock.unlock();
         }
@@ -395,10 +395,6 @@ final class Worker {
     private boolean waitsForEvents(Entry entry) {
         var script = instances.scripts().choose(entry.saga, entry.version);
         return script != null && entry.state == State.WAITING && script.waitsForEvents(entry.step);
-    }
-
-    private static boolean waitsForEvents(Story<?> story) {
-        return story.currentState() == State.WAITING && story.script.waitsForEvents(story.step());
     }
 
     // ---- taking events in
@@ -759,6 +755,7 @@ final class Worker {
         live.lock.lock();
         try {
             turn = instances.turn(entry, live, this::due);
+            postpone(entry, live);
             job = pick(entry, live);
         } finally {
             Instances.unlock(live);
@@ -775,18 +772,16 @@ final class Worker {
         if (story.ended != null || story.parked) {
             return null;
         }
-        if (behind && waitsForEvents(story)) {
-            return null; // its time is seen to when what came before is taken in
-        }
+        boolean waits = behind; // for what came before
         boolean ready = story.isReady();
         if (ready && instances.isOthers(story, now)) {
             return null;
         }
         boolean own = instances.isMine(story.incarnation) && now.isBefore(story.until);
-        if (ready && own && story.isFresh() && !Turn.isPast(story.wake(), now)) {
+        if (ready && own && story.isFresh() && !Turn.isPast(story.wake(waits), now)) {
             return null; // as this engine has just written it
         }
-        var turn = due(story, Archive.input(Cause.DUE, ""));
+        var turn = due(story, Archive.input(Cause.DUE, ""), waits);
         if (trouble != null) {
             turn.park("What follows could not be stored: " + trouble);
         } else {
@@ -808,18 +803,31 @@ final class Worker {
             int times = act.expiries + (ended && act.holder != 0 ? 1 : 0);
             if (times >= expiries) {
                 var why = "The engines that had its command dispatched said nothing more, " + times
-                        + " times since it was last told of. It is not dispatched again, lest it end this process as well.";
+                        + " times since it was last told of. It is not dispatched again, lest it end this process as well;"
+                        + " when the cause is mended, resume has it tried again.";
                 turn.stick(act.step, act.undo, why);
-                turn.park(Script.stuck(story, act)
-                        + " When its cause is mended, resume has it tried again under the same id.");
+                turn.park(Script.stuck(story, act));
             }
         }
     }
 
-    private <S> Turn<S> due(Story<S> story, Input input) {
+    private <S> Turn<S> due(Story<S> story, Input input, boolean waits) {
         var turn = instances.turn(story, input, Optional.empty(), "");
-        story.script.due(turn);
+        story.script.due(turn, waits);
         return turn;
+    }
+
+    /** With the Live's lock: keeps an instance of which a time has come and waits for events, so that it is not looked at in vain. */
+    private void postpone(Entry entry, Live live) {
+        var story = live.story;
+        if (behind && story != null && Turn.isPast(story.wake(false), instances.now())) {
+            lock.lock();
+            try {
+                index.postpone(entry, story.wake(true));
+            } finally {
+                lock.unlock();
+            }
+        }
     }
 
     /** With the Live's lock: takes a command that is to be dispatched and is not yet. */

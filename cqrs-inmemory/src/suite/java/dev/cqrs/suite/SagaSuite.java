@@ -2176,13 +2176,7 @@ public abstract class SagaSuite {
                 .retry(Duration.ofMinutes(10))
                 .build();
         failAt("retried", 1);
-        domain = (EventStore) Proxy.newProxyInstance(
-                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
-                    if (away[0] && method.getName().equals("read")) {
-                        throw new UncheckedIOException(new IOException("away"));
-                    }
-                    return method.invoke(log, args);
-                });
+        domain = goingAway(away);
         var engine = engine(saga, retried).build();
         engine.start(bus(log), executor, executor::schedule, failures::add);
         try (engine) {
@@ -2360,6 +2354,112 @@ public abstract class SagaSuite {
             engine.close();
         }
         assertThat(toldOf).isPositive();
+    }
+
+    /** The domain's log, of which nothing can be read while it is away. */
+    private EventStore goingAway(boolean[] away) {
+        var log = domain;
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    if (away[0] && method.getName().equals("read")) {
+                        throw new UncheckedIOException(new IOException("away"));
+                    }
+                    return method.invoke(log, args);
+                });
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_beside_a_step_that_is_tried_again_meanwhile() {
+        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+                        .retry(Duration.ofMinutes(10), Duration.ofMinutes(10))
+                        .undo(known -> known.part("undo a"))
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(5)))
+                .step("b", known -> known.part("b"))
+                .build();
+        var away = new boolean[1];
+        failAt("a", 4); // two at each
+        try (var engine = start(engine(saga).domain(goingAway(away)))) {
+            order("j");
+            order("late");
+            executor.runFor(MINUTE);
+            away[0] = true;
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(Duration.ofMinutes(12));
+            assertThat(ran).hasSize(4);
+            assertThat(done()).isEmpty();
+            executor.runFor(Duration.ofMinutes(12)); // the second delay, while the time of "packed" is over and waits
+            assertThat(done()).containsExactly("a");
+            assertThat(Parts.done(domain, "late")).containsExactly("a");
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+
+            away[0] = false;
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            assertThat(Parts.done(domain, "late")).containsExactly("a", "undo a");
+        }
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_beside_a_command_that_is_under_way() {
+        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+                        .retry(MINUTE)
+                        .undo(known -> known.part("undo a"))
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(5)))
+                .step("b", known -> known.part("b"))
+                .build();
+        var engines = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                engines[0].close(); // ends with this
+                throw new IllegalStateException("out of order");
+            }
+        };
+        engines[0] = start(saga);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        for (int i = 0; i < 250; i++) {
+            Parts.append(domain, new Packed("of nobody"));
+        }
+        Parts.append(domain, new Packed("j"));
+        executor.runFor(Duration.ofHours(1));
+        try (var again = start(saga)) {
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(again)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_for_a_process_manager_whose_command_is_tried_again() {
+        var manager = ProcessManager.named("job", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, ordered) -> List.of(
+                                Reaction.send(known.part("a")), Reaction.startTimer("late", Duration.ofMinutes(5))))
+                .on(Packed.class, Packed::job, (known, packed) -> List.of(Reaction.stopTimer("late")))
+                .onTimer("late", known -> List.of(Reaction.send(known.part("remind"))))
+                .retry(Duration.ofMinutes(10))
+                .build();
+        var away = new boolean[1];
+        failAt("a", 1);
+        var builder =
+                SagaEngine.builder(operations, clock).name("sagas").add(manager).domain(goingAway(away));
+        try (var engine = start(builder)) {
+            order("j");
+            executor.runFor(MINUTE);
+            away[0] = true;
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(Duration.ofMinutes(20));
+            assertThat(done()).containsExactly("a");
+            away[0] = false;
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a");
+            assertThat(find(engine).wake()).isEmpty();
+        }
     }
 
     /** The domain's log, in which an order for "j+k" is read as two of one place, as if an upcaster had split it. */

@@ -27,7 +27,7 @@ class IndexTest {
     }
 
     private static void wake(Index index, Instant now) {
-        index.wake(now, entry -> false);
+        index.wake(now, false, entry -> false);
     }
 
     private static List<String> takeAll(Index index) {

@@ -60,6 +60,7 @@ final class History {
         var attempt = input.attempt() > 1 ? " (attempt " + input.attempt() + ")" : "";
         return switch (input.cause()) {
             case STARTED -> "started by " + (input.event().isEmpty() ? "an event that is not kept" : input.event());
+            case BEGUN -> "begun by hand with " + input.event();
             case EVENT -> "event " + input.event() + (step.isEmpty() ? "" : " for " + step);
             case RETURNED -> step + attempt + " took effect";
             case REFUSED -> step + attempt + " was refused: " + input.reason();
@@ -138,7 +139,7 @@ final class History {
         if (came.isEmpty()) {
             return;
         }
-        if (input.cause() == Cause.STARTED || input.cause() == Cause.EVENT) {
+        if (input.cause() == Cause.STARTED || input.cause() == Cause.BEGUN || input.cause() == Cause.EVENT) {
             lines.add("    E->>S: " + came);
         } else if (input.cause() == Cause.RETURNED) {
             lines.add("    H-->>S: " + came);

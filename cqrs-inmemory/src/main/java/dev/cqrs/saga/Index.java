@@ -1,6 +1,7 @@
 package dev.cqrs.saga;
 
 import dev.cqrs.event.Position;
+import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Started;
 import dev.cqrs.saga.SagaInstance.State;
 import java.time.Instant;
@@ -77,6 +78,8 @@ final class Index {
         @Nullable
         Story<?> story;
 
+        /** The signals of other engines, for whoever lets the lock go: they may run instances of theirs on this thread. */
+        final Set<Runnable> later = new LinkedHashSet<>();
         /** The steps that are being dispatched. */
         final Set<String> flying = new HashSet<>();
         /** The index's: how many are at it. */
@@ -157,6 +160,12 @@ final class Index {
         return ended.getOrDefault(state, 0L);
     }
 
+    /** Notes from where on events of a name start instances. */
+    void deployed(SagaEvent.Deployed deployed) {
+        // as if the event before it were the last that was dealt with: it may have been read as several
+        sources.merge(new SourceKey(intern(deployed.saga()), deployed.event()), deployed.after() + 1, Math::max);
+    }
+
     private Map<String, Long> sources() {
         var all = new LinkedHashMap<String, Long>();
         sources.forEach((key, value) -> all.put(key.saga() + "/" + key.event(), value));
@@ -198,7 +207,7 @@ final class Index {
         if (mark instanceof Started started) {
             entry.version = started.version();
             entry.started = at;
-            if (input.source() > 0) {
+            if (input.cause() == Cause.STARTED && input.source() > 0) {
                 sources.merge(new SourceKey(entry.saga, input.event()), input.source(), Math::max);
             }
         }

@@ -128,7 +128,7 @@ record Outcome(
         if (wait) {
             told = Cause.UNSURE;
         }
-        if (!unusable.isEmpty()) {
+        if (told != Cause.RETURNED || !unusable.isEmpty()) {
             kept = Optional.empty();
             name = "";
         }

@@ -204,7 +204,8 @@ public final class Saga<S> {
         }
 
         /**
-         * Has an event of the domain's log start an instance; a second one with the same key starts no other.
+         * Has an event of the domain's log start an instance; a second one with the same key starts no other. Events from before
+         * the saga start none unless it is said, see {@link SagaEngine.Builder#add(Saga)}.
          *
          * @param <E> the class of the event
          * @param type the class

@@ -11,6 +11,7 @@ import dev.cqrs.runtime.Delivery;
 import dev.cqrs.saga.Instances.Begun;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Continued;
+import dev.cqrs.saga.SagaEvent.Deployed;
 import dev.cqrs.saga.SagaEvent.EngineStarted;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Standing;
@@ -22,6 +23,8 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -71,6 +74,7 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Starting:</b> the operations log is read from its beginning, or from what {@link Builder#checkpoints} has saved; the
  * domain's log from where the engine stood then, or from where all that has not ended had come to, so that of a saga that is
  * seldom started much is read again; but nothing is taken in twice.
+ * Where a saga that is new begins, {@link Builder#add(Saga)} says.
  *
  * <p><b>At rest:</b> keys, as tags; the events that are kept, commands, and reasons why commands failed. If a key is personal
  * data, let the key function give a keyed hash.
@@ -92,7 +96,7 @@ public final class SagaEngine implements AutoCloseable {
     private final Archive archive;
     private final Scripts scripts;
     private final Optional<EventStore> domain;
-    private final Position after;
+    private final Map<Script<?>, Position> after;
     private final int atOnce;
     private final int expiries;
     private final ReentrantLock starting = new ReentrantLock();
@@ -285,7 +289,7 @@ public final class SagaEngine implements AutoCloseable {
         this.instances = new Instances(
                 archive, scripts, builder.clock, builder.name, builder.lease, builder.checkpoints, builder.checkpoint);
         this.domain = builder.domain;
-        this.after = builder.after;
+        this.after = Map.copyOf(builder.after);
         this.atOnce = builder.atOnce;
         this.expiries = builder.expiries;
     }
@@ -299,6 +303,7 @@ public final class SagaEngine implements AutoCloseable {
     public static Catalog.Builder catalog(Catalog.Builder catalog) {
         return catalog.event("cqrs.saga-started", Started.class)
                 .event("cqrs.saga-continued", Continued.class)
+                .event("cqrs.saga-deployed", Deployed.class)
                 .event("cqrs.saga-engine-started", EngineStarted.class)
                 .tags(SagaEvent.class, SagaEvent::tags);
     }
@@ -332,7 +337,9 @@ public final class SagaEngine implements AutoCloseable {
     // ---- running
 
     /**
-     * Has instances go on, until the engine is closed.
+     * Has instances go on, until the engine is closed. Events that are appended when this has returned are taken in: on this
+     * thread it is read, and written the first time, from where on events start sagas. If a store is away, that is tried again
+     * later; where it is the domain's, and a saga is new, it begins where that log ends then.
      *
      * @param bus dispatches the commands
      * @param executor runs the engine's tasks, as many at once as instances, and one more that takes events in and has instances
@@ -388,7 +395,8 @@ public final class SagaEngine implements AutoCloseable {
     }
 
     /**
-     * Starts an instance by hand, unless there is one with that key.
+     * Starts an instance by hand, unless there is one with that key. It takes in events that come afterwards, none that were
+     * in the domain's log before.
      *
      * @param saga the name of the saga or process manager, whose newest version is started
      * @param key the key of the instance
@@ -400,7 +408,9 @@ public final class SagaEngine implements AutoCloseable {
     public boolean begin(String saga, String key, Object event) {
         var script = scripts.newest(saga);
         var name = archive.log().catalog().nameOf(event.getClass());
-        boolean now = instances.begin(script, script.checkedKey(key), event, name, 0, "", turn -> {}) == Begun.NOW;
+        long head = domain.map(store -> store.head().value()).orElse(0L);
+        boolean now = instances.begin(script, script.checkedKey(key), Cause.BEGUN, event, name, head, "", turn -> {})
+                == Begun.NOW;
         signal();
         return now;
     }
@@ -724,7 +734,7 @@ public final class SagaEngine implements AutoCloseable {
         private final Clock clock;
         private final List<Script<?>> all = new ArrayList<>();
         private Optional<EventStore> domain = Optional.empty();
-        private Position after = Position.START;
+        private final Map<Script<?>, Position> after = new HashMap<>();
         private String name = "";
         private int atOnce = DEFAULT_AT_ONCE;
         private Duration lease = DEFAULT_LEASE;
@@ -740,6 +750,10 @@ public final class SagaEngine implements AutoCloseable {
         /**
          * Adds a saga; several versions of one name stand beside each other.
          *
+         * <p>It is started by events that come after an engine was started with it for the first time, by none that were in the
+         * domain's log before: what happened years ago is not to be done now. So it is with a class of events that starts it as
+         * of another version. Where that is, is kept in the operations log, for all engines.
+         *
          * @param saga the saga
          * @return this builder
          */
@@ -749,7 +763,21 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Adds a process manager; several versions of one name stand beside each other.
+         * Adds a saga as {@link #add(Saga)} does, which is also started by events that are older than itself.
+         *
+         * @param saga the saga
+         * @param after events of the domain's log behind this one start it, {@link Position#START} for all of them; counts when an
+         *     engine is started with it for the first time, and no more then
+         * @return this builder
+         */
+        public Builder add(Saga<?> saga, Position after) {
+            this.after.put(saga.script(), Objects.requireNonNull(after, "after"));
+            return add(saga);
+        }
+
+        /**
+         * Adds a process manager; several versions of one name stand beside each other. It is started by events as a saga is,
+         * see {@link #add(Saga)}.
          *
          * @param manager the process manager
          * @return this builder
@@ -760,25 +788,25 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Has events taken in from a log, from its beginning on when the engine is first started.
+         * Adds a process manager as {@link #add(ProcessManager)} does, which is also started by events that are older than itself.
+         *
+         * @param manager the process manager
+         * @param after as of {@link #add(Saga, Position)}
+         * @return this builder
+         */
+        public Builder add(ProcessManager<?> manager, Position after) {
+            this.after.put(manager.script(), Objects.requireNonNull(after, "after"));
+            return add(manager);
+        }
+
+        /**
+         * Has events taken in from a log.
          *
          * @param domain the log, which is not that of operations; without it instances are begun by hand
          * @return this builder
          */
         public Builder domain(EventStore domain) {
-            return domain(domain, Position.START);
-        }
-
-        /**
-         * Has events taken in from a log that is older than the sagas.
-         *
-         * @param domain the log, which is not that of operations
-         * @param after events up to there are none of the sagas'; the same at each start
-         * @return this builder
-         */
-        public Builder domain(EventStore domain, Position after) {
             this.domain = Optional.of(domain);
-            this.after = Objects.requireNonNull(after, "after");
             return this;
         }
 
@@ -860,8 +888,7 @@ public final class SagaEngine implements AutoCloseable {
 
         /**
          * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from
-         * their beginning. A saga that is added later is started by events behind what was saved, or behind the last that
-         * started one of it elsewhere.
+         * their beginning; what happens is the same.
          *
          * @param store where; a {@code JdbcCheckpointStore} has to know {@link Saved} as the class of that name
          * @param name of the checkpoint, another for each engine that runs at the same time
@@ -908,6 +935,10 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         private void checkMarks(List<String> faults) {
+            if (!operations.catalog().types().contains(Deployed.class)) {
+                faults.add("The catalog of the operations log does not know " + Deployed.class.getSimpleName()
+                        + ". Use SagaEngine.catalog(...).");
+            }
             var standing = new Standing(State.WAITING, "", false, Story.NONE, "", 0, Story.NONE);
             var input = Archive.input(Cause.DUE, "");
             for (var probe : List.of(
@@ -932,12 +963,29 @@ public final class SagaEngine implements AutoCloseable {
                 checkKnown(operations, "operations log", what, type, faults);
                 domain.ifPresent(store -> checkKnown(store, "domain's log", what, type, faults));
             }
+            for (var type : domain.orElse(operations).catalog().types()) {
+                checkOne(what, "start it", script.starters(), type, faults);
+                checkOne(what, "are reacted to or waited for", script.triggers(), type, faults);
+            }
             script.fold().types().stream()
                     .filter(type -> !taken.contains(type))
                     .forEach(type -> checkKnown(operations, "operations log", what, type, faults));
             if (domain.isEmpty() && !script.triggers().isEmpty()) {
                 faults.add("Events " + what + " are waited for, but there is no log from which they are taken in."
                         + " Give it with domain(...).");
+            }
+        }
+
+        private static void checkOne(
+                String what, String role, Collection<Class<?>> types, Class<?> event, List<String> faults) {
+            var fitting = types.stream()
+                    .filter(type -> type.isAssignableFrom(event))
+                    .map(Class::getName)
+                    .sorted()
+                    .toList();
+            if (fitting.size() > 1) {
+                faults.add("An event of " + event.getName() + " is several " + what + " that " + role + ": " + fitting
+                        + ". Give each event one meaning.");
             }
         }
 

@@ -143,6 +143,28 @@ public sealed interface SagaEvent {
     }
 
     /**
+     * From where on events of a name start instances of a saga; written when an engine first has it.
+     *
+     * @param saga the name of the saga or process manager
+     * @param event the stable name of the events
+     * @param after the place in the domain's log up to which they start none
+     */
+    record Deployed(String saga, String event, long after) {
+
+        /**
+         * Checks for nulls.
+         *
+         * @param saga the name of the saga or process manager
+         * @param event the stable name of the events
+         * @param after the place in the domain's log up to which they start none
+         */
+        public Deployed {
+            Objects.requireNonNull(saga, "saga");
+            Objects.requireNonNull(event, "event");
+        }
+    }
+
+    /**
      * An engine was started; the place of this event is its <em>incarnation</em>, which no other engine has, be it of the same
      * name.
      *
@@ -162,8 +184,10 @@ public sealed interface SagaEvent {
 
     /** What can come in. */
     enum Cause {
-        /** It was started. */
+        /** It was started by an event of the domain's log. */
         STARTED,
+        /** It was begun by hand; the source is where the domain's log ended then. */
+        BEGUN,
         /** An event came that it reacts to or waits for. */
         EVENT,
         /** A command returned: it took effect. */

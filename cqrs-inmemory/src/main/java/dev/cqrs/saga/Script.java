@@ -6,6 +6,8 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -39,8 +41,13 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
         this.name = name;
         this.version = version;
         this.fold = fold;
-        this.starters = Map.copyOf(starters);
-        this.triggers = Map.copyOf(triggers);
+        this.starters = inOrder(starters);
+        this.triggers = inOrder(triggers);
+    }
+
+    /** Copies a map, in its order. */
+    static <K, V> Map<K, V> inOrder(Map<K, V> map) {
+        return Collections.unmodifiableMap(new LinkedHashMap<>(map));
     }
 
     final String name() {
@@ -80,7 +87,7 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
                 return found;
             }
         }
-        for (var entry : map.entrySet()) { // an interface; build() has seen to it that there is one
+        for (var entry : map.entrySet()) { // an interface; the engine's build() has seen to it that there is one
             if (entry.getKey().isInstance(event)) {
                 return entry.getValue();
             }

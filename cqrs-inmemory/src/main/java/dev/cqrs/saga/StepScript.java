@@ -2,6 +2,7 @@ package dev.cqrs.saga;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Fold;
+import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
@@ -111,7 +112,7 @@ final class StepScript<S> extends Script<S> {
     @Override
     void go(Turn<S> turn) {
         var story = turn.story();
-        if (turn.input().cause() == SagaEvent.Cause.STARTED) {
+        if (turn.input().cause() == Cause.STARTED || turn.input().cause() == Cause.BEGUN) {
             within.ifPresent(duration -> turn.timer("", duration));
         }
         if (story.ended != null || story.parked) {

@@ -177,7 +177,7 @@ final class Story<S> {
         kept.forEach(this::fold);
         var act = (input.undo() ? undos : acts).get(input.step());
         switch (input.cause()) {
-            case STARTED, EVENT -> {
+            case STARTED, BEGUN, EVENT -> {
                 source = Math.max(source, input.source());
                 if (script.isReactive()) {
                     pending.addAll(kept);

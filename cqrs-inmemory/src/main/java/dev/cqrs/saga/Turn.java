@@ -31,6 +31,9 @@ final class Turn<S> {
     private final String causation;
     private final List<Output> outputs = new ArrayList<>();
     private final List<Command<?>> commands = new ArrayList<>();
+    /** What it is written as, as soon as that is tried. */
+    @Nullable
+    SagaEvent mark;
 
     /**
      * Begins a turn and applies what came in.
@@ -229,7 +232,8 @@ final class Turn<S> {
 
     private Instant in(Duration duration) {
         try {
-            return now.plus(duration);
+            var at = now.plus(duration);
+            return at.equals(Story.NONE) ? at.plusNanos(1) : at; // which means none
         } catch (ArithmeticException | java.time.DateTimeException longerThanEver) {
             return Instant.MAX;
         }

@@ -70,12 +70,13 @@ final class Worker {
     private final int atOnce;
     private final int expiries;
     private final Optional<EventStore> domain;
+    private final Map<Script<?>, Position> after;
     private final Optional<EventQuery> events;
 
     private final AtomicInteger wanted = new AtomicInteger();
     private final Trampoline looks = new Trampoline();
     private final Alarm alarm;
-    private volatile Position followed;
+    private volatile Position followed = Position.START;
     /** Whether the log tells that this engine is there; set once, by a look. */
     private boolean joined;
     /** The incarnation that was told of as a later one; a look's. */
@@ -139,7 +140,7 @@ final class Worker {
     Worker(
             Instances instances,
             Optional<EventStore> domain,
-            Position after,
+            Map<Script<?>, Position> after,
             int atOnce,
             int expiries,
             CommandBus bus,
@@ -152,7 +153,7 @@ final class Worker {
         this.lock = instances.lock;
         this.ended = lock.newCondition();
         this.domain = domain;
-        this.followed = after;
+        this.after = after;
         this.atOnce = atOnce;
         this.expiries = expiries;
         this.bus = bus;
@@ -172,16 +173,18 @@ final class Worker {
 
     /** Follows first and looks at the logs then, so that no append falls between the two. */
     void start() {
+        try {
+            deploy();
+        } catch (Throwable away) { // a look tries again
+            tell(away);
+        }
         instances.onOthers(this::signal);
-        subscriptions.add(archive.log().onAppend(last -> {
-            if (instances.isNew(last)) {
-                signal();
-            }
-        }));
+        Runnable wake = this::signal;
+        subscriptions.add(archive.log().onAppend(last -> instances.told(last, wake)));
         domain.filter(store -> events.isPresent())
                 .ifPresent(store -> subscriptions.add(store.onAppend(last -> {
                     if (last.isAfter(followed)) {
-                        signal();
+                        Instances.wake(wake);
                     }
                 })));
         signal();
@@ -200,6 +203,11 @@ final class Worker {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Notes from where on events start sagas that are new. */
+    private void deploy() {
+        domain.ifPresent(store -> instances.deploy(store, after));
     }
 
     boolean isClosed() {
@@ -397,6 +405,7 @@ final class Worker {
         if (store == null) {
             return;
         }
+        deploy();
         var head = store.head();
         long saved = instances.followed();
         long place = saved < 0 ? Long.MAX_VALUE : saved;
@@ -404,12 +413,15 @@ final class Worker {
         try {
             place = Math.min(place, index.leastSource(instances::knewThen));
             for (var script : instances.scripts().all()) {
+                if (!instances.scripts().isNewest(script)) {
+                    continue; // no more are started
+                }
                 for (var type : script.starters()) {
                     for (var below : store.catalog().typesBelow(type)) {
-                        long source =
-                                index.source(script.name(), store.catalog().nameOf(below));
-                        if (saved < 0 || (source > 0 && !instances.knewThen(script.name(), 1))) {
-                            place = Math.min(place, Math.max(0, source - 1)); // its events may be half done
+                        var name = store.catalog().nameOf(below);
+                        if (saved < 0
+                                || !instances.knewStarter(script.name(), name)) { // those of the last may be half done
+                            place = Math.min(place, Math.max(0, index.source(script.name(), name) - 1));
                         }
                     }
                 }
@@ -496,7 +508,7 @@ final class Worker {
             long source = index.source(script.name(), event.name());
             long position = event.position().value();
             boolean before = position <= instances.followed(); // read again for others
-            return source > position || (before && (source == 0 || instances.knewThen(script.name(), 1)));
+            return source > position || (before && instances.knewStarter(script.name(), event.name()));
         } finally {
             lock.unlock();
         }
@@ -516,6 +528,7 @@ final class Worker {
         var begun = instances.begin(
                 script,
                 key,
+                Cause.STARTED,
                 event.event(),
                 event.name(),
                 event.position().value(),
@@ -527,10 +540,10 @@ final class Worker {
     }
 
     private void take(Script<?> script, String key, String step, RecordedEvent event) {
-        var entry = instances.find(script.name(), key);
+        var entry = known(script.name(), key);
         if (entry == null) {
             instances.refresh(); // another engine may have started it
-            entry = instances.find(script.name(), key);
+            entry = known(script.name(), key);
         }
         if (entry == null) {
             if (event.position().isAfter(counted)) {
@@ -538,7 +551,14 @@ final class Worker {
             }
             return;
         }
-        if (instances.scripts().choose(entry.saga, entry.version) != script) {
+        int version;
+        lock.lock();
+        try {
+            version = entry.version;
+        } finally {
+            lock.unlock();
+        }
+        if (instances.scripts().choose(entry.saga, version) != script) {
             return; // to another version the event may mean something else
         }
         var live = instances.enter(entry);
@@ -552,6 +572,17 @@ final class Worker {
             instances.exit(entry, live, null);
         }
         tellIfParked(entry, turn);
+    }
+
+    /** Gives an instance of which anything was read or written: an operator may be at one that nobody has started. */
+    private @Nullable Entry known(String saga, String key) {
+        lock.lock();
+        try {
+            var entry = index.find(saga, key);
+            return entry == null || entry.position == 0 ? null : entry;
+        } finally {
+            lock.unlock();
+        }
     }
 
     private @Nullable Turn<?> taken(Story<?> story, @Nullable String trouble, String step, RecordedEvent event) {
@@ -628,7 +659,9 @@ final class Worker {
         private void setFree() {
             lock.lock();
             try {
-                free.add(this);
+                if (!free.contains(this)) {
+                    free.add(this);
+                }
             } finally {
                 lock.unlock();
             }
@@ -644,6 +677,11 @@ final class Worker {
                 boolean more;
                 try {
                     more = workOn();
+                } catch (Throwable thrown) { // as by a clock
+                    more = false;
+                    setFree();
+                    alarm.pause();
+                    tell(thrown);
                 } finally {
                     end();
                 }
@@ -696,9 +734,18 @@ final class Worker {
             } finally {
                 lock.unlock();
             }
-            instances.exit(entry, live, well ? null : instances.now().plus(Alarm.PAUSE));
+            instances.exit(entry, live, well ? null : afterPause());
         }
         arm(instances.now());
+    }
+
+    private Instant afterPause() {
+        try {
+            return instances.now().plus(Alarm.PAUSE);
+        } catch (Throwable thrown) { // it has thrown before, which is told
+            alarm.pause();
+            return Story.NONE.plusNanos(1); // with the next look
+        }
     }
 
     /** Has an instance go on as far as it goes without waiting. */
@@ -711,7 +758,7 @@ final class Worker {
             postpone(entry, live);
             job = pick(entry, live);
         } finally {
-            live.lock.unlock();
+            Instances.unlock(live);
         }
         tellIfParked(entry, turn);
         while (job != null) {
@@ -859,7 +906,7 @@ final class Worker {
                 lost = turn == null && isLost(live, job, outcome);
                 next = pick(entry, live);
             } finally {
-                live.lock.unlock();
+                Instances.unlock(live);
             }
         } finally {
             if (!told) {
@@ -1061,7 +1108,7 @@ final class Worker {
                                     ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
                                     : null);
                 } finally {
-                    flight.live().lock.unlock();
+                    Instances.unlock(flight.live());
                 }
             }
         }
@@ -1146,7 +1193,11 @@ final class Worker {
         } catch (Throwable further) {
             further.addSuppressed(failure.cause());
             var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            } catch (Throwable ignored) {
+                // as the virtual machine does: nobody is left to tell
+            }
         }
     }
 }

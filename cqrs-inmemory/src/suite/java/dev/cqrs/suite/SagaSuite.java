@@ -8,7 +8,9 @@ import dev.cqrs.command.CommandBus;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
@@ -40,16 +42,22 @@ import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.VirtualClock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -124,7 +132,7 @@ public abstract class SagaSuite {
                 .domain(domain)
                 .lease(Duration.ofSeconds(30));
         for (var saga : sagas) {
-            builder.add(saga);
+            builder.add(saga, Position.START);
         }
         return builder;
     }
@@ -2031,14 +2039,109 @@ public abstract class SagaSuite {
         }
     }
 
+    // ---- where a saga begins
+
     @Test
-    void events_before_the_position_that_is_given_are_not_taken_in() {
-        order("old");
-        try (var engine = start(engine(waiting()).domain(domain, domain.head()))) {
-            order("j");
-            executor.runFor(MINUTE);
-            assertThat(engine.find("job", "old")).isEmpty();
+    void a_saga_that_is_new_is_started_by_no_event_that_was_there_before_with_or_without_a_checkpoint() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            order("old");
+            try (var engine = started.apply(engine().add(three(job()).build()))) {
+                order("j"); // at once, when the engine has not looked yet
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            }
+            order("while away");
+            var later = three(job("later")).build();
+            try (var engine = started.apply(engine().add(three(job()).build()).add(later))) {
+                executor.runAll();
+                order("k");
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(engine.find("job", "while away")).isPresent();
+                assertThat(engine.find("later", "while away")).isEmpty();
+                assertThat(engine.find("later", "k")).isPresent();
+                assertThat(engine.find("job", "k")).isPresent();
+            }
+        }
+    }
+
+    @Test
+    void a_saga_that_is_to_begin_at_an_older_position_does_with_or_without_a_checkpoint() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            order("oldest");
+            var from = domain.head();
+            order("old");
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            try (var engine = started.apply(engine().add(three(job()).build(), from))) {
+                executor.runAll();
+                assertThat(engine.find("job", "oldest")).isEmpty();
+                assertThat(engine.find("job", "old")).isPresent();
+            }
+            var later = three(job("later")).build();
+            try (var engine = started.apply(
+                    engine().add(three(job()).build(), Position.START).add(later, Position.START))) {
+                executor.runAll();
+                assertThat(engine.find("later", "oldest")).isPresent();
+                assertThat(engine.find("later", "old")).isPresent();
+                assertThat(engine.find("job", "oldest"))
+                        .as("it was there before")
+                        .isEmpty();
+                assertThat(engine.status().ignored()).isZero();
+            }
+        }
+    }
+
+    @Test
+    void events_of_a_class_that_starts_a_saga_as_of_a_later_version_start_none_if_they_are_older() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            try (var engine = started.apply(engine().add(three(job()).build()))) {
+                order("j");
+                Parts.append(domain, new Packed("old"));
+                executor.runAll();
+                assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            }
+            var second =
+                    three(job().startedBy(Packed.class, Packed::job)).version(2).build();
+            try (var engine = started.apply(engine().add(second))) {
+                Parts.append(domain, new Packed("new"));
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(engine.find("job", "new")).isPresent();
+            }
+        }
+    }
+
+    @Test
+    void what_is_begun_by_hand_takes_in_no_event_from_before_also_after_a_restart() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .await("packed", Packed.class, Packed::job)
+                .step("a", known -> known.part("a"))
+                .build();
+        try (var engine = start(saga)) {
+            Parts.append(domain, new Packed("j"));
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            executor.runAll();
             assertThat(state(engine)).isEqualTo(State.WAITING);
+            assertThat(engine.history("job", "j")).contains("begun by hand with ordered");
+        }
+        try (var engine = start(saga)) {
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a");
         }
     }
 
@@ -2090,6 +2193,167 @@ public abstract class SagaSuite {
             assertThat(Parts.done(log, "j")).containsExactly("a", "retried", "b");
             assertThat(state(engine)).isEqualTo(State.COMPLETED);
         }
+    }
+
+    /** A log that does as another one, but for what it does first when a method is called. */
+    private static EventStore whenCalled(EventStore log, BiFunction<String, Callable<Object>, Object> around) {
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(),
+                new Class<?>[] {EventStore.class},
+                (proxy, method, args) -> around.apply(method.getName(), () -> {
+                    try {
+                        return method.invoke(log, args);
+                    } catch (InvocationTargetException thrown) {
+                        if (thrown.getTargetException() instanceof RuntimeException failed) {
+                            throw failed;
+                        }
+                        throw thrown;
+                    }
+                }));
+    }
+
+    private static Object call(Callable<Object> callable) {
+        try {
+            return callable.call();
+        } catch (RuntimeException thrown) {
+            throw thrown;
+        } catch (Exception checked) {
+            throw new IllegalStateException(checked);
+        }
+    }
+
+    @Test
+    void what_was_written_though_the_log_did_not_say_so_is_answered_and_told_as_if_it_had() {
+        var log = operations;
+        var told = new HashSet<Position>();
+        var cut = new boolean[1];
+        operations = whenCalled(log, (method, real) -> {
+            var result = call(real);
+            if (method.equals("append") && cut[0] && told.add(log.head())) {
+                throw new AppendOutcomeUnknownException("it", new IllegalStateException("cut"));
+            }
+            return result;
+        });
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        before = (command, data) -> {
+            if (command.part().equals("undo b") || command.part().equals("undo a")) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var engine = start(saga)) {
+            executor.runAll();
+            cut[0] = true;
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isFalse();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(failures.stream().map(SagaFailure::step)).containsExactly("d", "b");
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(failures).hasSize(3);
+            assertThat(engine.skip("job", "j", "b")).isTrue();
+            executor.runAll();
+            assertThat(failures).hasSize(4);
+            assertThat(find(engine).skipped()).containsExactly("undo of b");
+            assertThat(engine.settle("job", "j", "job/j/a/undo-1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
+    @Test
+    void an_event_for_what_another_engine_has_just_started_is_not_lost_because_an_operator_asked_for_it_before() {
+        var first = waiting();
+        var second = job().version(2)
+                .step("a", known -> known.part("new a"))
+                .await("wrapped", Packed.class, Packed::job)
+                .build();
+        var hook = new Runnable[] {() -> {}, () -> {}};
+        var fresh = whenCalled(domain, (method, real) -> method.equals("head") ? Position.START : call(real));
+        var other = SagaEngine.builder(operations, clock)
+                .name("other")
+                .add(first)
+                .domain(fresh)
+                .build();
+        var engine = SagaEngine.builder(whenCalled(operations, (method, real) -> run(hook, 0, method, real)), clock)
+                .name("sagas")
+                .add(first)
+                .add(second)
+                .domain(whenCalled(domain, (method, real) -> run(hook, 1, method, real)))
+                .build();
+        engine.start(bus(domain), executor, executor::schedule, failures::add);
+        try (engine) {
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            hook[1] =
+                    () -> assertThat(other.begin("job", "j", new Ordered("j"))).isTrue();
+            hook[0] = executor::runAll; // an operator asks, and meanwhile it is started elsewhere, and its event comes
+            assertThat(engine.resume("job", "j")).isFalse();
+            executor.runAll();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+        }
+    }
+
+    private static Object run(Runnable[] hooks, int which, String method, Callable<Object> real) {
+        if (method.equals("read")) {
+            var hook = hooks[which];
+            hooks[which] = () -> {};
+            hook.run();
+        }
+        return call(real);
+    }
+
+    @Test
+    void whenever_the_clock_throws_once_that_is_told_and_the_engine_goes_on() {
+        boolean threw = true;
+        int toldOf = 0;
+        for (int at = 1; threw; at++) {
+            open(new SeededScheduler(at, new VirtualClock(START)));
+            int wanted = at;
+            var calls = new int[1];
+            var virtual = clock;
+            var clock = new Clock() {
+                @Override
+                public ZoneId getZone() {
+                    return virtual.getZone();
+                }
+
+                @Override
+                public Clock withZone(ZoneId zone) {
+                    return virtual.withZone(zone);
+                }
+
+                @Override
+                public Instant instant() {
+                    if (++calls[0] == wanted) {
+                        throw new IllegalStateException("no time");
+                    }
+                    return virtual.instant();
+                }
+            };
+            var engine = SagaEngine.builder(operations, clock)
+                    .name("sagas")
+                    .add(three(job()).build())
+                    .domain(domain)
+                    .atOnce(1)
+                    .build();
+            engine.start(bus(domain), executor, executor::schedule, failures::add);
+            order("j");
+            executor.runFor(MINUTE);
+            order("k");
+            executor.runFor(MINUTE);
+            threw = calls[0] >= wanted;
+            assertThat(done()).as("the clock's call %s", at).containsExactly("a", "b", "c");
+            assertThat(Parts.done(domain, "k")).as("the clock's call %s", at).containsExactly("a", "b", "c");
+            assertThat(failures)
+                    .allSatisfy(failure -> assertThat(failure.cause()).hasMessage("no time"));
+            toldOf += failures.size();
+            engine.close();
+        }
+        assertThat(toldOf).isPositive();
     }
 
     /** The domain's log, of which nothing can be read while it is away. */
@@ -2277,7 +2541,8 @@ public abstract class SagaSuite {
         assertThat(done()).containsExactly("new a");
         old.close();
         assertThat(checkpoints.load("sagas")).isPresent();
-        try (var both = start(engine(first, second, moved, added).name("old").checkpoints(checkpoints, "sagas"))) {
+        try (var both =
+                start(engine(first, second, moved).add(added).name("old").checkpoints(checkpoints, "sagas"))) {
             executor.runFor(MINUTE);
             assertThat(done()).containsExactly("new a", "new b");
             assertThat(Parts.done(domain, "k")).contains("moved a", "moved b");
@@ -2293,7 +2558,7 @@ public abstract class SagaSuite {
     private SagaEngine.Builder engineOver(CrashPoints crashes, Saga<?> saga) {
         return SagaEngine.builder(crashes.around(operations), clock)
                 .name("sagas")
-                .add(saga)
+                .add(saga, Position.START)
                 .domain(crashes.around(domain))
                 .lease(Duration.ofSeconds(30));
     }

@@ -2,6 +2,7 @@ package dev.cqrs.saga;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Metadata;
@@ -174,7 +175,7 @@ class SagaMatrixTest {
                 (command, metadata) ->
                         raw.merge(command.part() + " " + metadata.id().orElseThrow(), 1, Integer::sum));
         var engine = SagaEngine.builder(crashes.around(operations), scheduler.clock())
-                .add(plan.saga())
+                .add(plan.saga(), Position.START)
                 .domain(crashes.around(domain))
                 .name(name)
                 .build();

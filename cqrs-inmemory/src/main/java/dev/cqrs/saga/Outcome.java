@@ -128,7 +128,7 @@ record Outcome(
         if (wait) {
             told = Cause.UNSURE;
         }
-        if (told != Cause.RETURNED || !unusable.isEmpty()) {
+        if (!unusable.isEmpty()) {
             kept = Optional.empty();
             name = "";
         }

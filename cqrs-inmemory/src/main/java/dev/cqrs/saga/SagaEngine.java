@@ -457,7 +457,9 @@ public final class SagaEngine implements AutoCloseable {
                         && (filter.step().isEmpty() || filter.step().equals(entry.step)),
                 most);
         var all = new ArrayList<SagaInstance>();
-        found.forEach(entry -> find(entry.saga, entry.key).ifPresent(all::add));
+        found.forEach(entry -> find(entry.saga, entry.key)
+                .filter(instance -> !instance.state().isEnd()) // as it may have since
+                .ifPresent(all::add));
         return List.copyOf(all);
     }
 

@@ -71,6 +71,13 @@ final class Archive {
         return found;
     }
 
+    /** Writes that an engine was started; gives its incarnation. */
+    long started(String engine) {
+        return log.append(List.of(new SagaEvent.EngineStarted(engine)), AppendCondition.none())
+                .first()
+                .value();
+    }
+
     /** Gives the last mark of an instance; {@code null} if there is none. */
     @Nullable
     SagaEvent newest(String saga, String key) {
@@ -119,7 +126,8 @@ final class Archive {
             var causation = mark.metadata().causation().orElse("");
             event.outputs().forEach(output -> story.put(output, null, causation));
             story.placed(mark.position(), kept);
-            story.heldBy(event.standing().engine(), event.standing().until());
+            var standing = event.standing();
+            story.heldBy(standing.engine(), standing.incarnation(), standing.until());
             if (!story.engine.isEmpty()) {
                 story.exposed();
             }
@@ -245,6 +253,20 @@ final class Archive {
                 Thread.currentThread().interrupt();
             }
         }
+    }
+
+    /** Gives the one of some turns that was written, though that was not known. */
+    @Nullable
+    Turn<?> written(List<Turn<?>> unknown) {
+        for (var turn : unknown) {
+            var behind = ReadOptions.forwards().after(turn.story().last).limit(1);
+            try (var marks = log.read(turn.story().query(), behind)) {
+                if (marks.advance() && marks.event().equals(turn.mark)) {
+                    return turn;
+                }
+            }
+        }
+        return null;
     }
 
     static Input input(SagaEvent.Cause cause, String reason) {

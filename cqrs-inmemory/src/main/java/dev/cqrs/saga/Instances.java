@@ -5,11 +5,13 @@ import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.Index.Live;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Deployed;
+import dev.cqrs.saga.SagaEvent.EngineStarted;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.task.Marks;
@@ -41,6 +43,8 @@ final class Instances {
     /** How often an append may be refused or unknown. */
     static final int ATTEMPTS = 100;
 
+    private static final EventQuery MARKS = EventQuery.types(SagaEvent.class, EngineStarted.class);
+
     /*
      * `lock` guards the index, and is held for no call of a store. A Live's lock is held for a turn, and no lock but `lock`
      * is taken with it.
@@ -54,15 +58,22 @@ final class Instances {
 
     final ReentrantLock lock = new ReentrantLock();
     final Index index;
-    private final Marks<SagaEvent, SagaEngine.Saved> marks;
+    private final Marks<Object, SagaEngine.Saved> marks;
     private volatile long followed = -1;
     private volatile Map<String, Integer> versions = Map.of();
     private volatile Set<String> starters = Set.of();
     private volatile @Nullable Position domainEnd;
     private volatile boolean deployed;
     private volatile boolean holding;
+    /** The place at which the log says that this engine was started; 0 before. */
+    private volatile long incarnation;
+    /** The last such place of an engine of its name. */
+    private volatile long newest;
+
     private final LongAdder ignored = new LongAdder();
-    private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
+    /** The threads of this process that append a turn just now, for all engines: each may be told of another's. */
+    private static final Map<Thread, Appending> APPENDING = new ConcurrentHashMap<>();
+
     private volatile Runnable onOthers = () -> {};
     private volatile boolean othersCame;
 
@@ -103,7 +114,7 @@ final class Instances {
         this.lease = lease;
         this.renewal = lease.dividedBy(2);
         this.index = new Index((saga, version) -> scripts.choose(saga, version) != null);
-        this.marks = new Marks<>(archive.log(), SagaEvent.class, lock, new Known(), saving);
+        this.marks = new Marks<>(archive.log(), MARKS, Object.class, lock, new Known(), saving);
     }
 
     Archive archive() {
@@ -139,9 +150,28 @@ final class Instances {
         return ignored.sum();
     }
 
+    /** Writes that this engine is started, from when on it is told from all others. */
+    void begin() {
+        incarnation = archive.started(name);
+    }
+
+    long incarnation() {
+        return incarnation;
+    }
+
+    /** Gives the incarnation of its name that was started last, if that was later; otherwise 0. */
+    long replacedBy() {
+        return newest > incarnation ? newest : 0;
+    }
+
     /** Has this engine have what it writes, or no longer. */
     void hold(boolean holds) {
         holding = holds;
+    }
+
+    /** Says whether an incarnation is this engine's. */
+    boolean isMine(long other) {
+        return other != 0 && other == incarnation;
     }
 
     /** Has somebody told when others have appended while this engine did. */
@@ -170,16 +200,6 @@ final class Instances {
         if (othersCame) {
             othersCame = false;
             onOthers.run(); // no sooner, as it may run other instances on this thread
-        }
-    }
-
-    @Nullable
-    Entry find(String saga, String key) {
-        lock.lock();
-        try {
-            return index.find(saga, key);
-        } finally {
-            lock.unlock();
         }
     }
 
@@ -223,10 +243,10 @@ final class Instances {
         live.lock.lock();
         try {
             begun = knownPosition(entry) == 0
-                    ? begin(live, script, key, cause, event, eventName, source, causation, turns)
+                    ? begin(entry, live, script, key, cause, event, eventName, source, causation, turns)
                     : cause == Cause.STARTED && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
         } finally {
-            live.lock.unlock();
+            unlock(live);
             exit(entry, live, null);
         }
         turns.forEach(written);
@@ -234,6 +254,7 @@ final class Instances {
     }
 
     private Begun begin(
+            Entry entry,
             Live live,
             Script<?> script,
             String key,
@@ -244,6 +265,7 @@ final class Instances {
             String causation,
             List<Turn<?>> written) {
         String trouble = null;
+        var unknown = new ArrayList<Turn<?>>(0);
         for (int attempt = 1; ; attempt++) {
             var turn = started(script, key, cause, event, eventName, source, causation, trouble);
             try {
@@ -252,14 +274,21 @@ final class Instances {
                 written.add(turn);
                 return Begun.NOW;
             } catch (AppendConflictException there) {
+                story(entry, live); // so that it goes on here too
+                var own = archive.written(unknown);
+                if (own != null) {
+                    written.add(own);
+                    return Begun.NOW;
+                }
                 var first = archive.marks(script.name(), key).get(0).event().input();
                 return first.cause() == cause && cause == Cause.STARTED && first.source() == source
                         ? Begun.THIS
                         : Begun.BEFORE;
-            } catch (AppendOutcomeUnknownException unknown) { // if it was written, there is a conflict now
+            } catch (AppendOutcomeUnknownException look) { // if it was written, there is a conflict now
                 if (attempt == ATTEMPTS) {
-                    throw unknown;
+                    throw look;
                 }
+                unknown.add(turn);
             } catch (RuntimeException failed) {
                 if (!isHopeless(failed) || trouble != null || cause == Cause.BEGUN) {
                     throw failed;
@@ -326,13 +355,19 @@ final class Instances {
     @Nullable
     Turn<?> turn(Entry entry, Live live, Decide decide) {
         String trouble = null;
+        var unknown = new ArrayList<Turn<?>>(0);
         live.lock.lock();
         try {
             for (int attempt = 1; ; attempt++) {
                 var story = story(entry, live);
+                var own = archive.written(unknown);
+                if (own != null) {
+                    return own; // the story was read behind it
+                }
                 boolean kept = story == null;
+                Turn<?> turn = null;
                 try {
-                    var turn = story == null ? null : decide.on(story, trouble);
+                    turn = story == null ? null : decide.on(story, trouble);
                     if (turn != null) {
                         commit(live, turn);
                     }
@@ -341,6 +376,9 @@ final class Instances {
                 } catch (AppendConflictException | AppendOutcomeUnknownException look) {
                     if (attempt == ATTEMPTS) {
                         throw look;
+                    }
+                    if (turn != null && look instanceof AppendOutcomeUnknownException) {
+                        unknown.add(turn);
                     }
                 } catch (RuntimeException failed) {
                     if (!isHopeless(failed) || trouble != null) {
@@ -354,8 +392,19 @@ final class Instances {
                 }
             }
         } finally {
-            live.lock.unlock();
+            unlock(live);
         }
+    }
+
+    /** Lets a Live's lock go, and then tells other engines what was appended with it. */
+    static void unlock(Live live) {
+        List<Runnable> later = List.of();
+        if (live.lock.getHoldCount() == 1 && !live.later.isEmpty()) {
+            later = List.copyOf(live.later);
+            live.later.clear();
+        }
+        live.lock.unlock();
+        later.forEach(Runnable::run);
     }
 
     /** Has an operator change an instance; gives what was written, and {@code null} if nothing was. */
@@ -416,8 +465,10 @@ final class Instances {
         boolean others = isOthers(story, now);
         boolean mine = holding || !live.flying.isEmpty();
         var engine = others ? story.engine : mine ? name : "";
-        var mark = Archive.mark(turn, turn.standing(engine, others ? story.until : now.plus(lease)));
-        var at = append(turn, mark);
+        long by = others ? story.incarnation : incarnation;
+        var mark = Archive.mark(turn, turn.standing(engine, by, others ? story.until : now.plus(lease)));
+        turn.mark = mark;
+        var at = append(live, turn, mark);
         if (others) {
             story.exposed(); // they may dispatch what was issued just now
         }
@@ -431,10 +482,11 @@ final class Instances {
     }
 
     /** Appends, with no signal to this engine: it knows. */
-    private Position append(Turn<?> turn, SagaEvent mark) {
+    private Position append(Live live, Turn<?> turn, SagaEvent mark) {
         var self = Thread.currentThread();
-        var others = new Appending();
-        var outer = appending.put(self, others); // an append that tells another engine of it, on this thread
+        var others = new Appending(this);
+        var outer =
+                APPENDING.put(self, others); // a signal of the application may have an operator's turn come in between
         try {
             var at = archive.append(turn, mark);
             if (others.last.isAfter(at.last())) {
@@ -443,30 +495,49 @@ final class Instances {
             return at.first();
         } finally {
             if (outer == null) {
-                appending.remove(self);
+                APPENDING.remove(self);
             } else {
-                appending.put(self, outer);
+                APPENDING.put(self, outer);
             }
+            live.later.addAll(others.later);
         }
     }
 
     /** What was appended last by a thread while it appended a turn: that, or something that came of it. */
     private static final class Appending {
+        private final Instances by;
+        private final List<Runnable> later = new ArrayList<>(0);
         private Position last = Position.START;
+
+        private Appending(Instances by) {
+            this.by = by;
+        }
     }
 
-    /** Says whether an append that was told of is new to this engine. */
-    boolean isNew(Position last) {
-        var own = appending.get(Thread.currentThread());
-        if (own != null) {
-            own.last = last;
+    /** Wakes this engine if an append that was told of is new to it; no sooner than the thread has let its turn go. */
+    void told(Position last, Runnable wake) {
+        var appending = APPENDING.get(Thread.currentThread());
+        if (appending != null && appending.by == this) {
+            appending.last = last;
+        } else if (last.isAfter(marks.folded())) {
+            wake(wake);
         }
-        return own == null && last.isAfter(marks.folded());
+    }
+
+    /** Wakes this engine, no sooner than the thread has let the turn go that it appends, if it does. */
+    static void wake(Runnable wake) {
+        var appending = APPENDING.get(Thread.currentThread());
+        if (appending == null) {
+            wake.run();
+        } else {
+            appending.later.add(wake);
+        }
     }
 
     /** Says whether another engine has it. */
     boolean isOthers(Story<?> story, Instant now) {
-        return !story.engine.isEmpty() && !story.engine.equals(name) && now.isBefore(story.until);
+        return now.isBefore(story.until)
+                && Index.isOthers(story.engine, story.incarnation, story.last.value(), name, incarnation);
     }
 
     /** Whether what was thrown would be thrown again. */
@@ -485,12 +556,16 @@ final class Instances {
     }
 
     /** What is read of the log goes into the index, with `lock` held. */
-    private final class Known implements Marks.Known<SagaEvent, SagaEngine.Saved> {
+    private final class Known implements Marks.Known<Object, SagaEngine.Saved> {
 
         @Override
-        public void apply(SagaEvent mark, Position position, Instant recordedAt) {
-            if (scripts.has(mark.saga())) {
-                index.apply(mark, position, recordedAt, true, false);
+        public void apply(Object event, Position position, Instant recordedAt) {
+            if (event instanceof SagaEvent mark) {
+                if (scripts.has(mark.saga())) {
+                    index.apply(mark, position, recordedAt, true, false);
+                }
+            } else if (event instanceof EngineStarted start && start.engine().equals(name)) {
+                newest = position.value();
             }
         }
 
@@ -517,9 +592,9 @@ final class Instances {
         return versions.getOrDefault(saga, 0) >= version;
     }
 
-    /** Says whether who saved the index took in the events of a name that start a saga. */
-    boolean knewStarter(String saga, String event) {
-        return starters.contains(saga + "/" + event);
+    /** Says whether who saved the index took in the events of a name that start a saga, which others may have done alone. */
+    boolean knewStarter(Script<?> script, String event) {
+        return knewThen(script.name(), script.version()) && starters.contains(script.name() + "/" + event);
     }
 
     /** Sees to it that it is in the log from where on events of the domain's log start instances; until that was done once. */

@@ -10,6 +10,7 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.task.Reasons;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -82,6 +83,8 @@ record Outcome(
      * Makes the turn that tells it, with all that follows.
      *
      * @param before whether the same attempt may have been dispatched at another time
+     * @param others until when another engine may be at it that had begun before; the epoch if none is: until then a rejection
+     *     says nothing of what becomes of it there
      * @param id the command's
      * @param names gives the stable names of what can be stored
      * @param trouble why a turn that was made before cannot be stored; {@code null} if none was
@@ -90,6 +93,7 @@ record Outcome(
             Story<S> story,
             Act act,
             boolean before,
+            Instant others,
             String id,
             Instant now,
             Function<Class<?>, Optional<String>> names,
@@ -120,13 +124,19 @@ record Outcome(
         if (told != Cause.RETURNED && (act.returned || (isOfThisTime() && (before || act.unsure)))) {
             told = Cause.UNSURE; // the other time it took effect, or may have
         }
+        boolean wait = told == Cause.REFUSED && !others.equals(Story.NONE);
+        if (wait) {
+            told = Cause.UNSURE;
+        }
         if (!unusable.isEmpty()) {
             kept = Optional.empty();
             name = "";
         }
         var input = new Input(told, act.step, act.undo, act.attempt, name, 0, Reasons.keepable(reason));
         var turn = new Turn<>(story, now, names, input, kept, id);
-        if (told != Cause.RETURNED) {
+        if (wait) {
+            turn.again(act, act.attempt, Duration.between(now, others));
+        } else if (told != Cause.RETURNED) {
             story.script.settle(turn, act, told);
         } else if (!unusable.isEmpty()) {
             story.script.stick(turn, act, unusable);

@@ -12,6 +12,7 @@ import dev.cqrs.saga.Instances.Begun;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Continued;
 import dev.cqrs.saga.SagaEvent.Deployed;
+import dev.cqrs.saga.SagaEvent.EngineStarted;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Standing;
 import dev.cqrs.saga.SagaEvent.Started;
@@ -24,6 +25,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -52,11 +54,10 @@ import org.jspecify.annotations.Nullable;
  * out. It happens only if nothing else of that instance was appended since, so two engines never have one instance go two
  * ways. Commands are dispatched after that, under the id that {@link #commandId} gives, at least once.
  *
- * <p><b>Several engines:</b> any number of them in any number of processes, each with a name of its own, may run the same
- * sagas over one log. Each turn that issues a command tells which engine has the instance, and until when, by its clock; it has
+ * <p><b>Several engines:</b> any number of them in any number of processes may run the same sagas over one log. Each turn that issues a command tells which engine has the instance, and until when, by its clock; it has
  * it for longer while a command takes long. Others leave it alone until then, and take it over afterwards, dispatching the
- * same commands under the same ids. An engine that is started again under its name goes on at once. Clocks that
- * differ cost time or a second dispatch, never a wrong state.
+ * same commands under the same ids. One that is started under a name takes over at once what that name had before, as
+ * {@link Builder#name} says. Clocks that differ cost time or a second dispatch, never a wrong state.
  *
  * <p><b>Events</b> of the domain's log are taken in one after the other, in their order, each once for an instance: a turn
  * tells the place of its event. An event whose key function throws is told to the listener and left out. One that nobody
@@ -89,14 +90,18 @@ public final class SagaEngine implements AutoCloseable {
     /** How long an engine has an instance unless it says so again, if nothing else is said: 30 seconds. */
     public static final Duration DEFAULT_LEASE = Duration.ofSeconds(30);
 
+    /** How many engines a command may end before it is given up, if nothing else is said: 5. */
+    public static final int DEFAULT_EXPIRIES = 5;
+
+    private static final int SAVED_VERSION = 3;
+
     private final Instances instances;
     private final Archive archive;
     private final Scripts scripts;
     private final Optional<EventStore> domain;
     private final Map<Script<?>, Position> after;
     private final int atOnce;
-    private static final int SAVED_VERSION = 3;
-
+    private final int expiries;
     private final ReentrantLock starting = new ReentrantLock();
     private volatile @Nullable Worker worker;
 
@@ -288,6 +293,7 @@ public final class SagaEngine implements AutoCloseable {
         this.domain = builder.domain;
         this.after = Map.copyOf(builder.after);
         this.atOnce = builder.atOnce;
+        this.expiries = builder.expiries;
     }
 
     /**
@@ -300,6 +306,7 @@ public final class SagaEngine implements AutoCloseable {
         return catalog.event("cqrs.saga-started", Started.class)
                 .event("cqrs.saga-continued", Continued.class)
                 .event("cqrs.saga-deployed", Deployed.class)
+                .event("cqrs.saga-engine-started", EngineStarted.class)
                 .tags(SagaEvent.class, SagaEvent::tags);
     }
 
@@ -350,7 +357,7 @@ public final class SagaEngine implements AutoCloseable {
         Objects.requireNonNull(executor, "executor");
         Objects.requireNonNull(timer, "timer");
         Objects.requireNonNull(listener, "listener");
-        startOnce(new Worker(instances, domain, after, atOnce, bus, executor, timer, listener));
+        startOnce(new Worker(instances, domain, after, atOnce, expiries, bus, executor, timer, listener));
     }
 
     private void startOnce(Worker made) {
@@ -452,7 +459,9 @@ public final class SagaEngine implements AutoCloseable {
                         && (filter.step().isEmpty() || filter.step().equals(entry.step)),
                 most);
         var all = new ArrayList<SagaInstance>();
-        found.forEach(entry -> find(entry.saga, entry.key).ifPresent(all::add));
+        found.forEach(entry -> find(entry.saga, entry.key)
+                .filter(instance -> !instance.state().isEnd()) // as it may have since
+                .ifPresent(all::add));
         return List.copyOf(all);
     }
 
@@ -696,6 +705,7 @@ public final class SagaEngine implements AutoCloseable {
         private int atOnce = DEFAULT_AT_ONCE;
         private Duration lease = DEFAULT_LEASE;
         private Optional<Marks.Saving<Saved>> saving = Optional.empty();
+        private int expiries = DEFAULT_EXPIRIES;
 
         private Builder(EventStore operations, Clock clock) {
             this.operations = operations;
@@ -766,15 +776,15 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Sets the name of the engine, by which it is told from others that run at the same time; there is none by itself.
+         * Sets the name of the engine, best that of its host or instance; there is none by itself.
          *
-         * <p>Two that run at one time under one name are <b>not</b> fenced off from each other: each takes what the other has
-         * for its own, dispatches it at once, and may take a failure for the only outcome while the other's command takes
-         * effect. So let a process have a name that no other one has while it runs, also while one release takes the place of
-         * another: that of its host or instance, for example. Under the same name after a restart it goes on at once, under
-         * another one when the lease of what it had is over.
+         * <p>An engine takes over at once what an earlier one of its name had when this one was started, as that is taken to
+         * be gone; what others had, when their lease is over. If the earlier one still runs, as while one release takes the
+         * place of another, it stands aside there, tells its listener so, and is an engine like any other from then on. A
+         * command that it was just dispatching is dispatched a second time, under the same id; what becomes of it at one of
+         * the two says nothing of the other, so it may be parked as not known if it fails.
          *
-         * @param name not blank; no two engines over one log have the same at one time
+         * @param name not blank; best one that no other engine over this log has at the same time
          * @return this builder
          * @throws IllegalArgumentException if it is blank
          */
@@ -821,6 +831,27 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
+         * Has a command that ends its process given up: when so many engines that had it dispatched have said nothing more,
+         * since it was issued or last told of, it is not known whether it took effect, and the instance is parked, while
+         * others go on. {@link SagaEngine#resume} has it tried again under the same id.
+         *
+         * <p>An engine has said nothing more if another one took the instance over that it had not given back. So processes
+         * that are killed for other reasons, or stand still for longer than their lease, count as well, if they happen to have
+         * the command.
+         *
+         * @param most how many, 1 or more; {@value #DEFAULT_EXPIRIES} unless it is said
+         * @return this builder
+         * @throws IllegalArgumentException if it is less than 1
+         */
+        public Builder expiries(int most) {
+            if (most < 1) {
+                throw new IllegalArgumentException("The number of expiries is " + most + "; expected 1 or more.");
+            }
+            this.expiries = most;
+            return this;
+        }
+
+        /**
          * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from
          * their beginning; what happens is the same.
          *
@@ -855,6 +886,10 @@ public final class SagaEngine implements AutoCloseable {
                                 + " other has at the same time.");
             }
             checkMarks(faults);
+            if (!operations.catalog().types().contains(EngineStarted.class)) {
+                faults.add(
+                        "The catalog of the operations log does not know EngineStarted. Use SagaEngine.catalog(...).");
+            }
             all.forEach(script -> check(script, faults));
             if (domain.isPresent() && domain.get() == operations) {
                 faults.add(
@@ -872,7 +907,7 @@ public final class SagaEngine implements AutoCloseable {
                 faults.add("The catalog of the operations log does not know " + Deployed.class.getSimpleName()
                         + ". Use SagaEngine.catalog(...).");
             }
-            var standing = new Standing(State.WAITING, "", false, Story.NONE, "", Story.NONE);
+            var standing = new Standing(State.WAITING, "", false, Story.NONE, "", 0, Story.NONE);
             var input = Archive.input(Cause.DUE, "");
             for (var probe : List.of(
                     new Started("probe", "probe", 1, input, List.of(), standing),
@@ -896,12 +931,29 @@ public final class SagaEngine implements AutoCloseable {
                 checkKnown(operations, "operations log", what, type, faults);
                 domain.ifPresent(store -> checkKnown(store, "domain's log", what, type, faults));
             }
+            for (var type : domain.orElse(operations).catalog().types()) {
+                checkOne(what, "start it", script.starters(), type, faults);
+                checkOne(what, "are reacted to or waited for", script.triggers(), type, faults);
+            }
             script.fold().types().stream()
                     .filter(type -> !taken.contains(type))
                     .forEach(type -> checkKnown(operations, "operations log", what, type, faults));
             if (domain.isEmpty() && !script.triggers().isEmpty()) {
                 faults.add("Events " + what + " are waited for, but there is no log from which they are taken in."
                         + " Give it with domain(...).");
+            }
+        }
+
+        private static void checkOne(
+                String what, String role, Collection<Class<?>> types, Class<?> event, List<String> faults) {
+            var fitting = types.stream()
+                    .filter(type -> type.isAssignableFrom(event))
+                    .map(Class::getName)
+                    .sorted()
+                    .toList();
+            if (fitting.size() > 1) {
+                faults.add("An event of " + event.getName() + " is several " + what + " that " + role + ": " + fitting
+                        + ". Give each event one meaning.");
             }
         }
 

@@ -164,6 +164,24 @@ public sealed interface SagaEvent {
         }
     }
 
+    /**
+     * An engine was started; the place of this event is its <em>incarnation</em>, which no other engine has, be it of the same
+     * name.
+     *
+     * @param engine its name
+     */
+    record EngineStarted(String engine) {
+
+        /**
+         * Checks for {@code null}.
+         *
+         * @param engine its name
+         */
+        public EngineStarted {
+            Objects.requireNonNull(engine, "engine");
+        }
+    }
+
     /** What can come in. */
     enum Cause {
         /** It was started by an event of the domain's log. */
@@ -310,9 +328,17 @@ public sealed interface SagaEvent {
      * @param ready whether a command is to be dispatched now
      * @param wake when the time for something comes; the epoch if it waits for none
      * @param engine the engine that has it; empty if none
+     * @param incarnation the place of that engine's {@link EngineStarted}; 0 if none has it
      * @param until when that ends by itself, by the clock of that engine; the epoch if none has it
      */
-    record Standing(SagaInstance.State state, String step, boolean ready, Instant wake, String engine, Instant until) {
+    record Standing(
+            SagaInstance.State state,
+            String step,
+            boolean ready,
+            Instant wake,
+            String engine,
+            long incarnation,
+            Instant until) {
 
         /**
          * Checks for nulls.
@@ -322,6 +348,7 @@ public sealed interface SagaEvent {
          * @param ready whether a command is to be dispatched now
          * @param wake when the time for something comes; the epoch if it waits for none
          * @param engine the engine that has it; empty if none
+         * @param incarnation the place of that engine's {@link EngineStarted}; 0 if none has it
          * @param until when that ends by itself, by the clock of that engine; the epoch if none has it
          */
         public Standing {

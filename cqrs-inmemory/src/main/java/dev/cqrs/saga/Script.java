@@ -6,6 +6,8 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -39,8 +41,13 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
         this.name = name;
         this.version = version;
         this.fold = fold;
-        this.starters = Map.copyOf(starters);
-        this.triggers = Map.copyOf(triggers);
+        this.starters = inOrder(starters);
+        this.triggers = inOrder(triggers);
+    }
+
+    /** Copies a map, in its order. */
+    static <K, V> Map<K, V> inOrder(Map<K, V> map) {
+        return Collections.unmodifiableMap(new LinkedHashMap<>(map));
     }
 
     final String name() {
@@ -80,7 +87,7 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
                 return found;
             }
         }
-        for (var entry : map.entrySet()) { // an interface; build() has seen to it that there is one
+        for (var entry : map.entrySet()) { // an interface; the engine's build() has seen to it that there is one
             if (entry.getKey().isInstance(event)) {
                 return entry.getValue();
             }
@@ -122,7 +129,7 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
     /** Whether it knows a step that a log speaks of. */
     abstract boolean knows(String step);
 
-    /** Whether an instance that waits at a step, and for no command, may wait for an event. */
+    /** Whether an instance that waits at a step has no times but such as an event may end. */
     abstract boolean waitsForEvents(String step);
 
     /** The function that makes the event of a result that is kept; gives {@code null} if none is. */
@@ -131,14 +138,19 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
     /** Puts out all that follows from where the instance stands. */
     abstract void go(Turn<S> turn);
 
-    /** Puts out what follows from the time. */
-    final void due(Turn<S> turn) {
+    /**
+     * Puts out what follows from the time.
+     *
+     * @param behind whether an event may be there that came before, and is not taken in: then times wait that it may end
+     */
+    final void due(Turn<S> turn, boolean behind) {
         var story = turn.story();
+        boolean waits = behind && story.waitsForEvents();
         if (story.parked || story.ended != null) {
             return;
         }
         var whole = story.timers.get("");
-        if (whole != null && turn.isPast(whole)) {
+        if (whole != null && !waits && turn.isPast(whole)) {
             turn.fired("", 0);
             if (!story.passed && !story.failing) {
                 turn.fail("It was not done in the time given to the whole.");
@@ -148,9 +160,13 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
             if (act.is(Progress.AGAIN) && turn.isPast(act.again)) {
                 turn.redo(act, act.attempt);
             }
-            if (!act.undo && !act.late && !act.status.isSettled() && turn.isPast(act.deadline)) {
+            boolean timed = !act.undo && !act.late && !act.status.isSettled() && !(waits && act.awaits);
+            if (timed && turn.isPast(act.deadline)) {
                 turn.fired(act.step, act.attempt);
             }
+        }
+        if (waits) {
+            return;
         }
         for (var timer : Map.copyOf(story.timers).entrySet().stream()
                 .sorted(Map.Entry.comparingByValue())

@@ -7,9 +7,11 @@ import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +32,9 @@ final class StepScript<S> extends Script<S> {
 
     private final List<List<Step<S>>> stages;
     private final Map<String, Step<S>> steps = new HashMap<>();
+    /** Those that have no others beside them. */
+    private final Set<String> alone = new HashSet<>();
+
     private final Optional<Duration> within;
 
     StepScript(
@@ -43,6 +48,9 @@ final class StepScript<S> extends Script<S> {
         super(name, version, fold, starters, awaited);
         this.stages = stages.stream().map(List::copyOf).toList();
         this.stages.forEach(stage -> stage.forEach(step -> steps.put(step.name(), step)));
+        this.stages.stream()
+                .filter(stage -> stage.size() == 1)
+                .forEach(stage -> alone.add(stage.get(0).name()));
         this.within = within;
     }
 
@@ -98,7 +106,7 @@ final class StepScript<S> extends Script<S> {
     @Override
     boolean waitsForEvents(String step) {
         var known = steps.get(step);
-        return known != null && known.command().isEmpty();
+        return known != null && known.command().isEmpty() && alone.contains(step);
     }
 
     @Override

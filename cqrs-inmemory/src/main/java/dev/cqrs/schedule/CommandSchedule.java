@@ -247,7 +247,7 @@ public final class CommandSchedule {
         this.delays = builder.delays;
         this.expiries = builder.expiries;
         this.pending = new Pending(lanes);
-        this.marks = new Marks<>(log, ScheduleEvent.class, lock, pending, builder.saving);
+        this.marks = new Marks<>(log, MARKS, ScheduleEvent.class, lock, pending, builder.saving);
     }
 
     /**

@@ -28,6 +28,7 @@ public final class Marks<E, S> {
     private static final int SAVE_AFTER = 10_000;
 
     private final EventStore log;
+    private final EventQuery events;
     private final Class<E> type;
     private final ReentrantLock lock;
     private final Known<E, S> known;
@@ -87,13 +88,19 @@ public final class Marks<E, S> {
      * Makes them, with nothing read.
      *
      * @param log where the events are
+     * @param events which of them are the engine's
      * @param type what they have in common
      * @param lock guards what is known
      * @param known what they are read into
      * @param saving where that is saved, if it is
      */
-    public Marks(EventStore log, Class<E> type, ReentrantLock lock, Known<E, S> known, Optional<Saving<S>> saving) {
+    public Marks(
+            EventStore log,
+            EventQuery events,
+            Class<E> type,
+            ReentrantLock lock, Known<E, S> known, Optional<Saving<S>> saving) {
         this.log = log;
+        this.events = events;
         this.type = type;
         this.lock = lock;
         this.known = known;
@@ -148,7 +155,7 @@ public final class Marks<E, S> {
         boolean more;
         Position end;
         try (var found = log.read(
-                EventQuery.types(type), ReadOptions.forwards().after(folded).limit(CHUNK))) {
+                events, ReadOptions.forwards().after(folded).limit(CHUNK))) {
             while (found.advance()) {
                 chunk.add(new Mark<>(type.cast(found.event()), found.position(), found.recordedAt()));
             }

@@ -10,9 +10,11 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
@@ -41,16 +43,21 @@ import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.VirtualClock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -113,11 +120,11 @@ public abstract class SagaSuite {
     /** Three steps, each with a compensation. */
     private static Saga.Builder<Known> three(Saga.Builder<Known> saga) {
         return saga.step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> known.part("b"))
-                .undo(known -> known.part("undo b"))
+                .compensate(known -> known.part("undo b"))
                 .step("c", known -> known.part("c"))
-                .undo(known -> known.part("undo c"));
+                .compensate(known -> known.part("undo c"));
     }
 
     private SagaEngine.Builder engine(Saga<?>... sagas) {
@@ -240,7 +247,7 @@ public abstract class SagaSuite {
 
     @Test
     void steps_that_are_given_together_are_all_done_before_the_next_one_begins() {
-        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
                         .step("b", known -> known.part("b"))
                         .await("packed", Packed.class, Packed::job))
                 .step("c", known -> known.part("c"))
@@ -345,7 +352,7 @@ public abstract class SagaSuite {
     @Test
     void a_step_without_a_compensation_has_nothing_to_be_undone() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> known.part("b"))
                 .step("c", known -> known.part("c!"))
                 .build();
@@ -359,11 +366,11 @@ public abstract class SagaSuite {
 
     @Test
     void of_steps_together_those_that_are_under_way_end_before_what_took_effect_is_undone() {
-        var saga = job().together(all -> all.step("a", known -> known.part("a"))
-                        .undo(known -> known.part("undo a"))
+        var saga = job().parallel(all -> all.step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a"))
                         .step("b", known -> known.part("b!"))
                         .step("c", known -> known.part("c"))
-                        .undo(known -> known.part("undo c"))
+                        .compensate(known -> known.part("undo c"))
                         .await("packed", Packed.class, Packed::job))
                 .build();
         SeededScheduler.explore(seeds(), 1, scheduler -> {
@@ -541,7 +548,7 @@ public abstract class SagaSuite {
     @Test
     void a_failed_saga_that_was_parked_for_what_is_not_known_goes_back_when_an_operator_found_that_it_had_no_effect() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .within(MINUTE)
                 .pivot("ship", known -> known.part("ship"))
                 .unsure(UncheckedIOException.class)
@@ -585,7 +592,7 @@ public abstract class SagaSuite {
         var saga = job().step("a", known -> known.part("a"), (known, text) -> {
                     throw new IllegalArgumentException("bad result");
                 })
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> known.part("b!"))
                 .build();
         try (var engine = start(saga)) {
@@ -619,7 +626,7 @@ public abstract class SagaSuite {
                     return new Receipt(text);
                 })
                 .retry(Duration.ofSeconds(1))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .build();
         try (var engine = start(saga)) {
             order("j");
@@ -703,7 +710,7 @@ public abstract class SagaSuite {
         operations = emptyLog(catalog, clock);
         emptyLog(Parts.domain(), clock);
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> new Unhandled(known.job()))
                 .build();
         try (var engine = start(saga)) {
@@ -834,7 +841,7 @@ public abstract class SagaSuite {
 
     private static Saga<Known> waiting() {
         return job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .await("packed", Packed.class, Packed::job)
                 .timeout(Duration.ofMinutes(30))
                 .step("b", known -> known.part("b"))
@@ -911,7 +918,7 @@ public abstract class SagaSuite {
     void the_time_for_the_whole_counts_up_to_the_pivot() {
         var saga = job().within(Duration.ofHours(1))
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .await("packed", Packed.class, Packed::job)
                 .pivot("ship", known -> known.part("ship"))
                 .await("weighed", Weighed.class, Weighed::job)
@@ -954,7 +961,7 @@ public abstract class SagaSuite {
     @Test
     void a_step_whose_time_ends_while_it_is_under_way_is_undone_once_it_is_known_that_it_took_effect() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .timeout(MINUTE)
                 .step("b", known -> known.part("b"))
                 .build();
@@ -1021,7 +1028,7 @@ public abstract class SagaSuite {
     @Test
     void a_step_in_front_of_the_pivot_that_is_resumed_after_its_time_is_not_undone_at_once() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .unsure(IllegalStateException.class)
                 .timeout(MINUTE)
                 .step("b", known -> known.part("b"))
@@ -1041,7 +1048,7 @@ public abstract class SagaSuite {
     @Test
     void a_step_that_is_tried_again_keeps_its_time() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .unsure(IllegalStateException.class)
                 .retry(MINUTE.multipliedBy(2))
                 .timeout(MINUTE)
@@ -1059,7 +1066,7 @@ public abstract class SagaSuite {
     @Test
     void a_pivot_whose_command_cannot_be_made_and_that_is_left_out_counts_as_passed() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .pivot("ship", known -> {
                     throw new IllegalStateException("no command");
                 })
@@ -1425,8 +1432,16 @@ public abstract class SagaSuite {
             order("j");
             executor.runFor(Duration.ofSeconds(50));
             assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1");
-            assertThat(state(one)).isEqualTo(State.PARKED);
-            assertThat(find(one).reason()).contains("not known");
+            assertThat(state(one)).isEqualTo(State.RUNNING); // whatever "two" makes of it
+            assertThat(failures)
+                    .filteredOn(failure -> failure.engine().equals("one"))
+                    .singleElement()
+                    .satisfies(failure -> {
+                        assertThat(failure.step()).isEqualTo("a");
+                        assertThat(failure.again()).isTrue();
+                    });
+            executor.runFor(Duration.ofSeconds(50));
+            assertThat(done()).containsExactly("a", "b", "c");
         }
     }
 
@@ -1539,6 +1554,250 @@ public abstract class SagaSuite {
         }
     }
 
+    // ---- several engines of one name
+
+    @Test
+    void a_later_engine_of_a_name_takes_over_at_once_and_the_earlier_one_stands_aside_and_says_so_once() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1)); // of the 30 that "one" has it
+                executor.runFor(MINUTE); // in which the earlier one has nothing to renew
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(Duration.ofHours(1));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.engine()).isEqualTo("one");
+                assertThat(failure.saga()).isEmpty();
+                assertThat(failure.again()).isFalse();
+                assertThat(failure.cause())
+                        .hasMessageContaining("\"one\" was started as incarnation ")
+                        .hasMessageContaining("a name of its own");
+            });
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_command_that_fails_here_may_take_effect_at_a_later_engine_of_this_name() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1));
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_command_that_fails_at_a_later_engine_may_take_effect_at_the_earlier_one() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1));
+                assertThat(find(later[0]).reason()).contains("not known");
+            } else if (ran.size() == 2) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).startsWith("job/j/a/1", "job/j/a/1").hasSize(4);
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_rejection_by_a_later_engine_counts_only_when_the_earlier_one_is_surely_gone() {
+        for (boolean alive : List.of(true, false)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var saga = three(job()).build();
+            var crashes = CrashPoints.none();
+            before = (command, data) -> {
+                if (ran.size() == 1 && alive) {
+                    executor.runFor(Duration.ofSeconds(1)); // looked for the id before, and takes effect after
+                } else if (ran.size() == 1) {
+                    crashes.restart();
+                } else if (data.id().orElseThrow().equals("job/j/a/1")) {
+                    throw new RejectedException(Do.class, "as it stands now");
+                }
+            };
+            var later = new SagaEngine[1];
+            executor.schedule(
+                    Duration.ofMillis(500), () -> later[0] = start(engine(saga).name("one")));
+            startCrashing(engineOver(crashes, saga).name("one"), crashes);
+            order("j");
+            executor.runFor(Duration.ofSeconds(20));
+            assertThat(ran).startsWith("job/j/a/1", "job/j/a/1");
+            if (alive) {
+                assertThat(done()).containsExactly("a", "b", "c");
+            } else {
+                assertThat(state(later[0])).isEqualTo(State.WAITING);
+                executor.runFor(Duration.ofSeconds(20));
+                assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/a/1");
+                assertThat(state(later[0])).isEqualTo(State.COMPENSATED);
+            }
+            later[0].close();
+        }
+    }
+
+    @Test
+    void engines_of_one_name_share_the_work_and_what_is_issued_by_either_is_dispatched_once() {
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            var saga = three(job()).build();
+            try (var one = start(engine(saga).name("one"));
+                    var again = start(engine(saga).name("one").atOnce(1))) {
+                executor.runFor(Duration.ofSeconds(1)); // both are there
+                for (int i = 0; i < 10; i++) {
+                    order("j" + i);
+                    executor.runOne();
+                }
+                executor.runAll();
+                assertThat(ran).hasSize(30).doesNotHaveDuplicates();
+                assertThat(one.status().count(State.COMPLETED)).isEqualTo(10);
+                assertThat(again.status().count(State.COMPLETED)).isEqualTo(10);
+            }
+        });
+    }
+
+    @Test
+    void engines_of_one_name_that_overlap_and_crash_anywhere_do_nothing_twice_and_undo_all_that_took_effect() {
+        var saga = three(job().retry(Duration.ofSeconds(1)))
+                .step("d", known -> known.part(known.job().endsWith("1") ? "d!" : "d"))
+                .build();
+        CrashPoints.explore(Math.max(1, seeds() / 10), 1, (scheduler, crashes) -> {
+            open(scheduler);
+            var thrown = new HashMap<String, Integer>();
+            before = (command, data) -> {
+                if (command.part().equals("b") && thrown.merge(command.job(), 1, Integer::sum) == 1) {
+                    throw new IllegalStateException("not yet");
+                }
+            };
+            try {
+                startCrashing(engineOver(crashes, saga), crashes);
+                order("j1");
+                scheduler.runOne();
+                order("j2");
+                scheduler.runOne();
+                startCrashing(engineOver(crashes, saga), crashes);
+                scheduler.runAll();
+            } catch (SimulatedCrash crash) {
+                // both are gone
+            }
+            order("j1");
+            order("j2");
+            crashes.restart();
+            var engine = start(saga);
+            scheduler.runAll();
+            for (int i = 0; i < 3; i++) { // where it is not known, an operator has it tried again
+                engine.list(Filter.all().in(State.PARKED), 10).forEach(parked -> engine.resume("job", parked.key()));
+                scheduler.runAll();
+            }
+            assertThat(Parts.done(domain, "j1")).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(Parts.done(domain, "j2")).containsExactly("a", "b", "c", "d");
+        });
+    }
+
+    // ---- giving up
+
+    @Test
+    void a_command_that_ends_its_engine_each_time_is_given_up_and_others_go_on() {
+        var saga = three(job()).build();
+        var crashes = new CrashPoints[1];
+        var mended = new boolean[1];
+        before = (command, data) -> {
+            if (command.job().equals("j") && command.part().equals("b") && !mended[0]) {
+                crashes[0].restart(); // in the middle of it
+            }
+        };
+        for (int i = 1; i <= 5; i++) { // by turns another name, or the same
+            crashes[0] = CrashPoints.none();
+            startCrashing(engineOver(crashes[0], saga).name("host " + i / 2).atOnce(1), crashes[0]);
+            if (i == 1) {
+                order("j");
+                order("k");
+            }
+            executor.runFor(MINUTE);
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(i);
+        }
+        try (var engine = start(engine(saga).name("host 3"))) {
+            executor.runFor(MINUTE);
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(5);
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "b", "c");
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason())
+                    .contains("not known")
+                    .contains("5 times")
+                    .contains("resume");
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.UNSURE);
+            assertThat(failures)
+                    .filteredOn(failure -> failure.step().equals("b"))
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure.again()).isFalse());
+
+            mended[0] = true;
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b", "c");
+        }
+    }
+
+    @Test
+    void how_often_a_command_may_end_its_engine_counts_from_when_it_was_last_told_of() {
+        var saga = three(job())
+                .step("d", known -> known.part("d"))
+                .unsure(IllegalStateException.class)
+                .retry(Duration.ofHours(1))
+                .build();
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (command.part().equals("d")) {
+                if (ran.size() == 5) {
+                    throw new IllegalStateException("told of");
+                }
+                crashes[0].restart();
+            }
+        };
+        for (int i = 1; i <= 4; i++) { // d: ended, told of, ended, ended
+            crashes[0] = CrashPoints.none();
+            startCrashing(engineOver(crashes[0], saga).expiries(2), crashes[0]);
+            if (i == 1) {
+                order("j");
+            }
+            executor.runFor(Duration.ofHours(2));
+        }
+        assertThat(ran)
+                .containsExactly(
+                        "job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/d/1", "job/j/d/1", "job/j/d/1", "job/j/d/1");
+        try (var engine = start(engine(saga).expiries(2))) {
+            executor.runFor(MINUTE);
+            assertThat(ran).hasSize(7);
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+        }
+    }
+
     // ---- versions
 
     @Test
@@ -1598,9 +1857,9 @@ public abstract class SagaSuite {
         engine.close();
         var newer = job().version(2)
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("c", known -> known.part("c"))
-                .undo(known -> known.part("undo c"))
+                .compensate(known -> known.part("undo c"))
                 .build();
         try (var second = start(newer)) {
             executor.runFor(Duration.ofMinutes(2));
@@ -1652,9 +1911,9 @@ public abstract class SagaSuite {
         engine.close();
         var newer = job().version(2)
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("c", known -> known.part("c"))
-                .undo(known -> known.part("undo c"))
+                .compensate(known -> known.part("undo c"))
                 .await("packed", Packed.class, Packed::job)
                 .build();
         try (var second = start(newer)) {
@@ -1866,6 +2125,28 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void an_event_that_starts_a_later_version_is_not_lost_as_an_older_deployment_has_passed_it() {
+        var checkpoints = emptyCheckpoints();
+        var first = three(job()).build();
+        var second =
+                three(job().startedBy(Packed.class, Packed::job)).version(2).build();
+        var old = start(engine(first).name("old").checkpoints(checkpoints, "sagas"));
+        var newer = start(engine(first, second).name("new"));
+        Parts.append(domain, new Packed("j"));
+        executor.runFor(MINUTE);
+        assertThat(newer.find("job", "j")).isPresent();
+        newer.close();
+        Parts.append(domain, new Packed("k"));
+        order("l");
+        executor.runFor(MINUTE);
+        old.close();
+        try (var again = start(engine(first, second).name("old").checkpoints(checkpoints, "sagas"))) {
+            executor.runFor(MINUTE);
+            assertThat(again.find("job", "k")).isPresent();
+        }
+    }
+
+    @Test
     void what_is_begun_by_hand_takes_in_no_event_from_before_also_after_a_restart() {
         var saga = Saga.named("job", Parts.KNOWN)
                 .await("packed", Packed.class, Packed::job)
@@ -1918,13 +2199,7 @@ public abstract class SagaSuite {
                 .retry(Duration.ofMinutes(10))
                 .build();
         failAt("retried", 1);
-        domain = (EventStore) Proxy.newProxyInstance(
-                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
-                    if (away[0] && method.getName().equals("read")) {
-                        throw new UncheckedIOException(new IOException("away"));
-                    }
-                    return method.invoke(log, args);
-                });
+        domain = goingAway(away);
         var engine = engine(saga, retried).build();
         engine.start(bus(log), executor, executor::schedule, failures::add);
         try (engine) {
@@ -1940,6 +2215,276 @@ public abstract class SagaSuite {
             executor.runFor(MINUTE);
             assertThat(Parts.done(log, "j")).containsExactly("a", "retried", "b");
             assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    /** A log that does as another one, but for what it does first when a method is called. */
+    private static EventStore whenCalled(EventStore log, BiFunction<String, Callable<Object>, Object> around) {
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(),
+                new Class<?>[] {EventStore.class},
+                (proxy, method, args) -> around.apply(method.getName(), () -> {
+                    try {
+                        return method.invoke(log, args);
+                    } catch (InvocationTargetException thrown) {
+                        if (thrown.getTargetException() instanceof RuntimeException failed) {
+                            throw failed;
+                        }
+                        throw thrown;
+                    }
+                }));
+    }
+
+    private static Object call(Callable<Object> callable) {
+        try {
+            return callable.call();
+        } catch (RuntimeException thrown) {
+            throw thrown;
+        } catch (Exception checked) {
+            throw new IllegalStateException(checked);
+        }
+    }
+
+    @Test
+    void what_was_written_though_the_log_did_not_say_so_is_answered_and_told_as_if_it_had() {
+        var log = operations;
+        var told = new HashSet<Position>();
+        var cut = new boolean[1];
+        operations = whenCalled(log, (method, real) -> {
+            var result = call(real);
+            if (method.equals("append") && cut[0] && told.add(log.head())) {
+                throw new AppendOutcomeUnknownException("it", new IllegalStateException("cut"));
+            }
+            return result;
+        });
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        before = (command, data) -> {
+            if (command.part().equals("undo b") || command.part().equals("undo a")) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var engine = start(saga)) {
+            executor.runAll();
+            cut[0] = true;
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isFalse();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(failures.stream().map(SagaFailure::step)).containsExactly("d", "b");
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(failures).hasSize(3);
+            assertThat(engine.skip("job", "j", "b")).isTrue();
+            executor.runAll();
+            assertThat(failures).hasSize(4);
+            assertThat(find(engine).skipped()).containsExactly("undo of b");
+            assertThat(engine.settle("job", "j", "job/j/a/undo-1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
+    @Test
+    void an_event_for_what_another_engine_has_just_started_is_not_lost_because_an_operator_asked_for_it_before() {
+        var first = waiting();
+        var second = job().version(2)
+                .step("a", known -> known.part("new a"))
+                .await("wrapped", Packed.class, Packed::job)
+                .build();
+        var hook = new Runnable[] {() -> {}, () -> {}};
+        var fresh = whenCalled(domain, (method, real) -> method.equals("head") ? Position.START : call(real));
+        var other = SagaEngine.builder(operations, clock)
+                .name("other")
+                .add(first)
+                .domain(fresh)
+                .build();
+        var engine = SagaEngine.builder(whenCalled(operations, (method, real) -> run(hook, 0, method, real)), clock)
+                .name("sagas")
+                .add(first)
+                .add(second)
+                .domain(whenCalled(domain, (method, real) -> run(hook, 1, method, real)))
+                .build();
+        engine.start(bus(domain), executor, executor::schedule, failures::add);
+        try (engine) {
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            hook[1] =
+                    () -> assertThat(other.begin("job", "j", new Ordered("j"))).isTrue();
+            hook[0] = executor::runAll; // an operator asks, and meanwhile it is started elsewhere, and its event comes
+            assertThat(engine.resume("job", "j")).isFalse();
+            executor.runAll();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+        }
+    }
+
+    private static Object run(Runnable[] hooks, int which, String method, Callable<Object> real) {
+        if (method.equals("read")) {
+            var hook = hooks[which];
+            hooks[which] = () -> {};
+            hook.run();
+        }
+        return call(real);
+    }
+
+    @Test
+    void whenever_the_clock_throws_once_that_is_told_and_the_engine_goes_on() {
+        boolean threw = true;
+        int toldOf = 0;
+        for (int at = 1; threw; at++) {
+            executor = new SeededScheduler(at, new VirtualClock(START));
+            operations = new InMemoryEventStore(Parts.operations(), executor.clock()); // fast, as it is opened often
+            domain = new InMemoryEventStore(Parts.domain(), executor.clock());
+            failures.clear();
+            int wanted = at;
+            var calls = new int[1];
+            var virtual = executor.clock();
+            var clock = new Clock() {
+                @Override
+                public ZoneId getZone() {
+                    return virtual.getZone();
+                }
+
+                @Override
+                public Clock withZone(ZoneId zone) {
+                    return virtual.withZone(zone);
+                }
+
+                @Override
+                public Instant instant() {
+                    if (++calls[0] == wanted) {
+                        throw new IllegalStateException("no time");
+                    }
+                    return virtual.instant();
+                }
+            };
+            var engine = SagaEngine.builder(operations, clock)
+                    .name("sagas")
+                    .add(three(job()).build())
+                    .domain(domain)
+                    .atOnce(1)
+                    .build();
+            engine.start(bus(domain), executor, executor::schedule, failures::add);
+            order("j");
+            executor.runFor(MINUTE);
+            order("k");
+            executor.runFor(MINUTE);
+            threw = calls[0] >= wanted;
+            assertThat(done()).as("the clock's call %s", at).containsExactly("a", "b", "c");
+            assertThat(Parts.done(domain, "k")).as("the clock's call %s", at).containsExactly("a", "b", "c");
+            assertThat(failures)
+                    .allSatisfy(failure -> assertThat(failure.cause()).hasMessage("no time"));
+            toldOf += failures.size();
+            engine.close();
+        }
+        assertThat(toldOf).isPositive();
+    }
+
+    /** The domain's log, of which nothing can be read while it is away. */
+    private EventStore goingAway(boolean[] away) {
+        var log = domain;
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    if (away[0] && method.getName().equals("read")) {
+                        throw new UncheckedIOException(new IOException("away"));
+                    }
+                    return method.invoke(log, args);
+                });
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_beside_a_step_that_is_tried_again_meanwhile() {
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
+                        .retry(Duration.ofMinutes(10), Duration.ofMinutes(10))
+                        .compensate(known -> known.part("undo a"))
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(5)))
+                .step("b", known -> known.part("b"))
+                .build();
+        var away = new boolean[1];
+        failAt("a", 4); // two at each
+        try (var engine = start(engine(saga).domain(goingAway(away)))) {
+            order("j");
+            order("late");
+            executor.runFor(MINUTE);
+            away[0] = true;
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(Duration.ofMinutes(12));
+            assertThat(ran).hasSize(4);
+            assertThat(done()).isEmpty();
+            executor.runFor(Duration.ofMinutes(12)); // the second delay, while the time of "packed" is over and waits
+            assertThat(done()).containsExactly("a");
+            assertThat(Parts.done(domain, "late")).containsExactly("a");
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+
+            away[0] = false;
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            assertThat(Parts.done(domain, "late")).containsExactly("a", "undo a");
+        }
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_beside_a_command_that_is_under_way() {
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
+                        .retry(MINUTE)
+                        .compensate(known -> known.part("undo a"))
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(5)))
+                .step("b", known -> known.part("b"))
+                .build();
+        var engines = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                engines[0].close(); // ends with this
+                throw new IllegalStateException("out of order");
+            }
+        };
+        engines[0] = start(saga);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        for (int i = 0; i < 250; i++) {
+            Parts.append(domain, new Packed("of nobody"));
+        }
+        Parts.append(domain, new Packed("j"));
+        executor.runFor(Duration.ofHours(1));
+        try (var again = start(saga)) {
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(again)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_for_a_process_manager_whose_command_is_tried_again() {
+        var manager = ProcessManager.named("job", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, ordered) -> List.of(
+                                Reaction.send(known.part("a")), Reaction.startTimer("late", Duration.ofMinutes(5))))
+                .on(Packed.class, Packed::job, (known, packed) -> List.of(Reaction.stopTimer("late")))
+                .onTimer("late", known -> List.of(Reaction.send(known.part("remind"))))
+                .retry(Duration.ofMinutes(10))
+                .build();
+        var away = new boolean[1];
+        failAt("a", 1);
+        var builder =
+                SagaEngine.builder(operations, clock).name("sagas").add(manager).domain(goingAway(away));
+        try (var engine = start(builder)) {
+            order("j");
+            executor.runFor(MINUTE);
+            away[0] = true;
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(Duration.ofMinutes(20));
+            assertThat(done()).containsExactly("a");
+            away[0] = false;
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a");
+            assertThat(find(engine).wake()).isEmpty();
         }
     }
 
@@ -2059,11 +2604,11 @@ public abstract class SagaSuite {
     @Test
     void engines_that_crash_at_any_append_of_either_log_lose_nothing_and_do_nothing_twice() {
         var saga = job().step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
-                .undo(known -> known.part("undo a"))
-                .together(both -> both.step("b", known -> known.part("b"))
-                        .undo(known -> known.part("undo b"))
+                .compensate(known -> known.part("undo a"))
+                .parallel(both -> both.step("b", known -> known.part("b"))
+                        .compensate(known -> known.part("undo b"))
                         .step("c", known -> known.part("c"))
-                        .undo(known -> known.part("undo c")))
+                        .compensate(known -> known.part("undo c")))
                 .step("d", known -> known.part(known.job().endsWith("1") ? "d!" : "d"))
                 .retry(Duration.ofSeconds(1))
                 .build();
@@ -2101,11 +2646,11 @@ public abstract class SagaSuite {
     void each_instance_of_many_ends_whatever_the_order_of_tasks_and_whatever_fails() {
         var saga = job().retry(Duration.ofSeconds(1), Duration.ofSeconds(10))
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
-                .together(both -> both.step("b", known -> known.part("b"))
-                        .undo(known -> known.part("undo b"))
+                .compensate(known -> known.part("undo a"))
+                .parallel(both -> both.step("b", known -> known.part("b"))
+                        .compensate(known -> known.part("undo b"))
                         .step("c", known -> known.part("c"))
-                        .undo(known -> known.part("undo c")))
+                        .compensate(known -> known.part("undo c")))
                 .pivot("d", known -> known.part("d"))
                 .await("packed", Packed.class, Packed::job)
                 .step("e", known -> known.part("e"))

@@ -10,6 +10,7 @@ import dev.cqrs.decider.DecisionHandler;
 import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
@@ -197,7 +198,7 @@ final class Branch {
 
     private SagaEngine sagas(Simulation.Host host, EventStore operations, String name) {
         var engine = SagaEngine.builder(host.around(operations), host.clock())
-                .add(TRANSFER)
+                .add(TRANSFER, Position.START)
                 .domain(log)
                 .name(name)
                 .build();

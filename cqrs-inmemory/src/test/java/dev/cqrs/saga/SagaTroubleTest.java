@@ -39,7 +39,7 @@ import org.junit.jupiter.api.Timeout;
  * back, and processes crash twice. Where, how and at which standstill is a full product; the rest is chosen by the seed. The
  * participant, who knows nothing of sagas, and the log have to agree with what the end says.
  */
-@Timeout(120)
+@Timeout(600)
 class SagaTroubleTest {
 
     private static final int RUNS = Integer.getInteger("dev.cqrs.saga.trouble", 1_680);
@@ -229,7 +229,7 @@ class SagaTroubleTest {
         /** Only looks. */
         private final SagaEngine watching;
 
-        private final List<Process> processes = new ArrayList<>();
+        private final List<Node> processes = new ArrayList<>();
         private final Map<String, Do> returned = new LinkedHashMap<>();
         /** How often each id of a part was dispatched with no outcome that says that it had no effect. */
         private final Map<String, Map<String, Integer>> open = new HashMap<>();
@@ -260,7 +260,7 @@ class SagaTroubleTest {
         }
 
         /** A process that can crash, and stand still. */
-        private final class Process {
+        private final class Node {
 
             private final CrashPoints crashes;
             private final List<Runnable> held = new ArrayList<>();
@@ -269,7 +269,7 @@ class SagaTroubleTest {
             private boolean killed;
             private SagaEngine engine;
 
-            Process(String name, int... crashes) {
+            Node(String name, int... crashes) {
                 this.name = name;
                 this.crashes = CrashPoints.at(crashes);
                 start();
@@ -324,7 +324,7 @@ class SagaTroubleTest {
                 stood = true;
                 still = true;
                 var other = plan.sameName() ? name : newName();
-                processes.add(plan.otherCrash() > 0 ? new Process(other, plan.otherCrash()) : new Process(other));
+                processes.add(plan.otherCrash() > 0 ? new Node(other, plan.otherCrash()) : new Node(other));
                 pass(LEASE.multipliedBy(4)); // if the other died, its lease is over too
                 if (plan.isHasty() && instance().state() == State.PARKED) {
                     operate();
@@ -352,7 +352,7 @@ class SagaTroubleTest {
                 if (!isDead() || (killed && processes.get(0).still)) {
                     return;
                 }
-                if (plan.longAway() && processes.stream().allMatch(Process::isDead)) {
+                if (plan.longAway() && processes.stream().allMatch(Node::isDead)) {
                     for (int i = 0; i < 100; i++) {
                         Parts.append(domain, new Packed("another")); // more than are taken in at once
                     }
@@ -374,7 +374,7 @@ class SagaTroubleTest {
 
         // ---- the participant
 
-        private String carryOut(Process process, CommandBus participant, Do command, Metadata metadata) {
+        private String carryOut(Node process, CommandBus participant, Do command, Metadata metadata) {
             var part = command.part();
             var id = metadata.id().orElseThrow();
             var ids = open.computeIfAbsent(part, none -> new LinkedHashMap<>());
@@ -450,7 +450,7 @@ class SagaTroubleTest {
             var step = LEASE.dividedBy(2);
             for (var passed = Duration.ZERO; passed.compareTo(time) < 0; passed = passed.plus(step)) {
                 scheduler.runFor(step);
-                List.copyOf(processes).forEach(Process::revive);
+                List.copyOf(processes).forEach(Node::revive);
             }
         }
 
@@ -500,7 +500,7 @@ class SagaTroubleTest {
             if (plan.early()) {
                 pack();
             }
-            processes.add(new Process(
+            processes.add(new Node(
                     newName(),
                     plan.crashes().stream().mapToInt(Integer::intValue).toArray()));
             try {
@@ -510,8 +510,8 @@ class SagaTroubleTest {
                         operate();
                     } else if (Parts.done(domain, "j").containsAll(List.of("s3", "s4"))) {
                         if (plan.longAway()) {
-                            processes.forEach(Process::kill);
-                            processes.forEach(Process::revive);
+                            processes.forEach(Node::kill);
+                            processes.forEach(Node::revive);
                         }
                         pack();
                     }

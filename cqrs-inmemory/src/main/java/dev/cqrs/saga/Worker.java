@@ -817,7 +817,7 @@ final class Worker {
         return turn;
     }
 
-    /** With the Live's lock: keeps an instance of which a time has come and waits for events, so that it is not looked at in vain. */
+    /** With the Live's lock: keeps an instance whose time has come and waits for events, lest it be looked at in vain. */
     private void postpone(Entry entry, Live live) {
         var story = live.story;
         if (behind && story != null && Turn.isPast(story.wake(false), instances.now())) {

@@ -27,9 +27,13 @@ final class Giro {
 
     private static final long SLOWEST_MILLIS = 40;
     private static final int FAILING_PERCENT = 5;
+    private static final int UNANSWERED_PERCENT = 5;
 
-    /** Of every third amount the last step is refused. */
-    private static final int REFUSED = 3;
+    /** The last step is refused by how the account stands just then, one time in three. */
+    private static final int REFUSING = 3;
+
+    /** What is entered instead of what was refused: the same command is refused again then, however the account stands. */
+    static final String REFUSED = "refused";
 
     record Ordered(String transfer, long cents) {}
 
@@ -64,10 +68,6 @@ final class Giro {
 
     private Giro() {}
 
-    static boolean isRefused(long cents) {
-        return cents % REFUSED == 0;
-    }
-
     static Catalog operations() {
         return SagaEngine.catalog(Catalog.builder())
                 .event("ordered", Ordered.class)
@@ -92,14 +92,16 @@ final class Giro {
         }
     }
 
-    /** What a worker dispatches to: some calls fail before anything was done, and all take a while. */
+    /** What a worker dispatches to: some calls fail before anything was done, the answer of others is lost, and all take a while. */
     static CommandBus bus(DataSource database, String worker, SplittableRandom random) {
         return InMemoryCommandBus.builder()
                 .handle(Enter.class, (command, metadata) -> {
                     boolean fails;
+                    boolean unanswered;
                     long pause;
                     synchronized (random) {
                         fails = random.nextInt(100) < FAILING_PERCENT;
+                        unanswered = random.nextInt(100) < UNANSWERED_PERCENT;
                         pause = random.nextLong(SLOWEST_MILLIS);
                     }
                     long call = begun(database, metadata.id().orElseThrow(), worker);
@@ -109,6 +111,9 @@ final class Giro {
                         }
                         long entry = enter(database, command, metadata);
                         TimeUnit.MILLISECONDS.sleep(pause); // the way of the answer
+                        if (unanswered) {
+                            throw new SQLException("no answer");
+                        }
                         return entry;
                     } finally {
                         ended(database, call);
@@ -140,13 +145,12 @@ final class Giro {
 
     /** The entry and what it does to the account are one transaction; the id that is there before has been entered. */
     private static long enter(DataSource database, Enter command, Metadata metadata) throws SQLException {
-        if (command.kind().equals("report") && isRefused(reported(database, command.transfer()))) {
-            throw new RejectedException(Enter.class, "the bank does not take this amount");
-        }
         var id = metadata.id().orElseThrow();
         try (var connection = database.getConnection()) {
             connection.setAutoCommit(false);
-            if (insert(connection, id, command) > 0) {
+            var kind =
+                    command.kind().equals("report") && cents(connection, TO) % REFUSING == 0 ? REFUSED : command.kind();
+            if (insert(connection, id, command, kind) > 0) {
                 try (var update = connection.prepareStatement("update account set cents = cents + ? where name = ?")) {
                     update.setLong(1, command.cents());
                     update.setString(2, command.account());
@@ -154,33 +158,34 @@ final class Giro {
                 }
             }
             connection.commit();
-            try (var select = connection.prepareStatement("select number from entry where id = ?")) {
+            try (var select = connection.prepareStatement("select number, kind from entry where id = ?")) {
                 select.setString(1, id);
-                try (var number = select.executeQuery()) {
-                    number.next();
-                    return number.getLong(1);
+                try (var entry = select.executeQuery()) {
+                    entry.next();
+                    if (entry.getString(2).equals(REFUSED)) {
+                        throw new RejectedException(Enter.class, "the bank did not take it as the account stood");
+                    }
+                    return entry.getLong(1);
                 }
             }
         }
     }
 
-    private static int insert(Connection connection, String id, Enter command) throws SQLException {
+    private static int insert(Connection connection, String id, Enter command, String kind) throws SQLException {
         try (var insert = connection.prepareStatement("insert into entry (id, transfer, kind, account, cents)"
                 + " values (?, ?, ?, ?, ?) on conflict do nothing")) {
             insert.setString(1, id);
             insert.setString(2, command.transfer());
-            insert.setString(3, command.kind());
+            insert.setString(3, kind);
             insert.setString(4, command.account());
             insert.setLong(5, command.cents());
             return insert.executeUpdate();
         }
     }
 
-    private static long reported(DataSource database, String transfer) throws SQLException {
-        try (var connection = database.getConnection();
-                var select = connection.prepareStatement(
-                        "select coalesce(sum(cents), 0) from entry where transfer = ? and kind = 'credit'")) {
-            select.setString(1, transfer);
+    private static long cents(Connection connection, String account) throws SQLException {
+        try (var select = connection.prepareStatement("select cents from account where name = ?")) {
+            select.setString(1, account);
             try (var cents = select.executeQuery()) {
                 cents.next();
                 return cents.getLong(1);

@@ -42,6 +42,7 @@ final class SagaProcess {
                 .name(name)
                 .atOnce(AT_ONCE)
                 .lease(LEASE)
+                .expiries(1_000) // it is not the fault of their commands that processes are killed here
                 .build();
     }
 

@@ -243,7 +243,15 @@ final class Branch {
         versions.forEach(version -> builder.add(Loans.loan(version)));
         saved.ifPresent(store -> builder.checkpoints(store, name));
         var engine = builder.build();
-        engine.start(bus, host.executor("sagas " + name), host::schedule, failure -> {});
+        var executor = host.executor("sagas " + name);
+        engine.start(
+                bus,
+                task -> executor.execute(() -> {
+                    task.run();
+                    Thread.interrupted(); // it was meant for that task
+                }),
+                host::schedule,
+                failure -> {});
         return engine;
     }
 

@@ -140,8 +140,9 @@ final class Loans {
     /**
      * What befalls the commands of loans each time they are dispatched; outlives a crash, as what is outside does.
      *
-     * <p>{@code f} fails, and nothing is done. {@code n} is not done and {@code u} is done, but nobody knows. {@code r} is
-     * refused, now or, as {@code R}, for ever: no more of it was ever done before.
+     * <p>{@code f} fails, and nothing is done. {@code n} is not done and {@code u} is done, but nobody knows; {@code i} is
+     * done, and the thread interrupted, so that nobody is told. {@code r} is refused, now or, as {@code R}, for ever: nothing
+     * of it was done before. With a dot nothing befalls it.
      */
     static final class Troubles {
 
@@ -149,7 +150,8 @@ final class Loans {
             "reserve", "check", "rate", "enter", "pay", "tell", "file", "thank", "-reserve", "-check", "-rate", "1", "2"
         };
         private static final String[] KINDS = {
-            "f", "ff", "ffff", "u", "uu", "uuuuu", "n", "nnnn", "fu", "uf", "nf", "r", "rf", "ru", "R", "fR"
+            "f", "ff", "ffff", "u", "uu", "uuuuu", "n", "nnnn", "fu", "uf", "nf", "r", "rf", "ru", "R", "fR", "if",
+            "iff", "i.f", ".f", ".n"
         };
 
         private final Map<String, String> left = new HashMap<>();
@@ -205,7 +207,10 @@ final class Loans {
         }
 
         static void after(char kind) {
-            if (kind == 'u') {
+            if (kind == 'i') {
+                Thread.currentThread().interrupt(); // as by an executor that is shut down
+            }
+            if (kind == 'u' || kind == 'i') {
                 throw new Unclear();
             }
         }
@@ -221,7 +226,7 @@ final class Loans {
     private static final Fold<Borrowed> STATE =
             Fold.from(new Borrowed("", "", 0)).on(Borrowed.class, (none, asked) -> asked);
 
-    /** Reminds the customer of signing, and then closes the file. */
+    /** Greets the customer some time after he has signed; reminds him before, and then closes the file. */
     static final ProcessManager<Borrowed> REMINDER = ProcessManager.named("reminder", STATE)
             .retry(SECOND, SECOND)
             .unsure(InjectedException.class, Unclear.class)
@@ -234,7 +239,11 @@ final class Loans {
             .on(
                     Signed.class,
                     Signed::key,
-                    (loan, e) -> List.of(Reaction.stopTimer("remind"), Reaction.stopTimer("close"), Reaction.end()))
+                    (loan, e) -> List.of(
+                            Reaction.stopTimer("remind"),
+                            Reaction.stopTimer("close"),
+                            Reaction.startTimer("greet", TO_REMIND)))
+            .onTimer("greet", loan -> List.of(Reaction.send(new Note(loan.key(), "greet")), Reaction.end()))
             .build();
 
     private Loans() {}

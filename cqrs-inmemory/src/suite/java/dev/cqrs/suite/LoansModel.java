@@ -18,6 +18,7 @@ import dev.cqrs.suite.Loans.Borrowed;
 import dev.cqrs.suite.Loans.Confirmed;
 import dev.cqrs.suite.Loans.Name;
 import dev.cqrs.suite.Loans.Note;
+import dev.cqrs.suite.Loans.Noted;
 import dev.cqrs.suite.Loans.Release;
 import dev.cqrs.suite.Loans.Signed;
 import java.time.Instant;
@@ -37,10 +38,18 @@ import org.jspecify.annotations.Nullable;
  */
 final class LoansModel {
 
-    /** The steps by the place of each. */
-    private static final Map<String, Integer> STAGES = Map.of(
-            "reserve", 0, "check", 1, "rate", 1, "enter", 1, "pay", 2, "tell", 3, "file", 4, "thank", 5, "remind", 0,
-            "close", 1);
+    /** The place of a step among the others. */
+    private static int stage(String step) {
+        return switch (step) {
+            case "reserve", "remind" -> 0;
+            case "check", "rate", "enter", "close", "greet" -> 1;
+            case "pay" -> 2;
+            case "tell" -> 3;
+            case "file" -> 4;
+            case "thank" -> 5;
+            default -> throw new AssertionError("an unknown step: " + step);
+        };
+    }
 
     private static final Set<String> OF_BOTH = Set.of("reserve", "enter", "pay", "tell", "file");
     private static final Set<String> UNDONE = Set.of("reserve", "check", "rate");
@@ -96,6 +105,7 @@ final class LoansModel {
     private final Map<String, Instance> instances = new LinkedHashMap<>();
     private final Set<Instance> changed = new LinkedHashSet<>();
     private final Set<String> withoutEffect = new HashSet<>();
+    private String written = "";
     private boolean mixed;
     private boolean wentBack;
 
@@ -145,7 +155,9 @@ final class LoansModel {
     /** An event of the domain's log. */
     void happened(RecordedEvent recorded) {
         var event = recorded.event();
-        if (event instanceof Borrowed asked) {
+        if (event instanceof Noted noted) {
+            written = noted.what();
+        } else if (event instanceof Borrowed asked) {
             var loan = new Loan(asked, recorded.recordedAt());
             require(loans.put(asked.key(), loan) == null, asked + " is there twice");
             for (var name : List.of("loan/" + asked.key(), "reminder/" + asked.key())) {
@@ -173,15 +185,16 @@ final class LoansModel {
         };
     }
 
-    private static String paper(Name name) {
-        return name.saga().equals("loan") ? name.step() : name.step().equals("1") ? "remind" : "close";
+    /** A number does not say what a reminder writes. */
+    private String paper(Name name) {
+        return name.saga().equals("loan") ? name.step() : written;
     }
 
     void carriedOut(String id) {
         require(!withoutEffect.contains(id), id + " was carried out, but is said to have had no effect");
         var name = Name.of(id);
         var instance = known(instances.get(name.instance()), "nobody has borrowed for " + id);
-        var step = name.saga().equals("loan") ? name.step() : paper(name);
+        var step = instance.isLoan() ? name.step() : written;
         require(!instance.done.contains(step), id + " was carried out a second time by " + instance);
         if ((step.equals("pay") && instance.loan.signed == null)
                 || (step.equals("file") && instance.loan.confirmed == null)) {
@@ -205,7 +218,7 @@ final class LoansModel {
         var input = mark.input();
         if (input.cause() == Cause.SKIPPED) {
             require(instance.skips, instance + " has a step left out by nobody");
-            instance.skipped.add((input.undo() ? "-" : "") + skipped(instance, input.step()));
+            instance.skipped.add((input.undo() ? "-" : "") + input.step());
         } else if (input.cause() == Cause.FAILED || input.cause() == Cause.REFUSED) {
             var id = SagaEngine.commandId(mark.saga(), mark.key(), input.step(), input.undo(), input.attempt());
             require(!carriedOut.contains(id), id + " is said to have had no effect, but was carried out");
@@ -224,10 +237,6 @@ final class LoansModel {
             instance.ended = mark.standing().state();
         }
         changed.add(instance);
-    }
-
-    private static String skipped(Instance instance, String step) {
-        return instance.isLoan() ? step : step.equals("1") ? "remind" : "close";
     }
 
     // ---- what must hold
@@ -252,7 +261,7 @@ final class LoansModel {
         var before = new ArrayList<String>();
         for (var step : instance.done) {
             boolean undoes = step.startsWith("-");
-            int own = known(STAGES.get(undoes ? step.substring(1) : step), "unknown: " + step);
+            int own = stage(undoes ? step.substring(1) : step);
             if (undoes) {
                 require(before.contains(step.substring(1)), step + " undoes nothing in " + instance);
                 require(!back || own <= stage, "not undone in reverse order: " + instance);
@@ -261,17 +270,15 @@ final class LoansModel {
                         "undone behind the pivot: " + instance);
                 back = true;
                 stage = own;
-            } else if (!instance.skipped.contains(step)) {
+            } else if (!instance.skipped.contains(step) && (instance.isLoan() || instance.skipped.isEmpty())) {
                 require(!back && own >= stage, "not in its order: " + instance);
                 require(
                         !instance.early.contains(step) || instance.skipped.contains(awaitedBy(step)),
                         step + " was done before its event came: " + instance);
                 stage = own;
-                for (var earlier : instance.isLoan() ? expected(instance) : Set.of("remind", "close")) {
+                for (var earlier : before(instance, step)) {
                     require(
-                            known(STAGES.get(earlier), earlier) >= own
-                                    || before.contains(earlier)
-                                    || instance.skipped.contains(earlier),
+                            stage(earlier) >= own || before.contains(earlier) || instance.skipped.contains(earlier),
                             step + " was done before " + earlier + ": " + instance);
                 }
             }
@@ -281,6 +288,10 @@ final class LoansModel {
         if (!wentBack && signed != null && signed.isBefore(instance.loan.at.plus(Loans.TO_REMIND))) {
             require(!instance.done.contains("remind"), "reminded of what was signed in time: " + instance);
         }
+    }
+
+    private Set<String> before(Instance instance, String step) {
+        return instance.isLoan() ? expected(instance) : step.equals("close") ? Set.of("remind") : Set.of();
     }
 
     private static String awaitedBy(String step) {
@@ -321,7 +332,7 @@ final class LoansModel {
             case COMPLETED ->
                 !reminder.cancelled
                         && reminder.skipped.isEmpty()
-                        && (reminder.loan.signed != null || reminder.done.contains("close"));
+                        && (reminder.done.contains("close") != reminder.done.contains("greet"));
             case INCOMPLETE -> reminder.stops || !reminder.skipped.isEmpty();
             default -> false;
         };

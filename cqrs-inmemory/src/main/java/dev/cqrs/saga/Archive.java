@@ -5,12 +5,15 @@ import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.saga.SagaEvent.Continued;
+import dev.cqrs.saga.SagaEvent.Deployed;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Standing;
 import dev.cqrs.saga.SagaEvent.Started;
@@ -68,6 +71,13 @@ final class Archive {
         return found;
     }
 
+    /** Writes that an engine was started; gives its incarnation. */
+    long started(String engine) {
+        return log.append(List.of(new SagaEvent.EngineStarted(engine)), AppendCondition.none())
+                .first()
+                .value();
+    }
+
     /** Gives the last mark of an instance; {@code null} if there is none. */
     @Nullable
     SagaEvent newest(String saga, String key) {
@@ -116,12 +126,47 @@ final class Archive {
             var causation = mark.metadata().causation().orElse("");
             event.outputs().forEach(output -> story.put(output, null, causation));
             story.placed(mark.position(), kept);
-            story.heldBy(event.standing().engine(), event.standing().until());
+            var standing = event.standing();
+            story.heldBy(standing.engine(), standing.incarnation(), standing.until());
             if (!story.engine.isEmpty()) {
                 story.exposed();
             }
         }
         return new Loaded<>(story, marks.get(marks.size() - 1));
+    }
+
+    /** Reads from where on events start instances, and writes what is not there; gives all. */
+    List<Deployed> deploy(List<Deployed> wanted) {
+        if (wanted.isEmpty()) {
+            return wanted;
+        }
+        var query = EventQuery.types(Deployed.class);
+        for (int attempt = 1; ; attempt++) {
+            var known = new ArrayList<Deployed>();
+            Position head;
+            try (var events = log.read(query)) {
+                while (events.advance()) {
+                    known.add((Deployed) events.event());
+                }
+                head = events.head();
+            }
+            var missing = wanted.stream()
+                    .filter(one -> known.stream()
+                            .noneMatch(there -> there.saga().equals(one.saga())
+                                    && there.event().equals(one.event())))
+                    .toList();
+            if (missing.isEmpty()) {
+                return known;
+            }
+            try {
+                log.append(missing, AppendCondition.unchanged(query, head));
+            } catch (AppendConflictException
+                    | AppendOutcomeUnknownException look) { // somebody was there, perhaps this one
+                if (attempt == Instances.ATTEMPTS) {
+                    throw look;
+                }
+            }
+        }
     }
 
     private List<Object> kept(Story<?> story, Mark mark) {
@@ -208,6 +253,20 @@ final class Archive {
                 Thread.currentThread().interrupt();
             }
         }
+    }
+
+    /** Gives the one of some turns that was written, though that was not known. */
+    @Nullable
+    Turn<?> written(List<Turn<?>> unknown) {
+        for (var turn : unknown) {
+            var behind = ReadOptions.forwards().after(turn.story().last).limit(1);
+            try (var marks = log.read(turn.story().query(), behind)) {
+                if (marks.advance() && marks.event().equals(turn.mark)) {
+                    return turn;
+                }
+            }
+        }
+        return null;
     }
 
     static Input input(SagaEvent.Cause cause, String reason) {

@@ -60,6 +60,7 @@ final class History {
         var attempt = input.attempt() > 1 ? " (attempt " + input.attempt() + ")" : "";
         return switch (input.cause()) {
             case STARTED -> "started by " + (input.event().isEmpty() ? "an event that is not kept" : input.event());
+            case BEGUN -> "begun by hand with " + input.event();
             case EVENT -> "event " + input.event() + (step.isEmpty() ? "" : " for " + step);
             case RETURNED -> step + attempt + " took effect";
             case REFUSED -> step + attempt + " was refused: " + input.reason();
@@ -71,6 +72,8 @@ final class History {
             case RESUMED -> "an operator had it go on";
             case SKIPPED -> "an operator left out " + step;
             case CANCELLED -> "an operator cancelled it";
+            case TOOK_EFFECT -> "an operator found that " + step + attempt + " took effect";
+            case NO_EFFECT -> "an operator found that " + step + attempt + " had no effect";
         };
     }
 
@@ -136,15 +139,19 @@ final class History {
         if (came.isEmpty()) {
             return;
         }
-        if (input.cause() == Cause.STARTED || input.cause() == Cause.EVENT) {
+        if (input.cause() == Cause.STARTED || input.cause() == Cause.BEGUN || input.cause() == Cause.EVENT) {
             lines.add("    E->>S: " + came);
         } else if (input.cause() == Cause.RETURNED) {
             lines.add("    H-->>S: " + came);
-        } else if (!input.step().isEmpty() && input.cause() != Cause.SKIPPED) {
-            lines.add("    H--xS: " + came);
-        } else {
+        } else if (input.step().isEmpty() || isOperators(input.cause())) {
             lines.add("    Note over S: " + came);
+        } else {
+            lines.add("    H--xS: " + came);
         }
+    }
+
+    private static boolean isOperators(Cause cause) {
+        return cause == Cause.SKIPPED || cause == Cause.TOOK_EFFECT || cause == Cause.NO_EFFECT;
     }
 
     /** A text that ends neither the line nor the statement of a diagram. */

@@ -1,6 +1,7 @@
 package dev.cqrs.saga;
 
 import dev.cqrs.event.Position;
+import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Started;
 import dev.cqrs.saga.SagaInstance.State;
 import java.time.Instant;
@@ -11,6 +12,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -42,12 +44,15 @@ final class Index {
         boolean ready;
         Instant wake = Story.NONE;
         String engine = "";
+        long incarnation;
         Instant until = Story.NONE;
         /** Whether what is ready was issued by this process, which has not begun to dispatch it. */
         boolean own;
 
         boolean gone;
         boolean queued;
+        /** Whether a time of its has come and waits for something else too; `due` is the next one that does not. */
+        boolean late;
         /** Whether it is here only while somebody is at it. */
         boolean passing;
 
@@ -73,6 +78,8 @@ final class Index {
         @Nullable
         Story<?> story;
 
+        /** The signals of other engines, for whoever lets the lock go: they may run instances of theirs on this thread. */
+        final Set<Runnable> later = new LinkedHashSet<>();
         /** The steps that are being dispatched. */
         final Set<String> flying = new HashSet<>();
         /** The index's: how many are at it. */
@@ -102,19 +109,22 @@ final class Index {
     private Entry[] heap = new Entry[16];
     private int heaped;
     /** Those whose time has come, and who wait for something else too. */
-    private final List<Entry> late = new ArrayList<>();
+    private final Set<Entry> late = new LinkedHashSet<>();
 
     private int warm;
     private int size;
     /** The engine's name while it runs; otherwise nothing is put in line. */
     private String me = "";
 
+    private long incarnation;
+
     Index(Known known) {
         this.known = known;
     }
 
-    void run(String engine) {
+    void run(String engine, long incarnation) {
         me = engine;
+        this.incarnation = incarnation;
         if (!engine.isEmpty()) {
             all().forEach(this::place);
         }
@@ -148,6 +158,12 @@ final class Index {
 
     long ended(State state) {
         return ended.getOrDefault(state, 0L);
+    }
+
+    /** Notes from where on events of a name start instances. */
+    void deployed(SagaEvent.Deployed deployed) {
+        // as if the event before it were the last that was dealt with: it may have been read as several
+        sources.merge(new SourceKey(intern(deployed.saga()), deployed.event()), deployed.after() + 1, Math::max);
     }
 
     private Map<String, Long> sources() {
@@ -191,7 +207,7 @@ final class Index {
         if (mark instanceof Started started) {
             entry.version = started.version();
             entry.started = at;
-            if (input.source() > 0) {
+            if (input.cause() == Cause.STARTED && input.source() > 0) {
                 sources.merge(new SourceKey(entry.saga, input.event()), input.source(), Math::max);
             }
         }
@@ -202,8 +218,10 @@ final class Index {
             entry.ready = standing.ready();
             entry.wake = standing.wake().equals(Story.NONE) ? Story.NONE : standing.wake();
             entry.engine = intern(standing.engine());
+            entry.incarnation = standing.incarnation();
             entry.until = standing.until().equals(Story.NONE) ? Story.NONE : standing.until();
             entry.own = own;
+            entry.late = false;
             place(entry);
         } else if (!read && position.value() == entry.position) { // it was read before whoever wrote it came to tell
             entry.own = own;
@@ -273,15 +291,26 @@ final class Index {
             drop(entry);
             return;
         }
-        boolean others = !entry.engine.isEmpty() && !entry.engine.equals(me);
-        if (entry.ready && others) {
+        if (entry.ready && isOthers(entry.engine, entry.incarnation, entry.position, me, incarnation)) {
             heap(entry, entry.until);
         } else {
-            heap(entry, entry.wake);
+            heap(entry, entry.late ? entry.due : entry.wake);
             if (entry.ready) {
                 enqueue(entry);
             }
         }
+    }
+
+    /**
+     * Says whether it is another engine that said it has an instance. Not an earlier incarnation of this one's name that said
+     * so before this one was started, and is taken to be gone then; what it says later shows that it is not.
+     *
+     * @param engine the name of who has it; empty if nobody does
+     * @param by its incarnation
+     * @param said where it said so
+     */
+    static boolean isOthers(String engine, long by, long said, String me, long incarnation) {
+        return !engine.isEmpty() && by != incarnation && !(engine.equals(me) && said < incarnation);
     }
 
     private void enqueue(Entry entry) {
@@ -367,23 +396,40 @@ final class Index {
         }
     }
 
-    /** Puts those in line whose time has come, but for some, who are put there later. */
-    void wake(Instant now, Predicate<Entry> butFor) {
-        var before = List.copyOf(late);
-        late.clear();
-        before.forEach(entry -> wakeOrKeep(entry, butFor));
+    /**
+     * Puts those in line whose time has come.
+     *
+     * @param behind whether there is something that times wait for
+     * @param waits whether one has no times but such
+     */
+    void wake(Instant now, boolean behind, Predicate<Entry> waits) {
+        if (!behind) {
+            late.forEach(this::lineLate); // also if somebody is at it, who may be long
+            late.clear();
+        }
         while (heaped > 0 && !heap[0].due.isAfter(now)) {
             var entry = heap[0];
             drop(entry);
-            wakeOrKeep(entry, butFor);
+            if (behind && waits.test(entry)) {
+                late.add(entry);
+            } else {
+                line(entry);
+            }
         }
     }
 
-    private void wakeOrKeep(Entry entry, Predicate<Entry> butFor) {
-        if (butFor.test(entry)) {
+    private void lineLate(Entry entry) {
+        entry.late = false;
+        line(entry);
+    }
+
+    /** Has a time that has come wait as said; until then the instance is looked at at another one, or at none. */
+    void postpone(Entry entry, Instant next) {
+        if (!entry.gone && !me.isEmpty()) {
+            entry.late = true;
             late.add(entry);
-        } else {
-            line(entry); // also if somebody is at it, who may be long
+            heap(entry, next);
+            entry.due = next;
         }
     }
 
@@ -482,6 +528,7 @@ final class Index {
             entry.ready = standing.ready();
             entry.wake = standing.wake();
             entry.engine = intern(standing.engine());
+            entry.incarnation = standing.incarnation();
             entry.until = standing.until();
             place(entry);
         }
@@ -504,7 +551,13 @@ final class Index {
                         entry.position,
                         entry.source,
                         new SagaEvent.Standing(
-                                entry.state, entry.step, entry.ready, entry.wake, entry.engine, entry.until)));
+                                entry.state,
+                                entry.step,
+                                entry.ready,
+                                entry.wake,
+                                entry.engine,
+                                entry.incarnation,
+                                entry.until)));
             }
         }
         return new SagaEngine.Saved(open, new EnumMap<>(ended), sources(), followed, versions);

@@ -6,6 +6,7 @@ import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
@@ -14,6 +15,8 @@ import dev.cqrs.saga.Archive.Mark;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.Index.Live;
 import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Deployed;
+import dev.cqrs.saga.SagaEvent.EngineStarted;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.task.Reasons;
@@ -24,7 +27,9 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
@@ -44,9 +49,9 @@ final class Instances {
 
     private static final int CHUNK = 1_000;
     private static final int SAVE_AFTER = 10_000;
-    private static final int SAVED_VERSION = 2;
+    private static final int SAVED_VERSION = 3;
 
-    private static final EventQuery MARKS = EventQuery.types(SagaEvent.class);
+    private static final EventQuery MARKS = EventQuery.types(SagaEvent.class, EngineStarted.class);
 
     /*
      * `reading` is held by whoever reads the log on, so that each mark is applied once and in order; `lock` guards the index,
@@ -68,11 +73,21 @@ final class Instances {
     private volatile Position folded = Position.START;
     private volatile long followed = -1;
     private volatile Map<String, Integer> versions = Map.of();
+    private volatile Set<String> starters = Set.of();
+    private volatile @Nullable Position domainEnd;
+    private volatile boolean deployed;
     private long applied;
     private long saved;
     private volatile boolean holding;
+    /** The place at which the log says that this engine was started; 0 before. */
+    private volatile long incarnation;
+    /** The last such place of an engine of its name. */
+    private volatile long newest;
+
     private final LongAdder ignored = new LongAdder();
-    private final Map<Thread, Appending> appending = new ConcurrentHashMap<>();
+    /** The threads of this process that append a turn just now, for all engines: each may be told of another's. */
+    private static final Map<Thread, Appending> APPENDING = new ConcurrentHashMap<>();
+
     private volatile Runnable onOthers = () -> {};
     private volatile boolean othersCame;
 
@@ -151,9 +166,28 @@ final class Instances {
         return ignored.sum();
     }
 
+    /** Writes that this engine is started, from when on it is told from all others. */
+    void begin() {
+        incarnation = archive.started(name);
+    }
+
+    long incarnation() {
+        return incarnation;
+    }
+
+    /** Gives the incarnation of its name that was started last, if that was later; otherwise 0. */
+    long replacedBy() {
+        return newest > incarnation ? newest : 0;
+    }
+
     /** Has this engine have what it writes, or no longer. */
     void hold(boolean holds) {
         holding = holds;
+    }
+
+    /** Says whether an incarnation is this engine's. */
+    boolean isMine(long other) {
+        return other != 0 && other == incarnation;
     }
 
     /** Has somebody told when others have appended while this engine did. */
@@ -185,16 +219,6 @@ final class Instances {
         }
     }
 
-    @Nullable
-    Entry find(String saga, String key) {
-        lock.lock();
-        try {
-            return index.find(saga, key);
-        } finally {
-            lock.unlock();
-        }
-    }
-
     private Entry enter(String saga, String key) {
         lock.lock();
         try {
@@ -216,11 +240,13 @@ final class Instances {
     /**
      * Starts an instance, unless there is one.
      *
+     * @param cause how: by an event of the domain's log, or by hand
      * @param written is given the turn that was written, with no lock held
      */
     Begun begin(
             Script<?> script,
             String key,
+            Cause cause,
             Object event,
             String eventName,
             long source,
@@ -233,10 +259,10 @@ final class Instances {
         live.lock.lock();
         try {
             begun = knownPosition(entry) == 0
-                    ? begin(live, script, key, event, eventName, source, causation, turns)
-                    : source > 0 && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
+                    ? begin(entry, live, script, key, cause, event, eventName, source, causation, turns)
+                    : cause == Cause.STARTED && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
         } finally {
-            live.lock.unlock();
+            unlock(live);
             exit(entry, live, null);
         }
         turns.forEach(written);
@@ -244,31 +270,43 @@ final class Instances {
     }
 
     private Begun begin(
+            Entry entry,
             Live live,
             Script<?> script,
             String key,
+            Cause cause,
             Object event,
             String eventName,
             long source,
             String causation,
             List<Turn<?>> written) {
         String trouble = null;
+        var unknown = new ArrayList<Turn<?>>(0);
         for (int attempt = 1; ; attempt++) {
-            var turn = started(script, key, event, eventName, source, causation, trouble);
+            var turn = started(script, key, cause, event, eventName, source, causation, trouble);
             try {
                 commit(live, turn);
                 live.story = turn.story();
                 written.add(turn);
                 return Begun.NOW;
             } catch (AppendConflictException there) {
-                var first = archive.marks(script.name(), key).get(0).event().input();
-                return source > 0 && first.source() == source ? Begun.THIS : Begun.BEFORE;
-            } catch (AppendOutcomeUnknownException unknown) { // if it was written, there is a conflict now
-                if (attempt == ATTEMPTS) {
-                    throw unknown;
+                story(entry, live); // so that it goes on here too
+                var own = archive.written(unknown);
+                if (own != null) {
+                    written.add(own);
+                    return Begun.NOW;
                 }
+                var first = archive.marks(script.name(), key).get(0).event().input();
+                return first.cause() == cause && cause == Cause.STARTED && first.source() == source
+                        ? Begun.THIS
+                        : Begun.BEFORE;
+            } catch (AppendOutcomeUnknownException look) { // if it was written, there is a conflict now
+                if (attempt == ATTEMPTS) {
+                    throw look;
+                }
+                unknown.add(turn);
             } catch (RuntimeException failed) {
-                if (!isHopeless(failed) || trouble != null || source == 0) {
+                if (!isHopeless(failed) || trouble != null || cause == Cause.BEGUN) {
                     throw failed;
                 }
                 trouble = Reasons.of(failed);
@@ -279,6 +317,7 @@ final class Instances {
     private <S> Turn<S> started(
             Script<S> script,
             String key,
+            Cause cause,
             Object event,
             String eventName,
             long source,
@@ -292,7 +331,7 @@ final class Instances {
             turn.park("The event \"" + eventName + "\", or what follows from it, could not be stored: " + trouble);
             return turn;
         }
-        var input = new Input(Cause.STARTED, "", false, 0, eventName, source, "");
+        var input = new Input(cause, "", false, 0, eventName, source, "");
         return gone(turn(story, input, Optional.of(event), causation));
     }
 
@@ -332,13 +371,19 @@ final class Instances {
     @Nullable
     Turn<?> turn(Entry entry, Live live, Decide decide) {
         String trouble = null;
+        var unknown = new ArrayList<Turn<?>>(0);
         live.lock.lock();
         try {
             for (int attempt = 1; ; attempt++) {
                 var story = story(entry, live);
+                var own = archive.written(unknown);
+                if (own != null) {
+                    return own; // the story was read behind it
+                }
                 boolean kept = story == null;
+                Turn<?> turn = null;
                 try {
-                    var turn = story == null ? null : decide.on(story, trouble);
+                    turn = story == null ? null : decide.on(story, trouble);
                     if (turn != null) {
                         commit(live, turn);
                     }
@@ -347,6 +392,9 @@ final class Instances {
                 } catch (AppendConflictException | AppendOutcomeUnknownException look) {
                     if (attempt == ATTEMPTS) {
                         throw look;
+                    }
+                    if (turn != null && look instanceof AppendOutcomeUnknownException) {
+                        unknown.add(turn);
                     }
                 } catch (RuntimeException failed) {
                     if (!isHopeless(failed) || trouble != null) {
@@ -360,8 +408,19 @@ final class Instances {
                 }
             }
         } finally {
-            live.lock.unlock();
+            unlock(live);
         }
+    }
+
+    /** Lets a Live's lock go, and then tells other engines what was appended with it. */
+    static void unlock(Live live) {
+        List<Runnable> later = List.of();
+        if (live.lock.getHoldCount() == 1 && !live.later.isEmpty()) {
+            later = List.copyOf(live.later);
+            live.later.clear();
+        }
+        live.lock.unlock();
+        later.forEach(Runnable::run);
     }
 
     /** Has an operator change an instance; gives what was written, and {@code null} if nothing was. */
@@ -422,8 +481,10 @@ final class Instances {
         boolean others = isOthers(story, now);
         boolean mine = holding || !live.flying.isEmpty();
         var engine = others ? story.engine : mine ? name : "";
-        var mark = Archive.mark(turn, turn.standing(engine, others ? story.until : now.plus(lease)));
-        var at = append(turn, mark);
+        long by = others ? story.incarnation : incarnation;
+        var mark = Archive.mark(turn, turn.standing(engine, by, others ? story.until : now.plus(lease)));
+        turn.mark = mark;
+        var at = append(live, turn, mark);
         if (others) {
             story.exposed(); // they may dispatch what was issued just now
         }
@@ -437,10 +498,11 @@ final class Instances {
     }
 
     /** Appends, with no signal to this engine: it knows. */
-    private Position append(Turn<?> turn, SagaEvent mark) {
+    private Position append(Live live, Turn<?> turn, SagaEvent mark) {
         var self = Thread.currentThread();
-        var others = new Appending();
-        var outer = appending.put(self, others); // an append that tells another engine of it, on this thread
+        var others = new Appending(this);
+        var outer =
+                APPENDING.put(self, others); // a signal of the application may have an operator's turn come in between
         try {
             var at = archive.append(turn, mark);
             if (others.last.isAfter(at.last())) {
@@ -449,30 +511,49 @@ final class Instances {
             return at.first();
         } finally {
             if (outer == null) {
-                appending.remove(self);
+                APPENDING.remove(self);
             } else {
-                appending.put(self, outer);
+                APPENDING.put(self, outer);
             }
+            live.later.addAll(others.later);
         }
     }
 
     /** What was appended last by a thread while it appended a turn: that, or something that came of it. */
     private static final class Appending {
+        private final Instances by;
+        private final List<Runnable> later = new ArrayList<>(0);
         private Position last = Position.START;
+
+        private Appending(Instances by) {
+            this.by = by;
+        }
     }
 
-    /** Says whether an append that was told of is new to this engine. */
-    boolean isNew(Position last) {
-        var own = appending.get(Thread.currentThread());
-        if (own != null) {
-            own.last = last;
+    /** Wakes this engine if an append that was told of is new to it; no sooner than the thread has let its turn go. */
+    void told(Position last, Runnable wake) {
+        var appending = APPENDING.get(Thread.currentThread());
+        if (appending != null && appending.by == this) {
+            appending.last = last;
+        } else if (last.isAfter(folded)) {
+            wake(wake);
         }
-        return own == null && last.isAfter(folded);
+    }
+
+    /** Wakes this engine, no sooner than the thread has let the turn go that it appends, if it does. */
+    static void wake(Runnable wake) {
+        var appending = APPENDING.get(Thread.currentThread());
+        if (appending == null) {
+            wake.run();
+        } else {
+            appending.later.add(wake);
+        }
     }
 
     /** Says whether another engine has it. */
     boolean isOthers(Story<?> story, Instant now) {
-        return !story.engine.isEmpty() && !story.engine.equals(name) && now.isBefore(story.until);
+        return now.isBefore(story.until)
+                && Index.isOthers(story.engine, story.incarnation, story.last.value(), name, incarnation);
     }
 
     /** Whether what was thrown would be thrown again. */
@@ -496,15 +577,20 @@ final class Instances {
             boolean more = true;
             while (more) {
                 var chunk = new ArrayList<Mark>();
-                Position end;
+                int read = 0;
+                Position end = folded;
                 try (var marks = archive.log()
                         .read(MARKS, ReadOptions.forwards().after(folded).limit(CHUNK))) {
-                    while (marks.advance()) {
-                        chunk.add(new Mark(
-                                (SagaEvent) marks.event(), marks.position(), marks.recordedAt(), Metadata.none()));
+                    for (; marks.advance(); read++) {
+                        end = marks.position();
+                        if (marks.event() instanceof SagaEvent mark) {
+                            chunk.add(new Mark(mark, end, marks.recordedAt(), Metadata.none()));
+                        } else if (((EngineStarted) marks.event()).engine().equals(name)) {
+                            newest = end.value();
+                        }
                     }
-                    more = chunk.size() >= CHUNK;
-                    end = more ? chunk.get(chunk.size() - 1).position() : marks.head();
+                    more = read >= CHUNK;
+                    end = more ? end : marks.head();
                 }
                 lock.lock();
                 try {
@@ -536,6 +622,7 @@ final class Instances {
         }
         versions = state.versions();
         followed = state.followed();
+        starters = state.sources().keySet();
         if (!versions.keySet().containsAll(scripts.versions().keySet())) {
             return; // what it has of others was left out
         }
@@ -551,6 +638,40 @@ final class Instances {
     /** Says whether who saved the index took events in for a version of a saga. */
     boolean knewThen(String saga, int version) {
         return versions.getOrDefault(saga, 0) >= version;
+    }
+
+    /** Says whether who saved the index took in the events of a name that start a saga. */
+    boolean knewStarter(String saga, String event) {
+        return starters.contains(saga + "/" + event);
+    }
+
+    /** Sees to it that it is in the log from where on events of the domain's log start instances; until that was done once. */
+    void deploy(EventStore domain, Map<Script<?>, Position> after) {
+        if (deployed) {
+            return;
+        }
+        var head = Objects.requireNonNullElseGet(domainEnd, domain::head);
+        domainEnd = head; // also if the other log is away for now
+        var wanted = new ArrayList<Deployed>();
+        for (var script : scripts.all()) {
+            if (scripts.isNewest(script)) {
+                long from = after.getOrDefault(script, head).value();
+                script.starters().stream()
+                        .flatMap(type -> domain.catalog().typesBelow(type).stream())
+                        .map(type ->
+                                new Deployed(script.name(), domain.catalog().nameOf(type), from))
+                        .distinct()
+                        .forEach(wanted::add);
+            }
+        }
+        var all = archive.deploy(wanted);
+        lock.lock();
+        try {
+            all.stream().filter(one -> scripts.has(one.saga())).forEach(index::deployed);
+        } finally {
+            lock.unlock();
+        }
+        deployed = true;
     }
 
     /** Gives up to where the domain's log was taken in when the index was saved; -1 if it was not. */

@@ -10,6 +10,7 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.task.Reasons;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -68,18 +69,22 @@ record Outcome(
 
     /** The same where another engine has the command too, or had it meanwhile: there it may take effect. */
     Outcome besideOthers() {
-        return cause == Cause.FAILED || cause == Cause.REFUSED ? new Outcome(Cause.UNSURE, null, reason, thrown) : this;
+        return cause == Cause.RETURNED ? this : new Outcome(Cause.UNSURE, null, reason, thrown);
     }
 
     /** Whether it says nothing of another time, as no handler was asked that could know of that. */
     private boolean isOfThisTime() {
-        return cause == Cause.FAILED || (cause == Cause.REFUSED && !(thrown instanceof RejectedException));
+        return cause == Cause.FAILED
+                || cause == Cause.STUCK
+                || (cause == Cause.REFUSED && !(thrown instanceof RejectedException));
     }
 
     /**
      * Makes the turn that tells it, with all that follows.
      *
      * @param before whether the same attempt may have been dispatched at another time
+     * @param others until when another engine may be at it that had begun before; the epoch if none is: until then a rejection
+     *     says nothing of what becomes of it there
      * @param id the command's
      * @param names gives the stable names of what can be stored
      * @param trouble why a turn that was made before cannot be stored; {@code null} if none was
@@ -88,12 +93,13 @@ record Outcome(
             Story<S> story,
             Act act,
             boolean before,
+            Instant others,
             String id,
             Instant now,
             Function<Class<?>, Optional<String>> names,
             @Nullable String trouble) {
         var told = cause;
-        var why = reason;
+        var unusable = "";
         Optional<Object> kept = Optional.empty();
         var name = "";
         var given = result;
@@ -104,8 +110,7 @@ record Outcome(
                     var type = kept.get().getClass();
                     name = names.apply(type).orElse("");
                     if (name.isEmpty() || trouble != null) {
-                        told = Cause.STUCK;
-                        why = "What is kept of the result could not be stored: "
+                        unusable = "What is kept of the result could not be stored: "
                                 + (trouble != null
                                         ? trouble
                                         : "the catalog of the operations log does not know " + type.getName() + ".");
@@ -113,21 +118,28 @@ record Outcome(
                 }
             } catch (Throwable thrown) {
                 Script.throwIfFatal(thrown);
-                told = Cause.STUCK;
-                why = "What is to be kept of the result could not be told: " + Reasons.of(thrown);
+                unusable = "What is to be kept of the result could not be told: " + Reasons.of(thrown);
             }
         }
-        if (isOfThisTime() && (before || act.unsure)) {
-            told = Cause.UNSURE; // the other time it may have taken effect
+        if (told != Cause.RETURNED && (act.returned || (isOfThisTime() && (before || act.unsure)))) {
+            told = Cause.UNSURE; // the other time it took effect, or may have
         }
-        if (told != Cause.RETURNED) {
+        boolean wait = told == Cause.REFUSED && !others.equals(Story.NONE);
+        if (wait) {
+            told = Cause.UNSURE;
+        }
+        if (!unusable.isEmpty()) {
             kept = Optional.empty();
             name = "";
         }
-        var input = new Input(told, act.step, act.undo, act.attempt, name, 0, Reasons.keepable(why));
+        var input = new Input(told, act.step, act.undo, act.attempt, name, 0, Reasons.keepable(reason));
         var turn = new Turn<>(story, now, names, input, kept, id);
-        if (told != Cause.RETURNED) {
+        if (wait) {
+            turn.again(act, act.attempt, Duration.between(now, others));
+        } else if (told != Cause.RETURNED) {
             story.script.settle(turn, act, told);
+        } else if (!unusable.isEmpty()) {
+            story.script.stick(turn, act, unusable);
         }
         if (trouble != null) {
             turn.park("What follows could not be stored: " + trouble);

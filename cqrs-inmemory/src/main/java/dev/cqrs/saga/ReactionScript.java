@@ -31,7 +31,7 @@ final class ReactionScript<S> extends Script<S> {
             List<Duration> delays,
             List<Class<? extends Throwable>> unsure) {
         super(name, version, fold, starters, triggers);
-        this.reactions = Map.copyOf(reactions);
+        this.reactions = inOrder(reactions);
         this.timers = Map.copyOf(timers);
         this.delays = delays;
         this.unsure = unsure;
@@ -85,7 +85,7 @@ final class ReactionScript<S> extends Script<S> {
             return;
         }
         var broken = story.broken;
-        if (broken != null) {
+        if (broken != null && !story.failing) {
             turn.park(broken);
             return;
         }

@@ -47,7 +47,7 @@ import org.jspecify.annotations.Nullable;
  * the compensations of the steps that did are carried out, one after the other, in the reverse of the order in which they
  * took effect; a step without one has nothing to undo. Once a {@linkplain Builder#pivot pivot} has taken effect there is no
  * way back: a later step that fails, as a compensation that does, is tried again after each of its delays, and then the
- * instance is parked until an operator decides.
+ * instance is parked until an operator decides; at once if it is refused, as it would be again.
  *
  * <p><b>What a step's handler may do:</b> carry out each command id once, as {@link
  * dev.cqrs.decider.DecisionHandler#idempotent()} does, since a command is dispatched again under its id after a crash. And all
@@ -204,7 +204,8 @@ public final class Saga<S> {
         }
 
         /**
-         * Has an event of the domain's log start an instance; a second one with the same key starts no other.
+         * Has an event of the domain's log start an instance; a second one with the same key starts no other. Events from before
+         * the saga start none unless it is said, see {@link SagaEngine.Builder#add(Saga)}.
          *
          * @param <E> the class of the event
          * @param type the class
@@ -297,7 +298,7 @@ public final class Saga<S> {
 
         /**
          * Adds a step that is done when an event of the domain's log comes, which is kept. One that comes before the step is
-         * begun counts.
+         * begun counts. An event that is read as several counts once for an instance.
          *
          * @param <E> the class of the event
          * @param name a stable name, without slashes
@@ -478,6 +479,10 @@ public final class Saga<S> {
                                         ? "is an event: nothing of ours took effect."
                                         : "there is no way back from the pivot on.")
                                 + " Take it out.");
+                    }
+                    if (draft.command == null && (draft.delays != null || draft.unsure != null)) {
+                        all.add("The step \"" + draft.name
+                                + "\" is an event, and has retry(...) or unsure(...). Take it out: there is no command.");
                     }
                     if (draft.pivot && passed) {
                         all.add("The step \"" + draft.name + "\" is a second pivot. Keep the first.");

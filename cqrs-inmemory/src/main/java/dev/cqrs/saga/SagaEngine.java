@@ -11,6 +11,8 @@ import dev.cqrs.runtime.Delivery;
 import dev.cqrs.saga.Instances.Begun;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Continued;
+import dev.cqrs.saga.SagaEvent.Deployed;
+import dev.cqrs.saga.SagaEvent.EngineStarted;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Standing;
 import dev.cqrs.saga.SagaEvent.Started;
@@ -21,6 +23,8 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -29,6 +33,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,11 +53,10 @@ import org.jspecify.annotations.Nullable;
  * out. It happens only if nothing else of that instance was appended since, so two engines never have one instance go two
  * ways. Commands are dispatched after that, under the id that {@link #commandId} gives, at least once.
  *
- * <p><b>Several engines:</b> any number of them in any number of processes, each with a name of its own, may run the same
- * sagas over one log. Each turn that issues a command tells which engine has the instance, and until when, by its clock; it has
+ * <p><b>Several engines:</b> any number of them in any number of processes may run the same sagas over one log. Each turn that issues a command tells which engine has the instance, and until when, by its clock; it has
  * it for longer while a command takes long. Others leave it alone until then, and take it over afterwards, dispatching the
- * same commands under the same ids. An engine that is started again under its name goes on at once. Clocks that
- * differ cost time or a second dispatch, never a wrong state.
+ * same commands under the same ids. One that is started under a name takes over at once what that name had before, as
+ * {@link Builder#name} says. Clocks that differ cost time or a second dispatch, never a wrong state.
  *
  * <p><b>Events</b> of the domain's log are taken in one after the other, in their order, each once for an instance: a turn
  * tells the place of its event. An event whose key function throws is told to the listener and left out. One that nobody
@@ -70,6 +74,7 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Starting:</b> the operations log is read from its beginning, or from what {@link Builder#checkpoints} has saved; the
  * domain's log from where the engine stood then, or from where all that has not ended had come to, so that of a saga that is
  * seldom started much is read again; but nothing is taken in twice.
+ * Where a saga that is new begins, {@link Builder#add(Saga)} says.
  *
  * <p><b>At rest:</b> keys, as tags; the events that are kept, commands, and reasons why commands failed. If a key is personal
  * data, let the key function give a keyed hash.
@@ -84,12 +89,16 @@ public final class SagaEngine implements AutoCloseable {
     /** How long an engine has an instance unless it says so again, if nothing else is said: 30 seconds. */
     public static final Duration DEFAULT_LEASE = Duration.ofSeconds(30);
 
+    /** How many engines a command may end before it is given up, if nothing else is said: 5. */
+    public static final int DEFAULT_EXPIRIES = 5;
+
     private final Instances instances;
     private final Archive archive;
     private final Scripts scripts;
     private final Optional<EventStore> domain;
-    private final Position after;
+    private final Map<Script<?>, Position> after;
     private final int atOnce;
+    private final int expiries;
     private final ReentrantLock starting = new ReentrantLock();
     private volatile @Nullable Worker worker;
 
@@ -99,10 +108,18 @@ public final class SagaEngine implements AutoCloseable {
         CANCELLED,
         /** It has ended, or has passed its pivot. */
         TOO_LATE,
-        /** It is not known of a step whether it took effect: have it tried again, or left out, first. */
+        /** It is not known of a step whether it took effect: {@link #settle} that first, or have it tried again. */
         UNSURE,
         /** There is no such instance. */
         UNKNOWN
+    }
+
+    /** What an operator has found out of a command of which it was not known. */
+    public enum Finding {
+        /** It took effect: the step is done, and is undone on the way back. */
+        TOOK_EFFECT,
+        /** It had no effect: the step is tried again as another attempt, and has nothing to be undone on the way back. */
+        NO_EFFECT
     }
 
     /**
@@ -272,8 +289,9 @@ public final class SagaEngine implements AutoCloseable {
         this.instances = new Instances(
                 archive, scripts, builder.clock, builder.name, builder.lease, builder.checkpoints, builder.checkpoint);
         this.domain = builder.domain;
-        this.after = builder.after;
+        this.after = Map.copyOf(builder.after);
         this.atOnce = builder.atOnce;
+        this.expiries = builder.expiries;
     }
 
     /**
@@ -285,6 +303,8 @@ public final class SagaEngine implements AutoCloseable {
     public static Catalog.Builder catalog(Catalog.Builder catalog) {
         return catalog.event("cqrs.saga-started", Started.class)
                 .event("cqrs.saga-continued", Continued.class)
+                .event("cqrs.saga-deployed", Deployed.class)
+                .event("cqrs.saga-engine-started", EngineStarted.class)
                 .tags(SagaEvent.class, SagaEvent::tags);
     }
 
@@ -317,7 +337,9 @@ public final class SagaEngine implements AutoCloseable {
     // ---- running
 
     /**
-     * Has instances go on, until the engine is closed.
+     * Has instances go on, until the engine is closed. Events that are appended when this has returned are taken in: on this
+     * thread it is read, and written the first time, from where on events start sagas. If a store is away, that is tried again
+     * later; where it is the domain's, and a saga is new, it begins where that log ends then.
      *
      * @param bus dispatches the commands
      * @param executor runs the engine's tasks, as many at once as instances, and one more that takes events in and has instances
@@ -333,7 +355,7 @@ public final class SagaEngine implements AutoCloseable {
         Objects.requireNonNull(executor, "executor");
         Objects.requireNonNull(timer, "timer");
         Objects.requireNonNull(listener, "listener");
-        startOnce(new Worker(instances, domain, after, atOnce, bus, executor, timer, listener));
+        startOnce(new Worker(instances, domain, after, atOnce, expiries, bus, executor, timer, listener));
     }
 
     private void startOnce(Worker made) {
@@ -373,7 +395,8 @@ public final class SagaEngine implements AutoCloseable {
     }
 
     /**
-     * Starts an instance by hand, unless there is one with that key.
+     * Starts an instance by hand, unless there is one with that key. It takes in events that come afterwards, none that were
+     * in the domain's log before.
      *
      * @param saga the name of the saga or process manager, whose newest version is started
      * @param key the key of the instance
@@ -385,7 +408,9 @@ public final class SagaEngine implements AutoCloseable {
     public boolean begin(String saga, String key, Object event) {
         var script = scripts.newest(saga);
         var name = archive.log().catalog().nameOf(event.getClass());
-        boolean now = instances.begin(script, script.checkedKey(key), event, name, 0, "", turn -> {}) == Begun.NOW;
+        long head = domain.map(store -> store.head().value()).orElse(0L);
+        boolean now = instances.begin(script, script.checkedKey(key), Cause.BEGUN, event, name, head, "", turn -> {})
+                == Begun.NOW;
         signal();
         return now;
     }
@@ -432,7 +457,9 @@ public final class SagaEngine implements AutoCloseable {
                         && (filter.step().isEmpty() || filter.step().equals(entry.step)),
                 most);
         var all = new ArrayList<SagaInstance>();
-        found.forEach(entry -> find(entry.saga, entry.key).ifPresent(all::add));
+        found.forEach(entry -> find(entry.saga, entry.key)
+                .filter(instance -> !instance.state().isEnd()) // as it may have since
+                .ifPresent(all::add));
         return List.copyOf(all);
     }
 
@@ -470,7 +497,8 @@ public final class SagaEngine implements AutoCloseable {
 
     /**
      * Has a parked instance go on from where it stands: what was given up on is tried again, with all its delays
-     * and its time anew.
+     * and its time anew; under the same id where it took effect or may have. What is known to have had no effect is not tried
+     * again where the saga has failed.
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance
@@ -514,23 +542,61 @@ public final class SagaEngine implements AutoCloseable {
     }
 
     /**
-     * Leaves out the step, or the compensation, that a parked instance is stuck at, and has it go on. It is never said to be
-     * completed or compensated then, but {@link State#INCOMPLETE}. A pivot that is left out counts as passed.
+     * Leaves out a step that a parked instance is stuck at, or on the way back the compensation of that step, and has it go on.
+     * It is never said to be completed or compensated then, but {@link State#INCOMPLETE}. A pivot that is left out counts as
+     * passed. A step that took effect is undone on the way back all the same; one of which that is not known is not, so {@link
+     * #settle} that first where it can be found out.
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance
-     * @return whether there was such a step
+     * @param step the name of the step, as {@link SagaInstance#step} gives it; of a process manager the number of the command
+     * @return whether it was stuck there, and goes on; if not, nothing was done, so that a second call leaves out nothing more
      */
-    public boolean skip(String saga, String key) {
+    public boolean skip(String saga, String key, String step) {
+        Objects.requireNonNull(step, "step");
         return change(saga, key, (story, trouble) -> {
-            var stuck = story.parked && story.ended == null
-                    ? story.current().stream()
-                            .filter(act -> act.is(Progress.STUCK))
-                            .findFirst()
-                            .orElse(null)
-                    : null;
-            return stuck == null ? null : skipped(story, stuck, trouble);
+            var stuck = stuck(story, act -> act.step.equals(step));
+            return stuck == null || !story.parked ? null : skipped(story, stuck, trouble);
         });
+    }
+
+    private static @Nullable Act stuck(Story<?> story, Predicate<Act> wanted) {
+        return story.ended != null
+                ? null
+                : story.current().stream()
+                        .filter(act -> act.is(Progress.STUCK) && wanted.test(act))
+                        .findFirst()
+                        .orElse(null);
+    }
+
+    /**
+     * Tells what an operator has found out of a command that an instance is stuck at: whether it took effect. The instance stays
+     * parked, until {@link #resume} or {@link #cancel} has it go on with what is known then; of a compensation that was carried
+     * out by hand this says so too. Nothing is kept of the result: where the state is to know it, have the command tried again
+     * under its id by {@link #resume}, so that its handler gives it.
+     *
+     * @param saga the name of the saga or process manager
+     * @param key the key of the instance
+     * @param command the id of the command, as the reason of the instance gives it; see {@link #commandId}
+     * @param finding what was found out
+     * @return whether the instance was stuck at that command, and this was not known; if not, nothing was done
+     */
+    public boolean settle(String saga, String key, String command, Finding finding) {
+        Objects.requireNonNull(command, "command");
+        Objects.requireNonNull(finding, "finding");
+        boolean took = finding == Finding.TOOK_EFFECT;
+        return change(saga, key, (story, trouble) -> {
+            var stuck = stuck(
+                    story,
+                    act -> act.position > 0
+                            && command.equals(commandId(saga, key, act.step, act.undo, act.attempt))
+                            && (took || act.unsure));
+            return stuck == null ? null : settled(story, stuck, took ? Cause.TOOK_EFFECT : Cause.NO_EFFECT, trouble);
+        });
+    }
+
+    private <S> Turn<S> settled(Story<S> story, Act stuck, Cause cause, @Nullable String trouble) {
+        return gone(operated(story, new Input(cause, stuck.step, stuck.undo, stuck.attempt, "", 0, "")), trouble);
     }
 
     private <S> Turn<S> skipped(Story<S> story, Act stuck, @Nullable String trouble) {
@@ -670,10 +736,11 @@ public final class SagaEngine implements AutoCloseable {
         private final Clock clock;
         private final List<Script<?>> all = new ArrayList<>();
         private Optional<EventStore> domain = Optional.empty();
-        private Position after = Position.START;
+        private final Map<Script<?>, Position> after = new HashMap<>();
         private String name = "";
         private int atOnce = DEFAULT_AT_ONCE;
         private Duration lease = DEFAULT_LEASE;
+        private int expiries = DEFAULT_EXPIRIES;
         private Optional<CheckpointStore> checkpoints = Optional.empty();
         private String checkpoint = "";
 
@@ -685,6 +752,10 @@ public final class SagaEngine implements AutoCloseable {
         /**
          * Adds a saga; several versions of one name stand beside each other.
          *
+         * <p>It is started by events that come after an engine was started with it for the first time, by none that were in the
+         * domain's log before: what happened years ago is not to be done now. So it is with a class of events that starts it as
+         * of another version. Where that is, is kept in the operations log, for all engines.
+         *
          * @param saga the saga
          * @return this builder
          */
@@ -694,7 +765,21 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Adds a process manager; several versions of one name stand beside each other.
+         * Adds a saga as {@link #add(Saga)} does, which is also started by events that are older than itself.
+         *
+         * @param saga the saga
+         * @param after events of the domain's log behind this one start it, {@link Position#START} for all of them; counts when an
+         *     engine is started with it for the first time, and no more then
+         * @return this builder
+         */
+        public Builder add(Saga<?> saga, Position after) {
+            this.after.put(saga.script(), Objects.requireNonNull(after, "after"));
+            return add(saga);
+        }
+
+        /**
+         * Adds a process manager; several versions of one name stand beside each other. It is started by events as a saga is,
+         * see {@link #add(Saga)}.
          *
          * @param manager the process manager
          * @return this builder
@@ -705,38 +790,38 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
-         * Has events taken in from a log, from its beginning on when the engine is first started.
+         * Adds a process manager as {@link #add(ProcessManager)} does, which is also started by events that are older than itself.
+         *
+         * @param manager the process manager
+         * @param after as of {@link #add(Saga, Position)}
+         * @return this builder
+         */
+        public Builder add(ProcessManager<?> manager, Position after) {
+            this.after.put(manager.script(), Objects.requireNonNull(after, "after"));
+            return add(manager);
+        }
+
+        /**
+         * Has events taken in from a log.
          *
          * @param domain the log, which is not that of operations; without it instances are begun by hand
          * @return this builder
          */
         public Builder domain(EventStore domain) {
-            return domain(domain, Position.START);
-        }
-
-        /**
-         * Has events taken in from a log that is older than the sagas.
-         *
-         * @param domain the log, which is not that of operations
-         * @param after events up to there are none of the sagas'; the same at each start
-         * @return this builder
-         */
-        public Builder domain(EventStore domain, Position after) {
             this.domain = Optional.of(domain);
-            this.after = Objects.requireNonNull(after, "after");
             return this;
         }
 
         /**
-         * Sets the name of the engine, by which it is told from others that run at the same time; there is none by itself.
+         * Sets the name of the engine, best that of its host or instance; there is none by itself.
          *
-         * <p>Two that run at one time under one name are <b>not</b> fenced off from each other: each takes what the other has
-         * for its own, dispatches it at once, and may take a failure for the only outcome while the other's command takes
-         * effect. So let a process have a name that no other one has while it runs, also while one release takes the place of
-         * another: that of its host or instance, for example. Under the same name after a restart it goes on at once, under
-         * another one when the lease of what it had is over.
+         * <p>An engine takes over at once what an earlier one of its name had when this one was started, as that is taken to
+         * be gone; what others had, when their lease is over. If the earlier one still runs, as while one release takes the
+         * place of another, it stands aside there, tells its listener so, and is an engine like any other from then on. A
+         * command that it was just dispatching is dispatched a second time, under the same id; what becomes of it at one of
+         * the two says nothing of the other, so it may be parked as not known if it fails.
          *
-         * @param name not blank; no two engines over one log have the same at one time
+         * @param name not blank; best one that no other engine over this log has at the same time
          * @return this builder
          * @throws IllegalArgumentException if it is blank
          */
@@ -783,9 +868,29 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         /**
+         * Has a command that ends its process given up: when so many engines that had it dispatched have said nothing more,
+         * since it was issued or last told of, it is not known whether it took effect, and the instance is parked, while
+         * others go on. {@link SagaEngine#resume} has it tried again under the same id.
+         *
+         * <p>An engine has said nothing more if another one took the instance over that it had not given back. So processes
+         * that are killed for other reasons, or stand still for longer than their lease, count as well, if they happen to have
+         * the command.
+         *
+         * @param most how many, 1 or more; {@value #DEFAULT_EXPIRIES} unless it is said
+         * @return this builder
+         * @throws IllegalArgumentException if it is less than 1
+         */
+        public Builder expiries(int most) {
+            if (most < 1) {
+                throw new IllegalArgumentException("The number of expiries is " + most + "; expected 1 or more.");
+            }
+            this.expiries = most;
+            return this;
+        }
+
+        /**
          * Has the engine save now and then, and when it closes, what has not ended, so that a start need not read the logs from
-         * their beginning. A saga that is added later is started by events behind what was saved, or behind the last that
-         * started one of it elsewhere.
+         * their beginning; what happens is the same.
          *
          * @param store where; a {@code JdbcCheckpointStore} has to know {@link Saved} as the class of that name
          * @param name of the checkpoint, another for each engine that runs at the same time
@@ -815,6 +920,10 @@ public final class SagaEngine implements AutoCloseable {
                                 + " other has at the same time.");
             }
             checkMarks(faults);
+            if (!operations.catalog().types().contains(EngineStarted.class)) {
+                faults.add(
+                        "The catalog of the operations log does not know EngineStarted. Use SagaEngine.catalog(...).");
+            }
             all.forEach(script -> check(script, faults));
             if (domain.isPresent() && domain.get() == operations) {
                 faults.add(
@@ -828,7 +937,11 @@ public final class SagaEngine implements AutoCloseable {
         }
 
         private void checkMarks(List<String> faults) {
-            var standing = new Standing(State.WAITING, "", false, Story.NONE, "", Story.NONE);
+            if (!operations.catalog().types().contains(Deployed.class)) {
+                faults.add("The catalog of the operations log does not know " + Deployed.class.getSimpleName()
+                        + ". Use SagaEngine.catalog(...).");
+            }
+            var standing = new Standing(State.WAITING, "", false, Story.NONE, "", 0, Story.NONE);
             var input = Archive.input(Cause.DUE, "");
             for (var probe : List.of(
                     new Started("probe", "probe", 1, input, List.of(), standing),
@@ -852,12 +965,29 @@ public final class SagaEngine implements AutoCloseable {
                 checkKnown(operations, "operations log", what, type, faults);
                 domain.ifPresent(store -> checkKnown(store, "domain's log", what, type, faults));
             }
+            for (var type : domain.orElse(operations).catalog().types()) {
+                checkOne(what, "start it", script.starters(), type, faults);
+                checkOne(what, "are reacted to or waited for", script.triggers(), type, faults);
+            }
             script.fold().types().stream()
                     .filter(type -> !taken.contains(type))
                     .forEach(type -> checkKnown(operations, "operations log", what, type, faults));
             if (domain.isEmpty() && !script.triggers().isEmpty()) {
                 faults.add("Events " + what + " are waited for, but there is no log from which they are taken in."
                         + " Give it with domain(...).");
+            }
+        }
+
+        private static void checkOne(
+                String what, String role, Collection<Class<?>> types, Class<?> event, List<String> faults) {
+            var fitting = types.stream()
+                    .filter(type -> type.isAssignableFrom(event))
+                    .map(Class::getName)
+                    .sorted()
+                    .toList();
+            if (fitting.size() > 1) {
+                faults.add("An event of " + event.getName() + " is several " + what + " that " + role + ": " + fitting
+                        + ". Give each event one meaning.");
             }
         }
 

@@ -142,10 +142,52 @@ public sealed interface SagaEvent {
         }
     }
 
+    /**
+     * From where on events of a name start instances of a saga; written when an engine first has it.
+     *
+     * @param saga the name of the saga or process manager
+     * @param event the stable name of the events
+     * @param after the place in the domain's log up to which they start none
+     */
+    record Deployed(String saga, String event, long after) {
+
+        /**
+         * Checks for nulls.
+         *
+         * @param saga the name of the saga or process manager
+         * @param event the stable name of the events
+         * @param after the place in the domain's log up to which they start none
+         */
+        public Deployed {
+            Objects.requireNonNull(saga, "saga");
+            Objects.requireNonNull(event, "event");
+        }
+    }
+
+    /**
+     * An engine was started; the place of this event is its <em>incarnation</em>, which no other engine has, be it of the same
+     * name.
+     *
+     * @param engine its name
+     */
+    record EngineStarted(String engine) {
+
+        /**
+         * Checks for {@code null}.
+         *
+         * @param engine its name
+         */
+        public EngineStarted {
+            Objects.requireNonNull(engine, "engine");
+        }
+    }
+
     /** What can come in. */
     enum Cause {
-        /** It was started. */
+        /** It was started by an event of the domain's log. */
         STARTED,
+        /** It was begun by hand; the source is where the domain's log ended then. */
+        BEGUN,
         /** An event came that it reacts to or waits for. */
         EVENT,
         /** A command returned: it took effect. */
@@ -156,7 +198,7 @@ public sealed interface SagaEvent {
         FAILED,
         /** It is not known whether a command took effect. */
         UNSURE,
-        /** A command could not be dispatched, or what it returned could not be used. */
+        /** A command could not be dispatched: it had no effect. */
         STUCK,
         /** The time for something has come. */
         DUE,
@@ -169,7 +211,11 @@ public sealed interface SagaEvent {
         /** An operator had a step left out. */
         SKIPPED,
         /** An operator cancelled it. */
-        CANCELLED
+        CANCELLED,
+        /** An operator has found out that a command took effect. */
+        TOOK_EFFECT,
+        /** An operator has found out that a command had no effect. */
+        NO_EFFECT
     }
 
     /**
@@ -282,9 +328,17 @@ public sealed interface SagaEvent {
      * @param ready whether a command is to be dispatched now
      * @param wake when the time for something comes; the epoch if it waits for none
      * @param engine the engine that has it; empty if none
+     * @param incarnation the place of that engine's {@link EngineStarted}; 0 if none has it
      * @param until when that ends by itself, by the clock of that engine; the epoch if none has it
      */
-    record Standing(SagaInstance.State state, String step, boolean ready, Instant wake, String engine, Instant until) {
+    record Standing(
+            SagaInstance.State state,
+            String step,
+            boolean ready,
+            Instant wake,
+            String engine,
+            long incarnation,
+            Instant until) {
 
         /**
          * Checks for nulls.
@@ -294,6 +348,7 @@ public sealed interface SagaEvent {
          * @param ready whether a command is to be dispatched now
          * @param wake when the time for something comes; the epoch if it waits for none
          * @param engine the engine that has it; empty if none
+         * @param incarnation the place of that engine's {@link EngineStarted}; 0 if none has it
          * @param until when that ends by itself, by the clock of that engine; the epoch if none has it
          */
         public Standing {

@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * @param engine the engine's name
  * @param saga the name of the saga or process manager; empty if a store, the executor or the timer failed, which the engine
- *     tries again a little later
+ *     tries again a little later, or if another engine of its name was started while it runs, which is not
  * @param key the key of the instance; empty if it is not known
  * @param step the step; empty if none
  * @param again whether it is tried again
@@ -25,7 +25,7 @@ public record SagaFailure(
      *
      * @param engine the engine's name
      * @param saga the name of the saga or process manager; empty if a store, the executor or the timer failed, which the
-     *     engine tries again a little later
+     *     engine tries again a little later, or if another engine of its name was started while it runs
      * @param key the key of the instance; empty if it is not known
      * @param step the step; empty if none
      * @param again whether it is tried again

@@ -204,7 +204,7 @@ public final class SagaScenario<S> {
             }
             now = wake.isAfter(now) ? wake : now;
             var turn = turn(known, Archive.input(Cause.DUE, ""), null);
-            script.due(turn);
+            script.due(turn, false);
             script.go(turn);
             write(turn);
             if (turn.isEmpty()) {
@@ -365,7 +365,7 @@ public final class SagaScenario<S> {
         sent.clear();
         var act = underWay(command);
         var id = SagaEngine.commandId(script.name(), begun().key, act.step, act.undo, act.attempt);
-        write(outcome.told(begun(), act, false, id, now, this::name, null));
+        write(outcome.told(begun(), act, false, Story.NONE, id, now, this::name, null));
         return this;
     }
 
@@ -387,7 +387,7 @@ public final class SagaScenario<S> {
     }
 
     private void write(Turn<S> turn) {
-        turn.standing("", Story.NONE);
+        turn.standing("", 0, Story.NONE);
         position++;
         turn.story().placed(Position.of(position), turn.kept().isPresent());
         position += turn.behind().size();

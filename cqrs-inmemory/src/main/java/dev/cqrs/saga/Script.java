@@ -6,6 +6,8 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -39,8 +41,13 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
         this.name = name;
         this.version = version;
         this.fold = fold;
-        this.starters = Map.copyOf(starters);
-        this.triggers = Map.copyOf(triggers);
+        this.starters = inOrder(starters);
+        this.triggers = inOrder(triggers);
+    }
+
+    /** Copies a map, in its order. */
+    static <K, V> Map<K, V> inOrder(Map<K, V> map) {
+        return Collections.unmodifiableMap(new LinkedHashMap<>(map));
     }
 
     final String name() {
@@ -80,7 +87,7 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
                 return found;
             }
         }
-        for (var entry : map.entrySet()) { // an interface; build() has seen to it that there is one
+        for (var entry : map.entrySet()) { // an interface; the engine's build() has seen to it that there is one
             if (entry.getKey().isInstance(event)) {
                 return entry.getValue();
             }
@@ -122,7 +129,7 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
     /** Whether it knows a step that a log speaks of. */
     abstract boolean knows(String step);
 
-    /** Whether an instance that waits at a step, and for no command, may wait for an event. */
+    /** Whether an instance that waits at a step has no times but such as an event may end. */
     abstract boolean waitsForEvents(String step);
 
     /** The function that makes the event of a result that is kept; gives {@code null} if none is. */
@@ -131,14 +138,19 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
     /** Puts out all that follows from where the instance stands. */
     abstract void go(Turn<S> turn);
 
-    /** Puts out what follows from the time. */
-    final void due(Turn<S> turn) {
+    /**
+     * Puts out what follows from the time.
+     *
+     * @param behind whether an event may be there that came before, and is not taken in: then times wait that it may end
+     */
+    final void due(Turn<S> turn, boolean behind) {
         var story = turn.story();
+        boolean waits = behind && story.waitsForEvents();
         if (story.parked || story.ended != null) {
             return;
         }
         var whole = story.timers.get("");
-        if (whole != null && turn.isPast(whole)) {
+        if (whole != null && !waits && turn.isPast(whole)) {
             turn.fired("", 0);
             if (!story.passed && !story.failing) {
                 turn.fail("It was not done in the time given to the whole.");
@@ -148,9 +160,13 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
             if (act.is(Progress.AGAIN) && turn.isPast(act.again)) {
                 turn.redo(act, act.attempt);
             }
-            if (!act.undo && !act.late && !act.status.isSettled() && turn.isPast(act.deadline)) {
+            boolean timed = !act.undo && !act.late && !act.status.isSettled() && !(waits && act.awaits);
+            if (timed && turn.isPast(act.deadline)) {
                 turn.fired(act.step, act.attempt);
             }
+        }
+        if (waits) {
+            return;
         }
         for (var timer : Map.copyOf(story.timers).entrySet().stream()
                 .sorted(Map.Entry.comparingByValue())
@@ -171,31 +187,52 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
         } else if (cause == Cause.FAILED && more && !act.late && (act.undo || !story.failing)) {
             turn.again(act, act.attempt + 1, delays.get(act.tries - 1));
         } else if (cause == Cause.UNSURE) {
-            turn.park("It is not known whether " + named(act) + " took effect: " + act.reason);
+            turn.park(stuck(story, act));
         } else if (cause == Cause.STUCK) {
-            turn.park(named(act) + " cannot be carried out here: " + act.reason);
+            turn.park(capital(named(act)) + " cannot be carried out here: " + act.reason);
         } else if (act.undo || story.passed || isReactive()) {
             turn.stick(act.step, act.undo, act.reason);
-            turn.park(named(act) + " has failed: " + act.reason);
+            turn.park(capital(named(act)) + " has failed: " + act.reason);
         } else if (!story.failing) {
             turn.fail("Step \"" + act.step + "\" has failed: " + act.reason);
         }
     }
 
-    /** Has what an operator let go on be tried again. */
+    /** Gives up on a step that has taken effect, until what it returned can be used. */
+    final void stick(Turn<S> turn, Act act, String reason) {
+        turn.stick(act.step, act.undo, reason);
+        turn.park(stuck(turn.story(), act));
+    }
+
+    /** Tells what is known of a step that is given up on. */
+    static String stuck(Story<?> story, Act act) {
+        var id = SagaEngine.commandId(story.script.name(), story.key, act.step, act.undo, act.attempt);
+        return act.returned
+                ? capital(named(act)) + " took effect (" + id + "), but what it returned could not be used: "
+                        + act.reason
+                : act.unsure
+                        ? "It is not known whether " + named(act) + " took effect (" + id + "): " + act.reason
+                        : capital(named(act)) + " had no effect, and waits for an operator: " + act.reason;
+    }
+
+    /** Has what an operator let go on be tried again, but for what is known to have had no effect where there is no way on. */
     final void resume(Turn<S> turn) {
-        for (var act : List.copyOf(turn.story().current())) {
-            if (act.is(Progress.STUCK) && (act.awaits || act.position > 0)) {
-                turn.redo(
-                        act,
-                        act.unsure || act.awaits ? act.attempt : act.attempt + 1,
-                        act.undo ? Optional.empty() : timeout(act.step));
+        var story = turn.story();
+        for (var act : List.copyOf(story.current())) {
+            boolean same = act.unsure || act.awaits || act.returned;
+            boolean over = story.failing && !act.undo && !act.unsure;
+            if (act.is(Progress.STUCK) && (act.awaits || act.position > 0) && !over) {
+                turn.redo(act, same ? act.attempt : act.attempt + 1, act.undo ? Optional.empty() : timeout(act.step));
             }
         }
     }
 
     static String named(Act act) {
         return (act.undo ? "the compensation of step \"" : "step \"") + act.step + "\"";
+    }
+
+    static String capital(String text) {
+        return Character.toUpperCase(text.charAt(0)) + text.substring(1);
     }
 
     /** Whether an error is one that a process dies of, after which nothing is known of what was under way. */

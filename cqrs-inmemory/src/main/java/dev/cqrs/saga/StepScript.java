@@ -2,13 +2,16 @@ package dev.cqrs.saga;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Fold;
+import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +32,9 @@ final class StepScript<S> extends Script<S> {
 
     private final List<List<Step<S>>> stages;
     private final Map<String, Step<S>> steps = new HashMap<>();
+    /** Those that have no others beside them. */
+    private final Set<String> alone = new HashSet<>();
+
     private final Optional<Duration> within;
 
     StepScript(
@@ -42,6 +48,9 @@ final class StepScript<S> extends Script<S> {
         super(name, version, fold, starters, awaited);
         this.stages = stages.stream().map(List::copyOf).toList();
         this.stages.forEach(stage -> stage.forEach(step -> steps.put(step.name(), step)));
+        this.stages.stream()
+                .filter(stage -> stage.size() == 1)
+                .forEach(stage -> alone.add(stage.get(0).name()));
         this.within = within;
     }
 
@@ -97,21 +106,16 @@ final class StepScript<S> extends Script<S> {
     @Override
     boolean waitsForEvents(String step) {
         var known = steps.get(step);
-        return known != null && known.command().isEmpty();
+        return known != null && known.command().isEmpty() && alone.contains(step);
     }
 
     @Override
     void go(Turn<S> turn) {
         var story = turn.story();
-        if (turn.input().cause() == SagaEvent.Cause.STARTED) {
+        if (turn.input().cause() == Cause.STARTED || turn.input().cause() == Cause.BEGUN) {
             within.ifPresent(duration -> turn.timer("", duration));
         }
         if (story.ended != null || story.parked) {
-            return;
-        }
-        var broken = story.broken;
-        if (broken != null) {
-            turn.park(broken);
             return;
         }
         checkKnown(turn);
@@ -124,7 +128,7 @@ final class StepScript<S> extends Script<S> {
         }
         for (var act : story.current()) { // one of several that were; the operator has seen to another
             if (act.is(Progress.STUCK) && !act.isUnmade()) {
-                turn.park(named(act) + " waits for an operator: " + act.reason);
+                turn.park(stuck(story, act));
                 return;
             }
         }
@@ -143,7 +147,7 @@ final class StepScript<S> extends Script<S> {
                 if (!act.is(Progress.STUCK)) {
                     turn.stick(act.step, act.undo, why);
                 }
-                turn.park(named(act) + " cannot be carried out here: " + why);
+                turn.park(capital(named(act)) + " cannot be carried out here: " + why);
             }
         }
     }
@@ -174,8 +178,9 @@ final class StepScript<S> extends Script<S> {
     private boolean turnBack(Turn<S> turn) {
         var story = turn.story();
         for (var act : List.copyOf(story.acts.values())) {
-            if (act.is(Progress.AWAITING) || (act.is(Progress.AGAIN) && !act.unsure)) {
-                turn.drop(act.step, act.attempt);
+            boolean waits = act.is(Progress.AGAIN) || (act.is(Progress.STUCK) && !act.isUnmade());
+            if (act.is(Progress.AWAITING) || (waits && !act.unsure)) {
+                turn.drop(act.step, act.attempt); // it had no effect, or has had it
             }
         }
         Act stuck = null;
@@ -186,7 +191,7 @@ final class StepScript<S> extends Script<S> {
             stuck = act.is(Progress.STUCK) && !act.isUnmade() ? act : stuck;
         }
         if (stuck != null) {
-            turn.park("It is not known whether " + named(stuck) + " took effect: " + stuck.reason);
+            turn.park(stuck(story, stuck));
             return false;
         }
         turn.back();
@@ -260,6 +265,12 @@ final class StepScript<S> extends Script<S> {
     }
 
     private boolean begin(Turn<S> turn, Step<S> step) {
+        var broken = turn.story().broken;
+        if (broken != null) { // an operator may leave it out, or cancel the whole
+            turn.stick(step.name(), false, broken);
+            turn.park(broken);
+            return false;
+        }
         if (step.command().isEmpty()) {
             turn.await(step.name(), step.timeout());
             return true;

@@ -3,6 +3,7 @@ package dev.cqrs.saga;
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Output;
 import dev.cqrs.saga.SagaInstance.State;
@@ -63,12 +64,18 @@ final class Story<S> {
         int tries;
         /** Whether this attempt may have taken effect all the same. */
         boolean unsure;
+        /** Whether it surely has taken effect, and only what it returned could not be used. */
+        boolean returned;
         /** Whether nobody can have dispatched it but this process, which has not. */
         boolean fresh;
-        /** Who had it last, and how often that was another than before. */
-        String holder = "";
+        /** The incarnation of the engine that had it last, and how often that was another than before. */
+        long holder;
 
         int holders;
+        /** How many of those said nothing more, since this attempt was issued or last told of. */
+        int expiries;
+        /** Until when one of those may be at it all the same, by what it said last. */
+        Instant others = NONE;
         /** Whether its time is over. */
         boolean late;
 
@@ -110,6 +117,7 @@ final class Story<S> {
     Position last = Position.START;
     Instant started = NONE;
     String engine = "";
+    long incarnation;
     Instant until = NONE;
 
     @Nullable
@@ -169,7 +177,7 @@ final class Story<S> {
         kept.forEach(this::fold);
         var act = (input.undo() ? undos : acts).get(input.step());
         switch (input.cause()) {
-            case STARTED, EVENT -> {
+            case STARTED, BEGUN, EVENT -> {
                 source = Math.max(source, input.source());
                 if (script.isReactive()) {
                     pending.addAll(kept);
@@ -190,14 +198,13 @@ final class Story<S> {
             case UNSURE -> {
                 ended(known(act, input), Progress.STUCK, input);
                 known(act, input).tries++;
-                known(act, input).unsure = true;
+                known(act, input).unsure = !known(act, input).returned;
             }
-            case STUCK -> {
-                ended(known(act, input), Progress.STUCK, input);
-                known(act, input).unsure = true;
-            }
+            case STUCK -> ended(known(act, input), Progress.STUCK, input);
+            case TOOK_EFFECT, NO_EFFECT -> settled(known(act, input), input.cause() == Cause.TOOK_EFFECT);
             case RESUMED -> {
                 parked = false;
+                all().forEach(a -> a.expiries = 0);
                 all().stream().filter(a -> a.is(Progress.STUCK)).forEach(a -> a.tries = 0);
             }
             case SKIPPED -> skip(input, act);
@@ -227,9 +234,27 @@ final class Story<S> {
         } else if (script.isReactive()) {
             acts.remove(act.step); // of a process manager there may be many
         } else {
-            effects.add(act.step);
+            if (!effects.contains(act.step)) { // it may have returned before
+                effects.add(act.step);
+            }
             pass(act);
         }
+    }
+
+    /** An operator has found it out, and decides what follows. */
+    private void settled(Act act, boolean took) {
+        boolean stands = parked;
+        act.unsure = false;
+        if (took) {
+            returned(act);
+        }
+        parked = stands;
+        parkedFor = all().stream()
+                .filter(other -> other.is(Progress.STUCK) && other.unsure)
+                .findFirst()
+                .map(other -> Script.stuck(this, other))
+                .orElse(Script.capital(Script.named(act)) + (took ? " took effect" : " had no effect")
+                        + ", as an operator has found out. Resume or cancel it.");
     }
 
     private void pass(Act act) {
@@ -296,7 +321,9 @@ final class Story<S> {
                 act.status = !redo ? Progress.AGAIN : act.awaits ? Progress.AWAITING : Progress.READY;
                 if (output.attempt() > act.attempt) {
                     act.unsure = false;
+                    act.others = NONE;
                 }
+                act.expiries = 0;
                 act.attempt = output.attempt();
                 act.again = output.at();
                 act.fresh = true; // what became of it before is known, or it is unsure
@@ -331,7 +358,8 @@ final class Story<S> {
             case LEAVE -> effects.remove(output.step());
             case STICK -> {
                 var act = there != null ? there : unmade(output.step(), output.undo(), Progress.STUCK);
-                act.unsure |= act.is(Progress.READY);
+                act.unsure |= act.is(Progress.READY) && !act.returned;
+                act.returned |= act.is(Progress.DONE);
                 act.status = Progress.STUCK;
                 act.reason = output.reason();
                 (output.undo() ? undos : acts).put(output.step(), act);
@@ -360,17 +388,22 @@ final class Story<S> {
     }
 
     /** Tells who has it for now; empty if nobody has. */
-    void heldBy(String name, Instant end) {
-        engine = name;
-        until = end;
+    void heldBy(String name, long by, Instant end) {
         if (!name.isEmpty()) {
             for (var act : all()) {
-                if (act.is(Progress.READY) && !act.holder.equals(name)) {
-                    act.holder = name;
+                if (act.is(Progress.READY) && act.holder != by) {
+                    if (act.holder != 0 && !engine.isEmpty()) { // who had it has not given it back
+                        act.expiries++;
+                        act.others = until.isAfter(act.others) ? until : act.others;
+                    }
+                    act.holder = by;
                     act.holders++;
                 }
             }
         }
+        engine = name;
+        incarnation = by;
+        until = end;
     }
 
     /** Tells that an engine has it that may dispatch what is ready. */
@@ -502,22 +535,43 @@ final class Story<S> {
         return act == null ? "" : act.step;
     }
 
+    /** Whether an event may end a time that it has. */
+    boolean waitsForEvents() {
+        if (script.isReactive()) {
+            return true;
+        }
+        for (var act : current()) {
+            if (act.is(Progress.AWAITING)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** When the time for something comes. */
     Instant wake() {
+        return wake(false);
+    }
+
+    /** When the time for something comes; {@code behind} leaves out what an event may end that is not taken in. */
+    Instant wake(boolean behind) {
         if (parked || ended != null) {
             return NONE;
         }
+        boolean waits = behind && waitsForEvents();
         var soonest = NONE;
         for (var act : current()) {
             if (act.is(Progress.AGAIN)) {
                 soonest = sooner(soonest, act.again);
             }
-            if (!act.undo && !act.late && !act.status.isSettled()) {
+            if (!act.undo && !act.late && !act.status.isSettled() && !(waits && act.awaits)) {
                 soonest = sooner(soonest, act.deadline);
             }
         }
-        for (var at : timers.values()) {
-            soonest = sooner(soonest, at);
+        if (!waits) {
+            for (var at : timers.values()) {
+                soonest = sooner(soonest, at);
+            }
         }
         return soonest;
     }

@@ -31,6 +31,9 @@ final class Turn<S> {
     private final String causation;
     private final List<Output> outputs = new ArrayList<>();
     private final List<Command<?>> commands = new ArrayList<>();
+    /** What it is written as, as soon as that is tried. */
+    @Nullable
+    SagaEvent mark;
 
     /**
      * Begins a turn and applies what came in.
@@ -229,7 +232,8 @@ final class Turn<S> {
 
     private Instant in(Duration duration) {
         try {
-            return now.plus(duration);
+            var at = now.plus(duration);
+            return at.equals(Story.NONE) ? at.plusNanos(1) : at; // which means none
         } catch (ArithmeticException | java.time.DateTimeException longerThanEver) {
             return Instant.MAX;
         }
@@ -238,10 +242,17 @@ final class Turn<S> {
     // ---- what is written
 
     /** Gives where the instance stands now, for an engine that has it for a time if a command is to be dispatched. */
-    Standing standing(String engine, Instant until) {
+    Standing standing(String engine, long incarnation, Instant until) {
         boolean ready = story.isReady();
         boolean held = ready && !engine.isEmpty();
-        story.heldBy(held ? engine : "", held ? until : Story.NONE);
-        return new Standing(story.currentState(ready), story.step(), ready, story.wake(), story.engine, story.until);
+        story.heldBy(held ? engine : "", held ? incarnation : 0, held ? until : Story.NONE);
+        return new Standing(
+                story.currentState(ready),
+                story.step(),
+                ready,
+                story.wake(),
+                story.engine,
+                story.incarnation,
+                story.until);
     }
 }

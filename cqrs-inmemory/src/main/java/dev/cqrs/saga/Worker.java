@@ -68,13 +68,19 @@ final class Worker {
     private final Executor executor;
     private final Consumer<? super SagaFailure> listener;
     private final int atOnce;
+    private final int expiries;
     private final Optional<EventStore> domain;
+    private final Map<Script<?>, Position> after;
     private final Optional<EventQuery> events;
 
     private final AtomicInteger wanted = new AtomicInteger();
     private final Trampoline looks = new Trampoline();
     private final Alarm alarm;
-    private volatile Position followed;
+    private volatile Position followed = Position.START;
+    /** Whether the log tells that this engine is there; set once, by a look. */
+    private boolean joined;
+    /** The incarnation that was told of as a later one; a look's. */
+    private long toldOf;
     /** Whether it is known up to where the domain's log was taken in before. */
     private volatile boolean found;
     /** Whether an event may be there that came before the time for something, and is not taken in. */
@@ -103,6 +109,7 @@ final class Worker {
             int attempt,
             boolean first,
             int holders,
+            Instant begun,
             Instant deadline,
             long position,
             @Nullable Command<?> command,
@@ -133,8 +140,9 @@ final class Worker {
     Worker(
             Instances instances,
             Optional<EventStore> domain,
-            Position after,
+            Map<Script<?>, Position> after,
             int atOnce,
+            int expiries,
             CommandBus bus,
             Executor executor,
             Delivery.Timer timer,
@@ -145,8 +153,9 @@ final class Worker {
         this.lock = instances.lock;
         this.ended = lock.newCondition();
         this.domain = domain;
-        this.followed = after;
+        this.after = after;
         this.atOnce = atOnce;
+        this.expiries = expiries;
         this.bus = bus;
         this.executor = executor;
         this.listener = listener;
@@ -164,26 +173,41 @@ final class Worker {
 
     /** Follows first and looks at the logs then, so that no append falls between the two. */
     void start() {
-        instances.hold(true);
+        try {
+            deploy();
+        } catch (Throwable away) { // a look tries again
+            tell(away);
+        }
         instances.onOthers(this::signal);
-        subscriptions.add(archive.log().onAppend(last -> {
-            if (instances.isNew(last)) {
-                signal();
-            }
-        }));
+        Runnable wake = this::signal;
+        subscriptions.add(archive.log().onAppend(last -> instances.told(last, wake)));
         domain.filter(store -> events.isPresent())
                 .ifPresent(store -> subscriptions.add(store.onAppend(last -> {
                     if (last.isAfter(followed)) {
-                        signal();
+                        Instances.wake(wake);
                     }
                 })));
+        signal();
+    }
+
+    /** Writes that this engine is there, before it does anything else. */
+    private void join() {
+        instances.begin();
         lock.lock();
         try {
-            index.run(instances.name());
+            joined = true;
+            if (!closed) {
+                instances.hold(true);
+                index.run(instances.name(), instances.incarnation());
+            }
         } finally {
             lock.unlock();
         }
-        signal();
+    }
+
+    /** Notes from where on events start sagas that are new. */
+    private void deploy() {
+        domain.ifPresent(store -> instances.deploy(store, after));
     }
 
     boolean isClosed() {
@@ -191,14 +215,19 @@ final class Worker {
     }
 
     void close() {
-        closed = true;
+        lock.lock();
+        try {
+            closed = true;
+            instances.hold(false);
+        } finally {
+            lock.unlock();
+        }
         alarm.close();
-        instances.hold(false);
         subscriptions.forEach(EventStore.Subscription::close);
         boolean over = false;
         lock.lock();
         try {
-            index.run("");
+            index.run("", 0);
             if (threads.contains(Thread.currentThread())) {
                 leftToTask = true;
                 return;
@@ -236,7 +265,7 @@ final class Worker {
         lock.lock();
         try {
             held = index.all().stream()
-                    .filter(entry -> entry.ready && entry.engine.equals(instances.name()) && !entry.state.isEnd())
+                    .filter(entry -> entry.ready && instances.isMine(entry.incarnation) && !entry.state.isEnd())
                     .toList();
         } finally {
             lock.unlock();
@@ -247,7 +276,7 @@ final class Worker {
                 instances.turn(
                         entry,
                         live,
-                        (story, trouble) -> story.engine.equals(instances.name())
+                        (story, trouble) -> instances.isMine(story.incarnation)
                                 ? instances.turn(story, Archive.input(Cause.RELEASED, ""), Optional.empty(), "")
                                 : null);
             } finally {
@@ -329,7 +358,11 @@ final class Worker {
 
     /** Gives whether there is more to take in. */
     private boolean lookOnce() {
+        if (!joined) {
+            join();
+        }
         instances.refresh();
+        tellOfReplacement();
         renew();
         boolean more = false;
         try {
@@ -347,7 +380,7 @@ final class Worker {
         var now = instances.now();
         lock.lock();
         try {
-            index.wake(now, behind ? this::waitsForEvents : entry -> false);
+            index.wake(now, behind, this::waitsForEvents);
         } finally {
             lock.unlock();
         }
@@ -364,10 +397,6 @@ final class Worker {
         return script != null && entry.state == State.WAITING && script.waitsForEvents(entry.step);
     }
 
-    private static boolean waitsForEvents(Story<?> story) {
-        return story.currentState() == State.WAITING && story.script.waitsForEvents(story.step());
-    }
-
     // ---- taking events in
 
     /** Goes to where the domain's log was taken in before, by whoever. */
@@ -376,6 +405,7 @@ final class Worker {
         if (store == null) {
             return;
         }
+        deploy();
         var head = store.head();
         long saved = instances.followed();
         long place = saved < 0 ? Long.MAX_VALUE : saved;
@@ -383,12 +413,15 @@ final class Worker {
         try {
             place = Math.min(place, index.leastSource(instances::knewThen));
             for (var script : instances.scripts().all()) {
+                if (!instances.scripts().isNewest(script)) {
+                    continue; // no more are started
+                }
                 for (var type : script.starters()) {
                     for (var below : store.catalog().typesBelow(type)) {
-                        long source =
-                                index.source(script.name(), store.catalog().nameOf(below));
-                        if (saved < 0 || (source > 0 && !instances.knewThen(script.name(), 1))) {
-                            place = Math.min(place, Math.max(0, source - 1)); // its events may be half done
+                        var name = store.catalog().nameOf(below);
+                        if (saved < 0
+                                || !instances.knewStarter(script.name(), name)) { // those of the last may be half done
+                            place = Math.min(place, Math.max(0, index.source(script.name(), name) - 1));
                         }
                     }
                 }
@@ -475,7 +508,7 @@ final class Worker {
             long source = index.source(script.name(), event.name());
             long position = event.position().value();
             boolean before = position <= instances.followed(); // read again for others
-            return source > position || (before && (source == 0 || instances.knewThen(script.name(), 1)));
+            return source > position || (before && instances.knewStarter(script.name(), event.name()));
         } finally {
             lock.unlock();
         }
@@ -495,6 +528,7 @@ final class Worker {
         var begun = instances.begin(
                 script,
                 key,
+                Cause.STARTED,
                 event.event(),
                 event.name(),
                 event.position().value(),
@@ -506,10 +540,10 @@ final class Worker {
     }
 
     private void take(Script<?> script, String key, String step, RecordedEvent event) {
-        var entry = instances.find(script.name(), key);
+        var entry = known(script.name(), key);
         if (entry == null) {
             instances.refresh(); // another engine may have started it
-            entry = instances.find(script.name(), key);
+            entry = known(script.name(), key);
         }
         if (entry == null) {
             if (event.position().isAfter(counted)) {
@@ -517,7 +551,14 @@ final class Worker {
             }
             return;
         }
-        if (instances.scripts().choose(entry.saga, entry.version) != script) {
+        int version;
+        lock.lock();
+        try {
+            version = entry.version;
+        } finally {
+            lock.unlock();
+        }
+        if (instances.scripts().choose(entry.saga, version) != script) {
             return; // to another version the event may mean something else
         }
         var live = instances.enter(entry);
@@ -531,6 +572,17 @@ final class Worker {
             instances.exit(entry, live, null);
         }
         tellIfParked(entry, turn);
+    }
+
+    /** Gives an instance of which anything was read or written: an operator may be at one that nobody has started. */
+    private @Nullable Entry known(String saga, String key) {
+        lock.lock();
+        try {
+            var entry = index.find(saga, key);
+            return entry == null || entry.position == 0 ? null : entry;
+        } finally {
+            lock.unlock();
+        }
     }
 
     private @Nullable Turn<?> taken(Story<?> story, @Nullable String trouble, String step, RecordedEvent event) {
@@ -557,7 +609,7 @@ final class Worker {
     private void lineIfReady(Entry entry) {
         lock.lock();
         try {
-            if (entry.ready && entry.engine.equals(instances.name())) {
+            if (entry.ready && instances.isMine(entry.incarnation)) {
                 index.line(entry);
             }
         } finally {
@@ -607,7 +659,9 @@ final class Worker {
         private void setFree() {
             lock.lock();
             try {
-                free.add(this);
+                if (!free.contains(this)) {
+                    free.add(this);
+                }
             } finally {
                 lock.unlock();
             }
@@ -623,6 +677,11 @@ final class Worker {
                 boolean more;
                 try {
                     more = workOn();
+                } catch (Throwable thrown) { // as by a clock
+                    more = false;
+                    setFree();
+                    alarm.pause();
+                    tell(thrown);
                 } finally {
                     end();
                 }
@@ -675,9 +734,18 @@ final class Worker {
             } finally {
                 lock.unlock();
             }
-            instances.exit(entry, live, well ? null : instances.now().plus(Alarm.PAUSE));
+            instances.exit(entry, live, well ? null : afterPause());
         }
         arm(instances.now());
+    }
+
+    private Instant afterPause() {
+        try {
+            return instances.now().plus(Alarm.PAUSE);
+        } catch (Throwable thrown) { // it has thrown before, which is told
+            alarm.pause();
+            return Story.NONE.plusNanos(1); // with the next look
+        }
     }
 
     /** Has an instance go on as far as it goes without waiting. */
@@ -687,9 +755,10 @@ final class Worker {
         live.lock.lock();
         try {
             turn = instances.turn(entry, live, this::due);
+            postpone(entry, live);
             job = pick(entry, live);
         } finally {
-            live.lock.unlock();
+            Instances.unlock(live);
         }
         tellIfParked(entry, turn);
         while (job != null) {
@@ -703,21 +772,20 @@ final class Worker {
         if (story.ended != null || story.parked) {
             return null;
         }
-        if (behind && waitsForEvents(story)) {
-            return null; // its time is seen to when what came before is taken in
-        }
+        boolean waits = behind; // for what came before
         boolean ready = story.isReady();
         if (ready && instances.isOthers(story, now)) {
             return null;
         }
-        boolean own = story.engine.equals(instances.name()) && now.isBefore(story.until);
-        if (ready && own && story.isFresh() && !Turn.isPast(story.wake(), now)) {
+        boolean own = instances.isMine(story.incarnation) && now.isBefore(story.until);
+        if (ready && own && story.isFresh() && !Turn.isPast(story.wake(waits), now)) {
             return null; // as this engine has just written it
         }
-        var turn = due(story, Archive.input(Cause.DUE, ""));
+        var turn = due(story, Archive.input(Cause.DUE, ""), waits);
         if (trouble != null) {
             turn.park("What follows could not be stored: " + trouble);
         } else {
+            giveUp(turn);
             Instances.gone(turn);
         }
         if (!turn.isEmpty()) {
@@ -726,10 +794,40 @@ final class Worker {
         return ready && !own ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "") : null;
     }
 
-    private <S> Turn<S> due(Story<S> story, Input input) {
+    /** Gives up what has ended so many engines, or seems to, lest it end this one as well. */
+    private void giveUp(Turn<?> turn) {
+        var story = turn.story();
+        boolean ended =
+                !story.engine.isEmpty() && !instances.isMine(story.incarnation); // whoever has it, before this turn
+        for (var act : story.ready()) {
+            int times = act.expiries + (ended && act.holder != 0 ? 1 : 0);
+            if (times >= expiries) {
+                var why = "The engines that had its command dispatched said nothing more, " + times
+                        + " times since it was last told of. It is not dispatched again, lest it end this process as well;"
+                        + " when the cause is mended, resume has it tried again.";
+                turn.stick(act.step, act.undo, why);
+                turn.park(Script.stuck(story, act));
+            }
+        }
+    }
+
+    private <S> Turn<S> due(Story<S> story, Input input, boolean waits) {
         var turn = instances.turn(story, input, Optional.empty(), "");
-        story.script.due(turn);
+        story.script.due(turn, waits);
         return turn;
+    }
+
+    /** With the Live's lock: keeps an instance of which a time has come and waits for events, so that it is not looked at in vain. */
+    private void postpone(Entry entry, Live live) {
+        var story = live.story;
+        if (behind && story != null && Turn.isPast(story.wake(false), instances.now())) {
+            lock.lock();
+            try {
+                index.postpone(entry, story.wake(true));
+            } finally {
+                lock.unlock();
+            }
+        }
     }
 
     /** With the Live's lock: takes a command that is to be dispatched and is not yet. */
@@ -763,6 +861,7 @@ final class Worker {
                     act.attempt,
                     act.fresh,
                     act.holders,
+                    instances.now(),
                     act.deadline,
                     act.position,
                     act.command,
@@ -807,7 +906,7 @@ final class Worker {
                 lost = turn == null && isLost(live, job, outcome);
                 next = pick(entry, live);
             } finally {
-                live.lock.unlock();
+                Instances.unlock(live);
             }
         } finally {
             if (!told) {
@@ -904,10 +1003,24 @@ final class Worker {
         if (!act.is(Progress.READY) && !awaited) {
             return null;
         }
+        var now = instances.now();
+        if (outcome.cause() != Cause.RETURNED && instances.isOthers(story, now)) {
+            return null; // who has it dispatches it too, and will know better
+        }
         boolean others = act.holders != job.holders() // also if it is here again by now
-                || (!story.engine.isEmpty() && !story.engine.equals(instances.name()));
+                || (!story.engine.isEmpty() && !instances.isMine(story.incarnation));
+        // another that looked for the id before this one was done may be at it, until it is surely gone
+        boolean early = job.begun().isBefore(act.others);
         return (others ? outcome.besideOthers() : outcome)
-                .told(story, act, !job.first(), job.id(), instances.now(), archive::nameOf, trouble);
+                .told(
+                        story,
+                        act,
+                        !job.first(),
+                        early ? act.others : Story.NONE,
+                        job.id(),
+                        now,
+                        archive::nameOf,
+                        trouble);
     }
 
     /** With the Live's lock: says whether a command has taken effect, but the saga has gone on as if it had not. */
@@ -930,15 +1043,25 @@ final class Worker {
 
     private void tell(Entry entry, Job job, Outcome outcome, @Nullable Turn<?> turn) {
         var thrown = outcome.thrown();
-        if (turn == null) {
+        if (turn == null && (thrown == null || !isLeft(entry))) {
             return;
         }
         if (thrown != null) {
-            boolean again = turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
+            boolean again = turn == null || turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
             tell(new SagaFailure(
                     instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), again, thrown));
         } else {
             tellIfParked(entry, turn);
+        }
+    }
+
+    /** Says whether another engine has it, and what it dispatches. */
+    private boolean isLeft(Entry entry) {
+        lock.lock();
+        try {
+            return entry.ready && !instances.isMine(entry.incarnation);
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -981,11 +1104,11 @@ final class Worker {
                     instances.turn(
                             entry,
                             flight.live(),
-                            (story, trouble) -> !flight.live().flying.isEmpty() && story.engine.equals(instances.name())
+                            (story, trouble) -> !flight.live().flying.isEmpty() && instances.isMine(story.incarnation)
                                     ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
                                     : null);
                 } finally {
-                    flight.live().lock.unlock();
+                    Instances.unlock(flight.live());
                 }
             }
         }
@@ -994,7 +1117,7 @@ final class Worker {
     private boolean isDue(Entry entry) {
         lock.lock();
         try {
-            return entry.engine.equals(instances.name()) && !renewal(entry).isAfter(instances.now());
+            return instances.isMine(entry.incarnation) && !renewal(entry).isAfter(instances.now());
         } finally {
             lock.unlock();
         }
@@ -1011,7 +1134,7 @@ final class Worker {
         Instant renewal;
         lock.lock();
         try {
-            renewal = entry.engine.equals(instances.name()) ? renewal(entry) : null;
+            renewal = instances.isMine(entry.incarnation) ? renewal(entry) : null;
         } finally {
             lock.unlock();
         }
@@ -1028,7 +1151,7 @@ final class Worker {
             soonest = index.nextDue();
             for (var flight : flights) {
                 var entry = flight.entry();
-                if (entry.engine.equals(instances.name())) {
+                if (instances.isMine(entry.incarnation)) {
                     var renewal = renewal(entry);
                     soonest = soonest == null || renewal.isBefore(soonest) ? renewal : soonest;
                 }
@@ -1038,6 +1161,25 @@ final class Worker {
         }
         if (soonest != null) {
             alarm.set(now, soonest);
+        }
+    }
+
+    /** With a look: tells if another engine of this name was started since. */
+    private void tellOfReplacement() {
+        long by = instances.replacedBy();
+        if (by > toldOf) {
+            toldOf = by;
+            tell(new SagaFailure(
+                    instances.name(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    "",
+                    false,
+                    new IllegalStateException("An engine \"" + instances.name() + "\" was started as incarnation " + by
+                            + ", while this one, incarnation " + instances.incarnation()
+                            + ", still runs: that one takes over what this one had, which stands aside there, and dispatches"
+                            + " what is under way here a second time. Close an engine before the next of its name is started,"
+                            + " or give each a name of its own.")));
         }
     }
 
@@ -1051,7 +1193,11 @@ final class Worker {
         } catch (Throwable further) {
             further.addSuppressed(failure.cause());
             var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            } catch (Throwable ignored) {
+                // as the virtual machine does: nobody is left to tell
+            }
         }
     }
 }

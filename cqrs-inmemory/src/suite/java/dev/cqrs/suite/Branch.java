@@ -10,6 +10,7 @@ import dev.cqrs.decider.DecisionHandler;
 import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
@@ -236,11 +237,11 @@ final class Branch {
             List<Integer> versions,
             Optional<CheckpointStore> saved) {
         var builder = SagaEngine.builder(host.around(operations), host.clock())
-                .add(TRANSFER)
-                .add(Loans.REMINDER)
+                .add(TRANSFER, Position.START)
+                .add(Loans.REMINDER, Position.START)
                 .domain(log)
                 .name(name);
-        versions.forEach(version -> builder.add(Loans.loan(version)));
+        versions.forEach(version -> builder.add(Loans.loan(version), Position.START));
         saved.ifPresent(store -> builder.checkpoints(store, name));
         var engine = builder.build();
         var executor = host.executor("sagas " + name);

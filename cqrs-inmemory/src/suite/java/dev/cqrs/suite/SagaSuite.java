@@ -8,7 +8,9 @@ import dev.cqrs.command.CommandBus;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
@@ -21,12 +23,14 @@ import dev.cqrs.saga.Saga;
 import dev.cqrs.saga.SagaEngine;
 import dev.cqrs.saga.SagaEngine.Cancellation;
 import dev.cqrs.saga.SagaEngine.Filter;
+import dev.cqrs.saga.SagaEngine.Finding;
 import dev.cqrs.saga.SagaEvent;
 import dev.cqrs.saga.SagaFailure;
 import dev.cqrs.saga.SagaInstance;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.SagaTimeoutException;
 import dev.cqrs.suite.Parts.Do;
+import dev.cqrs.suite.Parts.Done;
 import dev.cqrs.suite.Parts.Known;
 import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
@@ -38,16 +42,22 @@ import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.VirtualClock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -122,7 +132,7 @@ public abstract class SagaSuite {
                 .domain(domain)
                 .lease(Duration.ofSeconds(30));
         for (var saga : sagas) {
-            builder.add(saga);
+            builder.add(saga, Position.START);
         }
         return builder;
     }
@@ -390,7 +400,7 @@ public abstract class SagaSuite {
             assertThat(parked).singleElement().satisfies(instance -> {
                 assertThat(instance.step()).isEqualTo("b");
                 assertThat(instance.reason())
-                        .startsWith("the compensation of step \"b\" has failed")
+                        .startsWith("The compensation of step \"b\" has failed")
                         .contains("out of order");
             });
             assertThat(engine.status().count(State.COMPENSATED)).isEqualTo(1); // the other one
@@ -415,14 +425,251 @@ public abstract class SagaSuite {
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
 
-            assertThat(engine.skip("job", "j")).isTrue();
+            assertThat(engine.skip("job", "j", "b")).isTrue();
             executor.runAll();
 
             assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo a");
             assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
             assertThat(find(engine).skipped()).containsExactly("undo of b");
-            assertThat(engine.skip("job", "j")).isFalse();
+            assertThat(engine.skip("job", "j", "b")).isFalse();
             assertThat(engine.status().count(State.COMPENSATED)).isZero();
+        }
+    }
+
+    @Test
+    void what_is_left_out_is_named_so_that_a_second_call_leaves_out_nothing_more() {
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        before = (command, data) -> {
+            if (command.part().startsWith("undo")) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(engine.skip("job", "j", "b")).as("that is not its turn").isFalse();
+            assertThat(engine.skip("job", "j", "c")).isTrue();
+            executor.runAll();
+            assertThat(find(engine).step()).isEqualTo("b");
+            assertThat(engine.skip("job", "j", "c")).as("the same again").isFalse();
+            executor.runAll();
+
+            assertThat(find(engine).step()).isEqualTo("b");
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).skipped()).containsExactly("undo of c");
+        }
+    }
+
+    /** A saga of three of which it is not known whether its second step took effect, and whose third is refused. */
+    private SagaEngine unknownAt(boolean tookEffect) {
+        var saga = three(job().unsure(UncheckedIOException.class))
+                .step("d", known -> known.part("d!"))
+                .build();
+        var left = new int[] {1};
+        before = (command, data) -> {
+            if (command.part().equals("b") && left[0]-- > 0) {
+                if (tookEffect) {
+                    Parts.append(domain, new Done("j", "b"));
+                }
+                throw new UncheckedIOException(new IOException("cut"));
+            }
+        };
+        var engine = start(saga);
+        order("j");
+        executor.runAll();
+        assertThat(find(engine).reason()).contains("not known whether step \"b\" took effect (job/j/b/1)");
+        return engine;
+    }
+
+    @Test
+    void a_step_of_which_an_operator_found_that_it_took_effect_is_not_tried_again_and_is_undone_on_the_way_back() {
+        try (var engine = unknownAt(true)) {
+            assertThat(engine.settle("job", "j", "job/j/b/2", Finding.TOOK_EFFECT))
+                    .as("another attempt")
+                    .isFalse();
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("Step \"b\" took effect").contains("Resume");
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.TOOK_EFFECT))
+                    .isFalse();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(engine.history("job", "j")).contains("an operator found that b took effect");
+        }
+    }
+
+    @Test
+    void a_step_of_which_an_operator_found_that_it_took_effect_is_undone_by_a_cancellation_with_nothing_begun_first() {
+        try (var engine = unknownAt(true)) {
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "undo b", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_step_of_which_an_operator_found_that_it_had_no_effect_is_tried_again_as_another_attempt() {
+        try (var engine = unknownAt(false)) {
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.NO_EFFECT))
+                    .isTrue();
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.NO_EFFECT))
+                    .isFalse();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(ran).contains("job/j/b/2");
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+        }
+    }
+
+    @Test
+    void a_step_of_which_an_operator_found_that_it_had_no_effect_is_not_undone_by_a_cancellation() {
+        try (var engine = unknownAt(false)) {
+            assertThat(engine.settle("job", "j", "job/j/b/1", Finding.NO_EFFECT))
+                    .isTrue();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_failed_saga_that_was_parked_for_what_is_not_known_goes_back_when_an_operator_found_that_it_had_no_effect() {
+        var saga = job().step("a", known -> known.part("a"))
+                .undo(known -> known.part("undo a"))
+                .within(MINUTE)
+                .pivot("ship", known -> known.part("ship"))
+                .unsure(UncheckedIOException.class)
+                .retry(MINUTE)
+                .build();
+        failAt("ship", 100, new UncheckedIOException(new IOException("cut")));
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runFor(Duration.ofMinutes(5));
+            assertThat(find(engine).reason()).contains("not known whether step \"ship\" took effect");
+            assertThat(engine.settle("job", "j", "job/j/ship/1", Finding.NO_EFFECT))
+                    .isTrue();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+
+            assertThat(ran).filteredOn(id -> id.contains("/ship/")).containsOnly("job/j/ship/1");
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_compensation_that_was_carried_out_by_hand_counts_when_an_operator_says_so() {
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        failAt("undo b", 100);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(engine.settle("job", "j", "job/j/b/undo-1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_step_that_returned_what_cannot_be_used_is_known_to_have_taken_effect_and_is_undone() {
+        var saga = job().step("a", known -> known.part("a"), (known, text) -> {
+                    throw new IllegalArgumentException("bad result");
+                })
+                .undo(known -> known.part("undo a"))
+                .step("b", known -> known.part("b!"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            order("k");
+            executor.runAll();
+            assertThat(find(engine).reason())
+                    .contains("took effect (job/j/a/1), but")
+                    .doesNotContain("not known");
+            assertThat(engine.settle("job", "j", "job/j/a/1", Finding.NO_EFFECT))
+                    .as("it is known")
+                    .isFalse();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(engine.skip("job", "k", "a")).isTrue();
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "undo a");
+            assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
+    @Test
+    void a_step_that_returned_what_cannot_be_used_keeps_its_id_whatever_happens_when_it_is_tried_again() {
+        var broken = new boolean[] {true};
+        var saga = job().step("a", known -> known.part("a"), (known, text) -> {
+                    if (broken[0]) {
+                        throw new IllegalArgumentException("bad result");
+                    }
+                    return new Receipt(text);
+                })
+                .retry(Duration.ofSeconds(1))
+                .undo(known -> known.part("undo a"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            broken[0] = false;
+            failAt("a", 2);
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("took effect").doesNotContain("not known");
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+
+            assertThat(ran).containsOnly("job/j/a/1").hasSize(4);
+            assertThat(done()).containsExactly("a");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_saga_whose_state_can_never_be_told_is_ended_by_an_operator() {
+        var state = Fold.from(new Known("", List.of())).on(Ordered.class, (known, e) -> {
+            throw new IllegalArgumentException("bad fold");
+        });
+        var saga = Saga.named("job", state)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"))
+                .build();
+        var manager = ProcessManager.named("manager", state)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                .build();
+        try (var engine = start(engine(saga).add(manager))) {
+            order("j");
+            order("k");
+            executor.runAll();
+            assertThat(find(engine).reason()).contains("bad fold");
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(engine.skip("job", "k", "a")).isTrue();
+            assertThat(engine.cancel("manager", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
         }
     }
 
@@ -470,10 +717,17 @@ public abstract class SagaSuite {
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
             assertThat(find(engine).reason()).contains("No handler for");
+            order("k");
+            executor.runAll();
+            assertThat(engine.cancel("job", "k"))
+                    .as("nothing can have happened")
+                    .isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "undo a");
             assertThat(engine.resume("job", "j")).isTrue();
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
-            assertThat(engine.skip("job", "j")).isTrue();
+            assertThat(engine.skip("job", "j", "b")).isTrue();
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
             assertThat(done()).containsExactly("a");
@@ -821,7 +1075,7 @@ public abstract class SagaSuite {
             order("j");
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
-            assertThat(engine.skip("job", "j")).isTrue();
+            assertThat(engine.skip("job", "j", "ship")).isTrue();
             executor.runAll();
             assertThat(done()).containsExactly("a");
             assertThat(state(engine)).isEqualTo(State.PARKED);
@@ -1177,8 +1431,16 @@ public abstract class SagaSuite {
             order("j");
             executor.runFor(Duration.ofSeconds(50));
             assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1");
-            assertThat(state(one)).isEqualTo(State.PARKED);
-            assertThat(find(one).reason()).contains("not known");
+            assertThat(state(one)).isEqualTo(State.RUNNING); // whatever "two" makes of it
+            assertThat(failures)
+                    .filteredOn(failure -> failure.engine().equals("one"))
+                    .singleElement()
+                    .satisfies(failure -> {
+                        assertThat(failure.step()).isEqualTo("a");
+                        assertThat(failure.again()).isTrue();
+                    });
+            executor.runFor(Duration.ofSeconds(50));
+            assertThat(done()).containsExactly("a", "b", "c");
         }
     }
 
@@ -1291,6 +1553,250 @@ public abstract class SagaSuite {
         }
     }
 
+    // ---- several engines of one name
+
+    @Test
+    void a_later_engine_of_a_name_takes_over_at_once_and_the_earlier_one_stands_aside_and_says_so_once() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1)); // of the 30 that "one" has it
+                executor.runFor(MINUTE); // in which the earlier one has nothing to renew
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(Duration.ofHours(1));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.engine()).isEqualTo("one");
+                assertThat(failure.saga()).isEmpty();
+                assertThat(failure.again()).isFalse();
+                assertThat(failure.cause())
+                        .hasMessageContaining("\"one\" was started as incarnation ")
+                        .hasMessageContaining("a name of its own");
+            });
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_command_that_fails_here_may_take_effect_at_a_later_engine_of_this_name() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1));
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_command_that_fails_at_a_later_engine_may_take_effect_at_the_earlier_one() {
+        var saga = three(job()).build();
+        var later = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                later[0] = start(engine(saga).name("one"));
+                executor.runFor(Duration.ofSeconds(1));
+                assertThat(find(later[0]).reason()).contains("not known");
+            } else if (ran.size() == 2) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).startsWith("job/j/a/1", "job/j/a/1").hasSize(4);
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+        }
+        later[0].close();
+    }
+
+    @Test
+    void a_rejection_by_a_later_engine_counts_only_when_the_earlier_one_is_surely_gone() {
+        for (boolean alive : List.of(true, false)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var saga = three(job()).build();
+            var crashes = CrashPoints.none();
+            before = (command, data) -> {
+                if (ran.size() == 1 && alive) {
+                    executor.runFor(Duration.ofSeconds(1)); // looked for the id before, and takes effect after
+                } else if (ran.size() == 1) {
+                    crashes.restart();
+                } else if (data.id().orElseThrow().equals("job/j/a/1")) {
+                    throw new RejectedException(Do.class, "as it stands now");
+                }
+            };
+            var later = new SagaEngine[1];
+            executor.schedule(
+                    Duration.ofMillis(500), () -> later[0] = start(engine(saga).name("one")));
+            startCrashing(engineOver(crashes, saga).name("one"), crashes);
+            order("j");
+            executor.runFor(Duration.ofSeconds(20));
+            assertThat(ran).startsWith("job/j/a/1", "job/j/a/1");
+            if (alive) {
+                assertThat(done()).containsExactly("a", "b", "c");
+            } else {
+                assertThat(state(later[0])).isEqualTo(State.WAITING);
+                executor.runFor(Duration.ofSeconds(20));
+                assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/a/1");
+                assertThat(state(later[0])).isEqualTo(State.COMPENSATED);
+            }
+            later[0].close();
+        }
+    }
+
+    @Test
+    void engines_of_one_name_share_the_work_and_what_is_issued_by_either_is_dispatched_once() {
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            var saga = three(job()).build();
+            try (var one = start(engine(saga).name("one"));
+                    var again = start(engine(saga).name("one").atOnce(1))) {
+                executor.runFor(Duration.ofSeconds(1)); // both are there
+                for (int i = 0; i < 10; i++) {
+                    order("j" + i);
+                    executor.runOne();
+                }
+                executor.runAll();
+                assertThat(ran).hasSize(30).doesNotHaveDuplicates();
+                assertThat(one.status().count(State.COMPLETED)).isEqualTo(10);
+                assertThat(again.status().count(State.COMPLETED)).isEqualTo(10);
+            }
+        });
+    }
+
+    @Test
+    void engines_of_one_name_that_overlap_and_crash_anywhere_do_nothing_twice_and_undo_all_that_took_effect() {
+        var saga = three(job().retry(Duration.ofSeconds(1)))
+                .step("d", known -> known.part(known.job().endsWith("1") ? "d!" : "d"))
+                .build();
+        CrashPoints.explore(Math.max(1, seeds() / 10), 1, (scheduler, crashes) -> {
+            open(scheduler);
+            var thrown = new HashMap<String, Integer>();
+            before = (command, data) -> {
+                if (command.part().equals("b") && thrown.merge(command.job(), 1, Integer::sum) == 1) {
+                    throw new IllegalStateException("not yet");
+                }
+            };
+            try {
+                startCrashing(engineOver(crashes, saga), crashes);
+                order("j1");
+                scheduler.runOne();
+                order("j2");
+                scheduler.runOne();
+                startCrashing(engineOver(crashes, saga), crashes);
+                scheduler.runAll();
+            } catch (SimulatedCrash crash) {
+                // both are gone
+            }
+            order("j1");
+            order("j2");
+            crashes.restart();
+            var engine = start(saga);
+            scheduler.runAll();
+            for (int i = 0; i < 3; i++) { // where it is not known, an operator has it tried again
+                engine.list(Filter.all().in(State.PARKED), 10).forEach(parked -> engine.resume("job", parked.key()));
+                scheduler.runAll();
+            }
+            assertThat(Parts.done(domain, "j1")).containsExactly("a", "b", "c", "undo c", "undo b", "undo a");
+            assertThat(Parts.done(domain, "j2")).containsExactly("a", "b", "c", "d");
+        });
+    }
+
+    // ---- giving up
+
+    @Test
+    void a_command_that_ends_its_engine_each_time_is_given_up_and_others_go_on() {
+        var saga = three(job()).build();
+        var crashes = new CrashPoints[1];
+        var mended = new boolean[1];
+        before = (command, data) -> {
+            if (command.job().equals("j") && command.part().equals("b") && !mended[0]) {
+                crashes[0].restart(); // in the middle of it
+            }
+        };
+        for (int i = 1; i <= 5; i++) { // by turns another name, or the same
+            crashes[0] = CrashPoints.none();
+            startCrashing(engineOver(crashes[0], saga).name("host " + i / 2).atOnce(1), crashes[0]);
+            if (i == 1) {
+                order("j");
+                order("k");
+            }
+            executor.runFor(MINUTE);
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(i);
+        }
+        try (var engine = start(engine(saga).name("host 3"))) {
+            executor.runFor(MINUTE);
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(5);
+            assertThat(Parts.done(domain, "k")).containsExactly("a", "b", "c");
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason())
+                    .contains("not known")
+                    .contains("5 times")
+                    .contains("resume");
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.UNSURE);
+            assertThat(failures)
+                    .filteredOn(failure -> failure.step().equals("b"))
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure.again()).isFalse());
+
+            mended[0] = true;
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b", "c");
+        }
+    }
+
+    @Test
+    void how_often_a_command_may_end_its_engine_counts_from_when_it_was_last_told_of() {
+        var saga = three(job())
+                .step("d", known -> known.part("d"))
+                .unsure(IllegalStateException.class)
+                .retry(Duration.ofHours(1))
+                .build();
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (command.part().equals("d")) {
+                if (ran.size() == 5) {
+                    throw new IllegalStateException("told of");
+                }
+                crashes[0].restart();
+            }
+        };
+        for (int i = 1; i <= 4; i++) { // d: ended, told of, ended, ended
+            crashes[0] = CrashPoints.none();
+            startCrashing(engineOver(crashes[0], saga).expiries(2), crashes[0]);
+            if (i == 1) {
+                order("j");
+            }
+            executor.runFor(Duration.ofHours(2));
+        }
+        assertThat(ran)
+                .containsExactly(
+                        "job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/d/1", "job/j/d/1", "job/j/d/1", "job/j/d/1");
+        try (var engine = start(engine(saga).expiries(2))) {
+            executor.runFor(MINUTE);
+            assertThat(ran).hasSize(7);
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+        }
+    }
+
     // ---- versions
 
     @Test
@@ -1359,7 +1865,7 @@ public abstract class SagaSuite {
             assertThat(state(second)).isEqualTo(State.PARKED);
             assertThat(find(second).step()).isEqualTo("packed");
             assertThat(find(second).reason()).contains("Version 2 of the saga does not know it");
-            assertThat(second.skip("job", "j")).isTrue();
+            assertThat(second.skip("job", "j", "packed")).isTrue();
             assertThat(state(second)).isEqualTo(State.INCOMPLETE);
 
             assertThat(done()).containsExactly("a", "b", "c");
@@ -1547,14 +2053,109 @@ public abstract class SagaSuite {
         }
     }
 
+    // ---- where a saga begins
+
     @Test
-    void events_before_the_position_that_is_given_are_not_taken_in() {
-        order("old");
-        try (var engine = start(engine(waiting()).domain(domain, domain.head()))) {
-            order("j");
-            executor.runFor(MINUTE);
-            assertThat(engine.find("job", "old")).isEmpty();
+    void a_saga_that_is_new_is_started_by_no_event_that_was_there_before_with_or_without_a_checkpoint() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            order("old");
+            try (var engine = started.apply(engine().add(three(job()).build()))) {
+                order("j"); // at once, when the engine has not looked yet
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            }
+            order("while away");
+            var later = three(job("later")).build();
+            try (var engine = started.apply(engine().add(three(job()).build()).add(later))) {
+                executor.runAll();
+                order("k");
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(engine.find("job", "while away")).isPresent();
+                assertThat(engine.find("later", "while away")).isEmpty();
+                assertThat(engine.find("later", "k")).isPresent();
+                assertThat(engine.find("job", "k")).isPresent();
+            }
+        }
+    }
+
+    @Test
+    void a_saga_that_is_to_begin_at_an_older_position_does_with_or_without_a_checkpoint() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            order("oldest");
+            var from = domain.head();
+            order("old");
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            try (var engine = started.apply(engine().add(three(job()).build(), from))) {
+                executor.runAll();
+                assertThat(engine.find("job", "oldest")).isEmpty();
+                assertThat(engine.find("job", "old")).isPresent();
+            }
+            var later = three(job("later")).build();
+            try (var engine = started.apply(
+                    engine().add(three(job()).build(), Position.START).add(later, Position.START))) {
+                executor.runAll();
+                assertThat(engine.find("later", "oldest")).isPresent();
+                assertThat(engine.find("later", "old")).isPresent();
+                assertThat(engine.find("job", "oldest"))
+                        .as("it was there before")
+                        .isEmpty();
+                assertThat(engine.status().ignored()).isZero();
+            }
+        }
+    }
+
+    @Test
+    void events_of_a_class_that_starts_a_saga_as_of_a_later_version_start_none_if_they_are_older() {
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            try (var engine = started.apply(engine().add(three(job()).build()))) {
+                order("j");
+                Parts.append(domain, new Packed("old"));
+                executor.runAll();
+                assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            }
+            var second =
+                    three(job().startedBy(Packed.class, Packed::job)).version(2).build();
+            try (var engine = started.apply(engine().add(second))) {
+                Parts.append(domain, new Packed("new"));
+                executor.runAll();
+                assertThat(engine.find("job", "old")).isEmpty();
+                assertThat(engine.find("job", "new")).isPresent();
+            }
+        }
+    }
+
+    @Test
+    void what_is_begun_by_hand_takes_in_no_event_from_before_also_after_a_restart() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .await("packed", Packed.class, Packed::job)
+                .step("a", known -> known.part("a"))
+                .build();
+        try (var engine = start(saga)) {
+            Parts.append(domain, new Packed("j"));
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            executor.runAll();
             assertThat(state(engine)).isEqualTo(State.WAITING);
+            assertThat(engine.history("job", "j")).contains("begun by hand with ordered");
+        }
+        try (var engine = start(saga)) {
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a");
         }
     }
 
@@ -1589,13 +2190,7 @@ public abstract class SagaSuite {
                 .retry(Duration.ofMinutes(10))
                 .build();
         failAt("retried", 1);
-        domain = (EventStore) Proxy.newProxyInstance(
-                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
-                    if (away[0] && method.getName().equals("read")) {
-                        throw new UncheckedIOException(new IOException("away"));
-                    }
-                    return method.invoke(log, args);
-                });
+        domain = goingAway(away);
         var engine = engine(saga, retried).build();
         engine.start(bus(log), executor, executor::schedule, failures::add);
         try (engine) {
@@ -1611,6 +2206,273 @@ public abstract class SagaSuite {
             executor.runFor(MINUTE);
             assertThat(Parts.done(log, "j")).containsExactly("a", "retried", "b");
             assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    /** A log that does as another one, but for what it does first when a method is called. */
+    private static EventStore whenCalled(EventStore log, BiFunction<String, Callable<Object>, Object> around) {
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(),
+                new Class<?>[] {EventStore.class},
+                (proxy, method, args) -> around.apply(method.getName(), () -> {
+                    try {
+                        return method.invoke(log, args);
+                    } catch (InvocationTargetException thrown) {
+                        if (thrown.getTargetException() instanceof RuntimeException failed) {
+                            throw failed;
+                        }
+                        throw thrown;
+                    }
+                }));
+    }
+
+    private static Object call(Callable<Object> callable) {
+        try {
+            return callable.call();
+        } catch (RuntimeException thrown) {
+            throw thrown;
+        } catch (Exception checked) {
+            throw new IllegalStateException(checked);
+        }
+    }
+
+    @Test
+    void what_was_written_though_the_log_did_not_say_so_is_answered_and_told_as_if_it_had() {
+        var log = operations;
+        var told = new HashSet<Position>();
+        var cut = new boolean[1];
+        operations = whenCalled(log, (method, real) -> {
+            var result = call(real);
+            if (method.equals("append") && cut[0] && told.add(log.head())) {
+                throw new AppendOutcomeUnknownException("it", new IllegalStateException("cut"));
+            }
+            return result;
+        });
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        before = (command, data) -> {
+            if (command.part().equals("undo b") || command.part().equals("undo a")) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        try (var engine = start(saga)) {
+            executor.runAll();
+            cut[0] = true;
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isFalse();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(failures.stream().map(SagaFailure::step)).containsExactly("d", "b");
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(failures).hasSize(3);
+            assertThat(engine.skip("job", "j", "b")).isTrue();
+            executor.runAll();
+            assertThat(failures).hasSize(4);
+            assertThat(find(engine).skipped()).containsExactly("undo of b");
+            assertThat(engine.settle("job", "j", "job/j/a/undo-1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
+    @Test
+    void an_event_for_what_another_engine_has_just_started_is_not_lost_because_an_operator_asked_for_it_before() {
+        var first = waiting();
+        var second = job().version(2)
+                .step("a", known -> known.part("new a"))
+                .await("wrapped", Packed.class, Packed::job)
+                .build();
+        var hook = new Runnable[] {() -> {}, () -> {}};
+        var fresh = whenCalled(domain, (method, real) -> method.equals("head") ? Position.START : call(real));
+        var other = SagaEngine.builder(operations, clock)
+                .name("other")
+                .add(first)
+                .domain(fresh)
+                .build();
+        var engine = SagaEngine.builder(whenCalled(operations, (method, real) -> run(hook, 0, method, real)), clock)
+                .name("sagas")
+                .add(first)
+                .add(second)
+                .domain(whenCalled(domain, (method, real) -> run(hook, 1, method, real)))
+                .build();
+        engine.start(bus(domain), executor, executor::schedule, failures::add);
+        try (engine) {
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            hook[1] =
+                    () -> assertThat(other.begin("job", "j", new Ordered("j"))).isTrue();
+            hook[0] = executor::runAll; // an operator asks, and meanwhile it is started elsewhere, and its event comes
+            assertThat(engine.resume("job", "j")).isFalse();
+            executor.runAll();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+        }
+    }
+
+    private static Object run(Runnable[] hooks, int which, String method, Callable<Object> real) {
+        if (method.equals("read")) {
+            var hook = hooks[which];
+            hooks[which] = () -> {};
+            hook.run();
+        }
+        return call(real);
+    }
+
+    @Test
+    void whenever_the_clock_throws_once_that_is_told_and_the_engine_goes_on() {
+        boolean threw = true;
+        int toldOf = 0;
+        for (int at = 1; threw; at++) {
+            open(new SeededScheduler(at, new VirtualClock(START)));
+            int wanted = at;
+            var calls = new int[1];
+            var virtual = clock;
+            var clock = new Clock() {
+                @Override
+                public ZoneId getZone() {
+                    return virtual.getZone();
+                }
+
+                @Override
+                public Clock withZone(ZoneId zone) {
+                    return virtual.withZone(zone);
+                }
+
+                @Override
+                public Instant instant() {
+                    if (++calls[0] == wanted) {
+                        throw new IllegalStateException("no time");
+                    }
+                    return virtual.instant();
+                }
+            };
+            var engine = SagaEngine.builder(operations, clock)
+                    .name("sagas")
+                    .add(three(job()).build())
+                    .domain(domain)
+                    .atOnce(1)
+                    .build();
+            engine.start(bus(domain), executor, executor::schedule, failures::add);
+            order("j");
+            executor.runFor(MINUTE);
+            order("k");
+            executor.runFor(MINUTE);
+            threw = calls[0] >= wanted;
+            assertThat(done()).as("the clock's call %s", at).containsExactly("a", "b", "c");
+            assertThat(Parts.done(domain, "k")).as("the clock's call %s", at).containsExactly("a", "b", "c");
+            assertThat(failures)
+                    .allSatisfy(failure -> assertThat(failure.cause()).hasMessage("no time"));
+            toldOf += failures.size();
+            engine.close();
+        }
+        assertThat(toldOf).isPositive();
+    }
+
+    /** The domain's log, of which nothing can be read while it is away. */
+    private EventStore goingAway(boolean[] away) {
+        var log = domain;
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    if (away[0] && method.getName().equals("read")) {
+                        throw new UncheckedIOException(new IOException("away"));
+                    }
+                    return method.invoke(log, args);
+                });
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_beside_a_step_that_is_tried_again_meanwhile() {
+        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+                        .retry(Duration.ofMinutes(10), Duration.ofMinutes(10))
+                        .undo(known -> known.part("undo a"))
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(5)))
+                .step("b", known -> known.part("b"))
+                .build();
+        var away = new boolean[1];
+        failAt("a", 4); // two at each
+        try (var engine = start(engine(saga).domain(goingAway(away)))) {
+            order("j");
+            order("late");
+            executor.runFor(MINUTE);
+            away[0] = true;
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(Duration.ofMinutes(12));
+            assertThat(ran).hasSize(4);
+            assertThat(done()).isEmpty();
+            executor.runFor(Duration.ofMinutes(12)); // the second delay, while the time of "packed" is over and waits
+            assertThat(done()).containsExactly("a");
+            assertThat(Parts.done(domain, "late")).containsExactly("a");
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+
+            away[0] = false;
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            assertThat(Parts.done(domain, "late")).containsExactly("a", "undo a");
+        }
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_beside_a_command_that_is_under_way() {
+        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+                        .retry(MINUTE)
+                        .undo(known -> known.part("undo a"))
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(5)))
+                .step("b", known -> known.part("b"))
+                .build();
+        var engines = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                engines[0].close(); // ends with this
+                throw new IllegalStateException("out of order");
+            }
+        };
+        engines[0] = start(saga);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        for (int i = 0; i < 250; i++) {
+            Parts.append(domain, new Packed("of nobody"));
+        }
+        Parts.append(domain, new Packed("j"));
+        executor.runFor(Duration.ofHours(1));
+        try (var again = start(saga)) {
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(again)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void an_event_that_came_in_time_counts_also_for_a_process_manager_whose_command_is_tried_again() {
+        var manager = ProcessManager.named("job", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, ordered) -> List.of(
+                                Reaction.send(known.part("a")), Reaction.startTimer("late", Duration.ofMinutes(5))))
+                .on(Packed.class, Packed::job, (known, packed) -> List.of(Reaction.stopTimer("late")))
+                .onTimer("late", known -> List.of(Reaction.send(known.part("remind"))))
+                .retry(Duration.ofMinutes(10))
+                .build();
+        var away = new boolean[1];
+        failAt("a", 1);
+        var builder =
+                SagaEngine.builder(operations, clock).name("sagas").add(manager).domain(goingAway(away));
+        try (var engine = start(builder)) {
+            order("j");
+            executor.runFor(MINUTE);
+            away[0] = true;
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(Duration.ofMinutes(20));
+            assertThat(done()).containsExactly("a");
+            away[0] = false;
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a");
+            assertThat(find(engine).wake()).isEmpty();
         }
     }
 
@@ -1693,7 +2555,8 @@ public abstract class SagaSuite {
         assertThat(done()).containsExactly("new a");
         old.close();
         assertThat(checkpoints.load("sagas")).isPresent();
-        try (var both = start(engine(first, second, moved, added).name("old").checkpoints(checkpoints, "sagas"))) {
+        try (var both =
+                start(engine(first, second, moved).add(added).name("old").checkpoints(checkpoints, "sagas"))) {
             executor.runFor(MINUTE);
             assertThat(done()).containsExactly("new a", "new b");
             assertThat(Parts.done(domain, "k")).contains("moved a", "moved b");
@@ -1709,7 +2572,7 @@ public abstract class SagaSuite {
     private SagaEngine.Builder engineOver(CrashPoints crashes, Saga<?> saga) {
         return SagaEngine.builder(crashes.around(operations), clock)
                 .name("sagas")
-                .add(saga)
+                .add(saga, Position.START)
                 .domain(crashes.around(domain))
                 .lease(Duration.ofSeconds(30));
     }

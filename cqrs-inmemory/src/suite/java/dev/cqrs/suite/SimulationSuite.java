@@ -280,7 +280,10 @@ public abstract class SimulationSuite {
                 case RETRY -> sagas.retry(wanted.saga(), wanted.key());
                 case SKIP -> {
                     model.loans().isSkipped(wanted.saga(), wanted.key());
-                    yield sagas.skip(wanted.saga(), wanted.key());
+                    var found = sagas.find(wanted.saga(), wanted.key());
+                    yield found.isPresent()
+                            && sagas.skip(
+                                    wanted.saga(), wanted.key(), found.get().step());
                 }
             };
         }

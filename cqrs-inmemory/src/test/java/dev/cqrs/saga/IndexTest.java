@@ -19,7 +19,7 @@ class IndexTest {
     private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");
 
     private static Started waiting(String key, Instant wake) {
-        return started(key, new Standing(State.WAITING, "packed", false, wake, "", Story.NONE));
+        return started(key, new Standing(State.WAITING, "packed", false, wake, "", 0, Story.NONE));
     }
 
     private static Started started(String key, Standing standing) {
@@ -27,7 +27,7 @@ class IndexTest {
     }
 
     private static void wake(Index index, Instant now) {
-        index.wake(now, entry -> false);
+        index.wake(now, false, entry -> false);
     }
 
     private static List<String> takeAll(Index index) {
@@ -44,7 +44,7 @@ class IndexTest {
         for (long seed = 1; seed <= 50; seed++) {
             var random = new SplittableRandom(seed);
             var index = new Index((saga, version) -> true);
-            index.run("me");
+            index.run("me", 9);
             var due = new long[200];
             long position = 0;
             for (int round = 0; round < 3; round++) {
@@ -72,7 +72,7 @@ class IndexTest {
     void a_million_that_wait_take_few_bytes_each_and_those_that_are_due_are_found_without_a_look_at_the_others() {
         int million = 1_000_000;
         var index = new Index((saga, version) -> true);
-        index.run("me");
+        index.run("me", 9);
         long before = used();
         for (int i = 0; i < million; i++) {
             index.apply(
@@ -97,11 +97,11 @@ class IndexTest {
     @Test
     void what_another_engine_has_comes_up_when_its_time_is_over_and_what_has_ended_never() {
         var index = new Index((saga, version) -> true);
-        index.run("me");
-        var standing = new Standing(State.RUNNING, "a", true, Story.NONE, "other", NOW.plusSeconds(30));
+        index.run("me", 9);
+        var standing = new Standing(State.RUNNING, "a", true, Story.NONE, "other", 8, NOW.plusSeconds(30));
         index.apply(started("j", standing), Position.of(1), NOW, true, false);
         index.apply(
-                started("mine", new Standing(State.RUNNING, "a", true, Story.NONE, "me", NOW)),
+                started("mine", new Standing(State.RUNNING, "a", true, Story.NONE, "me", 9, NOW)),
                 Position.of(2),
                 NOW,
                 true,
@@ -113,7 +113,7 @@ class IndexTest {
         assertThat(takeAll(index)).containsExactly("j");
 
         index.apply(
-                started("j", new Standing(State.COMPLETED, "", false, Story.NONE, "", Story.NONE)),
+                started("j", new Standing(State.COMPLETED, "", false, Story.NONE, "", 0, Story.NONE)),
                 Position.of(3),
                 NOW,
                 true,
@@ -127,8 +127,8 @@ class IndexTest {
     @Test
     void what_becomes_ready_while_somebody_is_at_it_is_looked_at_again() {
         var index = new Index((saga, version) -> true);
-        index.run("me");
-        var ready = new Standing(State.RUNNING, "a", true, Story.NONE, "me", NOW);
+        index.run("me", 9);
+        var ready = new Standing(State.RUNNING, "a", true, Story.NONE, "me", 9, NOW);
         index.apply(started("j", ready), Position.of(1), NOW, true, false);
         Entry entry = index.takeRunnable();
         assertThat(entry).isNotNull();

@@ -3,6 +3,7 @@ package dev.cqrs.saga;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.command.CommandBus;
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
@@ -18,17 +19,22 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -184,7 +190,7 @@ class SagaEngineTest {
         }
         var engine = SagaEngine.builder(operations, clock)
                 .name("sagas")
-                .add(builder.build())
+                .add(builder.build(), Position.START)
                 .domain(domain)
                 .build();
         for (int i = 0; i < 300; i++) {
@@ -240,6 +246,64 @@ class SagaEngineTest {
         var left = engine.find("job", "slow").orElseThrow();
         assertThat(left.state()).isEqualTo(State.RUNNING);
         assertThat(left.engine()).isEmpty();
+    }
+
+    @Test
+    void an_engine_is_told_of_anothers_turn_on_its_thread_when_that_has_let_its_instance_go() {
+        var one = SagaEngine.builder(operations, clock)
+                .name("one")
+                .add(three())
+                .domain(domain)
+                .build();
+        var asked = new AtomicInteger();
+        var answered = new AtomicInteger();
+        var appending = Thread.currentThread();
+        var clockOfTwo = new Clock() {
+            @Override
+            public ZoneId getZone() {
+                return clock.getZone();
+            }
+
+            @Override
+            public Clock withZone(ZoneId zone) {
+                return clock.withZone(zone);
+            }
+
+            @Override
+            public Instant instant() { // by a look of "two", which may do anything, as have an instance go on
+                if (Thread.currentThread() == appending
+                        && one.find("job", "j").isPresent()
+                        && asked.getAndIncrement() == 0) {
+                    var operator = CompletableFuture.supplyAsync(() -> one.resume("job", "j"), threads);
+                    try {
+                        operator.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+                        answered.incrementAndGet();
+                    } catch (InterruptedException | ExecutionException | TimeoutException stuck) {
+                        throw new IllegalStateException(stuck);
+                    }
+                }
+                return clock.instant();
+            }
+        };
+        var two = SagaEngine.builder(operations, clockOfTwo)
+                .name("two")
+                .add(Saga.named("another", Parts.KNOWN)
+                        .startedBy(Packed.class, Packed::job)
+                        .step("a", known -> known.part("a"))
+                        .build())
+                .domain(domain)
+                .build();
+        one.start(bus(), Runnable::run, (delay, task) -> {}, failures::add);
+        two.start(bus(), Runnable::run, (delay, task) -> {}, failures::add);
+
+        Parts.append(domain, new Ordered("j"));
+
+        assertThat(failures).isEmpty();
+        assertThat(asked.get()).isPositive();
+        assertThat(answered).hasValue(1);
+        assertThat(Parts.done(domain, "j")).contains("a", "b", "c", "d");
+        one.close();
+        two.close();
     }
 
     @Test

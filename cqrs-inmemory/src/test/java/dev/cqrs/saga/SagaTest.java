@@ -149,6 +149,37 @@ class SagaTest {
         assertThatThrownBy(() -> builder.name(" ")).isInstanceOf(IllegalArgumentException.class);
     }
 
+    interface Heavy {}
+
+    interface Fragile {}
+
+    record Piano(String job) implements Heavy, Fragile {}
+
+    @Test
+    void an_event_that_has_two_meanings_by_two_interfaces_is_a_fault_of_the_engine() {
+        var clock = Clock.systemUTC();
+        var saga = Saga.named("job", Fold.from(0))
+                .await("heavy", Heavy.class, e -> "j")
+                .await("fragile", Fragile.class, e -> "j")
+                .build();
+        var operations = new InMemoryEventStore(
+                SagaEngine.catalog(Catalog.builder())
+                        .event("piano", Piano.class)
+                        .build(),
+                clock);
+        var domain = new InMemoryEventStore(
+                Catalog.builder().event("piano", Piano.class).build(), clock);
+        assertThatThrownBy(() -> SagaEngine.builder(operations, clock)
+                        .name("sagas")
+                        .add(saga)
+                        .domain(domain)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("Piano is several of \"job\" version 1")
+                .hasMessageContaining("Fragile")
+                .hasMessageContaining("Heavy");
+    }
+
     @Test
     void an_engine_is_started_once() {
         var clock = Clock.systemUTC();

@@ -1,5 +1,6 @@
 package dev.cqrs.jdbc;
 
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.saga.SagaEngine;
 import java.time.Clock;
@@ -36,7 +37,7 @@ final class SagaProcess {
 
     static SagaEngine engine(EventStore operations, EventStore domain, String name) {
         return SagaEngine.builder(operations, Clock.systemUTC())
-                .add(Giro.TRANSFER)
+                .add(Giro.TRANSFER, Position.START) // whoever comes first
                 .domain(domain)
                 .name(name)
                 .atOnce(AT_ONCE)

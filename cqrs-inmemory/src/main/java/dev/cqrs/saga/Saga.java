@@ -481,8 +481,9 @@ public final class Saga<S> {
                                 + " Take it out.");
                     }
                     if (draft.command == null && (draft.delays != null || draft.unsure != null)) {
-                        all.add("The step \"" + draft.name
-                                + "\" is an event, and has retry(...) or unsure(...). Take it out: there is no command.");
+                        all.add(
+                                "The step \"" + draft.name
+                                        + "\" is an event, and has retry(...) or unsure(...). Take it out: there is no command.");
                     }
                     if (draft.pivot && passed) {
                         all.add("The step \"" + draft.name + "\" is a second pivot. Keep the first.");

@@ -296,12 +296,17 @@ final class Branch {
                 .idempotent();
         return (command, metadata) -> {
             char trouble = troubles.next(metadata.id().orElse(""));
-            host.pass("before the handler");
-            Loans.Troubles.before(trouble);
-            var result = (Loans.Troubles.refuses(trouble) ? refusing : idempotent).handle(command, metadata);
-            host.pass("after the handler");
-            Loans.Troubles.after(trouble);
-            return result;
+            troubles.handles(1);
+            try {
+                host.pass("before the handler");
+                Loans.Troubles.before(trouble);
+                var result = (Loans.Troubles.refuses(trouble) ? refusing : idempotent).handle(command, metadata);
+                host.pass("after the handler");
+                Loans.Troubles.after(trouble);
+                return result;
+            } finally {
+                troubles.handles(-1);
+            }
         };
     }
 

@@ -165,6 +165,10 @@ final class BranchModel {
         }
     }
 
+    boolean isCarriedOut(String id) {
+        return effects.containsKey(id);
+    }
+
     LoansModel loans() {
         return loans;
     }

@@ -155,6 +155,7 @@ final class Loans {
         };
 
         private final Map<String, String> left = new HashMap<>();
+        private int handling;
 
         static String draw(RandomGenerator random) {
             var text = new StringBuilder();
@@ -175,6 +176,16 @@ final class Loans {
             for (int i = 0; i + 1 < words.length; i += 2) {
                 left.putIfAbsent(loan.key() + "/" + words[i], words[i + 1]);
             }
+        }
+
+        /** Whether a handler is at a command, be it of a process that is gone. */
+        boolean isHandling() {
+            return handling > 0;
+        }
+
+        /** Counts who is at a command. */
+        void handles(int more) {
+            handling += more;
         }
 
         char next(String id) {

@@ -219,7 +219,9 @@ final class LoansModel {
         if (input.cause() == Cause.SKIPPED) {
             require(instance.skips, instance + " has a step left out by nobody");
             instance.skipped.add((input.undo() ? "-" : "") + input.step());
-        } else if (input.cause() == Cause.FAILED || input.cause() == Cause.REFUSED) {
+        } else if (input.cause() == Cause.FAILED
+                || input.cause() == Cause.REFUSED
+                || input.cause() == Cause.NO_EFFECT) {
             var id = SagaEngine.commandId(mark.saga(), mark.key(), input.step(), input.undo(), input.attempt());
             require(!carriedOut.contains(id), id + " is said to have had no effect, but was carried out");
             withoutEffect.add(id);

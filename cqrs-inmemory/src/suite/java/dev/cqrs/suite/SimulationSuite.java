@@ -12,6 +12,7 @@ import dev.cqrs.projection.Projection;
 import dev.cqrs.runtime.ProjectionStatus.State;
 import dev.cqrs.saga.SagaEngine;
 import dev.cqrs.saga.SagaEngine.Filter;
+import dev.cqrs.saga.SagaEngine.Finding;
 import dev.cqrs.saga.SagaInstance;
 import dev.cqrs.schedule.CommandSchedule.Cancellation;
 import dev.cqrs.suite.Branch.Ask;
@@ -41,6 +42,8 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -92,7 +95,8 @@ public abstract class SimulationSuite {
         CANCEL,
         RESUME,
         SKIP,
-        RETRY
+        RETRY,
+        SETTLE
     }
 
     /** From the next start on. */
@@ -105,7 +109,7 @@ public abstract class SimulationSuite {
     /** What a run of many histories has to reach, each of it often. */
     private static final List<String> REACHED = Stream.of(
                     "transfer: REFUSED UNSURE RETURNED HELD RELEASED ends-COMPLETED ends-COMPENSATED",
-                    "loan: EVENT RETURNED REFUSED FAILED UNSURE DUE HELD RELEASED RESUMED SKIPPED CANCELLED under-version-2",
+                    "loan: EVENT RETURNED REFUSED FAILED UNSURE DUE HELD RELEASED RESUMED SKIPPED CANCELLED TOOK_EFFECT NO_EFFECT under-version-2",
                     "loan: PIVOT AGAIN REDO AWAIT DROP FIRED FAIL BACK LEAVE STICK PARK",
                     "loan: ends-COMPLETED ends-COMPENSATED ends-INCOMPLETE",
                     "reminder: EVENT RETURNED REFUSED FAILED UNSURE DUE RESUMED SKIPPED CANCELLED",
@@ -118,7 +122,12 @@ public abstract class SimulationSuite {
             })
             .toList();
 
-    private static final Operation[] VISITS = {Operation.RESUME, Operation.CANCEL, Operation.SKIP, Operation.RETRY};
+    private static final Operation[] VISITS = {
+        Operation.RESUME, Operation.SETTLE, Operation.CANCEL, Operation.SETTLE, Operation.SKIP, Operation.RETRY
+    };
+
+    /** The id of the command at which an instance is parked, in the reason. */
+    private static final Pattern COMMAND = Pattern.compile("(loan|reminder)/[^/ ]+/[a-z0-9]+/(undo-)?[0-9]+");
 
     private final Map<String, Long> reached = new TreeMap<>(); // guarded by itself
 
@@ -258,11 +267,26 @@ public abstract class SimulationSuite {
                                 parked.step().equals("signed") || parked.step().equals("confirmed");
                         var operation = waits && before > 1 // as there is no time for more
                                 ? Operation.SKIP
-                                : VISITS[before + parked.key().hashCode() & 3];
+                                : VISITS[Math.floorMod(before + parked.key().hashCode(), VISITS.length)];
                         count(operation, operate(new Operate(operation, parked.saga(), parked.key())));
                     }
                 }
             });
+        }
+
+        /** Looks whether a command took effect; that it will not cannot be said while a handler may be at it. */
+        private boolean settle(String saga, String key) {
+            var command = branch.sagas()
+                    .find(saga, key)
+                    .map(found -> COMMAND.matcher(found.reason()))
+                    .filter(Matcher::find)
+                    .map(Matcher::group)
+                    .orElse("");
+            model.readOn();
+            boolean took = model.isCarriedOut(command);
+            return !command.isEmpty()
+                    && (took || !troubles.isHandling())
+                    && branch.sagas().settle(saga, key, command, took ? Finding.TOOK_EFFECT : Finding.NO_EFFECT);
         }
 
         private void count(Operation operation, Object answer) {
@@ -278,6 +302,7 @@ public abstract class SimulationSuite {
                 }
                 case RESUME -> sagas.resume(wanted.saga(), wanted.key());
                 case RETRY -> sagas.retry(wanted.saga(), wanted.key());
+                case SETTLE -> settle(wanted.saga(), wanted.key());
                 case SKIP -> {
                     model.loans().isSkipped(wanted.saga(), wanted.key());
                     var found = sagas.find(wanted.saga(), wanted.key());

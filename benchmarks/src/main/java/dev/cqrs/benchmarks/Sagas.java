@@ -85,9 +85,9 @@ public abstract class Sagas {
                     NAME, Fold.from(new Known("", 0)).on(Ordered.class, (none, e) -> new Known(e.order(), e.cents())))
             .startedBy(Ordered.class, Ordered::order)
             .step("pay", o -> new Pay(o.order(), o.cents()))
-            .undo(o -> new Refund(o.order()))
+            .compensate(o -> new Refund(o.order()))
             .step("reserve", o -> new Reserve(o.order()))
-            .undo(o -> new Release(o.order()))
+            .compensate(o -> new Release(o.order()))
             .step("ship", o -> new Ship(o.order()))
             .build();
 

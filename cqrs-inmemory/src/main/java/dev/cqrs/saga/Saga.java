@@ -28,9 +28,9 @@ import org.jspecify.annotations.Nullable;
  * var order = Saga.named("order", STATE)
  *         .startedBy(OrderPlaced.class, OrderPlaced::order)
  *         .step("pay", o -> new TakePayment(o.id(), o.total()), (o, receipt) -> new Paid(receipt))
- *         .undo(o -> new Refund(o.receipt()))
+ *         .compensate(o -> new Refund(o.receipt()))
  *         .step("reserve", o -> new Reserve(o.id()))
- *         .undo(o -> new Release(o.id()))
+ *         .compensate(o -> new Release(o.id()))
  *         .pivot("ship", o -> new Ship(o.id()))
  *         .await("delivered", Delivered.class, Delivered::order)
  *         .step("thank", o -> new Thank(o.id()))
@@ -40,7 +40,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A {@link SagaEngine} runs it, an instance for each key. Its state is folded from its own events: the one that started
  * it, those that it waited for, and those that are kept of results. All functions are to be pure.
  *
- * <p><b>Steps</b> run one after the other, and those given to {@link Builder#together} at once. The command of a step is made
+ * <p><b>Steps</b> run one after the other, and those given to {@link Builder#parallel} at once. The command of a step is made
  * when the step begins, of the state at that moment; if it is tried again it is the same.
  *
  * <p><b>When a step fails</b>, nothing more is begun. As soon as it is known of all that is under way whether it took effect,
@@ -143,7 +143,7 @@ public final class Saga<S> {
     /**
      * Says what the steps of a saga are, in their order.
      *
-     * <p>{@link #undo}, {@link #timeout}, {@link #retry} and {@link #unsure} speak of the step before them; {@link #retry} and
+     * <p>{@link #compensate}, {@link #timeout}, {@link #retry} and {@link #unsure} speak of the step before them; {@link #retry} and
      * {@link #unsure} before the first step speak of all steps that have none of their own.
      *
      * <p><b>Threads:</b> not thread-safe.
@@ -316,13 +316,13 @@ public final class Saga<S> {
 
         private void add(Draft<S> step) {
             checkName("a step", step.name, faults);
-            var together = group;
-            if (together != null) {
+            var parallel = group;
+            if (parallel != null) {
                 if (step.pivot) {
                     faults.add(
-                            "The pivot \"" + step.name + "\" is given to together(...). Give it a place of its own.");
+                            "The pivot \"" + step.name + "\" is given to parallel(...). Give it a place of its own.");
                 }
-                together.add(step);
+                parallel.add(step);
             } else {
                 stages.add(List.of(step));
             }
@@ -335,9 +335,9 @@ public final class Saga<S> {
          * @param steps adds the steps to the builder it is given, which is this one
          * @return this builder
          */
-        public Builder<S> together(Consumer<? super Builder<S>> steps) {
+        public Builder<S> parallel(Consumer<? super Builder<S>> steps) {
             if (group != null) {
-                faults.add("together(...) is called within together(...). Add those steps to the outer one.");
+                faults.add("parallel(...) is called within parallel(...). Add those steps to the outer one.");
                 steps.accept(this);
                 return this;
             }
@@ -347,7 +347,7 @@ public final class Saga<S> {
             group = null;
             last = null;
             if (own.isEmpty()) {
-                faults.add("together(...) was given no steps. Add some, or leave it out.");
+                faults.add("parallel(...) was given no steps. Add some, or leave it out.");
             } else {
                 stages.add(own);
             }
@@ -360,8 +360,8 @@ public final class Saga<S> {
          * @param command gives the command
          * @return this builder
          */
-        public Builder<S> undo(Function<? super S, ? extends Command<?>> command) {
-            var step = last("undo");
+        public Builder<S> compensate(Function<? super S, ? extends Command<?>> command) {
+            var step = last("compensate");
             if (step != null) {
                 if (step.undo != null) {
                     faults.add("The step \"" + step.name + "\" has two compensations. Keep one.");

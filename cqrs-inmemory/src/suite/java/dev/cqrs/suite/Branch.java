@@ -99,7 +99,7 @@ final class Branch {
             .step("debit", asked -> new Draw(asked.account(), asked.cents()))
             .retry(SECOND, FURTHER)
             .unsure(InjectedException.class, AppendOutcomeUnknownException.class)
-            .undo(asked -> new Pay(asked.account(), asked.cents()))
+            .compensate(asked -> new Pay(asked.account(), asked.cents()))
             .step("credit", asked -> new Credit(asked.to(), asked.cents()))
             .retry(SECOND, FURTHER)
             .unsure(InjectedException.class, AppendOutcomeUnknownException.class)

@@ -119,11 +119,11 @@ public abstract class SagaSuite {
     /** Three steps, each with a compensation. */
     private static Saga.Builder<Known> three(Saga.Builder<Known> saga) {
         return saga.step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> known.part("b"))
-                .undo(known -> known.part("undo b"))
+                .compensate(known -> known.part("undo b"))
                 .step("c", known -> known.part("c"))
-                .undo(known -> known.part("undo c"));
+                .compensate(known -> known.part("undo c"));
     }
 
     private SagaEngine.Builder engine(Saga<?>... sagas) {
@@ -246,7 +246,7 @@ public abstract class SagaSuite {
 
     @Test
     void steps_that_are_given_together_are_all_done_before_the_next_one_begins() {
-        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
                         .step("b", known -> known.part("b"))
                         .await("packed", Packed.class, Packed::job))
                 .step("c", known -> known.part("c"))
@@ -351,7 +351,7 @@ public abstract class SagaSuite {
     @Test
     void a_step_without_a_compensation_has_nothing_to_be_undone() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> known.part("b"))
                 .step("c", known -> known.part("c!"))
                 .build();
@@ -365,11 +365,11 @@ public abstract class SagaSuite {
 
     @Test
     void of_steps_together_those_that_are_under_way_end_before_what_took_effect_is_undone() {
-        var saga = job().together(all -> all.step("a", known -> known.part("a"))
-                        .undo(known -> known.part("undo a"))
+        var saga = job().parallel(all -> all.step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a"))
                         .step("b", known -> known.part("b!"))
                         .step("c", known -> known.part("c"))
-                        .undo(known -> known.part("undo c"))
+                        .compensate(known -> known.part("undo c"))
                         .await("packed", Packed.class, Packed::job))
                 .build();
         SeededScheduler.explore(seeds(), 1, scheduler -> {
@@ -547,7 +547,7 @@ public abstract class SagaSuite {
     @Test
     void a_failed_saga_that_was_parked_for_what_is_not_known_goes_back_when_an_operator_found_that_it_had_no_effect() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .within(MINUTE)
                 .pivot("ship", known -> known.part("ship"))
                 .unsure(UncheckedIOException.class)
@@ -591,7 +591,7 @@ public abstract class SagaSuite {
         var saga = job().step("a", known -> known.part("a"), (known, text) -> {
                     throw new IllegalArgumentException("bad result");
                 })
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> known.part("b!"))
                 .build();
         try (var engine = start(saga)) {
@@ -625,7 +625,7 @@ public abstract class SagaSuite {
                     return new Receipt(text);
                 })
                 .retry(Duration.ofSeconds(1))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .build();
         try (var engine = start(saga)) {
             order("j");
@@ -709,7 +709,7 @@ public abstract class SagaSuite {
         operations = emptyLog(catalog, clock);
         emptyLog(Parts.domain(), clock);
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> new Unhandled(known.job()))
                 .build();
         try (var engine = start(saga)) {
@@ -840,7 +840,7 @@ public abstract class SagaSuite {
 
     private static Saga<Known> waiting() {
         return job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .await("packed", Packed.class, Packed::job)
                 .timeout(Duration.ofMinutes(30))
                 .step("b", known -> known.part("b"))
@@ -917,7 +917,7 @@ public abstract class SagaSuite {
     void the_time_for_the_whole_counts_up_to_the_pivot() {
         var saga = job().within(Duration.ofHours(1))
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .await("packed", Packed.class, Packed::job)
                 .pivot("ship", known -> known.part("ship"))
                 .await("weighed", Weighed.class, Weighed::job)
@@ -960,7 +960,7 @@ public abstract class SagaSuite {
     @Test
     void a_step_whose_time_ends_while_it_is_under_way_is_undone_once_it_is_known_that_it_took_effect() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .timeout(MINUTE)
                 .step("b", known -> known.part("b"))
                 .build();
@@ -1027,7 +1027,7 @@ public abstract class SagaSuite {
     @Test
     void a_step_in_front_of_the_pivot_that_is_resumed_after_its_time_is_not_undone_at_once() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .unsure(IllegalStateException.class)
                 .timeout(MINUTE)
                 .step("b", known -> known.part("b"))
@@ -1047,7 +1047,7 @@ public abstract class SagaSuite {
     @Test
     void a_step_that_is_tried_again_keeps_its_time() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .unsure(IllegalStateException.class)
                 .retry(MINUTE.multipliedBy(2))
                 .timeout(MINUTE)
@@ -1065,7 +1065,7 @@ public abstract class SagaSuite {
     @Test
     void a_pivot_whose_command_cannot_be_made_and_that_is_left_out_counts_as_passed() {
         var saga = job().step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .pivot("ship", known -> {
                     throw new IllegalStateException("no command");
                 })
@@ -1856,9 +1856,9 @@ public abstract class SagaSuite {
         engine.close();
         var newer = job().version(2)
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("c", known -> known.part("c"))
-                .undo(known -> known.part("undo c"))
+                .compensate(known -> known.part("undo c"))
                 .build();
         try (var second = start(newer)) {
             executor.runFor(Duration.ofMinutes(2));
@@ -1910,9 +1910,9 @@ public abstract class SagaSuite {
         engine.close();
         var newer = job().version(2)
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("c", known -> known.part("c"))
-                .undo(known -> known.part("undo c"))
+                .compensate(known -> known.part("undo c"))
                 .await("packed", Packed.class, Packed::job)
                 .build();
         try (var second = start(newer)) {
@@ -2384,9 +2384,9 @@ public abstract class SagaSuite {
 
     @Test
     void an_event_that_came_in_time_counts_also_beside_a_step_that_is_tried_again_meanwhile() {
-        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
                         .retry(Duration.ofMinutes(10), Duration.ofMinutes(10))
-                        .undo(known -> known.part("undo a"))
+                        .compensate(known -> known.part("undo a"))
                         .await("packed", Packed.class, Packed::job)
                         .timeout(Duration.ofMinutes(5)))
                 .step("b", known -> known.part("b"))
@@ -2417,9 +2417,9 @@ public abstract class SagaSuite {
 
     @Test
     void an_event_that_came_in_time_counts_also_beside_a_command_that_is_under_way() {
-        var saga = job().together(both -> both.step("a", known -> known.part("a"))
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
                         .retry(MINUTE)
-                        .undo(known -> known.part("undo a"))
+                        .compensate(known -> known.part("undo a"))
                         .await("packed", Packed.class, Packed::job)
                         .timeout(Duration.ofMinutes(5)))
                 .step("b", known -> known.part("b"))
@@ -2592,11 +2592,11 @@ public abstract class SagaSuite {
     @Test
     void engines_that_crash_at_any_append_of_either_log_lose_nothing_and_do_nothing_twice() {
         var saga = job().step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
-                .undo(known -> known.part("undo a"))
-                .together(both -> both.step("b", known -> known.part("b"))
-                        .undo(known -> known.part("undo b"))
+                .compensate(known -> known.part("undo a"))
+                .parallel(both -> both.step("b", known -> known.part("b"))
+                        .compensate(known -> known.part("undo b"))
                         .step("c", known -> known.part("c"))
-                        .undo(known -> known.part("undo c")))
+                        .compensate(known -> known.part("undo c")))
                 .step("d", known -> known.part(known.job().endsWith("1") ? "d!" : "d"))
                 .retry(Duration.ofSeconds(1))
                 .build();
@@ -2634,11 +2634,11 @@ public abstract class SagaSuite {
     void each_instance_of_many_ends_whatever_the_order_of_tasks_and_whatever_fails() {
         var saga = job().retry(Duration.ofSeconds(1), Duration.ofSeconds(10))
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
-                .together(both -> both.step("b", known -> known.part("b"))
-                        .undo(known -> known.part("undo b"))
+                .compensate(known -> known.part("undo a"))
+                .parallel(both -> both.step("b", known -> known.part("b"))
+                        .compensate(known -> known.part("undo b"))
                         .step("c", known -> known.part("c"))
-                        .undo(known -> known.part("undo c")))
+                        .compensate(known -> known.part("undo c")))
                 .pivot("d", known -> known.part("d"))
                 .await("packed", Packed.class, Packed::job)
                 .step("e", known -> known.part("e"))

@@ -62,11 +62,11 @@ class SagaEngineTest {
         return Saga.named("job", Parts.KNOWN)
                 .startedBy(Ordered.class, Ordered::job)
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
-                .together(both -> both.step("b", known -> known.part("b"))
-                        .undo(known -> known.part("undo b"))
+                .compensate(known -> known.part("undo a"))
+                .parallel(both -> both.step("b", known -> known.part("b"))
+                        .compensate(known -> known.part("undo b"))
                         .step("c", known -> known.part("c"))
-                        .undo(known -> known.part("undo c")))
+                        .compensate(known -> known.part("undo c")))
                 .step("d", known -> known.part(known.job().endsWith("0") ? "d!" : "d"))
                 .build();
     }

@@ -31,9 +31,9 @@ class SagaScenarioTest {
                 .unsure(UncheckedIOException.class)
                 .within(Duration.ofHours(2))
                 .step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> known.part("b"))
-                .undo(known -> known.part("undo b"))
+                .compensate(known -> known.part("undo b"))
                 .await("packed", Packed.class, Packed::job)
                 .timeout(Duration.ofMinutes(30))
                 .step("c", known -> known.part("c"))
@@ -140,7 +140,7 @@ class SagaScenarioTest {
         var saga = Saga.named("job", Parts.KNOWN)
                 .startedBy(Ordered.class, Ordered::job)
                 .unsure(IllegalStateException.class)
-                .together(both -> both.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .parallel(both -> both.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
                 .step("c", known -> known.part("c"))
                 .build();
         var scenario = SagaScenario.of(saga).given(new Ordered("j")).whenThrown(A, new IllegalStateException("cut"));
@@ -163,7 +163,7 @@ class SagaScenarioTest {
         var saga = Saga.named("job", Parts.KNOWN)
                 .startedBy(Ordered.class, Ordered::job)
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .step("b", known -> {
                     if (broken[0]) {
                         throw new IllegalStateException("no");
@@ -243,7 +243,7 @@ class SagaScenarioTest {
         var pivot = Saga.named("job", Parts.KNOWN)
                 .startedBy(Ordered.class, Ordered::job)
                 .step("a", known -> known.part("a"))
-                .undo(known -> known.part("undo a"))
+                .compensate(known -> known.part("undo a"))
                 .pivot("b", known -> known.part("b"))
                 .step("c", known -> known.part("c"))
                 .build();

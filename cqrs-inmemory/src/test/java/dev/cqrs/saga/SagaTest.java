@@ -30,26 +30,26 @@ class SagaTest {
     @Test
     void all_that_is_wrong_with_a_saga_is_told_at_once() {
         var builder = Saga.named("a/b", Parts.KNOWN)
-                .undo(SagaTest::part)
+                .compensate(SagaTest::part)
                 .startedBy(Object.class, Object::toString)
                 .startedBy(Ordered.class, Ordered::job)
                 .startedBy(Ordered.class, Ordered::job)
                 .step("one", SagaTest::part)
-                .undo(SagaTest::part)
-                .undo(SagaTest::part)
+                .compensate(SagaTest::part)
+                .compensate(SagaTest::part)
                 .step("one", SagaTest::part)
-                .together(nothing -> {})
+                .parallel(nothing -> {})
                 .timeout(Duration.ofSeconds(1))
                 .retry(Duration.ofSeconds(1))
                 .unsure(RuntimeException.class)
-                .together(outer -> outer.together(inner -> inner.step("two", SagaTest::part))
+                .parallel(outer -> outer.parallel(inner -> inner.step("two", SagaTest::part))
                         .pivot("three", SagaTest::part))
                 .pivot("four", SagaTest::part)
                 .pivot("five", SagaTest::part)
                 .step("six", SagaTest::part)
-                .undo(SagaTest::part)
+                .compensate(SagaTest::part)
                 .await("seven", Packed.class, Packed::job)
-                .undo(SagaTest::part)
+                .compensate(SagaTest::part)
                 .await("eight", Packed.class, Packed::job);
 
         assertThatThrownBy(builder::build).isInstanceOfSatisfying(WiringException.class, wrong -> {
@@ -57,16 +57,16 @@ class SagaTest {
             assertThat(String.join("\n", wrong.faults()))
                     .contains(
                             "The name of a saga is \"a/b\"",
-                            "undo(...) has no step before it",
+                            "compensate(...) has no step before it",
                             "Ordered starts it twice",
                             "The step \"one\" has two compensations",
                             "Two steps are named \"one\"",
-                            "together(...) was given no steps",
+                            "parallel(...) was given no steps",
                             "timeout(...) has no step before it",
                             "retry(...) has no step before it",
                             "unsure(...) has no step before it",
-                            "within together(...)",
-                            "The pivot \"three\" is given to together(...)",
+                            "within parallel(...)",
+                            "The pivot \"three\" is given to parallel(...)",
                             "is a second pivot",
                             "The step \"six\" has a compensation, but there is no way back",
                             "The step \"seven\" has a compensation, but is an event",
@@ -147,6 +147,15 @@ class SagaTest {
         assertThatThrownBy(() -> builder.atOnce(0)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder.lease(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder.name(" ")).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void a_step_that_is_an_event_has_no_command_to_be_tried_again() {
+        assertThatThrownBy(() -> job().await("packed", Packed.class, Packed::job)
+                        .retry(Duration.ZERO)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("The step \"packed\" is an event, and has retry(...) or unsure(...)");
     }
 
     interface Heavy {}

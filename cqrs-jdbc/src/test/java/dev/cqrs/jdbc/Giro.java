@@ -56,9 +56,9 @@ final class Giro {
             .unsure(SQLException.class) // it may have been committed
             .startedBy(Ordered.class, Ordered::transfer)
             .step("debit", t -> new Enter(t.transfer(), "debit", FROM, -t.cents()), (t, number) -> new Receipt(number))
-            .undo(t -> new Enter(t.transfer(), "refund of " + t.receipt(), FROM, t.cents()))
+            .compensate(t -> new Enter(t.transfer(), "refund of " + t.receipt(), FROM, t.cents()))
             .step("credit", t -> new Enter(t.transfer(), "credit", TO, t.cents()))
-            .undo(t -> new Enter(t.transfer(), "take back", TO, -t.cents()))
+            .compensate(t -> new Enter(t.transfer(), "take back", TO, -t.cents()))
             .step("report", t -> new Enter(t.transfer(), "report", TO, 0))
             .build();
 

@@ -173,20 +173,19 @@ final class ReactionScript<S> extends Script<S> {
         return List.of(); // it was started by hand, by an event that nothing is to be done about
     }
 
-    /** Drops all but the command that may be under way. */
+    /** Drops all but the command that may be under way, which is none but the first. */
     private void stop(Turn<S> turn) {
         var story = turn.story();
         for (var timer : List.copyOf(story.timers.keySet())) {
             turn.drop(timer, 0);
         }
-        boolean first = true;
+        var first = story.unsettled();
         for (var act : List.copyOf(story.acts.values())) {
             boolean waits = act.is(Progress.STUCK) || act.is(Progress.AGAIN);
-            boolean known = waits ? !act.unsure : act.is(Progress.READY) && !first;
+            boolean known = waits ? !act.unsure : act.is(Progress.READY) && act != first;
             if (known) {
                 turn.drop(act.step, act.attempt);
             }
-            first &= act.status.isSettled();
         }
     }
 }

@@ -31,9 +31,12 @@ import dev.cqrs.schedule.ScheduleWorker;
 import dev.cqrs.testing.Simulation;
 import dev.cqrs.testing.Simulation.InjectedException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * A bank's branch, wired of everything the library has, in one process: three ways to have a command carried out, views in
@@ -42,7 +45,8 @@ import java.util.function.Consumer;
 final class Branch {
 
     /** What is asked of the branch; answers what is in the account then. */
-    sealed interface Order extends Command<Integer> {
+    sealed interface Order extends Command<Integer>
+            permits Pay, Draw, Move, Credit, Ask, Loans.Borrow, Loans.Note, Loans.Sign, Loans.Confirm {
 
         /** Whose orders are carried out one after the other. */
         String account();
@@ -72,7 +76,15 @@ final class Branch {
             Projection.keyed("balances", 1, Keys.by(Booked.class, Booked::account), MONEY);
 
     /** What is saved, by the projection's name, for stores that have to know. */
-    static final Map<String, Class<?>> SAVED = Map.of("total", Integer.class, "letters", Integer.class);
+    static final Map<String, Class<?>> SAVED = Map.of(
+            "total",
+            Integer.class,
+            "letters",
+            Integer.class,
+            "s-1",
+            SagaEngine.Saved.class,
+            "s-2",
+            SagaEngine.Saved.class);
 
     private static final Duration SECOND = Duration.ofSeconds(1);
     private static final Duration[] FURTHER = {SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND};
@@ -94,6 +106,8 @@ final class Branch {
             .build();
 
     private final EventStore log;
+    private final Loans.Release release;
+    private final Loans.Troubles troubles;
     private final Projection<Integer> letters;
     private final ProjectionEngine engine;
     private final CommandBus bus;
@@ -109,7 +123,11 @@ final class Branch {
             EventStore domain,
             EventStore operations,
             CheckpointStore saved,
-            Consumer<Trigger> letter) {
+            Consumer<Trigger> letter,
+            Loans.Release release,
+            Loans.Troubles troubles) {
+        this.release = release;
+        this.troubles = troubles;
         log = host.around(domain);
         letters = Projection.of("letters", 1, Fold.from(0).on(Booked.class, (count, e) -> count + 1))
                 .effect(Booked.class, (e, trigger) -> {
@@ -181,6 +199,10 @@ final class Branch {
                                         c -> balance(c.account()),
                                         (c, sum) -> accept(new Asked(c.key(), c.account(), c.to(), c.cents())),
                                         (c, sum) -> sum)))
+                .handle(Loans.Borrow.class, recording(host, Loans.Borrow::events))
+                .handle(Loans.Note.class, recording(host, c -> List.of(new Loans.Noted(c.key(), c.what()))))
+                .handle(Loans.Sign.class, recording(host, c -> List.of(new Loans.Signed(c.key()))))
+                .handle(Loans.Confirm.class, recording(host, c -> List.of(new Loans.Confirmed(c.key()))))
                 .build();
         queue = CommandQueue.to(bus, host.executor("queue"), failure -> {})
                 .key(Order.class, Order::account)
@@ -192,17 +214,45 @@ final class Branch {
         worker = schedule.work("w-1", bus, host.executor("worker 1"), host::schedule, failure -> {});
         // as if in a process of its own, which knows of the other only by the log
         other = schedule(host, operations).work("w-2", bus, host.executor("worker 2"), host::schedule, failure -> {});
-        sagas = sagas(host, operations, "s-1");
-        otherSagas = sagas(host, operations, "s-2");
+        var store = release.saves() ? Optional.of(host.around(saved)) : Optional.<CheckpointStore>empty();
+        sagas = sagas(host, operations, "s-1", release.one(), store);
+        otherSagas = sagas(host, operations, "s-2", release.two(), store);
     }
 
-    private SagaEngine sagas(Simulation.Host host, EventStore operations, String name) {
-        var engine = SagaEngine.builder(host.around(operations), host.clock())
+    private <C extends Order> CommandHandler<C, Integer> recording(
+            Simulation.Host host, Function<C, List<Object>> events) {
+        return failing(
+                host,
+                new DecisionHandler<C, Integer, Integer>(
+                        log,
+                        c -> balance(c.account()),
+                        (c, sum) -> accept(events.apply(c).toArray()),
+                        (c, sum) -> sum));
+    }
+
+    private SagaEngine sagas(
+            Simulation.Host host,
+            EventStore operations,
+            String name,
+            List<Integer> versions,
+            Optional<CheckpointStore> saved) {
+        var builder = SagaEngine.builder(host.around(operations), host.clock())
                 .add(TRANSFER, Position.START)
+                .add(Loans.REMINDER, Position.START)
                 .domain(log)
-                .name(name)
-                .build();
-        engine.start(bus, host.executor("sagas " + name), host::schedule, failure -> {});
+                .name(name);
+        versions.forEach(version -> builder.add(Loans.loan(version), Position.START));
+        saved.ifPresent(store -> builder.checkpoints(store, name));
+        var engine = builder.build();
+        var executor = host.executor("sagas " + name);
+        engine.start(
+                bus,
+                task -> executor.execute(() -> {
+                    task.run();
+                    Thread.interrupted(); // it was meant for that task
+                }),
+                host::schedule,
+                failure -> {});
         return engine;
     }
 
@@ -210,6 +260,10 @@ final class Branch {
         return Catalog.builder()
                 .event("booked", Booked.class, e -> Set.of(Tag.of("account", e.account())))
                 .event("asked", Asked.class)
+                .event("borrowed", Loans.Borrowed.class)
+                .event("noted", Loans.Noted.class)
+                .event("signed", Loans.Signed.class)
+                .event("confirmed", Loans.Confirmed.class)
                 .commandIds()
                 .build();
     }
@@ -217,6 +271,11 @@ final class Branch {
     static Catalog operations() {
         return SagaEngine.catalog(CommandSchedule.catalog(Catalog.builder()))
                 .event("asked", Asked.class)
+                .event("borrowed", Loans.Borrowed.class)
+                .event("reserved", Loans.Reserved.class)
+                .event("signed", Loans.Signed.class)
+                .event("confirmed", Loans.Confirmed.class)
+                .event("note", Loans.Note.class)
                 .event("ask", Ask.class)
                 .event("credit", Credit.class)
                 .event("pay", Pay.class)
@@ -229,14 +288,25 @@ final class Branch {
         return DecisionModel.of(EventQuery.tagged(Tag.of("account", account)), MONEY);
     }
 
-    private static <C extends Command<Integer>> CommandHandler<C, Integer> failing(
+    private <C extends Order> CommandHandler<C, Integer> failing(
             Simulation.Host host, DecisionHandler<C, Integer, Integer> handler) {
         var idempotent = handler.idempotent();
+        var refusing = new DecisionHandler<C, Integer, Integer>(
+                        log, c -> balance(c.account()), (c, sum) -> reject("not now"), (c, sum) -> sum)
+                .idempotent();
         return (command, metadata) -> {
-            host.pass("before the handler");
-            var result = idempotent.handle(command, metadata);
-            host.pass("after the handler");
-            return result;
+            char trouble = troubles.next(metadata.id().orElse(""));
+            troubles.handles(1);
+            try {
+                host.pass("before the handler");
+                Loans.Troubles.before(trouble);
+                var result = (Loans.Troubles.refuses(trouble) ? refusing : idempotent).handle(command, metadata);
+                host.pass("after the handler");
+                Loans.Troubles.after(trouble);
+                return result;
+            } finally {
+                troubles.handles(-1);
+            }
         };
     }
 
@@ -277,8 +347,9 @@ final class Branch {
         return engine.view(projection).status();
     }
 
+    /** The one by which sagas are operated, as it knows the newest version. */
     SagaEngine sagas() {
-        return sagas;
+        return release.one().contains(2) || !release.two().contains(2) ? sagas : otherSagas;
     }
 
     void close() {

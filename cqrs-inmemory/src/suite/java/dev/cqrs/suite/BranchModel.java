@@ -7,6 +7,7 @@ import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.saga.SagaEvent;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.schedule.CommandSchedule.Cancellation;
 import dev.cqrs.schedule.ScheduleEvent.Attempted;
@@ -26,6 +27,14 @@ import dev.cqrs.suite.Branch.Draw;
 import dev.cqrs.suite.Branch.Move;
 import dev.cqrs.suite.Branch.Order;
 import dev.cqrs.suite.Branch.Pay;
+import dev.cqrs.suite.Loans.Borrow;
+import dev.cqrs.suite.Loans.Confirm;
+import dev.cqrs.suite.Loans.Confirmed;
+import dev.cqrs.suite.Loans.Name;
+import dev.cqrs.suite.Loans.Note;
+import dev.cqrs.suite.Loans.Noted;
+import dev.cqrs.suite.Loans.Sign;
+import dev.cqrs.suite.Loans.Signed;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
@@ -90,6 +99,8 @@ final class BranchModel {
     private final Map<String, List<String>> steps = new HashMap<>();
     private final Map<String, Stored> stored = new LinkedHashMap<>();
     private final Map<Integer, Instant> claims = new HashMap<>();
+    private final LoansModel loans = new LoansModel();
+    private final Map<String, Long> reached = new TreeMap<>();
     private final Map<String, Deque<String>> queued = new HashMap<>();
     private Position read = Position.START;
     private Position readOperations = Position.START;
@@ -108,7 +119,7 @@ final class BranchModel {
         }
     }
 
-    private static <T> T known(@Nullable T found, String otherwise) {
+    static <T> T known(@Nullable T found, String otherwise) {
         if (found == null) {
             throw new AssertionError(otherwise);
         }
@@ -145,12 +156,30 @@ final class BranchModel {
 
     void cancelled(String id, Cancellation answer) {
         readOn();
+        count("schedule: " + answer);
         var there = stored.get(id);
         switch (answer) {
             case UNKNOWN -> require(there == null, id + " is said to be unknown");
             case CANCELLED -> require(there != null && there.cancelled, id + " is said to be cancelled");
             case TOO_LATE -> require(there != null && !there.cancelled, id + " is said to be too late to cancel");
         }
+    }
+
+    boolean isCarriedOut(String id) {
+        return effects.containsKey(id);
+    }
+
+    LoansModel loans() {
+        return loans;
+    }
+
+    /** Counts what was reached, so that it is seen if something never is. */
+    void count(String what) {
+        reached.merge(what, 1L, Long::sum);
+    }
+
+    Map<String, Long> reached() {
+        return reached;
     }
 
     void stored(String id) {
@@ -182,6 +211,7 @@ final class BranchModel {
     void readOn() {
         read = each(domain, read, this::booked);
         readOperations = each(operations, readOperations, this::marked);
+        loans.check();
     }
 
     private static Position each(EventStore log, Position after, Consumer<RecordedEvent> consumer) {
@@ -208,12 +238,20 @@ final class BranchModel {
             require(transfers.put(asked.key(), asked) == null, asked + " is there twice");
             return;
         }
-        var id = ((CommandId) recorded.event()).id();
+        if (!(recorded.event() instanceof CommandId mark)) {
+            open.add(recorded.event());
+            loans.happened(recorded);
+            return;
+        }
+        var id = mark.id();
         require(recorded.metadata().id().orElse("").equals(id), "the metadata is of another than " + id);
         var order = order(id);
         requireEqual(open, bookings(order), "what " + id + " has booked");
         require(effects.put(id, new Effect(balance(order.account()))) == null, id + " was carried out twice");
         open.clear();
+        if (Name.isOne(id)) {
+            loans.carriedOut(id);
+        }
         if (id.startsWith(TRANSFER)) {
             var parts = id.split("/", -1);
             var done = steps.computeIfAbsent(parts[1], key -> new ArrayList<>());
@@ -225,6 +263,18 @@ final class BranchModel {
     private static List<Object> bookings(Order order) {
         if (order instanceof Ask ask) {
             return List.of(new Asked(ask.key(), ask.account(), ask.to(), ask.cents()));
+        }
+        if (order instanceof Borrow borrow) {
+            return borrow.events();
+        }
+        if (order instanceof Note note) {
+            return List.of(new Noted(note.key(), note.what()));
+        }
+        if (order instanceof Sign sign) {
+            return List.of(new Signed(sign.key()));
+        }
+        if (order instanceof Confirm confirm) {
+            return List.of(new Confirmed(confirm.key()));
         }
         if (order instanceof Credit credit) {
             return List.of(new Booked(credit.account(), credit.cents()));
@@ -241,7 +291,17 @@ final class BranchModel {
 
     private void marked(RecordedEvent recorded) {
         var event = recorded.event();
-        if (event instanceof Enqueued mark) {
+        if (event instanceof SagaEvent mark) {
+            count(mark.saga() + ": " + mark.input().cause());
+            if (mark instanceof SagaEvent.Started started && started.version() > 1) {
+                count(mark.saga() + ": under-version-" + started.version());
+            }
+            mark.outputs().forEach(output -> count(mark.saga() + ": " + output.effect()));
+            if (mark.standing().state().isEnd()) {
+                count(mark.saga() + ": ends-" + mark.standing().state());
+            }
+            loans.marked(mark, effects.keySet());
+        } else if (event instanceof Enqueued mark) {
             enqueued = mark;
         } else if (event instanceof Order order && enqueued != null) {
             require(order.equals(order(enqueued.id())), enqueued.id() + " was stored as " + order);
@@ -291,6 +351,7 @@ final class BranchModel {
     }
 
     private void checkOutcome(String id, Outcome outcome, int attempts) {
+        count("schedule: " + outcome);
         switch (outcome) {
             case SUCCEEDED -> require(effects.containsKey(id), id + " is said to have succeeded");
             case REJECTED -> require(!effects.containsKey(id), id + " is said to have been rejected");
@@ -304,6 +365,9 @@ final class BranchModel {
 
     /** The time of one that runs again and again has a number behind the id. */
     private Order order(String id) {
+        if (Name.isOne(id)) {
+            return loans.order(id);
+        }
         if (id.startsWith(TRANSFER)) {
             var parts = id.split("/", -1);
             var asked = known(transfers.get(parts[1]), "nobody asked for " + id);

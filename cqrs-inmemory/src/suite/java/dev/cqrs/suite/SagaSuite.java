@@ -2013,6 +2013,20 @@ public abstract class SagaSuite {
         }
     }
 
+    @Test
+    void a_process_manager_that_is_cancelled_sends_nothing_that_stood_behind_a_command_to_be_tried_again() {
+        failAt("one", 2);
+        try (var engine = startManager()) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.PARKED);
+            assertThat(engine.cancel("manager", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+            assertThat(done()).isEmpty();
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
     // ---- starting again
 
     @Test

@@ -220,13 +220,22 @@ public final class JacksonEventCodec implements EventCodec {
     @Override
     public byte[] encode(Object value) {
         if (!(value instanceof Map)) { // a document, which is read as a map of whichever class
-            READABLE.get(value instanceof Enum<?> constant ? constant.getDeclaringClass() : value.getClass());
+            checkReadable(value instanceof Enum<?> constant ? constant.getDeclaringClass() : value.getClass());
         }
         try {
             return JSON.writeValueAsBytes(value);
         } catch (IOException cannot) {
             throw cannotWrite(value.getClass(), cannot);
         }
+    }
+
+    /**
+     * Makes sure that values of a class could be read again.
+     *
+     * @throws IllegalArgumentException if they could not
+     */
+    static void checkReadable(Class<?> type) {
+        READABLE.get(type);
     }
 
     private static IllegalArgumentException cannotWrite(Class<?> type, IOException cause) {

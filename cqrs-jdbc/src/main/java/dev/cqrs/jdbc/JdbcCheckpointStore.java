@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A checkpoint store on PostgreSQL: views of projections and snapshots of decisions go on where they ended, in whichever
@@ -24,12 +25,13 @@ import javax.sql.DataSource;
  *
  * <p>A state that cannot be read is as if it had never been saved, and the builder's listener is told: states are folds of
  * the log, so that what is lost is time, and a class that has changed together with its projection's version makes
- * yesterday's state unreadable in the most ordinary way. The next save replaces it.
+ * yesterday's state unreadable in the most ordinary way. The next save replaces it. A state that could not be read from the
+ * first is not saved.
  *
  * <p><b>Threads:</b> thread-safe. Takes a connection for each call.
  *
  * <p><b>Errors:</b> what the database cannot do is a {@link DatabaseException}; a name of no known class, or of characters
- * that PostgreSQL cannot keep, is an {@link IllegalArgumentException}.
+ * that PostgreSQL cannot keep, is an {@link IllegalArgumentException}, and so is a state that cannot be saved.
  */
 public final class JdbcCheckpointStore implements CheckpointStore {
 
@@ -88,6 +90,11 @@ public final class JdbcCheckpointStore implements CheckpointStore {
      * read holds it. The row is there while there are such events, and is written in one transaction with the state.
      */
     private static final String PARKED = "\u0001parked";
+
+    /** What to do where the class of a state does not say how it is read. */
+    private static final String CURE =
+            "Tell the builder the class that all these states are of, such as a record with a field"
+                    + " for each case, or give it a codec(...) that tells the cases apart.";
 
     /** Which class a state has, by its checkpoint's name. */
     private record States(Map<String, Class<?>> byName, TreeMap<String, Class<?>> byBeginning) {
@@ -240,6 +247,9 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                             + ", as which it would be read. Correct the builder's class.");
         }
         var bytes = codec.encode(state);
+        if (state.getClass() != type) {
+            checkComesBack(name, state, bytes, type);
+        }
         var parked = checkpoint.parked();
         write("Saving", name, connection -> {
             save(connection, name, checkpoint, bytes, name + PARKED);
@@ -247,6 +257,28 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                 save(connection, name + PARKED, checkpoint, ParkedText.write(parked), "");
             }
         });
+    }
+
+    /** Whether bytes that are read as a class above a state's say which it was, nobody knows but the codec. */
+    private void checkComesBack(String name, Object state, byte[] bytes, Class<?> type) {
+        Object read;
+        try {
+            read = codec.decode(bytes, type);
+        } catch (RuntimeException cannot) {
+            throw lost(name, state, type, "could not be read", cannot);
+        }
+        if (!state.getClass().isInstance(read) && !state.equals(read)) {
+            var back = read == null ? "null" : read.getClass().getName();
+            throw lost(name, state, type, "would come back as " + back, null);
+        }
+    }
+
+    private static IllegalArgumentException lost(
+            String name, Object state, Class<?> type, String how, @Nullable Throwable cause) {
+        return new IllegalArgumentException(
+                "The state of \"" + name + "\" is of " + state.getClass().getName() + "; read as " + type.getName()
+                        + ", which the builder was told, it " + how + ". " + CURE,
+                cause);
     }
 
     private void save(Connection connection, String name, Checkpoint checkpoint, byte[] state, String gone)
@@ -341,7 +373,8 @@ public final class JdbcCheckpointStore implements CheckpointStore {
          * Tells the class of one checkpoint's states.
          *
          * @param name the checkpoint's, such as a projection's
-         * @param type a class without type parameters, such as a record
+         * @param type a class without type parameters, such as a record; a state of another below it is saved only if
+         *     reading it gives that back, which is tried with each
          * @return this builder
          * @throws IllegalArgumentException if the name has a class already, or the class has type parameters
          */
@@ -355,7 +388,8 @@ public final class JdbcCheckpointStore implements CheckpointStore {
          * beginning counts.
          *
          * @param beginning such as {@code "snapshot/account/"} for the snapshots of that name; {@code ""} for all
-         * @param type a class without type parameters, such as a record
+         * @param type a class without type parameters, such as a record; a state of another below it is saved only if
+         *     reading it gives that back, which is tried with each
          * @return this builder
          * @throws IllegalArgumentException if the beginning has a class already, or the class has type parameters
          */
@@ -381,8 +415,14 @@ public final class JdbcCheckpointStore implements CheckpointStore {
          * Makes the store; the database is not asked.
          *
          * @return never {@code null}
+         * @throws IllegalArgumentException if states of a class could not be read from JSON, such as those of an interface,
+         *     also a sealed one; with another codec, that is seen when the first is saved
          */
         public JdbcCheckpointStore build() {
+            if (codec instanceof JacksonEventCodec) {
+                byName.forEach(Builder::checkReadable);
+                byBeginning.forEach(Builder::checkReadable);
+            }
             return new JdbcCheckpointStore(
                     dataSource,
                     Statements.of(prefix),
@@ -390,6 +430,17 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                     new States(Map.copyOf(byName), new TreeMap<>(byBeginning)),
                     listener,
                     connection -> {});
+        }
+
+        private static void checkReadable(String name, Class<?> type) {
+            try {
+                JacksonEventCodec.checkReadable(type);
+            } catch (IllegalArgumentException cannot) {
+                throw new IllegalArgumentException(
+                        "The states of \"" + name + "\" are to be of " + type.getName()
+                                + ", as which none could be read from JSON: it would be saved for nothing. " + CURE,
+                        cannot);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.cqrs.decider.Snapshots;
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
@@ -16,6 +17,7 @@ import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.runtime.ProjectionEngine;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.time.Clock;
@@ -24,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,6 +38,32 @@ class JdbcCheckpointStoreTest {
     record Balance(long cents) {}
 
     record Named(String text, Map<String, Long> counts) {}
+
+    sealed interface Standing {}
+
+    record Open(long cents) implements Standing {}
+
+    record Shut() implements Standing {}
+
+    enum Mood implements Standing {
+        GOOD {
+            @Override
+            boolean isGood() {
+                return true;
+            }
+        };
+
+        abstract boolean isGood();
+    }
+
+    record HasStanding(Standing standing) {}
+
+    /** A class that another extends without a part of its own, so that its JSON says nothing of it. */
+    static class Sum {
+        public long cents;
+    }
+
+    static final class Tripled extends Sum {}
 
     private static final Fold<Balance> BALANCE =
             Fold.from(new Balance(0)).on(Paid.class, (sum, e) -> new Balance(sum.cents() + e.cents()));
@@ -108,6 +137,86 @@ class JdbcCheckpointStoreTest {
         assertThatThrownBy(() -> store().state("a", String.class).state("a", Balance.class))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("Keep one");
+    }
+
+    @Test
+    void a_class_as_which_no_state_could_be_read_is_refused_when_the_store_is_made() {
+        for (var builder : List.of(
+                store().state("standing", Standing.class),
+                store().states("standing", Standing.class),
+                store().state("total", Balance.class).state("standing", HasStanding.class))) {
+            assertThatThrownBy(builder::build)
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("\"standing\"")
+                    .hasMessageContaining("codec(...)");
+        }
+        assertThatThrownBy(() -> store().state("standing", Standing.class).build())
+                .hasMessageContaining(Standing.class.getName());
+        assertThat(store().state("mood", Mood.class).build()).isNotNull();
+    }
+
+    @Test
+    void a_state_that_would_come_back_as_another_class_or_not_at_all_is_not_saved() {
+        var store = store().state("sum", Sum.class)
+                .state("number", Number.class)
+                .state("mood", Mood.class)
+                .states("any", Object.class)
+                .build();
+
+        for (var state : List.of(new Tripled(), 1L, new Balance(1), new Shut())) {
+            var name = state instanceof Sum ? "sum" : state instanceof Long ? "number" : "any";
+            assertThatThrownBy(() -> store.save(name, new Checkpoint(1, Position.of(1), state)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("\"" + name + "\"")
+                    .hasMessageContaining(state.getClass().getName());
+            assertThat(store.load(name)).isEmpty();
+        }
+        var mood = new Checkpoint(1, Position.of(1), Mood.GOOD);
+        store.save("mood", mood);
+        assertThat(store.load("mood")).contains(mood);
+        assertThat(unreadable).isEmpty();
+    }
+
+    @Test
+    void a_codec_that_tells_the_cases_of_a_sealed_interface_apart_may_keep_them() {
+        // given one whose bytes say which case they are, and one that hands on to another that does not
+        var telling = codec(
+                state -> state instanceof Open open ? "open " + open.cents() : "shut",
+                text -> text.equals("shut") ? new Shut() : new Open(Long.parseLong(text.substring(5))));
+        var json = new JacksonEventCodec();
+        var wrapping = codec(
+                state -> new String(json.encode(state), StandardCharsets.UTF_8),
+                text -> json.decode(text.getBytes(StandardCharsets.UTF_8), Standing.class));
+        var open = new Checkpoint(1, Position.of(1), new Open(7));
+
+        // then
+        var store = store().state("standing", Standing.class).codec(telling).build();
+        store.save("standing", open);
+        assertThat(store.load("standing")).contains(open);
+        assertThatThrownBy(() -> store().state("standing", Standing.class)
+                        .codec(wrapping)
+                        .build()
+                        .save("standing", open))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("\"standing\"")
+                .hasMessageContaining(Open.class.getName())
+                .hasCauseInstanceOf(UncheckedIOException.class);
+        assertThat(store.load("standing")).contains(open);
+        assertThat(unreadable).isEmpty();
+    }
+
+    private static EventCodec codec(Function<Object, String> write, Function<String, Object> read) {
+        return new EventCodec() {
+            @Override
+            public byte[] encode(Object value) {
+                return write.apply(value).getBytes(StandardCharsets.UTF_8);
+            }
+
+            @Override
+            public <T> T decode(byte[] payload, Class<T> type) {
+                return type.cast(read.apply(new String(payload, StandardCharsets.UTF_8)));
+            }
+        };
     }
 
     @Test

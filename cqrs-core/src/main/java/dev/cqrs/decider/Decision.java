@@ -37,18 +37,22 @@ public sealed interface Decision<E> {
      * The command is refused.
      *
      * @param <E> the type of the events
-     * @param reason for the one who sent the command
+     * @param reason for the one who sent the command; not blank
      */
     record Rejected<E>(String reason) implements Decision<E> {
 
         /**
-         * Checks for null.
+         * Checks the reason.
          *
-         * @param reason for the one who sent the command
+         * @param reason for the one who sent the command; not blank
          * @throws NullPointerException if {@code reason} is {@code null}
+         * @throws IllegalArgumentException if it is blank
          */
         public Rejected {
-            Objects.requireNonNull(reason, "reason");
+            if (Objects.requireNonNull(reason, "reason").isBlank()) {
+                throw new IllegalArgumentException("The reason of a rejection is blank; expected words for the one who"
+                        + " sent the command, such as \"the account is closed\".");
+            }
         }
     }
 
@@ -80,8 +84,9 @@ public sealed interface Decision<E> {
      * Refuses.
      *
      * @param <E> the type of the events
-     * @param reason for the one who sent the command
+     * @param reason for the one who sent the command; not blank
      * @return never {@code null}
+     * @throws IllegalArgumentException if the reason is blank
      */
     static <E> Decision<E> reject(String reason) {
         return new Rejected<>(reason);

@@ -22,10 +22,11 @@ public final class RejectedException extends CqrsException {
      * Makes the exception and its message.
      *
      * @param commandType the class of the refused command
-     * @param reason as the decision gave it
+     * @param reason as the decision gave it; not blank
+     * @throws IllegalArgumentException if the reason is blank
      */
     public RejectedException(Class<?> commandType, String reason) {
-        super(commandType.getSimpleName() + " was rejected: " + Objects.requireNonNull(reason, "reason"), false);
+        super(message(commandType, reason), false);
         this.commandType = commandType;
         this.reason = reason;
     }
@@ -42,9 +43,17 @@ public final class RejectedException extends CqrsException {
     /**
      * Gives the reason as the decision gave it.
      *
-     * @return never {@code null}
+     * @return never {@code null} nor blank
      */
     public String reason() {
         return reason;
+    }
+
+    private static String message(Class<?> commandType, String reason) {
+        if (Objects.requireNonNull(reason, "reason").isBlank()) {
+            throw new IllegalArgumentException("The reason why " + commandType.getName()
+                    + " was rejected is blank; expected words for the one who sent it.");
+        }
+        return commandType.getSimpleName() + " was rejected: " + reason;
     }
 }

@@ -1,6 +1,7 @@
 package dev.cqrs.decider;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -98,5 +99,14 @@ class DecisionTest {
         assertThatNullPointerException().isThrownBy(() -> Decision.acceptAll(Arrays.asList(new Deposited(1), null)));
         assertThatNullPointerException().isThrownBy(() -> new Accepted<>(Arrays.asList(new Deposited(1), null)));
         assertThatNullPointerException().isThrownBy(() -> Decision.reject(null)).withMessage("reason");
+    }
+
+    @Test
+    void a_reason_that_says_nothing_is_refused() {
+        for (var nothing : List.of("", " \n")) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> Decision.reject(nothing))
+                    .withMessageContaining("is blank; expected");
+        }
     }
 }

@@ -1,9 +1,11 @@
 package dev.cqrs.decider;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 import dev.cqrs.message.CqrsException;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** How a refused command is told. */
@@ -35,5 +37,15 @@ class RejectedExceptionTest {
         assertThatNullPointerException()
                 .isThrownBy(() -> new RejectedException(Withdraw.class, null))
                 .withMessage("reason");
+    }
+
+    @Test
+    void a_reason_that_says_nothing_is_refused() {
+        for (var nothing : List.of("", " \n")) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> new RejectedException(Withdraw.class, nothing))
+                    .withMessageContaining("Withdraw")
+                    .withMessageContaining("is blank; expected");
+        }
     }
 }

@@ -63,18 +63,23 @@ public final class Authorization implements Interceptor {
         /**
          * The message is refused.
          *
-         * @param reason for whoever sent it
+         * @param reason for whoever sent it; not blank
          */
         record Denied(String reason) implements Verdict {
 
             /**
-             * Checks for null.
+             * Checks the reason.
              *
-             * @param reason for whoever sent it
+             * @param reason for whoever sent it; not blank
              * @throws NullPointerException if {@code reason} is {@code null}
+             * @throws IllegalArgumentException if it is blank
              */
             public Denied {
-                Objects.requireNonNull(reason, "reason");
+                if (Objects.requireNonNull(reason, "reason").isBlank()) {
+                    throw new IllegalArgumentException(
+                            "The reason of a denial is blank; expected words for whoever sent"
+                                    + " the message, such as \"log in first\".");
+                }
             }
         }
 
@@ -90,8 +95,9 @@ public final class Authorization implements Interceptor {
         /**
          * Refuses.
          *
-         * @param reason for whoever sent the message
+         * @param reason for whoever sent the message; not blank
          * @return never {@code null}
+         * @throws IllegalArgumentException if the reason is blank
          */
         static Verdict deny(String reason) {
             return new Denied(reason);

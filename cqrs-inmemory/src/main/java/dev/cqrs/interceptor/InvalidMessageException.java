@@ -24,8 +24,8 @@ public final class InvalidMessageException extends CqrsException {
      * Makes the exception and its message.
      *
      * @param messageType the class of the message
-     * @param faults what is wrong with it; not empty; copied
-     * @throws IllegalArgumentException if there are no faults
+     * @param faults what is wrong with it; at least one that is not blank; copied
+     * @throws IllegalArgumentException if there is none, or all are blank
      */
     public InvalidMessageException(Class<?> messageType, List<String> faults) {
         super(message(messageType, faults), false);
@@ -52,9 +52,9 @@ public final class InvalidMessageException extends CqrsException {
     }
 
     private static String message(Class<?> messageType, List<String> faults) {
-        if (faults.isEmpty()) {
-            throw new IllegalArgumentException(
-                    "faults of " + messageType.getName() + " are empty: an InvalidMessageException tells at least one");
+        if (faults.stream().allMatch(String::isBlank)) {
+            throw new IllegalArgumentException("faults of " + messageType.getName()
+                    + " are empty or blank: an InvalidMessageException tells at least one");
         }
         return messageType.getSimpleName() + " is not valid: " + String.join("; ", faults)
                 + ". It was not handled. Correct it and send it again.";

@@ -23,13 +23,11 @@ public final class NotAuthorizedException extends CqrsException {
      * Makes the exception and its message.
      *
      * @param messageType the class of the message
-     * @param reason as the rule gave it
+     * @param reason as the rule gave it; not blank
+     * @throws IllegalArgumentException if the reason is blank
      */
     public NotAuthorizedException(Class<?> messageType, String reason) {
-        super(
-                messageType.getSimpleName() + " is not allowed: " + Objects.requireNonNull(reason, "reason")
-                        + ". It was not handled.",
-                false);
+        super(message(messageType, reason), false);
         this.messageType = messageType;
         this.reason = reason;
     }
@@ -46,9 +44,17 @@ public final class NotAuthorizedException extends CqrsException {
     /**
      * Gives the reason as the rule gave it.
      *
-     * @return never {@code null}
+     * @return never {@code null} nor blank
      */
     public String reason() {
         return reason;
+    }
+
+    private static String message(Class<?> messageType, String reason) {
+        if (Objects.requireNonNull(reason, "reason").isBlank()) {
+            throw new IllegalArgumentException("The reason why " + messageType.getName()
+                    + " is not allowed is blank; expected words for whoever sent it.");
+        }
+        return messageType.getSimpleName() + " is not allowed: " + reason + ". It was not handled.";
     }
 }

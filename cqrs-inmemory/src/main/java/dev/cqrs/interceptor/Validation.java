@@ -112,11 +112,16 @@ public final class Validation implements Interceptor {
          * @param <M> the class of the messages
          * @param type a class, or an interface; the check is made on messages of all classes below it
          * @param holds what must hold of each message
-         * @param fault what is wrong where it does not, in words for whoever sent it
+         * @param fault what is wrong where it does not, in words for whoever sent it; not blank
          * @return this builder
+         * @throws IllegalArgumentException if the fault is blank
          */
         public <M> Builder require(Class<M> type, Predicate<? super M> holds, String fault) {
             Objects.requireNonNull(holds, "holds");
+            if (fault.isBlank()) {
+                throw new IllegalArgumentException("The fault of a check of " + type.getName()
+                        + " is blank; expected words for whoever sent the message, such as \"no account\".");
+            }
             var faults = List.of(fault);
             return check(type, message -> holds.test(message) ? List.of() : faults);
         }

@@ -127,6 +127,21 @@ class AuthorizationTest {
     }
 
     @Test
+    void a_rule_that_denies_without_a_word_lets_nobody_pass_either() {
+        assertThatThrownBy(() -> bus(Authorization.builder()
+                                .rule(Ping.class, (ping, metadata) -> deny(" "))
+                                .allowOthers())
+                        .dispatch(new Ping()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("is blank; expected");
+        assertThatThrownBy(() -> new NotAuthorizedException(Ping.class, ""))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("Ping")
+                .hasMessageContaining("is blank; expected");
+        assertThat(handled).isEmpty();
+    }
+
+    @Test
     void queries_are_asked_about_by_what_they_ask_for() {
         var authorization = Authorization.builder()
                 .rule(

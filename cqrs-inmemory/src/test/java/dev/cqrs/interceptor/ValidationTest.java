@@ -144,5 +144,20 @@ class ValidationTest {
         assertThatThrownBy(() -> new InvalidMessageException(Ping.class, List.of()))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("at least one");
+        assertThatThrownBy(() -> new InvalidMessageException(Ping.class, List.of("", " ")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("at least one");
+        assertThat(new InvalidMessageException(Ping.class, List.of("", "late")).faults())
+                .containsExactly("", "late");
+    }
+
+    @Test
+    void a_fault_that_says_nothing_is_refused_when_the_check_is_added() {
+        var builder = Validation.builder();
+
+        assertThatThrownBy(() -> builder.require(Ping.class, ping -> false, " "))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("Ping")
+                .hasMessageContaining("is blank; expected");
     }
 }

@@ -10,8 +10,6 @@ import dev.cqrs.event.Fold;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
-import dev.cqrs.examples.transfers.Transfer.Confirmed;
-import dev.cqrs.examples.transfers.Transfer.OrderDue;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Done;
@@ -49,6 +47,12 @@ final class Bank implements AutoCloseable {
     record Debited(String account, long amount, String order) implements Entry {}
 
     record Credited(String account, long amount, String order) implements Entry {}
+
+    /** A standing order has come due: so much from an account here to one at another bank. */
+    record OrderDue(String order, String from, String bank, String to, long amount) {}
+
+    /** The other bank has sent word that it has the money. */
+    record Confirmed(String order) {}
 
     private record Account(boolean open, long balance) {
 

@@ -1,8 +1,10 @@
 package dev.cqrs.examples.transfers;
 
 import dev.cqrs.event.Fold;
+import dev.cqrs.examples.transfers.Bank.Confirmed;
 import dev.cqrs.examples.transfers.Bank.Credit;
 import dev.cqrs.examples.transfers.Bank.Debit;
+import dev.cqrs.examples.transfers.Bank.OrderDue;
 import dev.cqrs.saga.Saga;
 import java.time.Duration;
 
@@ -16,12 +18,6 @@ import java.time.Duration;
  * @param amount how much
  */
 record Transfer(String order, String from, String bank, String to, long amount) {
-
-    /** A standing order has come due: the transfer begins. */
-    record OrderDue(String order, String from, String bank, String to, long amount) {}
-
-    /** The other bank has sent word that it has the money. */
-    record Confirmed(String order) {}
 
     /** The other bank could not be reached: it has done nothing. */
     static final class BankDownException extends RuntimeException {

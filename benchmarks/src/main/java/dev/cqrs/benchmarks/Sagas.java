@@ -218,7 +218,7 @@ public abstract class Sagas {
         private static final Input RESERVED = returned("reserve");
         private static final Input SHIPPED = returned("ship");
         private static final Standing ENDED =
-                new Standing(SagaInstance.State.COMPLETED, "", false, Instant.EPOCH, "", Instant.EPOCH);
+                new Standing(SagaInstance.State.COMPLETED, "", false, Instant.EPOCH, "", 0, Instant.EPOCH);
 
         private final EventStore log;
         private final Load load;
@@ -243,6 +243,7 @@ public abstract class Sagas {
                     true,
                     Instant.EPOCH,
                     ENGINE,
+                    1,
                     Ledger.CLOCK.instant().plus(SagaEngine.DEFAULT_LEASE));
         }
 

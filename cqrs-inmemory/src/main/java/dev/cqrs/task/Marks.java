@@ -98,7 +98,9 @@ public final class Marks<E, S> {
             EventStore log,
             EventQuery events,
             Class<E> type,
-            ReentrantLock lock, Known<E, S> known, Optional<Saving<S>> saving) {
+            ReentrantLock lock,
+            Known<E, S> known,
+            Optional<Saving<S>> saving) {
         this.log = log;
         this.events = events;
         this.type = type;
@@ -154,8 +156,7 @@ public final class Marks<E, S> {
         var chunk = new ArrayList<Mark<E>>();
         boolean more;
         Position end;
-        try (var found = log.read(
-                events, ReadOptions.forwards().after(folded).limit(CHUNK))) {
+        try (var found = log.read(events, ReadOptions.forwards().after(folded).limit(CHUNK))) {
             while (found.advance()) {
                 chunk.add(new Mark<>(type.cast(found.event()), found.position(), found.recordedAt()));
             }

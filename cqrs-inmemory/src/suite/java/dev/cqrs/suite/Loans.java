@@ -172,7 +172,7 @@ final class Loans {
         }
 
         void of(Borrow loan) {
-            var words = loan.befalls().split(" ");
+            var words = loan.befalls().split(" ", -1);
             for (int i = 0; i + 1 < words.length; i += 2) {
                 left.putIfAbsent(loan.key() + "/" + words[i], words[i + 1]);
             }

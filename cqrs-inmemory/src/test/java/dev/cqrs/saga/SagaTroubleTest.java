@@ -1,5 +1,6 @@
 package dev.cqrs.saga;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.command.CommandBus;
@@ -119,7 +120,7 @@ class SagaTroubleTest {
             int rest = (int) (seed % PRODUCT);
             var place = PLACES.get(rest % PLACES.size());
             rest /= PLACES.size();
-            var trouble = Trouble.values()[rest % Trouble.values().length];
+            var trouble = List.of(Trouble.values()).get(rest % Trouble.values().length);
             rest /= Trouble.values().length;
             var random = new SplittableRandom(seed);
             var crashes = new ArrayList<Integer>();
@@ -129,10 +130,10 @@ class SagaTroubleTest {
             return new Plan(
                     place,
                     trouble,
-                    Standstill.values()[rest],
+                    List.of(Standstill.values()).get(rest),
                     random.nextBoolean(),
                     random.nextInt(3) == 0,
-                    Back.values()[random.nextInt(3)],
+                    List.of(Back.values()).get(random.nextInt(3)),
                     random.nextBoolean(),
                     random.nextBoolean(),
                     random.nextBoolean(),
@@ -462,9 +463,10 @@ class SagaTroubleTest {
             var engine = processes.get(processes.size() - 1).engine;
             var instance = instance();
             if (instance.reason().contains("an operator has found out")) { // written before a crash
-                open.get(plan.place()).replaceAll((id, count) -> 0);
+                requireNonNull(open.get(plan.place())).replaceAll((id, count) -> 0);
             }
-            boolean unsure = open.get(plan.place()).values().stream().anyMatch(count -> count > 0);
+            boolean unsure =
+                    requireNonNull(open.get(plan.place())).values().stream().anyMatch(count -> count > 0);
             if (unsure) {
                 assertThat(instance.reason()).contains("not known");
             } else if (!plan.isDisturbed()) {

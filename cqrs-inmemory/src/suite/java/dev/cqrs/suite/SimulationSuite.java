@@ -265,9 +265,14 @@ public abstract class SimulationSuite {
                         int before = visits.merge(parked.saga() + parked.key(), 1, Integer::sum);
                         boolean waits =
                                 parked.step().equals("signed") || parked.step().equals("confirmed");
-                        var operation = waits && before > 1 // as there is no time for more
+                        boolean late = before > (waits ? 1 : 5); // then there is no time for more
+                        var operation = late && before % 2 == 0
                                 ? Operation.SKIP
-                                : VISITS[Math.floorMod(before + parked.key().hashCode(), VISITS.length)];
+                                : late
+                                        ? Operation.RESUME
+                                        : VISITS[
+                                                Math.floorMod(
+                                                        before + parked.key().hashCode(), VISITS.length)];
                         count(operation, operate(new Operate(operation, parked.saga(), parked.key())));
                     }
                 }

@@ -640,9 +640,9 @@ final class Instances {
         return versions.getOrDefault(saga, 0) >= version;
     }
 
-    /** Says whether who saved the index took in the events of a name that start a saga. */
-    boolean knewStarter(String saga, String event) {
-        return starters.contains(saga + "/" + event);
+    /** Says whether who saved the index took in the events of a name that start a saga, which others may have done alone. */
+    boolean knewStarter(Script<?> script, String event) {
+        return knewThen(script.name(), script.version()) && starters.contains(script.name() + "/" + event);
     }
 
     /** Sees to it that it is in the log from where on events of the domain's log start instances; until that was done once. */

@@ -419,8 +419,7 @@ final class Worker {
                 for (var type : script.starters()) {
                     for (var below : store.catalog().typesBelow(type)) {
                         var name = store.catalog().nameOf(below);
-                        if (saved < 0
-                                || !instances.knewStarter(script.name(), name)) { // those of the last may be half done
+                        if (saved < 0 || !instances.knewStarter(script, name)) { // those of the last may be half done
                             place = Math.min(place, Math.max(0, index.source(script.name(), name) - 1));
                         }
                     }
@@ -508,7 +507,7 @@ final class Worker {
             long source = index.source(script.name(), event.name());
             long position = event.position().value();
             boolean before = position <= instances.followed(); // read again for others
-            return source > position || (before && instances.knewStarter(script.name(), event.name()));
+            return source > position || (before && instances.knewStarter(script, event.name()));
         } finally {
             lock.unlock();
         }
@@ -817,7 +816,7 @@ final class Worker {
         return turn;
     }
 
-    /** With the Live's lock: keeps an instance of which a time has come and waits for events, so that it is not looked at in vain. */
+    /** With the Live's lock: keeps an instance whose time has come and waits for events, lest it be looked at in vain. */
     private void postpone(Entry entry, Live live) {
         var story = live.story;
         if (behind && story != null && Turn.isPast(story.wake(false), instances.now())) {

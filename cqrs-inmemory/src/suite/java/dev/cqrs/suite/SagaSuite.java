@@ -14,6 +14,7 @@ import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
@@ -2138,6 +2139,28 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void an_event_that_starts_a_later_version_is_not_lost_as_an_older_deployment_has_passed_it() {
+        var checkpoints = emptyCheckpoints();
+        var first = three(job()).build();
+        var second =
+                three(job().startedBy(Packed.class, Packed::job)).version(2).build();
+        var old = start(engine(first).name("old").checkpoints(checkpoints, "sagas"));
+        var newer = start(engine(first, second).name("new"));
+        Parts.append(domain, new Packed("j"));
+        executor.runFor(MINUTE);
+        assertThat(newer.find("job", "j")).isPresent();
+        newer.close();
+        Parts.append(domain, new Packed("k"));
+        order("l");
+        executor.runFor(MINUTE);
+        old.close();
+        try (var again = start(engine(first, second).name("old").checkpoints(checkpoints, "sagas"))) {
+            executor.runFor(MINUTE);
+            assertThat(again.find("job", "k")).isPresent();
+        }
+    }
+
+    @Test
     void what_is_begun_by_hand_takes_in_no_event_from_before_also_after_a_restart() {
         var saga = Saga.named("job", Parts.KNOWN)
                 .await("packed", Packed.class, Packed::job)
@@ -2325,10 +2348,13 @@ public abstract class SagaSuite {
         boolean threw = true;
         int toldOf = 0;
         for (int at = 1; threw; at++) {
-            open(new SeededScheduler(at, new VirtualClock(START)));
+            executor = new SeededScheduler(at, new VirtualClock(START));
+            operations = new InMemoryEventStore(Parts.operations(), executor.clock()); // fast, as it is opened often
+            domain = new InMemoryEventStore(Parts.domain(), executor.clock());
+            failures.clear();
             int wanted = at;
             var calls = new int[1];
-            var virtual = clock;
+            var virtual = executor.clock();
             var clock = new Clock() {
                 @Override
                 public ZoneId getZone() {

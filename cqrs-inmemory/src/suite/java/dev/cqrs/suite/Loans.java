@@ -150,8 +150,8 @@ final class Loans {
             "reserve", "check", "rate", "enter", "pay", "tell", "file", "thank", "-reserve", "-check", "-rate", "1", "2"
         };
         private static final String[] KINDS = {
-            "f", "ff", "ffff", "u", "uu", "uuuuu", "n", "nnnn", "fu", "uf", "nf", "r", "rf", "ru", "R", "fR", "if",
-            "iff", "i.f", ".f", ".n"
+            "f", "ff", "ffff", "u", "uu", "uuuuu", "uuuuuu", "n", "nnnn", "fu", "uf", "nf", "r", "rf", "ru", "R", "fR",
+            "if", "iff", "i.f", ".f", ".n"
         };
 
         private final Map<String, String> left = new HashMap<>();

@@ -162,7 +162,7 @@ public abstract class SimulationSuite {
         return Simulation.of(BranchWorld::new)
                 .action("direct", 8, random -> new Direct(order(random)))
                 .action("queued", 5, random -> new Queued(order(random)))
-                .action("transfer", 3, random -> new Direct(transfer(random)))
+                .action("transfer", 2, random -> new Direct(transfer(random)))
                 .action("stored", 5, random -> new Stored(order(random), Duration.ZERO))
                 .action("later", 3, random -> new Stored(order(random), Duration.ofSeconds(random.nextInt(1, 1_500))))
                 .action(
@@ -171,7 +171,7 @@ public abstract class SimulationSuite {
                         random -> new Standing(new Pay(account(random), 1), Duration.ofMinutes(random.nextInt(1, 30))))
                 .rest(REST)
                 .action("cancel", 2, (world, random) -> new Cancel(world.stored(random)))
-                .action("borrow", 2, random -> new Direct(loan(random)))
+                .action("borrow", 3, random -> new Direct(loan(random)))
                 .action("sign", 3, (world, random) -> new Direct(new Sign(world.loan(random, world.signed))))
                 .action("confirm", 3, (world, random) -> new Direct(new Confirm(world.loan(random, world.confirmed))))
                 .action(
@@ -265,9 +265,14 @@ public abstract class SimulationSuite {
                         int before = visits.merge(parked.saga() + parked.key(), 1, Integer::sum);
                         boolean waits =
                                 parked.step().equals("signed") || parked.step().equals("confirmed");
-                        var operation = waits && before > 1 // as there is no time for more
+                        boolean late = before > (waits ? 1 : 5); // then there is no time for more
+                        var operation = late && before % 2 == 0
                                 ? Operation.SKIP
-                                : VISITS[Math.floorMod(before + parked.key().hashCode(), VISITS.length)];
+                                : late
+                                        ? Operation.RESUME
+                                        : VISITS[
+                                                Math.floorMod(
+                                                        before + parked.key().hashCode(), VISITS.length)];
                         count(operation, operate(new Operate(operation, parked.saga(), parked.key())));
                     }
                 }

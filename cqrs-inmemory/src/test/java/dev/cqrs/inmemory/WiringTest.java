@@ -452,8 +452,13 @@ class WiringTest {
         var builder = builder().handle(Account2.class, c -> "").handle(Audited.class, c -> "");
 
         assertThatThrownBy(builder::build)
+                .hasMessageStartingWith("InMemoryCommandBus")
                 .isInstanceOfSatisfying(
-                        WiringException.class, e -> assertThat(e.faults()).hasSize(1));
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .singleElement()
+                                .asString()
+                                .containsPattern("WiringTest.java:\\d+.*WiringTest.java:\\d+"));
     }
 
     sealed interface Report extends Query<Integer> {}

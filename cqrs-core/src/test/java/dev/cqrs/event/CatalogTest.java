@@ -304,6 +304,27 @@ class CatalogTest {
     }
 
     @Test
+    void an_event_registered_twice_under_one_name_is_one_fault() {
+        var builder = Catalog.builder().event("note", Note.class).event("note", Note.class);
+
+        assertThatExceptionOfType(WiringException.class)
+                .isThrownBy(builder::build)
+                .satisfies(
+                        e -> assertThat(e.faults()).singleElement().asString().contains("registered twice"));
+    }
+
+    @Test
+    void an_event_may_come_with_revision_and_tags_at_once() {
+        var catalog = Catalog.builder()
+                .upcast(Upcaster.from("deposited", 1))
+                .event("deposited", 2, Deposited.class, e -> Set.of(Tag.of("account", e.account())))
+                .build();
+
+        assertThat(catalog.tagsOf(new Deposited("47", 5))).containsExactly(Tag.of("account", "47"));
+        assertThat(catalog.nameOf(Deposited.class)).isEqualTo("deposited");
+    }
+
+    @Test
     void primitive_types_are_not_events() {
         assertThatExceptionOfType(WiringException.class)
                 .isThrownBy(() -> Catalog.builder().event("number", int.class).build())

@@ -169,6 +169,8 @@ class EventCodecTest {
                 .isNotEqualTo(new Stored("deposited", 1, new byte[] {1, 2, 3}))
                 .isNotEqualTo(new Stored("opened", 2, new byte[] {1, 2, 3}))
                 .isNotEqualTo("deposited")
+                .doesNotHaveSameHashCodeAs(new Stored("deposited", 2, new byte[] {1, 2, 4}))
+                .doesNotHaveSameHashCodeAs(new Stored("opened", 2, new byte[] {1, 2, 3}))
                 .hasToString("Stored[name=deposited, revision=2, payload=3 bytes]");
     }
 

@@ -2,6 +2,7 @@ package dev.cqrs.event;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
@@ -573,6 +574,11 @@ class UpcasterTest {
     @Test
     void a_default_is_an_exact_value_of_a_document() {
         var upcaster = Upcaster.from("deposited", 1);
+        for (var value : new Object[] {
+            "EUR", true, 1, 2L, BigInteger.TEN, new BigDecimal("0.10"), List.of(1, "a"), Map.of("a", List.of(true))
+        }) {
+            assertThatCode(() -> upcaster.withDefault("rate", value)).doesNotThrowAnyException();
+        }
         for (var value :
                 new Object[] {0.1, 0.1f, new Object(), 'c', List.of(0.1), Map.of("a", Set.of()), Unknown.FAIL}) {
             assertThatIllegalArgumentException()

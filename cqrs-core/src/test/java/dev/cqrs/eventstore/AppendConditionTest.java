@@ -87,7 +87,8 @@ class AppendConditionTest {
                 .isNotEqualTo(AppendCondition.unchanged(ACCOUNT, Position.of(6)))
                 .isNotEqualTo(AppendCondition.unchanged(NAME, Position.of(5)))
                 .isNotEqualTo(UNCHANGED.clauses())
-                .isNotEqualTo(null);
+                .isNotEqualTo(null)
+                .doesNotHaveSameHashCodeAs(AppendCondition.unchanged(NAME, Position.of(5)));
     }
 
     @Test

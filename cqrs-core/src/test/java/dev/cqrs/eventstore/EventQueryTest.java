@@ -254,7 +254,8 @@ class EventQueryTest {
                 .isNotEqualTo(EventQuery.tagged(A).withTypes(Opened.class))
                 .isNotEqualTo(EventQuery.all())
                 .isNotEqualTo(EventQuery.tagged(A).items())
-                .isNotEqualTo(null);
+                .isNotEqualTo(null)
+                .doesNotHaveSameHashCodeAs(EventQuery.tagged(B));
     }
 
     @Test

@@ -281,13 +281,12 @@ public final class InMemoryEventBus implements EventBus {
                     called++;
                 }
             } catch (Throwable thrown) {
-                called++;
                 failure = joined(failure, thrown, event);
                 interrupted |= thrown instanceof InterruptedException;
             }
         }
         throwIfAny(failure, interrupted);
-        return called;
+        return called; // of those who threw none is counted: then this line is not reached
     }
 
     private static int call(Receiver[] receivers, Way[] ways, Object event, Metadata metadata) {

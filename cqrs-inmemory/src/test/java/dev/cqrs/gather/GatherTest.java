@@ -18,7 +18,11 @@ import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.query.Query;
 import dev.cqrs.testing.SeededScheduler;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -241,7 +245,55 @@ class GatherTest {
         assertThatThrownBy(() -> gather.handle(QUERY, Metadata.none()))
                 .isInstanceOf(GatherFailedException.class)
                 .hasCause(second)
-                .hasSuppressedException(first);
+                .satisfies(thrown -> assertThat(thrown.getSuppressed()).containsExactly(first));
+    }
+
+    @Test
+    void a_failure_names_the_source_that_decided_it_and_not_another_that_was_cancelled_for_it() {
+        var begun = new CountDownLatch(1);
+        var interrupted = new CountDownLatch(1);
+        var gather = Gather.builder(StatementOf.class, pool, LONG)
+                .require(Source.<StatementOf, String>of("endless", query -> untilInterrupted(begun, interrupted)))
+                .require(Source.<StatementOf, String>of("failing", query -> {
+                    begun.await();
+                    throw new IOException("no disk");
+                }))
+                .merge((query, answers) -> "never");
+
+        assertThatThrownBy(() -> gather.handle(QUERY, Metadata.none()))
+                .isInstanceOf(GatherFailedException.class)
+                .hasMessageContaining("the required source \"failing\" gave none");
+    }
+
+    @Test
+    void a_failure_tells_what_became_of_each_source() throws Exception {
+        // given
+        var refused = new RejectedExecutionException("full");
+        var outcomes = new LinkedHashMap<String, Outcome>();
+        outcomes.put("a", new Answered());
+        outcomes.put("b", new Failed(new IOException("no disk")));
+        outcomes.put("c", new Late(LONG));
+        outcomes.put("d", new Rejected(refused));
+        outcomes.put("e", new Cancelled());
+
+        // when
+        var thrown = new GatherFailedException(StatementOf.class, "b", outcomes);
+
+        // then
+        assertThat(thrown)
+                .hasMessageContaining("\"a\" answered, \"b\" failed with java.io.IOException: no disk,"
+                        + " \"c\" was late after PT1M, \"d\" was not asked, as the executor threw " + refused
+                        + ", \"e\" was cancelled.");
+        assertThat(thrown.getSuppressed()).containsExactly(refused);
+        assertThat(thrown.outcomes()).isEqualTo(outcomes);
+
+        // and read again after it was written
+        var bytes = new ByteArrayOutputStream();
+        new ObjectOutputStream(bytes).writeObject(thrown);
+        var read = (GatherFailedException)
+                new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray())).readObject();
+        assertThat(read).hasMessage(thrown.getMessage());
+        assertThat(read.outcomes()).isEmpty();
     }
 
     // ---- the deadline
@@ -287,6 +339,7 @@ class GatherTest {
         var begun = new CountDownLatch(1);
         var over = new CountDownLatch(1);
         var ended = new CountDownLatch(1);
+        var clean = new AtomicBoolean();
         var stubborn = Source.<StatementOf, String>of("stubborn", query -> {
             begun.countDown();
             while (over.getCount() > 0) {
@@ -298,6 +351,7 @@ class GatherTest {
                 .ask(stubborn)
                 .context(() -> task -> () -> {
                     task.run();
+                    clean.set(!Thread.currentThread().isInterrupted());
                     ended.countDown();
                 })
                 .waiting((changed, done, timeout) -> begun.await())
@@ -313,6 +367,26 @@ class GatherTest {
         assertThat(gathered.outcomes()).containsEntry("stubborn", new Late(LONG));
         assertThat(ended.await(120, TimeUnit.SECONDS)).isTrue();
         assertThat(gather.dropped()).isEqualTo(new Dropped(1, 0));
+        assertThat(clean).as("the interrupt ends with the source").isTrue();
+    }
+
+    @Test
+    void the_longest_time_out_there_is_means_for_ever() throws Exception {
+        // given a source that answers once the asker waits
+        var asker = Thread.currentThread();
+        var patient = Source.<StatementOf, String>of("patient", query -> {
+            while (asker.getState() != Thread.State.TIMED_WAITING
+                    && !Thread.currentThread().isInterrupted()) {
+                Thread.onSpinWait();
+            }
+            return "at last";
+        });
+        var gather = Gather.builder(StatementOf.class, pool, Duration.ofSeconds(Long.MAX_VALUE))
+                .ask(patient)
+                .merge((query, answers) -> answers.find(patient).orElse("nothing"));
+
+        // when, then
+        assertThat(gather.handle(QUERY, Metadata.none()).value()).isEqualTo("at last");
     }
 
     @Test
@@ -543,6 +617,10 @@ class GatherTest {
         assertThatThrownBy(() -> Gather.builder(StatementOf.class, DIRECT, Duration.ZERO))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("PT0S");
+        assertThatThrownBy(() -> Gather.builder(StatementOf.class, DIRECT, Duration.ofSeconds(-1)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("PT-1S");
+        assertThat(OWNER).hasToString("Source[owner]");
         assertThatThrownBy(() -> Source.of(" ", query -> "never")).isInstanceOf(IllegalArgumentException.class);
     }
 

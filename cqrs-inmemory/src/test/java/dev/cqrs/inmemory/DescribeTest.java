@@ -329,6 +329,48 @@ class DescribeTest {
     }
 
     @Test
+    void each_line_of_the_text_says_what_there_is_to_say() {
+        var handler =
+                new Handler(Report.class, "decider", "here:1", true, List.of("reported", "opened"), Optional.empty());
+        var mute = new Handler(Deposit.class, "lambda", "here:2", false, List.of(), Optional.empty());
+        var wiring = new Description(
+                List.of(
+                        new Message("command", Report.class, false, Optional.of(handler)),
+                        new Message("command", Deposit.class, false, Optional.of(mute))),
+                List.of(
+                        new Interception(1, "Timing", "here:3", true, List.of()),
+                        new Interception(2, "Locking", "here:4", false, List.of()),
+                        new Interception(3, "Retry", "here:5", false, List.of(Report.class))),
+                List.of(
+                        new Event("opened", 1, Opened.class, List.of("balances", "mails")),
+                        new Event("reported", 1, Reported.class, List.of())),
+                List.of(
+                        new View("balances", 1, true, false, List.of("opened")),
+                        new View("mails", 2, false, true, List.of())),
+                List.of(new Description.Subscriber(Opened.class, "a lambda")));
+
+        assertThat(wiring.toString().lines().map(line -> line.strip().replaceAll(" +", " ")))
+                .containsExactly(
+                        "commands",
+                        "DescribeTest.Report decider, appends reported, opened at here:1",
+                        "DescribeTest.Deposit lambda at here:2",
+                        "interceptors, the outermost first",
+                        "1 Timing around everything at here:3",
+                        "2 Locking around none of these at here:4",
+                        "3 Retry around DescribeTest.Report at here:5",
+                        "events",
+                        "opened DescribeTest.Opened read by balances, mails",
+                        "reported DescribeTest.Reported read by no projection",
+                        "projections",
+                        "balances version 1, inline reads opened",
+                        "mails version 2, in the background, with effects reads nothing",
+                        "subscribers",
+                        "DescribeTest.Opened a lambda");
+        assertThat(new Description(List.of(), List.of(), List.of(), List.of(), List.of()))
+                .hasToString("nothing is wired");
+    }
+
+    @Test
     void a_bus_tells_what_it_was_built_with_whatever_becomes_of_its_builder() {
         var builder = InMemoryCommandBus.builder().run(Report.class, c -> {});
         var bus = builder.build();

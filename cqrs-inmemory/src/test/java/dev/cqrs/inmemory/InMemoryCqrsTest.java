@@ -81,6 +81,39 @@ class InMemoryCqrsTest {
                                 .anySatisfy(f -> assertThat(f).contains("background(...) needs onError(...)")));
     }
 
+    sealed interface Asking extends Query<Integer> {}
+
+    record AskedFor() implements Asking {}
+
+    @Test
+    void what_is_said_twice_or_not_answered_is_a_fault() {
+        var builder = counting()
+                .requireAll(Asking.class)
+                .onError(failure -> {})
+                .onError(failure -> {})
+                .projection(COUNT)
+                .projection(COUNT);
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .hasSize(3)
+                                .anySatisfy(f -> assertThat(f)
+                                        .contains("requireAll(" + Asking.class.getName(), AskedFor.class.getName()))
+                                .anySatisfy(f -> assertThat(f).contains("onError(...) was called twice"))
+                                .anySatisfy(f -> assertThat(f).contains("Two projections are named \"count\"")));
+    }
+
+    @Test
+    void ids_cannot_be_remembered_for_no_time_or_less() {
+        for (var none : List.of(Duration.ZERO, Duration.ofNanos(-1))) {
+            assertThatThrownBy(() -> counting().idempotent(none, Clock.systemUTC()))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining(none.toString());
+        }
+    }
+
     @Test
     void events_beside_a_given_store_are_a_fault_as_the_store_has_its_catalog() {
         var store = new InMemoryEventStore(Catalog.builder().build(), Clock.systemUTC());
@@ -230,8 +263,18 @@ class InMemoryCqrsTest {
         assertThatThrownBy(() -> app.dispatch(new Count(1)))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("closed");
-        assertThatThrownBy(() -> app.ask(new HowMany())).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> app.ask(new HowMany()))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("This InMemoryCqrs is closed");
+        assertThatThrownBy(() -> app.ask(new HowMany(), Metadata.none()))
+                .hasMessageContaining("This InMemoryCqrs is closed");
         assertThat(app.store().head()).isEqualTo(Position.of(1));
+        app.store().append(List.of(new Counted(5)), AppendCondition.none());
+        assertThat(app.projections().status())
+                .singleElement()
+                .satisfies(status -> assertThat(status.position())
+                        .as("its projections stand still")
+                        .isEqualTo(Position.of(1)));
     }
 
     @Test

@@ -262,6 +262,47 @@ class InMemoryEventBusTest {
         }
     }
 
+    /** The first event of a class finds its way; those after it go there. */
+    @Test
+    void a_failure_at_a_later_event_keeps_it_from_nobody_and_is_called_once() {
+        var heard = new ArrayList<String>();
+        var bus = InMemoryEventBus.builder().build();
+        bus.subscribe(Happened.class, e -> heard.add("before " + e.number()));
+        bus.subscribe(Happened.class, e -> {
+            heard.add("second " + e.number());
+            if (e.number() == 2) {
+                throw new IllegalStateException("no");
+            }
+        });
+        bus.subscribe(Happened.class, e -> heard.add("after " + e.number()));
+        bus.publish(new Happened(1));
+        heard.clear();
+
+        assertThatThrownBy(() -> bus.publish(new Happened(2))).hasMessage("no");
+
+        assertThat(heard).containsExactly("before 2", "second 2", "after 2");
+        assertThat(bus.publish(new Happened(3))).isEqualTo(3);
+    }
+
+    @Test
+    void who_leaves_during_a_later_event_is_neither_called_nor_counted() {
+        var heard = new ArrayList<String>();
+        var leaving = new ArrayList<AutoCloseable>();
+        var bus = InMemoryEventBus.builder().build();
+        bus.subscribe(Happened.class, e -> {
+            if (e.number() == 2) {
+                leaving.get(0).close();
+            }
+        });
+        leaving.add(bus.subscribe(Happened.class, e -> heard.add("left " + e.number())));
+        bus.subscribe(Happened.class, e -> heard.add("stays " + e.number()));
+        assertThat(bus.publish(new Happened(1))).isEqualTo(3);
+
+        assertThat(bus.publish(new Happened(2))).isEqualTo(2);
+
+        assertThat(heard).containsExactly("left 1", "stays 1", "stays 2");
+    }
+
     @Test
     void an_interceptor_that_subscribes_when_it_is_asked_whether_it_applies_hides_nobody() {
         // given

@@ -131,6 +131,16 @@ class TimelineTest {
     }
 
     @Test
+    void what_has_not_come_is_told_in_words_also_with_one_event() {
+        append(new Moved("a", 50));
+
+        assertThatThrownBy(() -> balance.at(Moment.afterEvents(2)))
+                .isInstanceOf(NoSuchElementException.class)
+                .hasMessageContaining("with the 1 event up to position 1");
+        assertThat(balance).hasToString("timeline of " + MINE);
+    }
+
+    @Test
     void the_first_event_is_included_and_before_leaves_it_out() {
         threeDays();
         assertThat(seen.at(Moment.first(Cancelled.class))).containsExactly(50, -20, -70, "cancelled");

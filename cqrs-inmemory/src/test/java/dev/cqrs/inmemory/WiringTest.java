@@ -12,9 +12,11 @@ import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.query.Query;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.FutureTask;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** What a bus accepts when it is built, and how it chooses a handler. */
@@ -347,6 +349,162 @@ class WiringTest {
         builder.build().dispatch(new Open("1"));
 
         assertThat(order).containsExactly("1a", "1b", "2a", "2b", "3a", "3b");
+    }
+
+    @Test
+    @SuppressWarnings("NullAway")
+    void no_interceptor_is_given_a_null_by_the_one_before_however_many_there_are() {
+        for (int count = 2; count <= 6; count++) {
+            for (int giver = 0; giver < count - 1; giver++) {
+                for (boolean message : List.of(true, false)) {
+                    var called = new ArrayList<Integer>();
+                    var builder = builder().handle(Open.class, c -> "open");
+                    for (int i = 0; i < count; i++) {
+                        int own = i;
+                        boolean gives = own == giver;
+                        builder.intercept(i, (m, metadata, next) -> {
+                            called.add(own);
+                            return next.proceed(gives && message ? null : m, gives && !message ? null : metadata);
+                        });
+                    }
+                    var bus = builder.build();
+
+                    assertThatThrownBy(() -> bus.dispatch(new Open("1")))
+                            .isInstanceOf(NullPointerException.class)
+                            .hasMessage(message ? "message" : "metadata");
+                    assertThat(called)
+                            .isEqualTo(IntStream.rangeClosed(0, giver).boxed().toList());
+                }
+            }
+        }
+    }
+
+    interface M0 {}
+
+    interface M1 {}
+
+    interface M2 {}
+
+    interface M3 {}
+
+    interface M4 {}
+
+    interface M5 {}
+
+    interface M6 {}
+
+    /** A command of a class of its own for each set of marks. */
+    @SuppressWarnings("unchecked") // it has no method that would tell
+    static Command<String> marked(int marks) {
+        var all = List.of(M0.class, M1.class, M2.class, M3.class, M4.class, M5.class, M6.class);
+        var interfaces = new ArrayList<Class<?>>(List.of(Command.class));
+        for (int i = 0; i < all.size(); i++) {
+            if ((marks & 1 << i) != 0) {
+                interfaces.add(all.get(i));
+            }
+        }
+        return (Command<String>) Proxy.newProxyInstance(
+                WiringTest.class.getClassLoader(), interfaces.toArray(Class<?>[]::new), (proxy, method, arguments) -> {
+                    throw new AssertionError(method);
+                });
+    }
+
+    @Test
+    @SuppressWarnings("unchecked") // the class of a command is one of commands
+    void many_classes_of_commands_find_each_its_own_handler() {
+        // given
+        var builder = builder();
+        var commands = new ArrayList<Command<String>>();
+        for (int marks = 1; marks < 128; marks++) {
+            var command = marked(marks);
+            var name = "handler " + marks;
+            commands.add(command);
+            builder.handle((Class<Command<String>>) command.getClass(), c -> name);
+        }
+        var bus = builder.build();
+
+        // when, then
+        for (int round = 0; round < 2; round++) {
+            for (int marks = 1; marks < 128; marks++) {
+                assertThat(bus.dispatch(commands.get(marks - 1))).isEqualTo("handler " + marks);
+            }
+            assertThatThrownBy(() -> bus.dispatch(marked(0))).isInstanceOf(NoHandlerException.class);
+        }
+    }
+
+    static final class Elsewhere {
+        record Open(String id) implements Command<String> {}
+    }
+
+    @Test
+    void a_class_of_the_same_simple_name_is_named_before_the_family() {
+        var bus = builder()
+                .handle(Close.class, c -> "")
+                .handle(Elsewhere.Open.class, c -> "")
+                .build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Open("1")))
+                .hasMessageContaining("The nearest is " + Elsewhere.Open.class.getName() + ", of the same simple name");
+    }
+
+    @Test
+    void two_registrations_that_fit_one_class_equally_well_are_one_fault() {
+        var builder = builder().handle(Account2.class, c -> "").handle(Audited.class, c -> "");
+
+        assertThatThrownBy(builder::build)
+                .hasMessageStartingWith("InMemoryCommandBus")
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .singleElement()
+                                .asString()
+                                .containsPattern("WiringTest.java:\\d+.*WiringTest.java:\\d+"));
+    }
+
+    sealed interface Report extends Query<Integer> {}
+
+    record Daily() implements Report {}
+
+    record Weekly() implements Report {}
+
+    @Test
+    void what_is_asked_of_a_query_bus_is_wired_in_one_chain_of_calls() {
+        var metadata = new ArrayList<Metadata>();
+        var builder = InMemoryQueryBus.builder()
+                .requireAll(Report.class)
+                .intercept(1, (message, around, next) -> (Integer) next.proceed(message, around) + 1)
+                .handle(Daily.class, (q, given) -> {
+                    metadata.add(given);
+                    return 10;
+                });
+        assertThatThrownBy(builder::build)
+                .isInstanceOf(WiringException.class)
+                .message()
+                .contains(Weekly.class.getName())
+                .doesNotContain(Weekly.class.getName() + " (non-sealed)");
+
+        var bus = builder.handle(Weekly.class, q -> 20).build();
+
+        assertThat(bus.ask(new Daily(), Metadata.withId("7"))).isEqualTo(11);
+        assertThat(bus.ask(new Weekly())).isEqualTo(21);
+        assertThat(metadata).containsExactly(Metadata.withId("7"));
+    }
+
+    @Test
+    void a_route_in_hand_runs_each_form_of_a_handler() {
+        record Ping(String text) implements Command<Done> {}
+        var pinged = new ArrayList<Ping>();
+        var bus = builder()
+                .run(Ping.class, pinged::add)
+                .handle(Open.class, c -> "open " + c.id())
+                .build();
+
+        assertThat(bus.handlerFor(Ping.class).handle(new Ping("a"))).isEqualTo(Done.DONE);
+        assertThat(bus.handlerFor(Ping.class).handle(new Ping("b"), Metadata.none()))
+                .isEqualTo(Done.DONE);
+        assertThat(pinged).containsExactly(new Ping("a"), new Ping("b"));
+        assertThat(bus.handlerFor(Open.class).handle(new Open("1"), Metadata.none()))
+                .isEqualTo("open 1");
     }
 
     @Test

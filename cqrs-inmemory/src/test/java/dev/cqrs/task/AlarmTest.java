@@ -6,7 +6,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 class AlarmTest {
@@ -99,5 +101,35 @@ class AlarmTest {
 
         assertThat(delays).isEmpty();
         assertThat(alarm.isPausing()).isFalse();
+    }
+
+    @Test
+    void one_that_was_overtaken_by_a_sooner_one_leaves_that_set() {
+        alarm.set(NOON, NOON.plusSeconds(20));
+        alarm.set(NOON, NOON.plusSeconds(10));
+        tasks.get(0).run(); // a timer that ran it too early
+        alarm.set(NOON, NOON.plusSeconds(15));
+
+        assertThat(delays).hasSize(2);
+    }
+
+    @Test
+    void no_thread_is_kept_out_by_what_another_has_done() throws Exception {
+        List<Runnable> steps = List.of(
+                () -> alarm.set(NOON, NOON.plusSeconds(20)),
+                () -> alarm.set(NOON, NOON.plusSeconds(20)),
+                alarm::pause,
+                alarm::pause,
+                alarm::isPausing,
+                () -> tasks.forEach(Runnable::run),
+                alarm::close,
+                alarm::pause);
+        for (var step : steps) {
+            step.run();
+            var elsewhere = new FutureTask<>(alarm::isPausing);
+            new Thread(elsewhere).start();
+
+            assertThat(elsewhere.get(120, TimeUnit.SECONDS)).isEqualTo(alarm.isPausing());
+        }
     }
 }

@@ -37,6 +37,7 @@ class TrampolineTest {
         trampoline.run(() -> {
             order.add("first");
             try {
+                assertThat(other.submit(trampoline::isRunningHere).get()).isFalse();
                 assertThat(other.submit(() -> trampoline.run(() -> order.add("other")))
                                 .get())
                         .isTrue();

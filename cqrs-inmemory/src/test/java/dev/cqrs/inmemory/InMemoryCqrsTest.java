@@ -106,6 +106,28 @@ class InMemoryCqrsTest {
     }
 
     @Test
+    void handlers_are_given_metadata_where_they_want_them_and_a_family_of_queries_is_covered() {
+        var given = new ArrayList<Metadata>();
+        try (var app = InMemoryCqrs.builder(Clock.systemUTC())
+                .requireAll(Asking.class)
+                .handle(Reset.class, (c, metadata) -> {
+                    given.add(metadata);
+                    return Done.DONE;
+                })
+                .query(AskedFor.class, (q, metadata) -> {
+                    given.add(metadata);
+                    return 7;
+                })
+                .build()) {
+            app.dispatch(new Reset(), Metadata.withId("1"));
+
+            assertThat(app.ask(new AskedFor(), Metadata.withId("2"))).isEqualTo(7);
+            assertThat(given).containsExactly(Metadata.withId("1"), Metadata.withId("2"));
+            assertThat(app.queries().ask(new AskedFor())).isEqualTo(7);
+        }
+    }
+
+    @Test
     void ids_cannot_be_remembered_for_no_time_or_less() {
         for (var none : List.of(Duration.ZERO, Duration.ofNanos(-1))) {
             assertThatThrownBy(() -> counting().idempotent(none, Clock.systemUTC()))

@@ -130,6 +130,7 @@ class ObservationTest {
         assertThatThrownBy(() -> bus.dispatch(new Fail(why))).isSameAs(why).hasNoSuppressedExceptions();
 
         assertThat(told).containsExactly(noting.thrown, noting.thrown, noting.thrown);
+        assertThat(Thread.currentThread().isInterrupted()).isFalse();
         assertThat(heard)
                 .as("who failed at the start hears nothing of the end")
                 .containsExactly("started 1 {}", "started 2 {}", "succeeded 2 0", "started 3 {}", "failed 3 " + why);
@@ -163,6 +164,21 @@ class ObservationTest {
         }
         assertThat(uncaught).containsExactly(listeners);
         assertThat(listeners).hasSuppressedException(noting.thrown);
+    }
+
+    @Test
+    void a_listener_that_throws_what_it_is_told_changes_nothing_either() {
+        noting.throwsAt = "succeeded";
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        var uncaught = new ArrayDeque<Throwable>();
+        thread.setUncaughtExceptionHandler((where, thrown) -> uncaught.add(thrown));
+        try {
+            assertThat(bus(ObservationTest::sneak).dispatch(new Work(0))).isZero();
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        assertThat(uncaught).containsExactly(noting.thrown);
     }
 
     @Test

@@ -218,6 +218,25 @@ class RetryTest {
     }
 
     @Test
+    void a_failure_of_any_other_kind_is_judged_by_itself_and_not_by_its_cause() {
+        var failure = new IllegalStateException(conflict(true));
+        fail(failure);
+
+        assertThatThrownBy(() -> send(Retry.atOnce(3))).isSameAs(failure);
+        assertThat(calls).isEqualTo(1);
+    }
+
+    @Test
+    void what_is_named_in_several_calls_is_tried_again_and_nothing_else() {
+        var retry = Retry.atOnce(5).when(IOException.class::isInstance).when(ArithmeticException.class::isInstance);
+        var other = new IllegalStateException("other");
+        fail(new IOException("a"), new ArithmeticException("b"), other);
+
+        assertThatThrownBy(() -> send(retry)).isSameAs(other);
+        assertThat(calls).isEqualTo(3);
+    }
+
+    @Test
     void it_waits_for_each_delay_in_turn_and_not_at_all_for_none() {
         fail(conflict(true), conflict(true), conflict(true));
 

@@ -653,7 +653,15 @@ class LiveQueryTest {
         assertThat(seen)
                 .hasSize(5)
                 .allSatisfy(one -> assertThat(one.refersTo(null)).isTrue());
-        assertThat(kept).hasSize(1);
+
+        // and the view holds nothing of the subscription either
+        var subscription = new WeakReference<>(kept.remove(0));
+        for (int i = 0; i < 50 && !subscription.refersTo(null); i++) {
+            System.gc();
+            TimeUnit.MILLISECONDS.sleep(i);
+        }
+        assertThat(subscription.refersTo(null)).isTrue();
+        assertThat(app.view(SUM).status().name()).isEqualTo("sum");
     }
 
     private <R> void subscribeAndCancel(LiveQuery<R> live, List<Flow.Subscription> kept, List<WeakReference<?>> seen) {
@@ -728,6 +736,40 @@ class LiveQueryTest {
         assertThat(nothing.all).singleElement().isInstanceOf(NullPointerException.class);
         add(app, 1);
         assertThat(app.ask(new Sum())).isEqualTo(1);
+    }
+
+    @Test
+    void an_answer_that_cannot_be_compared_fails_the_subscriber_wherever_it_is() {
+        for (int comparison = 1; comparison <= 4; comparison++) {
+            var left = new AtomicInteger(comparison);
+            var broken = new IllegalStateException("incomparable");
+            var told = new Told<Object>(Long.MAX_VALUE);
+            try (var app = app(DIRECT, false)) {
+                LiveQuery.<Object>of(
+                                app.view(SUM),
+                                () -> new Object() {
+                                    @Override
+                                    public boolean equals(Object other) {
+                                        if (left.decrementAndGet() == 0) {
+                                            throw broken;
+                                        }
+                                        return false;
+                                    }
+
+                                    @Override
+                                    public int hashCode() {
+                                        return 0;
+                                    }
+                                },
+                                Backlog.newest(2),
+                                DIRECT)
+                        .subscribe(told);
+                add(app, 1);
+            }
+
+            assertThat(told.ended.getCount()).isZero();
+            assertThat(told.all).hasSize((comparison + 1) / 2).last().isSameAs(broken);
+        }
     }
 
     @Test

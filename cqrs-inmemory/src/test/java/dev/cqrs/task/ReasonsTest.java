@@ -14,7 +14,7 @@ class ReasonsTest {
     }
 
     @Test
-    @SuppressWarnings("NullAway") // what must not be
+    @SuppressWarnings({"NullAway", "OverrideThrowableToString", "ToStringReturnsNull"}) // what must not be
     void what_cannot_tell_is_told_by_its_class() {
         var mute = new RuntimeException() {
             @Override

@@ -1,0 +1,54 @@
+package dev.cqrs.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Telling those who may throw. */
+class ListenersTest {
+
+    private final IllegalStateException cause = new IllegalStateException("cause");
+
+    private List<Throwable> uncaught(Runnable telling) {
+        var uncaught = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((where, thrown) -> uncaught.add(thrown));
+        try {
+            telling.run();
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        return uncaught;
+    }
+
+    @Test
+    void what_a_listener_throws_goes_to_the_thread_with_what_it_was_told_of() {
+        var own = new IllegalArgumentException("listener");
+
+        var uncaught = uncaught(() -> Listeners.tell(
+                news -> {
+                    throw own;
+                },
+                "news",
+                cause));
+
+        assertThat(uncaught).containsExactly(own);
+        assertThat(own).hasSuppressedException(cause);
+    }
+
+    @Test
+    void a_listener_may_throw_what_it_was_told_of() {
+        var uncaught = uncaught(() -> Listeners.tell(
+                news -> {
+                    throw cause;
+                },
+                "news",
+                cause));
+
+        assertThat(uncaught).containsExactly(cause);
+        assertThat(cause).hasNoSuppressedExceptions();
+    }
+}

@@ -14,7 +14,7 @@ import java.util.Optional;
  * @param key its key
  * @param version the version of the definition it was started under
  * @param state its state
- * @param step the step it is at; empty if none
+ * @param step the step it is at, or while parked the first it is stuck at; empty if none
  * @param started when it was started, by the clock of the operations log
  * @param wake when the time for something comes, if it waits for that
  * @param engine the name of the engine that has it; empty if none has
@@ -67,7 +67,7 @@ public record SagaInstance(
      * @param key its key
      * @param version the version of the definition it was started under
      * @param state its state
-     * @param step the step it is at; empty if none
+     * @param step the step it is at, or while parked the first it is stuck at; empty if none
      * @param started when it was started, by the clock of the operations log
      * @param wake when the time for something comes, if it waits for that
      * @param engine the name of the engine that has it; empty if none has

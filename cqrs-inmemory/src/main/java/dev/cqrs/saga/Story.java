@@ -530,9 +530,20 @@ final class Story<S> {
         return parked ? State.PARKED : back ? State.COMPENSATING : ready ? State.RUNNING : State.WAITING;
     }
 
+    /** Where it is: while parked what it is stuck at, which others that are not at an end may stand before. */
     String step() {
-        var act = unsettled();
+        var act = parked ? stuck() : null;
+        act = act == null ? unsettled() : act;
         return act == null ? "" : act.step;
+    }
+
+    private @Nullable Act stuck() {
+        for (var act : current()) {
+            if (act.is(Progress.STUCK)) {
+                return act;
+            }
+        }
+        return null;
     }
 
     /** Whether an event may end a time that it has. */

@@ -7,6 +7,7 @@ import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.saga.SagaEngine;
 import dev.cqrs.saga.SagaEvent;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.schedule.CommandSchedule.Cancellation;
@@ -48,6 +49,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -99,6 +101,7 @@ final class BranchModel {
     private final Map<String, List<String>> steps = new HashMap<>();
     private final Map<String, Stored> stored = new LinkedHashMap<>();
     private final Map<Integer, Instant> claims = new HashMap<>();
+    private final Map<String, SagaEvent.Standing> standings = new HashMap<>();
     private final LoansModel loans = new LoansModel();
     private final Map<String, Long> reached = new TreeMap<>();
     private final Map<String, Deque<String>> queued = new HashMap<>();
@@ -300,6 +303,9 @@ final class BranchModel {
             if (mark.standing().state().isEnd()) {
                 count(mark.saga() + ": ends-" + mark.standing().state());
             }
+            if (mark.saga().equals("transfer")) {
+                standings.put(mark.key(), mark.standing());
+            }
             loans.marked(mark, effects.keySet());
         } else if (event instanceof Enqueued mark) {
             enqueued = mark;
@@ -405,17 +411,30 @@ final class BranchModel {
                                 && other.next.isAfter(now));
     }
 
-    /** Money that was taken has arrived or is back. */
-    void checkTransfers(Function<String, State> states) {
+    /** Money that was taken has arrived or is back, or is on its way where the clock was put back. */
+    void checkTransfers(Instant now, Instant latest, Function<String, State> states) {
         transfers.forEach((key, asked) -> {
             var done = steps.getOrDefault(key, List.of());
             var state = states.apply(key);
             require(
-                    state == State.COMPLETED
-                            ? done.equals(List.of("debit", "credit"))
-                            : state == State.COMPENSATED && (done.isEmpty() || done.equals(List.of("debit", "undo"))),
-                    asked + " is " + state + ", and has done " + done);
+                    switch (state) {
+                        case COMPLETED -> done.equals(List.of("debit", "credit"));
+                        case COMPENSATED -> done.isEmpty() || done.equals(List.of("debit", "undo"));
+                        default -> isHeldUp(standings.get(key), now, latest);
+                    },
+                    asked + " is " + state + ", and has done " + done + ": " + standings.get(key));
         });
+    }
+
+    /**
+     * Where the clock was put back, what another engine had then lasts until it is there again and its lease is over, and so
+     * does a rejection that may not be believed before. Nothing else waits for as long.
+     */
+    private static boolean isHeldUp(SagaEvent.@Nullable Standing standing, Instant now, Instant latest) {
+        return standing != null
+                && Stream.of(standing.wake(), standing.until())
+                        .anyMatch(at -> !at.equals(Instant.EPOCH) && at.isAfter(now))
+                && now.isBefore(latest.plus(SagaEngine.DEFAULT_LEASE));
     }
 
     int total() {

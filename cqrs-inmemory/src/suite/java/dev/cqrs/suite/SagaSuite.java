@@ -438,6 +438,33 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void what_is_parked_beside_a_step_that_still_waits_tells_the_step_that_it_is_stuck_at() {
+        var saga = job().pivot("a", known -> known.part("a"))
+                .parallel(
+                        both -> both.await("packed", Packed.class, Packed::job).step("b", known -> known.part("b")))
+                .build();
+        failAt("b", 1);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+
+            var found = find(engine);
+            assertThat(found.step()).isEqualTo("b");
+            assertThat(failures).extracting(SagaFailure::step).containsOnly("b");
+            assertThat(engine.list(Filter.all().at("b"), 10)).hasSize(1);
+            assertThat(engine.skip("job", "j", found.step())).isTrue();
+            executor.runAll();
+            assertThat(find(engine).step()).as("no longer parked").isEqualTo("packed");
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+
+            assertThat(state(engine)).isEqualTo(State.INCOMPLETE);
+            assertThat(find(engine).skipped()).containsExactly("b");
+        }
+    }
+
+    @Test
     void what_is_left_out_is_named_so_that_a_second_call_leaves_out_nothing_more() {
         var saga = three(job()).step("d", known -> known.part("d!")).build();
         before = (command, data) -> {

@@ -460,12 +460,13 @@ public abstract class SimulationSuite {
         public void checkAtRest() {
             model.checkStored(clock.instant());
             model.queueIsEmpty();
-            if (!clock.instant().isBefore(latest)) { // or what is claimed stays so for longer
-                model.checkTransfers(key -> branch.sagas()
-                        .find("transfer", key)
-                        .map(SagaInstance::state)
-                        .orElse(SagaInstance.State.WAITING));
-            }
+            model.checkTransfers(
+                    clock.instant(),
+                    latest,
+                    key -> branch.sagas()
+                            .find("transfer", key)
+                            .map(SagaInstance::state)
+                            .orElse(SagaInstance.State.WAITING));
             if (!clock.instant().isBefore(latest.plus(NEARLY_REST))) { // or what waits may do so for longer
                 model.loans().checkAtRest(running, name -> branch.sagas().find(name.saga(), name.key()));
             }

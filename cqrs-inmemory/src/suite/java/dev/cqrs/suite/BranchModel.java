@@ -300,7 +300,7 @@ final class BranchModel {
             if (mark.standing().state().isEnd()) {
                 count(mark.saga() + ": ends-" + mark.standing().state());
             }
-            loans.marked(mark, effects.keySet());
+            loans.marked(mark, recorded.recordedAt(), effects.keySet());
         } else if (event instanceof Enqueued mark) {
             enqueued = mark;
         } else if (event instanceof Order order && enqueued != null) {

@@ -306,7 +306,7 @@ final class BranchModel {
             if (mark.saga().equals("transfer")) {
                 standings.put(mark.key(), mark.standing());
             }
-            loans.marked(mark, effects.keySet());
+            loans.marked(mark, recorded.recordedAt(), effects.keySet());
         } else if (event instanceof Enqueued mark) {
             enqueued = mark;
         } else if (event instanceof Order order && enqueued != null) {

@@ -126,6 +126,8 @@ public abstract class SimulationSuite {
         Operation.RESUME, Operation.SETTLE, Operation.CANCEL, Operation.SETTLE, Operation.SKIP, Operation.RETRY
     };
 
+    private static final Pattern STEP = Pattern.compile("step \"([a-z0-9]+)\"", Pattern.CASE_INSENSITIVE);
+
     /** The id of the command at which an instance is parked, in the reason. */
     private static final Pattern COMMAND = Pattern.compile("(loan|reminder)/[^/ ]+/[a-z0-9]+/(undo-)?[0-9]+");
 
@@ -262,7 +264,7 @@ public abstract class SimulationSuite {
                 if (own == branch) {
                     visit(host, own);
                     for (var parked : own.sagas().list(Filter.all().in(SagaInstance.State.PARKED), 100)) {
-                        int before = visits.merge(parked.saga() + parked.key(), 1, Integer::sum);
+                        int before = visits.merge(parked.saga() + "/" + parked.key(), 1, Integer::sum);
                         boolean waits =
                                 parked.step().equals("signed") || parked.step().equals("confirmed");
                         boolean late = before > (waits ? 1 : 5); // then there is no time for more
@@ -277,6 +279,12 @@ public abstract class SimulationSuite {
                     }
                 }
             });
+        }
+
+        /** Of parallel steps the reason names the one. */
+        private static String stuckAt(SagaInstance parked) {
+            var step = STEP.matcher(parked.reason());
+            return step.find() ? step.group(1) : parked.step();
         }
 
         /** Looks whether a command took effect; that it will not cannot be said while a handler may be at it. */
@@ -310,10 +318,9 @@ public abstract class SimulationSuite {
                 case SETTLE -> settle(wanted.saga(), wanted.key());
                 case SKIP -> {
                     model.loans().isSkipped(wanted.saga(), wanted.key());
-                    var found = sagas.find(wanted.saga(), wanted.key());
-                    yield found.isPresent()
-                            && sagas.skip(
-                                    wanted.saga(), wanted.key(), found.get().step());
+                    yield sagas.find(wanted.saga(), wanted.key())
+                            .filter(found -> sagas.skip(found.saga(), found.key(), stuckAt(found)))
+                            .isPresent();
                 }
             };
         }
@@ -468,7 +475,10 @@ public abstract class SimulationSuite {
                             .map(SagaInstance::state)
                             .orElse(SagaInstance.State.WAITING));
             if (!clock.instant().isBefore(latest.plus(NEARLY_REST))) { // or what waits may do so for longer
-                model.loans().checkAtRest(running, name -> branch.sagas().find(name.saga(), name.key()));
+                var since = clock.instant().minus(VISIT.multipliedBy(2));
+                model.loans()
+                        .checkAtRest(
+                                running, since, visits, name -> branch.sagas().find(name.saga(), name.key()));
             }
             isUpToDate(Branch.TOTAL);
             isUpToDate(Branch.BALANCES);

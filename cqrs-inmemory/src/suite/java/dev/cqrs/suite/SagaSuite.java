@@ -2027,6 +2027,62 @@ public abstract class SagaSuite {
         }
     }
 
+    /** Has a process manager of "one" and "two" whose first engine ends in the middle of "one". */
+    private void endTheFirstEngine(CrashPoints[] crashes) {
+        crashes[0] = CrashPoints.none();
+        startCrashing(managerOver(crashes[0]), crashes[0]);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        assertThat(ran).containsExactly("manager/j/1/1");
+    }
+
+    private SagaEngine.Builder managerOver(CrashPoints crashes) {
+        return SagaEngine.builder(crashes.around(operations), clock)
+                .name("sagas")
+                .domain(crashes.around(domain))
+                .expiries(2)
+                .add(manager(), Position.START);
+    }
+
+    @Test
+    void a_command_that_stands_behind_another_is_not_given_up_for_the_engines_that_the_other_has_ended() {
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (ran.size() == 1 || ran.size() == 3) { // one, and the first time two
+                crashes[0].restart();
+            }
+        };
+        endTheFirstEngine(crashes);
+        crashes[0] = CrashPoints.none();
+        startCrashing(managerOver(crashes[0]), crashes[0]);
+        executor.runFor(MINUTE);
+        assertThat(ran).containsExactly("manager/j/1/1", "manager/j/1/1", "manager/j/2/1");
+        try (var engine = start(managerOver(CrashPoints.none()))) {
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("one", "two");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.WAITING);
+        }
+    }
+
+    @Test
+    void a_command_that_stood_behind_another_that_ended_its_engine_surely_has_no_effect_when_it_fails() {
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                crashes[0].restart();
+            } else if (ran.size() == 3) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        endTheFirstEngine(crashes);
+        try (var engine = start(managerOver(CrashPoints.none()))) {
+            executor.runFor(MINUTE);
+            assertThat(ran).containsExactly("manager/j/1/1", "manager/j/1/1", "manager/j/2/1", "manager/j/2/2");
+            assertThat(done()).containsExactly("one", "two");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.WAITING);
+        }
+    }
+
     // ---- starting again
 
     @Test

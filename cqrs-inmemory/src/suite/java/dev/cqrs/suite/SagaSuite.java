@@ -588,6 +588,53 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void a_failed_saga_goes_back_when_it_is_cancelled_after_an_operator_found_out_what_it_is_parked_for() {
+        var saga = job().unsure(UncheckedIOException.class)
+                .parallel(both -> both.step("b", known -> known.part("b!"))
+                        .step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a")))
+                .build();
+        before = (command, data) -> {
+            if (command.part().equals("a")) {
+                Parts.append(domain, new Done("j", "a"));
+                throw new UncheckedIOException(new IOException("cut"));
+            }
+        };
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            var head = operations.head();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(operations.head()).isEqualTo(head); // nothing can be done yet
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.settle("job", "j", "job/j/a/1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_saga_on_its_way_back_goes_on_when_it_is_cancelled_after_a_compensation_was_carried_out_by_hand() {
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        failAt("undo b", 100);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(engine.settle("job", "j", "job/j/b/undo-1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
     void a_step_that_returned_what_cannot_be_used_is_known_to_have_taken_effect_and_is_undone() {
         var saga = job().step("a", known -> known.part("a"), (known, text) -> {
                     throw new IllegalArgumentException("bad result");

@@ -534,10 +534,11 @@ final class Instances {
         }
     }
 
-    /** Says whether another engine has it. */
+    /** Says whether another engine has it; where this one has none, also one of its name from before. */
     boolean isOthers(Story<?> story, Instant now) {
+        var me = holding ? name : "";
         return now.isBefore(story.until)
-                && Index.isOthers(story.engine, story.incarnation, story.last.value(), name, incarnation);
+                && Index.isOthers(story.engine, story.incarnation, story.last.value(), me, incarnation);
     }
 
     /** Whether what was thrown would be thrown again. */

@@ -1633,6 +1633,42 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void a_closed_engine_that_an_operator_uses_takes_nothing_from_one_of_its_name_that_runs() {
+        var saga = three(job()).build();
+        var other = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                var console = engine(saga).name("one").build();
+                var looked = new boolean[1];
+                console.start(
+                        bus(domain),
+                        task -> {
+                            if (!looked[0]) { // it is closed before it does more
+                                looked[0] = true;
+                                task.run();
+                            }
+                        },
+                        executor::schedule,
+                        failures::add);
+                console.close();
+                assertThat(console.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+                other[0] = start(engine(saga).name("two"));
+                executor.runFor(Duration.ofSeconds(1)); // of the 30 that "one" has it
+            } else if (data.id().orElseThrow().equals("job/j/a/1")) {
+                throw new RejectedException(Do.class, "as it stands now");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/undo-1");
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(one)).isEqualTo(State.COMPENSATED);
+        }
+        other[0].close();
+    }
+
+    @Test
     void a_command_that_fails_here_may_take_effect_at_a_later_engine_of_this_name() {
         var saga = three(job()).build();
         var later = new SagaEngine[1];

@@ -324,6 +324,7 @@ final class Story<S> {
                     act.others = NONE;
                 }
                 act.expiries = 0;
+                act.holder = 0; // who had it has told of it, or is not counted any more
                 act.attempt = output.attempt();
                 act.again = output.at();
                 act.fresh = true; // what became of it before is known, or it is unsure

@@ -2013,6 +2013,37 @@ public abstract class SagaSuite {
         }
     }
 
+    @Test
+    void an_engine_that_told_of_a_command_before_it_ended_by_another_is_not_counted_for_it() {
+        var saga = job().retry(MINUTE)
+                .parallel(both -> both.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .build();
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) { // a
+                executor.runFor(Duration.ZERO); // b beside it
+                crashes[0].restart();
+            } else if (ran.size() == 2) {
+                throw new IllegalStateException("told of");
+            } else if (ran.size() == 4) { // b
+                crashes[0].restart();
+            }
+        };
+        for (int i = 1; i <= 2; i++) {
+            crashes[0] = CrashPoints.none();
+            startCrashing(engineOver(crashes[0], saga).expiries(2), crashes[0]);
+            if (i == 1) {
+                order("j");
+            }
+            executor.runFor(MINUTE.multipliedBy(2));
+        }
+        assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/a/1", "job/j/b/2");
+        try (var engine = start(engine(saga).expiries(2))) {
+            executor.runFor(MINUTE);
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
     // ---- process managers
 
     private static ProcessManager<Known> manager() {

@@ -396,7 +396,7 @@ final class Instances {
         }
     }
 
-    /** Lets a Live's lock go, and then tells other engines what was appended with it. */
+    /** Lets a Live's lock go, and then tells other engines what was appended with it, unless the thread has another's. */
     static void unlock(Live live) {
         List<Runnable> later = List.of();
         if (live.lock.getHoldCount() == 1 && !live.later.isEmpty()) {
@@ -404,7 +404,7 @@ final class Instances {
             live.later.clear();
         }
         live.lock.unlock();
-        later.forEach(Runnable::run);
+        later.forEach(Instances::wake);
     }
 
     /** Has an operator change an instance; gives what was written, and {@code null} if nothing was. */

@@ -690,7 +690,7 @@ public final class SagaEngine implements AutoCloseable {
                 .orElseThrow(() -> new IllegalStateException("The saga \"" + saga + "\" of \"" + key
                         + "\" has not begun after " + timeout
                         + "; expected an end. Was the event appended that starts it, and is an engine there?"));
-        if (!over) {
+        if (!over && !found.state().isEnd()) { // as it may have since
             throw new SagaTimeoutException(found, timeout);
         }
         return found;

@@ -1236,6 +1236,25 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void an_end_that_comes_just_when_the_time_of_waiting_is_over_is_given() throws InterruptedException {
+        var log = operations;
+        var reads = new int[] {2};
+        operations = whenCalled(log, (method, real) -> {
+            if (method.equals("read") && ++reads[0] == 2) { // behind the last look
+                Parts.append(domain, new Packed("j"));
+                executor.runAll();
+            }
+            return call(real);
+        });
+        try (var engine = start(waiting())) {
+            order("j");
+            executor.runFor(MINUTE);
+            reads[0] = 0;
+            assertThat(engine.awaitEnded("job", "j", Duration.ZERO).state()).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
     void operators_need_no_engine_that_runs() {
         failAt("b", 1);
         var saga = job().pivot("a", known -> known.part("a"))

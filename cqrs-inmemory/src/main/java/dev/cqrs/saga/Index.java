@@ -261,6 +261,7 @@ final class Index {
 
     private void remove(Entry entry) {
         entry.gone = true;
+        late.remove(entry);
         drop(entry);
         var some = entries.get(entry.saga);
         if (some != null && some.remove(entry.key, entry)) {

@@ -396,7 +396,7 @@ final class Instances {
         }
     }
 
-    /** Lets a Live's lock go, and then tells other engines what was appended with it. */
+    /** Lets a Live's lock go, and then tells other engines what was appended with it, unless the thread has another's. */
     static void unlock(Live live) {
         List<Runnable> later = List.of();
         if (live.lock.getHoldCount() == 1 && !live.later.isEmpty()) {
@@ -404,7 +404,7 @@ final class Instances {
             live.later.clear();
         }
         live.lock.unlock();
-        later.forEach(Runnable::run);
+        later.forEach(Instances::wake);
     }
 
     /** Has an operator change an instance; gives what was written, and {@code null} if nothing was. */
@@ -534,10 +534,11 @@ final class Instances {
         }
     }
 
-    /** Says whether another engine has it. */
+    /** Says whether another engine has it; where this one has none, also one of its name from before. */
     boolean isOthers(Story<?> story, Instant now) {
+        var me = holding ? name : "";
         return now.isBefore(story.until)
-                && Index.isOthers(story.engine, story.incarnation, story.last.value(), name, incarnation);
+                && Index.isOthers(story.engine, story.incarnation, story.last.value(), me, incarnation);
     }
 
     /** Whether what was thrown would be thrown again. */

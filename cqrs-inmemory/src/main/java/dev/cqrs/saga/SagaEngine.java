@@ -608,7 +608,9 @@ public final class SagaEngine implements AutoCloseable {
 
     /**
      * Has an instance fail, so that what took effect is undone; a process manager stops instead, and ends as {@link
-     * State#INCOMPLETE}. If its pivot is just being dispatched and takes effect, it goes on all the same.
+     * State#INCOMPLETE}. If its pivot is just being dispatched and takes effect, it goes on all the same. One that has failed, or
+     * is on its way back, and is parked goes on as {@link #resume} has it, unless it is not known of a step, or of a
+     * compensation, whether it took effect.
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance
@@ -618,9 +620,14 @@ public final class SagaEngine implements AutoCloseable {
         var told = new Cancellation[] {Cancellation.UNKNOWN};
         change(saga, key, (story, trouble) -> {
             told[0] = cancellation(story);
-            return told[0] == Cancellation.CANCELLED && !story.failing && !story.back
-                    ? gone(operated(story, Archive.input(Cause.CANCELLED, "It was cancelled.")), trouble)
-                    : null;
+            if (told[0] != Cancellation.CANCELLED || story.ended != null) {
+                return null;
+            }
+            if (!story.failing && !story.back) {
+                return gone(operated(story, Archive.input(Cause.CANCELLED, "It was cancelled.")), trouble);
+            }
+            boolean known = story.current().stream().noneMatch(act -> act.is(Progress.STUCK) && act.unsure);
+            return story.parked && known ? resumed(story, trouble, false) : null;
         });
         return told[0];
     }
@@ -683,7 +690,7 @@ public final class SagaEngine implements AutoCloseable {
                 .orElseThrow(() -> new IllegalStateException("The saga \"" + saga + "\" of \"" + key
                         + "\" has not begun after " + timeout
                         + "; expected an end. Was the event appended that starts it, and is an engine there?"));
-        if (!over) {
+        if (!over && !found.state().isEnd()) { // as it may have since
             throw new SagaTimeoutException(found, timeout);
         }
         return found;

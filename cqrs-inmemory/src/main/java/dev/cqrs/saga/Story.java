@@ -324,6 +324,7 @@ final class Story<S> {
                     act.others = NONE;
                 }
                 act.expiries = 0;
+                act.holder = 0; // who had it has told of it, or is not counted any more
                 act.attempt = output.attempt();
                 act.again = output.at();
                 act.fresh = true; // what became of it before is known, or it is unsure
@@ -390,8 +391,8 @@ final class Story<S> {
     /** Tells who has it for now; empty if nobody has. */
     void heldBy(String name, long by, Instant end) {
         if (!name.isEmpty()) {
-            for (var act : all()) {
-                if (act.is(Progress.READY) && act.holder != by) {
+            for (var act : ready()) { // of a process manager the first alone is dispatched
+                if (act.holder != by) {
                     if (act.holder != 0 && !engine.isEmpty()) { // who had it has not given it back
                         act.expiries++;
                         act.others = until.isAfter(act.others) ? until : act.others;
@@ -408,8 +409,8 @@ final class Story<S> {
 
     /** Tells that an engine has it that may dispatch what is ready. */
     void exposed() {
-        for (var act : all()) {
-            act.fresh &= !act.is(Progress.READY);
+        for (var act : ready()) {
+            act.fresh = false;
         }
     }
 

@@ -61,7 +61,7 @@ public final class Marks<E, S> {
          * Takes in what was saved, before any event.
          *
          * @param state what {@link Marks#save} was given
-         * @return whether it is of use; if not, nothing was taken in
+         * @return whether it is of use; if not, all events are applied, from the first one on
          */
         boolean load(S state);
 

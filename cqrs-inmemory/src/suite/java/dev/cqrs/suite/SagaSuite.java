@@ -615,6 +615,53 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void a_failed_saga_goes_back_when_it_is_cancelled_after_an_operator_found_out_what_it_is_parked_for() {
+        var saga = job().unsure(UncheckedIOException.class)
+                .parallel(both -> both.step("b", known -> known.part("b!"))
+                        .step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a")))
+                .build();
+        before = (command, data) -> {
+            if (command.part().equals("a")) {
+                Parts.append(domain, new Done("j", "a"));
+                throw new UncheckedIOException(new IOException("cut"));
+            }
+        };
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            var head = operations.head();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(operations.head()).isEqualTo(head); // nothing can be done yet
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.settle("job", "j", "job/j/a/1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_saga_on_its_way_back_goes_on_when_it_is_cancelled_after_a_compensation_was_carried_out_by_hand() {
+        var saga = three(job()).step("d", known -> known.part("d!")).build();
+        failAt("undo b", 100);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(engine.settle("job", "j", "job/j/b/undo-1", Finding.TOOK_EFFECT))
+                    .isTrue();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            assertThat(done()).containsExactly("a", "b", "c", "undo c", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
     void a_step_that_returned_what_cannot_be_used_is_known_to_have_taken_effect_and_is_undone() {
         var saga = job().step("a", known -> known.part("a"), (known, text) -> {
                     throw new IllegalArgumentException("bad result");
@@ -1216,6 +1263,25 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void an_end_that_comes_just_when_the_time_of_waiting_is_over_is_given() throws InterruptedException {
+        var log = operations;
+        var reads = new int[] {2};
+        operations = whenCalled(log, (method, real) -> {
+            if (method.equals("read") && ++reads[0] == 2) { // behind the last look
+                Parts.append(domain, new Packed("j"));
+                executor.runAll();
+            }
+            return call(real);
+        });
+        try (var engine = start(waiting())) {
+            order("j");
+            executor.runFor(MINUTE);
+            reads[0] = 0;
+            assertThat(engine.awaitEnded("job", "j", Duration.ZERO).state()).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
     void operators_need_no_engine_that_runs() {
         failAt("b", 1);
         var saga = job().pivot("a", known -> known.part("a"))
@@ -1613,6 +1679,42 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void a_closed_engine_that_an_operator_uses_takes_nothing_from_one_of_its_name_that_runs() {
+        var saga = three(job()).build();
+        var other = new SagaEngine[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                var console = engine(saga).name("one").build();
+                var looked = new boolean[1];
+                console.start(
+                        bus(domain),
+                        task -> {
+                            if (!looked[0]) { // it is closed before it does more
+                                looked[0] = true;
+                                task.run();
+                            }
+                        },
+                        executor::schedule,
+                        failures::add);
+                console.close();
+                assertThat(console.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+                other[0] = start(engine(saga).name("two"));
+                executor.runFor(Duration.ofSeconds(1)); // of the 30 that "one" has it
+            } else if (data.id().orElseThrow().equals("job/j/a/1")) {
+                throw new RejectedException(Do.class, "as it stands now");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/undo-1");
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(one)).isEqualTo(State.COMPENSATED);
+        }
+        other[0].close();
+    }
+
+    @Test
     void a_command_that_fails_here_may_take_effect_at_a_later_engine_of_this_name() {
         var saga = three(job()).build();
         var later = new SagaEngine[1];
@@ -1957,6 +2059,37 @@ public abstract class SagaSuite {
         }
     }
 
+    @Test
+    void an_engine_that_told_of_a_command_before_it_ended_by_another_is_not_counted_for_it() {
+        var saga = job().retry(MINUTE)
+                .parallel(both -> both.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .build();
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) { // a
+                executor.runFor(Duration.ZERO); // b beside it
+                crashes[0].restart();
+            } else if (ran.size() == 2) {
+                throw new IllegalStateException("told of");
+            } else if (ran.size() == 4) { // b
+                crashes[0].restart();
+            }
+        };
+        for (int i = 1; i <= 2; i++) {
+            crashes[0] = CrashPoints.none();
+            startCrashing(engineOver(crashes[0], saga).expiries(2), crashes[0]);
+            if (i == 1) {
+                order("j");
+            }
+            executor.runFor(MINUTE.multipliedBy(2));
+        }
+        assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/a/1", "job/j/b/2");
+        try (var engine = start(engine(saga).expiries(2))) {
+            executor.runFor(MINUTE);
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
     // ---- process managers
 
     private static ProcessManager<Known> manager() {
@@ -2051,6 +2184,62 @@ public abstract class SagaSuite {
             executor.runAll();
             assertThat(done()).isEmpty();
             assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+        }
+    }
+
+    /** Has a process manager of "one" and "two" whose first engine ends in the middle of "one". */
+    private void endTheFirstEngine(CrashPoints[] crashes) {
+        crashes[0] = CrashPoints.none();
+        startCrashing(managerOver(crashes[0]), crashes[0]);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        assertThat(ran).containsExactly("manager/j/1/1");
+    }
+
+    private SagaEngine.Builder managerOver(CrashPoints crashes) {
+        return SagaEngine.builder(crashes.around(operations), clock)
+                .name("sagas")
+                .domain(crashes.around(domain))
+                .expiries(2)
+                .add(manager(), Position.START);
+    }
+
+    @Test
+    void a_command_that_stands_behind_another_is_not_given_up_for_the_engines_that_the_other_has_ended() {
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (ran.size() == 1 || ran.size() == 3) { // one, and the first time two
+                crashes[0].restart();
+            }
+        };
+        endTheFirstEngine(crashes);
+        crashes[0] = CrashPoints.none();
+        startCrashing(managerOver(crashes[0]), crashes[0]);
+        executor.runFor(MINUTE);
+        assertThat(ran).containsExactly("manager/j/1/1", "manager/j/1/1", "manager/j/2/1");
+        try (var engine = start(managerOver(CrashPoints.none()))) {
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("one", "two");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.WAITING);
+        }
+    }
+
+    @Test
+    void a_command_that_stood_behind_another_that_ended_its_engine_surely_has_no_effect_when_it_fails() {
+        var crashes = new CrashPoints[1];
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                crashes[0].restart();
+            } else if (ran.size() == 3) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        endTheFirstEngine(crashes);
+        try (var engine = start(managerOver(CrashPoints.none()))) {
+            executor.runFor(MINUTE);
+            assertThat(ran).containsExactly("manager/j/1/1", "manager/j/1/1", "manager/j/2/1", "manager/j/2/2");
+            assertThat(done()).containsExactly("one", "two");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.WAITING);
         }
     }
 

@@ -125,6 +125,22 @@ class IndexTest {
     }
 
     @Test
+    void what_has_ended_is_not_kept_while_events_are_waited_for_that_do_not_come() {
+        int many = 200_000;
+        var index = new Index((saga, version) -> true);
+        index.run("me", 9);
+        long before = used();
+        for (int i = 0; i < many; i++) {
+            index.apply(waiting("key-" + i, NOW), Position.of(2L * i + 1), NOW, true, false);
+            index.wake(NOW, true, entry -> true);
+            var end = new Standing(State.COMPLETED, "", false, Story.NONE, "", 0, Story.NONE);
+            index.apply(started("key-" + i, end), Position.of(2L * i + 2), NOW, true, false);
+        }
+        assertThat((used() - before) / many).as("bytes of one that has ended").isLessThan(60);
+        assertThat(index.size()).isZero();
+    }
+
+    @Test
     void what_becomes_ready_while_somebody_is_at_it_is_looked_at_again() {
         var index = new Index((saga, version) -> true);
         index.run("me", 9);

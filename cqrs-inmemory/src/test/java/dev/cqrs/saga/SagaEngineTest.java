@@ -366,6 +366,47 @@ class SagaEngineTest {
     }
 
     @Test
+    void another_engine_is_woken_when_a_thread_has_let_go_of_all_that_it_appends() {
+        var appending = new int[1];
+        var log = (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    int append = method.getName().equals("append") ? 1 : 0;
+                    appending[0] += append;
+                    try {
+                        return method.invoke(operations, args);
+                    } finally {
+                        appending[0] -= append;
+                    }
+                });
+        var scheduler = new SeededScheduler(1);
+        var one = SagaEngine.builder(log, clock).name("one").add(three()).build();
+        var two = SagaEngine.builder(log, clock).name("two").add(three()).build();
+        var within = new ArrayList<Integer>();
+        two.start(
+                bus(),
+                task -> {
+                    within.add(appending[0]);
+                    scheduler.execute(task);
+                },
+                scheduler::schedule,
+                failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+        within.clear();
+        var begun = new boolean[1];
+        try (var application = operations.onAppend(last -> {
+            if (!begun[0]) {
+                begun[0] = true;
+                assertThat(one.begin("job", "within", new Ordered("within"))).isTrue();
+            }
+        })) {
+            assertThat(application).isNotNull();
+            assertThat(one.begin("job", "j", new Ordered("j"))).isTrue();
+        }
+        assertThat(within).isNotEmpty().containsOnly(0);
+        two.close();
+    }
+
+    @Test
     void events_and_operators_that_come_while_it_is_at_work_are_not_lost() throws Exception {
         var saga = Saga.named("job", Parts.KNOWN)
                 .startedBy(Ordered.class, Ordered::job)

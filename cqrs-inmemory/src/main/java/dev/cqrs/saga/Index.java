@@ -337,17 +337,15 @@ final class Index {
     /** Takes the next in line, entered; {@code null} if there is none. */
     @Nullable
     Entry takeRunnable() {
-        var entry = runnable.poll();
-        if (entry != null) {
+        for (var entry = runnable.poll(); entry != null; entry = runnable.poll()) {
             entry.queued = false;
-            enter(entry);
+            var live = enter(entry);
+            if (!entry.gone) {
+                return entry;
+            }
+            exit(entry, live, null); // it has ended since it was put in line
         }
-        return entry;
-    }
-
-    void clearLine() {
-        runnable.forEach(entry -> entry.queued = false);
-        runnable.clear();
+        return null;
     }
 
     Live enter(Entry entry) {

@@ -77,7 +77,7 @@ final class Worker {
     private final Trampoline looks = new Trampoline();
     private final Alarm alarm;
     private volatile Position followed = Position.START;
-    /** Whether the log tells that this engine is there; set once, by a look. */
+    /** Whether instances come in line; set once, by a look. */
     private boolean joined;
     /** The incarnation that was told of as a later one; a look's. */
     private long toldOf;
@@ -190,9 +190,8 @@ final class Worker {
         signal();
     }
 
-    /** Writes that this engine is there, before it does anything else. */
+    /** Has instances come in line, once it is known which have ended since they were. */
     private void join() {
-        instances.begin();
         lock.lock();
         try {
             joined = true;
@@ -358,10 +357,13 @@ final class Worker {
 
     /** Gives whether there is more to take in. */
     private boolean lookOnce() {
+        if (instances.incarnation() == 0) {
+            instances.begin();
+        }
+        instances.refresh();
         if (!joined) {
             join();
         }
-        instances.refresh();
         tellOfReplacement();
         renew();
         boolean more = false;

@@ -36,6 +36,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -402,5 +403,50 @@ class SagaEngineTest {
         assertThat(engine.list(Filter.all(), 1)).isEmpty();
         engine.close();
         assertThat(parked).isEmpty();
+    }
+
+    @Test
+    void an_engine_that_is_started_again_without_a_checkpoint_reads_no_instance_that_has_ended() {
+        var first = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        first.start(bus(), Runnable::run, (delay, task) -> {}, failures::add);
+        for (int i = 1; i <= 50; i++) {
+            Parts.append(domain, new Ordered("j" + i));
+        }
+        first.close();
+        var reads = new AtomicInteger();
+        var counting = around(operations, method -> {
+            if (method.equals("read")) {
+                reads.incrementAndGet();
+            }
+        });
+        var second = SagaEngine.builder(counting, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+
+        second.start(bus(), Runnable::run, (delay, task) -> {}, failures::add);
+
+        assertThat(second.status().count(State.COMPLETED) + second.status().count(State.COMPENSATED))
+                .isEqualTo(50);
+        assertThat(reads).hasValueLessThan(20);
+        second.close();
+    }
+
+    /** A log that tells which of its methods is called, before it is. */
+    private static EventStore around(EventStore log, Consumer<String> called) {
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    called.accept(method.getName());
+                    try {
+                        return method.invoke(log, args);
+                    } catch (InvocationTargetException thrown) {
+                        throw thrown.getTargetException();
+                    }
+                });
     }
 }

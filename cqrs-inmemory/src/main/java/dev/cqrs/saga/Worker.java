@@ -180,14 +180,35 @@ final class Worker {
         }
         instances.onOthers(this::signal);
         Runnable wake = this::signal;
-        subscriptions.add(archive.log().onAppend(last -> instances.told(last, wake)));
+        subscribe(archive.log(), last -> instances.told(last, wake));
         domain.filter(store -> events.isPresent())
-                .ifPresent(store -> subscriptions.add(store.onAppend(last -> {
+                .ifPresent(store -> subscribe(store, last -> {
                     if (last.isAfter(followed)) {
                         Instances.wake(wake);
                     }
-                })));
+                }));
         signal();
+    }
+
+    /** Follows a log until this is closed, which it may be while it starts. */
+    private void subscribe(EventStore store, EventStore.Signal told) {
+        if (closed) {
+            return;
+        }
+        var subscription = store.onAppend(told);
+        boolean over;
+        lock.lock();
+        try {
+            over = closed;
+            if (!over) {
+                subscriptions.add(subscription);
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (over) {
+            subscription.close();
+        }
     }
 
     /** Has instances come in line, once it is known which have ended since they were. */

@@ -35,6 +35,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
@@ -435,6 +436,43 @@ class SagaEngineTest {
                 .isEqualTo(50);
         assertThat(reads).hasValueLessThan(20);
         second.close();
+    }
+
+    @Test
+    void an_engine_that_is_closed_while_it_starts_is_closed_at_once_and_follows_no_log() {
+        var wasAway = new AtomicBoolean();
+        var followed = new AtomicInteger();
+        var away = around(domain, method -> {
+            if (method.equals("head") && !wasAway.getAndSet(true)) {
+                throw new IllegalStateException("away");
+            }
+            if (method.equals("onAppend")) {
+                followed.incrementAndGet();
+            }
+        });
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(away)
+                .build();
+        var closed = new AtomicBoolean();
+
+        engine.start(bus(), Runnable::run, (delay, task) -> {}, failure -> {
+            failures.add(failure);
+            var closing = CompletableFuture.runAsync(engine::close, threads);
+            try {
+                closing.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+                closed.set(true);
+            } catch (InterruptedException | ExecutionException | TimeoutException stuck) {
+                throw new IllegalStateException(stuck);
+            }
+        });
+
+        assertThat(failures).hasSize(1);
+        assertThat(closed).isTrue();
+        assertThat(followed).hasValue(0);
+        Parts.append(domain, new Ordered("j"));
+        assertThat(engine.find("job", "j")).isEmpty();
     }
 
     /** A log that tells which of its methods is called, before it is. */

@@ -381,7 +381,7 @@ public final class SagaEngine implements AutoCloseable {
      *
      * <p>Called by a handler that the engine dispatches to, or by its listener, it returns at once, as it would wait for
      * itself; the engine ends with that handler. If the waiting thread is interrupted, it waits no longer, and its flag is set
-     * again. What the caller passed in stays open.
+     * again; the engine ends with the last of those commands. What the caller passed in stays open.
      */
     @Override
     public void close() {

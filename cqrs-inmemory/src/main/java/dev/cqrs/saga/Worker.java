@@ -257,6 +257,8 @@ final class Worker {
             }
             over = true;
         } catch (InterruptedException stop) {
+            over = threads.isEmpty(); // or the last task does it
+            leftToTask = !over;
             Thread.currentThread().interrupt();
         } finally {
             lock.unlock();

@@ -475,6 +475,54 @@ class SagaEngineTest {
         assertThat(engine.find("job", "j")).isEmpty();
     }
 
+    @Test
+    void an_engine_whose_close_is_interrupted_gives_back_what_it_has_when_its_last_command_has_ended()
+            throws Exception {
+        var begun = new CountDownLatch(1);
+        var release = new CountDownLatch(1);
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .atOnce(1)
+                .build();
+        var tasks = Executors.newFixedThreadPool(2);
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    begun.countDown();
+                    try {
+                        release.await();
+                    } catch (InterruptedException stop) {
+                        Thread.currentThread().interrupt();
+                    }
+                }),
+                tasks,
+                (delay, task) -> {},
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+        begun.await();
+        engine.begin("job", "k", new Ordered("k")); // it has that, and nobody to spare for it
+        var closing = new Thread(engine::close);
+        closing.start();
+        while (closing.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait(); // until it waits for the command
+        }
+
+        closing.interrupt();
+        closing.join();
+        release.countDown();
+        tasks.shutdown();
+
+        assertThat(tasks.awaitTermination(PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                .isTrue();
+        assertThat(failures).isEmpty();
+        assertThat(Parts.done(domain, "j")).containsExactly("a");
+        assertThat(Parts.done(domain, "k")).isEmpty();
+        var left = engine.find("job", "k").orElseThrow();
+        assertThat(left.state()).isEqualTo(State.RUNNING);
+        assertThat(left.engine()).isEmpty();
+    }
+
     /** A log that tells which of its methods is called, before it is. */
     private static EventStore around(EventStore log, Consumer<String> called) {
         return (EventStore) Proxy.newProxyInstance(

@@ -303,11 +303,13 @@ final class Index {
 
     /**
      * Says whether it is another engine that said it has an instance. Not an earlier incarnation of this one's name that said
-     * so before this one was started, and is taken to be gone then; what it says later shows that it is not.
+     * so before this one was started, and is taken to be gone then; what it says later shows that it is not. What an operator
+     * or another engine writes meanwhile repeats what was said, and counts as if it had come from who has it: one that is gone
+     * is then waited for until its time is over, as it would be under another name, and no longer, as that is not put off.
      *
      * @param engine the name of who has it; empty if nobody does
      * @param by its incarnation
-     * @param said where it said so
+     * @param said where that was said last, by whoever
      */
     static boolean isOthers(String engine, long by, long said, String me, long incarnation) {
         return !engine.isEmpty() && by != incarnation && !(engine.equals(me) && said < incarnation);

@@ -304,11 +304,13 @@ final class Index {
 
     /**
      * Says whether it is another engine that said it has an instance. Not an earlier incarnation of this one's name that said
-     * so before this one was started, and is taken to be gone then; what it says later shows that it is not.
+     * so before this one was started, and is taken to be gone then; what it says later shows that it is not. What an operator
+     * or another engine writes meanwhile repeats what was said, and counts as if it had come from who has it: one that is gone
+     * is then waited for until its time is over, as it would be under another name, and no longer, as that is not put off.
      *
      * @param engine the name of who has it; empty if nobody does
      * @param by its incarnation
-     * @param said where it said so
+     * @param said where that was said last, by whoever
      */
     static boolean isOthers(String engine, long by, long said, String me, long incarnation) {
         return !engine.isEmpty() && by != incarnation && !(engine.equals(me) && said < incarnation);
@@ -338,17 +340,15 @@ final class Index {
     /** Takes the next in line, entered; {@code null} if there is none. */
     @Nullable
     Entry takeRunnable() {
-        var entry = runnable.poll();
-        if (entry != null) {
+        for (var entry = runnable.poll(); entry != null; entry = runnable.poll()) {
             entry.queued = false;
-            enter(entry);
+            var live = enter(entry);
+            if (!entry.gone) {
+                return entry;
+            }
+            exit(entry, live, null); // it has ended since it was put in line
         }
-        return entry;
-    }
-
-    void clearLine() {
-        runnable.forEach(entry -> entry.queued = false);
-        runnable.clear();
+        return null;
     }
 
     Live enter(Entry entry) {

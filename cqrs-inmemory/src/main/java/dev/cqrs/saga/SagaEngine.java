@@ -368,29 +368,24 @@ public final class SagaEngine implements AutoCloseable {
                         + "\" was started before; expected once. Build another engine.");
             }
             worker = made;
-            made.start();
         } finally {
             starting.unlock();
         }
+        made.start(); // with no lock that close() needs, as the stores and the listener may take long
     }
 
     /**
      * Takes in nothing more, waits until the commands that are being dispatched have ended and what became of them is written,
-     * and gives back what instances the engine has. A second call does nothing more.
+     * and gives back what instances the engine has. A second call does nothing more. An engine that is just being started is
+     * closed too.
      *
      * <p>Called by a handler that the engine dispatches to, or by its listener, it returns at once, as it would wait for
      * itself; the engine ends with that handler. If the waiting thread is interrupted, it waits no longer, and its flag is set
-     * again. What the caller passed in stays open.
+     * again; the engine ends with the last of those commands. What the caller passed in stays open.
      */
     @Override
     public void close() {
-        Worker running;
-        starting.lock(); // what is just being started is closed when it is
-        try {
-            running = worker;
-        } finally {
-            starting.unlock();
-        }
+        var running = worker;
         if (running != null) {
             running.close();
         }

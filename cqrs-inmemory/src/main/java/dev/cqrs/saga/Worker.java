@@ -77,7 +77,7 @@ final class Worker {
     private final Trampoline looks = new Trampoline();
     private final Alarm alarm;
     private volatile Position followed = Position.START;
-    /** Whether the log tells that this engine is there; set once, by a look. */
+    /** Whether instances come in line; set once, by a look. */
     private boolean joined;
     /** The incarnation that was told of as a later one; a look's. */
     private long toldOf;
@@ -180,19 +180,39 @@ final class Worker {
         }
         instances.onOthers(this::signal);
         Runnable wake = this::signal;
-        subscriptions.add(archive.log().onAppend(last -> instances.told(last, wake)));
+        subscribe(archive.log(), last -> instances.told(last, wake));
         domain.filter(store -> events.isPresent())
-                .ifPresent(store -> subscriptions.add(store.onAppend(last -> {
+                .ifPresent(store -> subscribe(store, last -> {
                     if (last.isAfter(followed)) {
                         Instances.wake(wake);
                     }
-                })));
+                }));
         signal();
     }
 
-    /** Writes that this engine is there, before it does anything else. */
+    /** Follows a log until this is closed, which it may be while it starts. */
+    private void subscribe(EventStore store, EventStore.Signal told) {
+        if (closed) {
+            return;
+        }
+        var subscription = store.onAppend(told);
+        boolean over;
+        lock.lock();
+        try {
+            over = closed;
+            if (!over) {
+                subscriptions.add(subscription);
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (over) {
+            subscription.close();
+        }
+    }
+
+    /** Has instances come in line, once it is known which have ended since they were. */
     private void join() {
-        instances.begin();
         lock.lock();
         try {
             joined = true;
@@ -237,6 +257,8 @@ final class Worker {
             }
             over = true;
         } catch (InterruptedException stop) {
+            over = threads.isEmpty(); // or the last task does it
+            leftToTask = !over;
             Thread.currentThread().interrupt();
         } finally {
             lock.unlock();
@@ -358,10 +380,13 @@ final class Worker {
 
     /** Gives whether there is more to take in. */
     private boolean lookOnce() {
+        if (instances.incarnation() == 0) {
+            instances.begin();
+        }
+        instances.refresh();
         if (!joined) {
             join();
         }
-        instances.refresh();
         tellOfReplacement();
         renew();
         boolean more = false;

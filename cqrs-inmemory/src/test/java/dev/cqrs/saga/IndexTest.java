@@ -154,4 +154,18 @@ class IndexTest {
         index.exit(entry, live, null);
         assertThat(index.inLine()).isEqualTo(1);
     }
+
+    @Test
+    void what_has_ended_since_it_was_put_in_line_is_passed_over() {
+        var index = new Index((saga, version) -> true);
+        index.run("me", 9);
+        var ready = new Standing(State.RUNNING, "a", true, Story.NONE, "me", 9, NOW);
+        var over = new Standing(State.COMPLETED, "", false, Story.NONE, "", 0, Story.NONE);
+        index.apply(started("j", ready), Position.of(1), NOW, true, false);
+        index.apply(started("k", ready), Position.of(2), NOW, true, false);
+        index.apply(started("j", over), Position.of(3), NOW, true, false);
+
+        assertThat(takeAll(index)).containsExactly("k");
+        assertThat(index.inLine()).isZero();
+    }
 }

@@ -35,7 +35,9 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -443,5 +445,135 @@ class SagaEngineTest {
         assertThat(engine.list(Filter.all(), 1)).isEmpty();
         engine.close();
         assertThat(parked).isEmpty();
+    }
+
+    @Test
+    void an_engine_that_is_started_again_without_a_checkpoint_reads_no_instance_that_has_ended() {
+        var first = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        first.start(bus(), Runnable::run, (delay, task) -> {}, failures::add);
+        for (int i = 1; i <= 50; i++) {
+            Parts.append(domain, new Ordered("j" + i));
+        }
+        first.close();
+        var reads = new AtomicInteger();
+        var counting = around(operations, method -> {
+            if (method.equals("read")) {
+                reads.incrementAndGet();
+            }
+        });
+        var second = SagaEngine.builder(counting, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+
+        second.start(bus(), Runnable::run, (delay, task) -> {}, failures::add);
+
+        assertThat(second.status().count(State.COMPLETED) + second.status().count(State.COMPENSATED))
+                .isEqualTo(50);
+        assertThat(reads).hasValueLessThan(20);
+        second.close();
+    }
+
+    @Test
+    void an_engine_that_is_closed_while_it_starts_is_closed_at_once_and_follows_no_log() {
+        var wasAway = new AtomicBoolean();
+        var followed = new AtomicInteger();
+        var away = around(domain, method -> {
+            if (method.equals("head") && !wasAway.getAndSet(true)) {
+                throw new IllegalStateException("away");
+            }
+            if (method.equals("onAppend")) {
+                followed.incrementAndGet();
+            }
+        });
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(away)
+                .build();
+        var closed = new AtomicBoolean();
+
+        engine.start(bus(), Runnable::run, (delay, task) -> {}, failure -> {
+            failures.add(failure);
+            var closing = CompletableFuture.runAsync(engine::close, threads);
+            try {
+                closing.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+                closed.set(true);
+            } catch (InterruptedException | ExecutionException | TimeoutException stuck) {
+                throw new IllegalStateException(stuck);
+            }
+        });
+
+        assertThat(failures).hasSize(1);
+        assertThat(closed).isTrue();
+        assertThat(followed).hasValue(0);
+        Parts.append(domain, new Ordered("j"));
+        assertThat(engine.find("job", "j")).isEmpty();
+    }
+
+    @Test
+    void an_engine_whose_close_is_interrupted_gives_back_what_it_has_when_its_last_command_has_ended()
+            throws Exception {
+        var begun = new CountDownLatch(1);
+        var release = new CountDownLatch(1);
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .atOnce(1)
+                .build();
+        var tasks = Executors.newFixedThreadPool(2);
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    begun.countDown();
+                    try {
+                        release.await();
+                    } catch (InterruptedException stop) {
+                        Thread.currentThread().interrupt();
+                    }
+                }),
+                tasks,
+                (delay, task) -> {},
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+        begun.await();
+        engine.begin("job", "k", new Ordered("k")); // it has that, and nobody to spare for it
+        var closing = new Thread(engine::close);
+        closing.start();
+        while (closing.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait(); // until it waits for the command
+        }
+
+        closing.interrupt();
+        closing.join();
+        release.countDown();
+        tasks.shutdown();
+
+        assertThat(tasks.awaitTermination(PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                .isTrue();
+        assertThat(failures).isEmpty();
+        assertThat(Parts.done(domain, "j")).containsExactly("a");
+        assertThat(Parts.done(domain, "k")).isEmpty();
+        var left = engine.find("job", "k").orElseThrow();
+        assertThat(left.state()).isEqualTo(State.RUNNING);
+        assertThat(left.engine()).isEmpty();
+    }
+
+    /** A log that tells which of its methods is called, before it is. */
+    private static EventStore around(EventStore log, Consumer<String> called) {
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    called.accept(method.getName());
+                    try {
+                        return method.invoke(log, args);
+                    } catch (InvocationTargetException thrown) {
+                        throw thrown.getTargetException();
+                    }
+                });
     }
 }

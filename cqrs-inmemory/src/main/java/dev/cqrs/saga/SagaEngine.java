@@ -314,7 +314,8 @@ public final class SagaEngine implements AutoCloseable {
      * Begins an engine.
      *
      * @param operations the log in which progress is kept, which may hold other things too, but not the domain's events. A store
-     *     that several processes share has to tell of the appends of others, or they may not be noticed at all
+     *     that several processes share has to tell of the appends of others, or they may not be noticed at all. Who else is
+     *     told of its appends must not change instances on that thread, which may have one; let it hand that over
      * @param clock tells when the time for something comes
      * @return a builder
      */
@@ -769,7 +770,8 @@ public final class SagaEngine implements AutoCloseable {
         /**
          * Has events taken in from a log.
          *
-         * @param domain the log, which is not that of operations; without it instances are begun by hand
+         * @param domain the log, which is not that of operations; without it instances are begun by hand, and sagas have no
+         *     {@code startedBy}
          * @return this builder
          */
         public Builder domain(EventStore domain) {
@@ -943,6 +945,11 @@ public final class SagaEngine implements AutoCloseable {
             if (domain.isEmpty() && !script.triggers().isEmpty()) {
                 faults.add("Events " + what + " are waited for, but there is no log from which they are taken in."
                         + " Give it with domain(...).");
+            } else if (domain.isEmpty() && !script.starters().isEmpty() && script instanceof StepScript) {
+                // a process manager needs startedBy as well to say what it does when it is begun by hand
+                faults.add(
+                        "Events start instances " + what + ", but there is no log from which they are taken in. Give it"
+                                + " with domain(...), or leave startedBy out if instances are begun by hand alone.");
             }
         }
 

@@ -153,8 +153,16 @@ class SagaEngineTest {
     @Test
     void of_sixteen_who_start_it_one_does() throws Exception {
         var engines = List.of(
-                SagaEngine.builder(operations, clock).add(three()).name("one").build(),
-                SagaEngine.builder(operations, clock).add(three()).name("two").build());
+                SagaEngine.builder(operations, clock)
+                        .add(three())
+                        .domain(domain)
+                        .name("one")
+                        .build(),
+                SagaEngine.builder(operations, clock)
+                        .add(three())
+                        .domain(domain)
+                        .name("two")
+                        .build());
         engines.forEach(this::start);
         var starters = Executors.newFixedThreadPool(16);
         var barrier = new CyclicBarrier(16);
@@ -381,8 +389,16 @@ class SagaEngineTest {
                     }
                 });
         var scheduler = new SeededScheduler(1);
-        var one = SagaEngine.builder(log, clock).name("one").add(three()).build();
-        var two = SagaEngine.builder(log, clock).name("two").add(three()).build();
+        var one = SagaEngine.builder(log, clock)
+                .name("one")
+                .add(three())
+                .domain(domain)
+                .build();
+        var two = SagaEngine.builder(log, clock)
+                .name("two")
+                .add(three())
+                .domain(domain)
+                .build();
         var within = new ArrayList<Integer>();
         two.start(
                 bus(),

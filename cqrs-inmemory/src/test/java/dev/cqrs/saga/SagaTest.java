@@ -110,6 +110,35 @@ class SagaTest {
     }
 
     @Test
+    void what_is_started_by_events_needs_a_log_from_which_they_come() {
+        var clock = Clock.systemUTC();
+        var operations = new InMemoryEventStore(Parts.operations(), clock);
+        var byEvents = job().startedBy(Ordered.class, Ordered::job)
+                .step("a", SagaTest::part)
+                .build();
+        var byHand = job().step("a", SagaTest::part).build();
+        var manager = ProcessManager.named("m", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job, (known, ordered) -> List.of())
+                .build();
+        assertThatThrownBy(() -> SagaEngine.builder(operations, clock)
+                        .name("one")
+                        .add(byEvents)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("Events start instances of \"job\" version 1, but there is no log")
+                .hasMessageContaining("domain(...), or leave startedBy out");
+
+        try (var engine = SagaEngine.builder(operations, clock)
+                .name("one")
+                .add(byHand)
+                .add(manager)
+                .build()) {
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            assertThat(engine.begin("m", "j", new Ordered("j"))).isTrue();
+        }
+    }
+
+    @Test
     void all_that_is_wrong_with_an_engine_is_told_at_once() {
         var clock = Clock.systemUTC();
         var empty = new InMemoryEventStore(Catalog.builder().build(), clock);

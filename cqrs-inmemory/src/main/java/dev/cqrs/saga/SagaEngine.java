@@ -558,7 +558,7 @@ public final class SagaEngine implements AutoCloseable {
         });
     }
 
-    private static @Nullable Act stuck(Story<?> story, Predicate<Act> wanted) {
+    static @Nullable Act stuck(Story<?> story, Predicate<Act> wanted) {
         return story.ended != null
                 ? null
                 : story.current().stream()
@@ -582,19 +582,27 @@ public final class SagaEngine implements AutoCloseable {
     public boolean settle(String saga, String key, String command, Finding finding) {
         Objects.requireNonNull(command, "command");
         Objects.requireNonNull(finding, "finding");
-        boolean took = finding == Finding.TOOK_EFFECT;
         return change(saga, key, (story, trouble) -> {
             var stuck = stuck(
                     story,
-                    act -> act.position > 0
-                            && command.equals(commandId(saga, key, act.step, act.undo, act.attempt))
-                            && (took || act.unsure));
-            return stuck == null ? null : settled(story, stuck, took ? Cause.TOOK_EFFECT : Cause.NO_EFFECT, trouble);
+                    act -> command.equals(commandId(saga, key, act.step, act.undo, act.attempt))
+                            && isOpen(act, finding));
+            return stuck == null ? null : settled(story, stuck, finding, trouble);
         });
     }
 
-    private <S> Turn<S> settled(Story<S> story, Act stuck, Cause cause, @Nullable String trouble) {
-        return gone(operated(story, new Input(cause, stuck.step, stuck.undo, stuck.attempt, "", 0, "")), trouble);
+    /** Says whether something can be found out of a command that an instance is stuck at: it was issued, and is not known. */
+    static boolean isOpen(Act stuck, Finding finding) {
+        return stuck.position > 0 && (finding == Finding.TOOK_EFFECT || stuck.unsure);
+    }
+
+    static Input input(Act stuck, Finding finding) {
+        var cause = finding == Finding.TOOK_EFFECT ? Cause.TOOK_EFFECT : Cause.NO_EFFECT;
+        return new Input(cause, stuck.step, stuck.undo, stuck.attempt, "", 0, "");
+    }
+
+    private <S> Turn<S> settled(Story<S> story, Act stuck, Finding finding, @Nullable String trouble) {
+        return gone(operated(story, input(stuck, finding)), trouble);
     }
 
     private <S> Turn<S> skipped(Story<S> story, Act stuck, @Nullable String trouble) {

@@ -6,7 +6,6 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.Story.Act;
-import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -250,21 +249,44 @@ public final class SagaScenario<S> {
     }
 
     /**
-     * Has an operator leave out what the instance is stuck at.
+     * Has an operator leave out a step that the instance is stuck at, or its compensation.
      *
+     * @param step the name of the step, as {@link SagaEngine#skip} takes it
      * @return this scenario
-     * @throws IllegalStateException if it is not parked, or not at a step
+     * @throws IllegalStateException if it is not parked, or not stuck at that step
      */
-    public SagaScenario<S> whenSkipped() {
+    public SagaScenario<S> whenSkipped(String step) {
+        Objects.requireNonNull(step, "step");
         return operate(known -> {
             checkParked(known);
-            var stuck = known.current().stream()
-                    .filter(act -> act.is(Progress.STUCK))
-                    .findFirst()
-                    .orElseThrow(
-                            () -> new IllegalStateException("It is parked, but not at a step; expected one to skip."));
+            var stuck = SagaEngine.stuck(known, act -> act.step.equals(step));
+            if (stuck == null) {
+                throw new IllegalStateException("It is not stuck at \"" + step + "\"; expected that. " + told());
+            }
             return turn(
                     known, new Input(Cause.SKIPPED, stuck.step, stuck.undo, stuck.attempt, "", 0, stuck.reason), null);
+        });
+    }
+
+    /**
+     * Has an operator tell what became of a command that the instance is stuck at; it stays parked, as {@link
+     * SagaEngine#settle} says.
+     *
+     * @param command one equal to it
+     * @param finding what was found out
+     * @return this scenario
+     * @throws IllegalStateException if it is not stuck at such a command, or what became of it is known
+     */
+    public SagaScenario<S> whenSettled(Command<?> command, SagaEngine.Finding finding) {
+        Objects.requireNonNull(command, "command");
+        Objects.requireNonNull(finding, "finding");
+        return operate(known -> {
+            var stuck = SagaEngine.stuck(known, act -> command.equals(act.command) && SagaEngine.isOpen(act, finding));
+            if (stuck == null) {
+                throw new IllegalStateException("It is not stuck at a command " + command
+                        + " of which that is not known; expected that. " + told());
+            }
+            return turn(known, SagaEngine.input(stuck, finding), null);
         });
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.decider.RejectedException;
+import dev.cqrs.saga.SagaEngine.Finding;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.suite.Parts;
 import dev.cqrs.suite.Parts.Do;
@@ -11,6 +12,7 @@ import dev.cqrs.suite.Parts.Known;
 import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
 import dev.cqrs.suite.Parts.Receipt;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.List;
@@ -128,11 +130,57 @@ class SagaScenarioTest {
                 .whenTimePasses(Duration.ofMinutes(1))
                 .whenThrown(UNDO_B, new IllegalStateException("no"))
                 .thenState(State.PARKED)
-                .whenSkipped()
+                .whenSkipped("b")
                 .thenCommands(UNDO_A)
                 .whenReturned(UNDO_A, "undone")
                 .thenState(State.INCOMPLETE);
         assertThat(scenario.instance().skipped()).containsExactly("undo of b");
+    }
+
+    @Test
+    void what_an_operator_finds_out_of_a_command_is_what_is_known_of_it() {
+        var scenario = SagaScenario.of(saga())
+                .given(new Ordered("j"))
+                .whenReturned(A, "receipt")
+                .whenThrown(B, new UncheckedIOException(new IOException("cut")))
+                .whenTimePasses(Duration.ofSeconds(10))
+                .whenThrown(B, new UncheckedIOException(new IOException("cut")))
+                .thenState(State.PARKED);
+        assertThatThrownBy(scenario::whenCancelled).hasMessageContaining("UNSURE");
+        assertThatThrownBy(() -> scenario.whenSettled(A, Finding.TOOK_EFFECT))
+                .as("it is not stuck at that")
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("not stuck at a command");
+        assertThatThrownBy(() -> scenario.whenSkipped("a"))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("not stuck at \"a\"");
+
+        scenario.whenSettled(B, Finding.NO_EFFECT).thenState(State.PARKED);
+        assertThatThrownBy(() -> scenario.whenSettled(B, Finding.NO_EFFECT))
+                .as("that is known now")
+                .isInstanceOf(IllegalStateException.class);
+        scenario.whenCancelled()
+                .thenCommands(UNDO_A)
+                .whenReturned(UNDO_A, "undone")
+                .thenState(State.COMPENSATED);
+    }
+
+    @Test
+    void a_command_that_took_effect_as_an_operator_found_out_is_undone_on_the_way_back() {
+        SagaScenario.of(saga())
+                .given(new Ordered("j"))
+                .whenReturned(A, "receipt")
+                .whenThrown(B, new UncheckedIOException(new IOException("cut")))
+                .whenTimePasses(Duration.ofSeconds(10))
+                .whenThrown(B, new UncheckedIOException(new IOException("cut")))
+                .whenSettled(B, Finding.TOOK_EFFECT)
+                .thenState(State.PARKED)
+                .whenCancelled()
+                .thenCommands(UNDO_B)
+                .whenReturned(UNDO_B, "undone")
+                .thenCommands(UNDO_A)
+                .whenReturned(UNDO_A, "undone")
+                .thenState(State.COMPENSATED);
     }
 
     @Test
@@ -146,11 +194,11 @@ class SagaScenarioTest {
         var scenario = SagaScenario.of(saga).given(new Ordered("j")).whenThrown(A, new IllegalStateException("cut"));
         assertThatThrownBy(() -> scenario.whenReturned(B, "held up until an operator has seen to the other"))
                 .isInstanceOf(IllegalStateException.class);
-        scenario.whenSkipped()
+        scenario.whenSkipped("a")
                 .thenState(State.RUNNING)
                 .whenThrown(B, new IllegalStateException("cut"))
                 .thenState(State.PARKED)
-                .whenSkipped()
+                .whenSkipped("b")
                 .thenCommands(C)
                 .whenReturned(C, "done")
                 .thenState(State.INCOMPLETE);
@@ -185,7 +233,7 @@ class SagaScenarioTest {
         SagaScenario.of(saga)
                 .given(new Ordered("j"))
                 .whenReturned(A, "done")
-                .whenSkipped()
+                .whenSkipped("b")
                 .thenCommands(C);
         var scenario = SagaScenario.of(saga).given(new Ordered("j")).whenReturned(A, "done");
         assertThat(scenario.instance().step()).isEqualTo("b");
@@ -233,7 +281,7 @@ class SagaScenarioTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("is under way");
         assertThatThrownBy(scenario::whenResumed).isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(scenario::whenSkipped).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> scenario.whenSkipped("b")).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> scenario.whenTimePasses(Duration.ofSeconds(-1)))
                 .isInstanceOf(IllegalArgumentException.class);
     }

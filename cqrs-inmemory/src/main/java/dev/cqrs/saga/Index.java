@@ -8,6 +8,7 @@ import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
@@ -138,6 +140,29 @@ final class Index {
         var all = new ArrayList<Entry>(size);
         entries.values().forEach(some -> all.addAll(some.values()));
         return all;
+    }
+
+    /**
+     * Gives those that were started first, the first one first, of all that have not ended and are wanted. They are looked
+     * at once, and no more of them are put in order than are given: a million may be here.
+     */
+    List<Entry> oldest(int most, Predicate<Entry> wanted) {
+        Comparator<Entry> byStart = (one, other) -> one.started.compareTo(other.started);
+        var found = new PriorityQueue<Entry>(byStart.reversed()); // the youngest is the first to make room
+        for (var some : entries.values()) {
+            for (var entry : some.values()) {
+                if (entry.position == 0 || entry.state.isEnd() || !wanted.test(entry)) {
+                    continue;
+                }
+                found.add(entry);
+                if (found.size() > most) {
+                    found.remove();
+                }
+            }
+        }
+        var oldest = new ArrayList<>(found);
+        oldest.sort(byStart);
+        return oldest;
     }
 
     @Nullable

@@ -663,11 +663,7 @@ final class Instances {
         refresh();
         lock.lock();
         try {
-            return index.all().stream()
-                    .filter(entry -> entry.position > 0 && !entry.state.isEnd() && wanted.test(entry))
-                    .sorted((one, other) -> one.started.compareTo(other.started))
-                    .limit(most)
-                    .toList();
+            return index.oldest(most, wanted);
         } finally {
             lock.unlock();
         }

@@ -10,8 +10,10 @@ import dev.cqrs.saga.SagaEvent.Started;
 import dev.cqrs.saga.SagaInstance.State;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class IndexTest {
@@ -85,6 +87,30 @@ class IndexTest {
         assertThat(takeAll(index)).hasSize(10);
         assertThat(each).as("bytes of an instance that waits").isLessThan(300);
         assertThat(index.size()).isEqualTo(million);
+    }
+
+    @Test
+    void the_oldest_of_those_that_are_wanted_are_given_in_their_order() {
+        var index = new Index((saga, version) -> true);
+        var random = new SplittableRandom(1);
+        var starts = random.longs(500, 0, 1_000_000).distinct().toArray();
+        for (int i = 0; i < starts.length; i++) {
+            index.apply(waiting("k" + i, NOW), Position.of(i + 1L), NOW.plusMillis(starts[i]), true, false);
+        }
+        var end = new Standing(State.COMPLETED, "", false, Story.NONE, "", 0, Story.NONE);
+        index.apply(started("k0", end), Position.of(1_000), NOW, true, false);
+        var sorted = IntStream.range(1, starts.length)
+                .filter(i -> i % 3 != 0)
+                .boxed()
+                .sorted(Comparator.comparing(i -> starts[i]))
+                .map(i -> "k" + i)
+                .toList();
+
+        for (int most : new int[] {0, 1, 7, 300, 10_000}) {
+            assertThat(index.oldest(most, entry -> Integer.parseInt(entry.key.substring(1)) % 3 != 0))
+                    .extracting(entry -> entry.key)
+                    .isEqualTo(sorted.subList(0, Math.min(most, sorted.size())));
+        }
     }
 
     private static long used() {

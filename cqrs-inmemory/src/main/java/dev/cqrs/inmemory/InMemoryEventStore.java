@@ -439,13 +439,16 @@ public final class InMemoryEventStore implements EventStore {
      * hold much fewer.
      */
     private Cursor cursor(EventQuery query, int after, int until, boolean backwards) {
+        if (after >= until) { // as of who looks whether there is anything new
+            query.items().forEach(item -> checkKnown(item.types()));
+            return nothing(backwards);
+        }
         var only = query.items().get(0);
         if (query.items().size() == 1 && only.types().isEmpty() && only.tags().size() == 1) {
             var posting = tags.get(only.tags().iterator().next());
-            return posting == null
-                    ? new Cursor.Range(log, 0, 0, backwards, List.of())
-                    : new Cursor.Slice(log, posting, after, until, backwards, null);
+            return posting == null ? nothing(backwards) : new Cursor.Slice(log, posting, after, until, backwards, null);
         }
+        boolean near = until - after <= FEW; // as for who reads on: passed over before the postings are looked up
         var slices = new ArrayList<Cursor.Slice>();
         var filters = new ArrayList<Cursor.Filter>();
         boolean everything = false;
@@ -457,24 +460,32 @@ public final class InMemoryEventStore implements EventStore {
             }
             var filter = new Cursor.Filter(mask, all);
             filters.add(filter);
-            if (all.length > 0) {
-                slices.addAll(rarest(filter, after, until, backwards));
-            } else if (mask != null) {
-                slices.addAll(byType(mask, null, after, until, backwards));
-            } else {
+            if (all.length == 0 && mask == null) {
                 everything = true;
+            } else if (!near) {
+                slices.addAll(
+                        mask == null || all.length > 0
+                                ? rarest(filter, after, until, backwards)
+                                : byType(mask, null, after, until, backwards));
             }
         }
         if (everything) {
             return new Cursor.Range(log, after, until, backwards, List.of());
         }
+        if (filters.isEmpty()) {
+            return nothing(backwards);
+        }
         if (slices.size() == 1) {
             return slices.get(0);
         }
         // a merged entry costs about as much as passing over a few events
-        return entries(slices) * 4 >= until - after
+        return near || entries(slices) * 4 >= until - after
                 ? new Cursor.Range(log, after, until, backwards, filters)
                 : new Cursor.Union(slices, backwards);
+    }
+
+    private Cursor nothing(boolean backwards) {
+        return new Cursor.Range(log, 0, 0, backwards, List.of());
     }
 
     /** The entries of the rarest tag, or those of the types if these are rarer still. */

@@ -11,8 +11,6 @@ import dev.cqrs.message.Metadata;
 import java.time.Instant;
 import java.util.Objects;
 import java.util.Set;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** A read of the store in memory. It holds nothing but references, so closing only ends its use. */
 final class InMemoryEventStream implements EventStream {
@@ -104,9 +102,12 @@ final class InMemoryEventStream implements EventStream {
     @Override
     public Set<Tag> tags() {
         int current = current();
-        return Stream.of(log.chunk(current).tags[Log.slot(current)])
-                .map(posting -> Objects.requireNonNull(posting.tag))
-                .collect(Collectors.toUnmodifiableSet());
+        var postings = log.chunk(current).tags[Log.slot(current)];
+        var tags = new Tag[postings.length];
+        for (int i = 0; i < tags.length; i++) {
+            tags[i] = Objects.requireNonNull(postings[i].tag);
+        }
+        return Set.of(tags);
     }
 
     @Override

@@ -963,14 +963,11 @@ public final class SagaEngine implements AutoCloseable {
 
         private static void checkOne(
                 String what, String role, Collection<Class<?>> types, Class<?> event, List<String> faults) {
-            var fitting = types.stream()
-                    .filter(type -> type.isAssignableFrom(event))
-                    .map(Class::getName)
-                    .sorted()
-                    .toList();
+            var fitting =
+                    types.stream().filter(type -> type.isAssignableFrom(event)).toList();
             if (fitting.size() > 1) {
-                faults.add("An event of " + event.getName() + " is several " + what + " that " + role + ": " + fitting
-                        + ". Give each event one meaning.");
+                faults.add("An event of " + event.getName() + " is several " + what + " that " + role + ": "
+                        + fitting.stream().map(Class::getName).sorted().toList() + ". Give each event one meaning.");
             }
         }
 

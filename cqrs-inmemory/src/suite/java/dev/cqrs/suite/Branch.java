@@ -86,6 +86,30 @@ final class Branch {
             "s-2",
             SagaEngine.Saved.class);
 
+    static final Catalog DOMAIN = Catalog.builder()
+            .event("booked", Booked.class, e -> Set.of(Tag.of("account", e.account())))
+            .event("asked", Asked.class)
+            .event("borrowed", Loans.Borrowed.class)
+            .event("noted", Loans.Noted.class)
+            .event("signed", Loans.Signed.class)
+            .event("confirmed", Loans.Confirmed.class)
+            .commandIds()
+            .build();
+
+    static final Catalog OPERATIONS = SagaEngine.catalog(CommandSchedule.catalog(Catalog.builder()))
+            .event("asked", Asked.class)
+            .event("borrowed", Loans.Borrowed.class)
+            .event("reserved", Loans.Reserved.class)
+            .event("signed", Loans.Signed.class)
+            .event("confirmed", Loans.Confirmed.class)
+            .event("note", Loans.Note.class)
+            .event("ask", Ask.class)
+            .event("credit", Credit.class)
+            .event("pay", Pay.class)
+            .event("draw", Draw.class)
+            .event("move", Move.class)
+            .build();
+
     private static final Duration SECOND = Duration.ofSeconds(1);
     private static final Duration[] FURTHER = {SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND, SECOND};
 
@@ -254,34 +278,6 @@ final class Branch {
                 host::schedule,
                 failure -> {});
         return engine;
-    }
-
-    static Catalog domain() {
-        return Catalog.builder()
-                .event("booked", Booked.class, e -> Set.of(Tag.of("account", e.account())))
-                .event("asked", Asked.class)
-                .event("borrowed", Loans.Borrowed.class)
-                .event("noted", Loans.Noted.class)
-                .event("signed", Loans.Signed.class)
-                .event("confirmed", Loans.Confirmed.class)
-                .commandIds()
-                .build();
-    }
-
-    static Catalog operations() {
-        return SagaEngine.catalog(CommandSchedule.catalog(Catalog.builder()))
-                .event("asked", Asked.class)
-                .event("borrowed", Loans.Borrowed.class)
-                .event("reserved", Loans.Reserved.class)
-                .event("signed", Loans.Signed.class)
-                .event("confirmed", Loans.Confirmed.class)
-                .event("note", Loans.Note.class)
-                .event("ask", Ask.class)
-                .event("credit", Credit.class)
-                .event("pay", Pay.class)
-                .event("draw", Draw.class)
-                .event("move", Move.class)
-                .build();
     }
 
     private static DecisionModel<Integer> balance(String account) {

@@ -49,6 +49,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -103,12 +104,13 @@ final class BranchModel {
     private final Map<Integer, Instant> claims = new HashMap<>();
     private final Map<String, SagaEvent.Standing> standings = new HashMap<>();
     private final LoansModel loans = new LoansModel();
-    private final Map<String, Long> reached = new TreeMap<>();
+    private final Map<String, Long> reached = new HashMap<>();
     private final Map<String, Deque<String>> queued = new HashMap<>();
     private Position read = Position.START;
     private Position readOperations = Position.START;
     private @Nullable Enqueued enqueued;
     private int bookings;
+    private int total;
 
     @SuppressWarnings("NullAway.Init")
     BranchModel(EventStore domain, EventStore operations) {
@@ -116,9 +118,10 @@ final class BranchModel {
         this.operations = operations;
     }
 
-    static void require(boolean holds, String what) {
+    /** The text is put together only for what does not hold, as thousands of these hold in each history. */
+    static void require(boolean holds, Supplier<String> what) {
         if (!holds) {
-            throw new AssertionError(what);
+            throw new AssertionError(what.get());
         }
     }
 
@@ -150,11 +153,11 @@ final class BranchModel {
 
     void refused(String id, Throwable thrown) {
         readOn();
-        require(thrown instanceof RejectedException, id + " was refused by " + thrown);
-        require(!effects.containsKey(id), id + " was rejected, but it was done");
+        require(thrown instanceof RejectedException, () -> id + " was refused by " + thrown);
+        require(!effects.containsKey(id), () -> id + " was rejected, but it was done");
         var order = order(id);
         int cents = order instanceof Draw draw ? draw.cents() : order instanceof Move move ? move.cents() : 0;
-        require(balance(order.account()) < cents, id + " was rejected with " + balance(order.account()));
+        require(balance(order.account()) < cents, () -> id + " was rejected with " + balance(order.account()));
     }
 
     void cancelled(String id, Cancellation answer) {
@@ -162,9 +165,9 @@ final class BranchModel {
         count("schedule: " + answer);
         var there = stored.get(id);
         switch (answer) {
-            case UNKNOWN -> require(there == null, id + " is said to be unknown");
-            case CANCELLED -> require(there != null && there.cancelled, id + " is said to be cancelled");
-            case TOO_LATE -> require(there != null && !there.cancelled, id + " is said to be too late to cancel");
+            case UNKNOWN -> require(there == null, () -> id + " is said to be unknown");
+            case CANCELLED -> require(there != null && there.cancelled, () -> id + " is said to be cancelled");
+            case TOO_LATE -> require(there != null && !there.cancelled, () -> id + " is said to be too late to cancel");
         }
     }
 
@@ -187,7 +190,7 @@ final class BranchModel {
 
     void stored(String id) {
         readOn();
-        require(stored.containsKey(id), id + " is said to be stored");
+        require(stored.containsKey(id), () -> id + " is said to be stored");
     }
 
     // ---- the queue, whose commands die with the process
@@ -202,11 +205,11 @@ final class BranchModel {
 
     void dequeued(String id) {
         var first = queued.getOrDefault(order(id).account(), new ArrayDeque<>()).poll();
-        require(id.equals(first), id + " was carried out before " + first + ", which was enqueued before it");
+        require(id.equals(first), () -> id + " was carried out before " + first + ", which was enqueued before it");
     }
 
     void queueIsEmpty() {
-        require(queued.values().stream().allMatch(Deque::isEmpty), "enqueued and not carried out: " + queued);
+        require(queued.values().stream().allMatch(Deque::isEmpty), () -> "enqueued and not carried out: " + queued);
     }
 
     // ---- the logs
@@ -232,13 +235,14 @@ final class BranchModel {
         if (recorded.event() instanceof Booked booked) {
             bookings++;
             open.add(booked);
+            total += booked.cents();
             int now = balances.merge(booked.account(), booked.cents(), Integer::sum);
-            require(now >= 0, booked.account() + " is overdrawn: " + now);
+            require(now >= 0, () -> booked.account() + " is overdrawn: " + now);
             return;
         }
         if (recorded.event() instanceof Asked asked) {
             open.add(asked);
-            require(transfers.put(asked.key(), asked) == null, asked + " is there twice");
+            require(transfers.put(asked.key(), asked) == null, () -> asked + " is there twice");
             return;
         }
         if (!(recorded.event() instanceof CommandId mark)) {
@@ -247,10 +251,10 @@ final class BranchModel {
             return;
         }
         var id = mark.id();
-        require(recorded.metadata().id().orElse("").equals(id), "the metadata is of another than " + id);
+        require(recorded.metadata().id().orElse("").equals(id), () -> "the metadata is of another than " + id);
         var order = order(id);
         requireEqual(open, bookings(order), "what " + id + " has booked");
-        require(effects.put(id, new Effect(balance(order.account()))) == null, id + " was carried out twice");
+        require(effects.put(id, new Effect(balance(order.account()))) == null, () -> id + " was carried out twice");
         open.clear();
         if (Name.isOne(id)) {
             loans.carriedOut(id);
@@ -259,7 +263,7 @@ final class BranchModel {
             var parts = id.split("/", -1);
             var done = steps.computeIfAbsent(parts[1], key -> new ArrayList<>());
             done.add(parts[3].startsWith("undo") ? "undo" : parts[2]);
-            require(POSSIBLE.contains(done), parts[1] + " has done " + done);
+            require(POSSIBLE.contains(done), () -> parts[1] + " has done " + done);
         }
     }
 
@@ -310,8 +314,9 @@ final class BranchModel {
         } else if (event instanceof Enqueued mark) {
             enqueued = mark;
         } else if (event instanceof Order order && enqueued != null) {
-            require(order.equals(order(enqueued.id())), enqueued.id() + " was stored as " + order);
-            require(stored.put(enqueued.id(), new Stored(enqueued, order)) == null, enqueued.id() + " is stored twice");
+            var id = enqueued.id();
+            require(order.equals(order(id)), () -> id + " was stored as " + order);
+            require(stored.put(id, new Stored(enqueued, order)) == null, () -> id + " is stored twice");
             enqueued = null; // commands of sagas stand there too
         } else if (event instanceof Claimed mark) {
             claims.put(mark.lane(), mark.until());
@@ -321,18 +326,20 @@ final class BranchModel {
             there(mark.id()).next = mark.next();
         } else if (event instanceof Cancelled mark) {
             var command = there(mark.id());
-            require(!command.isOver(), mark.id() + " is cancelled after its end");
+            require(!command.isOver(), () -> mark.id() + " is cancelled after its end");
             command.cancelled = true;
         } else if (event instanceof Ended mark) {
             var command = there(mark.id());
-            require(!command.isOver() && !command.repeats(), mark.id() + " ends a second time");
+            require(!command.isOver() && !command.repeats(), () -> mark.id() + " ends a second time");
             command.ended = true;
             checkOrder(mark.id(), command);
             checkOutcome(mark.id(), mark.result().outcome(), mark.result().attempts());
         } else if (event instanceof Recurred mark) {
             var command = there(mark.id());
-            require(command.repeats() && mark.occurrence() == ++command.occurrences, mark.id() + " recurs as " + mark);
-            require(mark.next().isAfter(command.mark.due()), mark.id() + " recurs before it begins");
+            require(
+                    command.repeats() && mark.occurrence() == ++command.occurrences,
+                    () -> mark.id() + " recurs as " + mark);
+            require(mark.next().isAfter(command.mark.due()), () -> mark.id() + " recurs before it begins");
             command.next = mark.next();
             checkOutcome(
                     mark.id() + "#" + mark.occurrence(),
@@ -359,9 +366,9 @@ final class BranchModel {
     private void checkOutcome(String id, Outcome outcome, int attempts) {
         count("schedule: " + outcome);
         switch (outcome) {
-            case SUCCEEDED -> require(effects.containsKey(id), id + " is said to have succeeded");
-            case REJECTED -> require(!effects.containsKey(id), id + " is said to have been rejected");
-            case FAILED -> require(attempts == Branch.TRIES, id + " is given up after " + attempts + " attempts");
+            case SUCCEEDED -> require(effects.containsKey(id), () -> id + " is said to have succeeded");
+            case REJECTED -> require(!effects.containsKey(id), () -> id + " is said to have been rejected");
+            case FAILED -> require(attempts == Branch.TRIES, () -> id + " is given up after " + attempts + " attempts");
         }
     }
 
@@ -422,7 +429,7 @@ final class BranchModel {
                         case COMPENSATED -> done.isEmpty() || done.equals(List.of("debit", "undo"));
                         default -> isHeldUp(standings.get(key), now, latest);
                     },
-                    asked + " is " + state + ", and has done " + done + ": " + standings.get(key));
+                    () -> asked + " is " + state + ", and has done " + done + ": " + standings.get(key));
         });
     }
 
@@ -438,7 +445,7 @@ final class BranchModel {
     }
 
     int total() {
-        return balances.values().stream().mapToInt(Integer::intValue).sum();
+        return total;
     }
 
     Map<String, Integer> balances() {

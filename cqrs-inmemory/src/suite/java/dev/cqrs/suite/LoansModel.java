@@ -141,12 +141,14 @@ final class LoansModel {
         switch (answer) {
             case CANCELLED -> {
                 var known = known(instance, "cancelled, but not there: " + key);
-                require(known.ended != State.COMPLETED, known + " is said to be cancelled");
+                require(known.ended != State.COMPLETED, () -> known + " is said to be cancelled");
                 known.cancelled |= !known.passing; // what is just being paid may go on
             }
             case TOO_LATE -> {
                 var known = known(instance, "too late to cancel, but not there: " + key);
-                require(known.ended != null || known.isSeenTo("pay"), "it is said to be too late to cancel " + known);
+                require(
+                        known.ended != null || known.isSeenTo("pay"),
+                        () -> "it is said to be too late to cancel " + known);
             }
             case UNSURE, UNKNOWN -> {}
         }
@@ -161,7 +163,7 @@ final class LoansModel {
             written = noted.what();
         } else if (event instanceof Borrowed asked) {
             var loan = new Loan(asked, recorded.recordedAt());
-            require(loans.put(asked.key(), loan) == null, asked + " is there twice");
+            require(loans.put(asked.key(), loan) == null, () -> asked + " is there twice");
             for (var name : List.of("loan/" + asked.key(), "reminder/" + asked.key())) {
                 instances.put(name, new Instance(name, loan));
             }
@@ -193,11 +195,11 @@ final class LoansModel {
     }
 
     void carriedOut(String id) {
-        require(!withoutEffect.contains(id), id + " was carried out, but is said to have had no effect");
+        require(!withoutEffect.contains(id), () -> id + " was carried out, but is said to have had no effect");
         var name = Name.of(id);
         var instance = known(instances.get(name.instance()), "nobody has borrowed for " + id);
         var step = instance.isLoan() ? name.step() : written;
-        require(!instance.done.contains(step), id + " was carried out a second time by " + instance);
+        require(!instance.done.contains(step), () -> id + " was carried out a second time by " + instance);
         if ((step.equals("pay") && instance.loan.signed == null)
                 || (step.equals("file") && instance.loan.confirmed == null)) {
             instance.early.add(step);
@@ -212,21 +214,21 @@ final class LoansModel {
         if (instance == null) {
             return; // a transfer
         }
-        require(instance.ended == null, instance + ", but goes on with " + mark);
+        require(instance.ended == null, () -> instance + ", but goes on with " + mark);
         if (mark instanceof SagaEvent.Started started) {
-            require(instance.version == 0, instance + " is started a second time");
+            require(instance.version == 0, () -> instance + " is started a second time");
             instance.version = started.version();
         }
         instance.moved = at;
         var input = mark.input();
         if (input.cause() == Cause.SKIPPED) {
-            require(instance.skips, instance + " has a step left out by nobody");
+            require(instance.skips, () -> instance + " has a step left out by nobody");
             instance.skipped.add((input.undo() ? "-" : "") + input.step());
         } else if (input.cause() == Cause.FAILED
                 || input.cause() == Cause.REFUSED
                 || input.cause() == Cause.NO_EFFECT) {
             var id = SagaEngine.commandId(mark.saga(), mark.key(), input.step(), input.undo(), input.attempt());
-            require(!carriedOut.contains(id), id + " is said to have had no effect, but was carried out");
+            require(!carriedOut.contains(id), () -> id + " is said to have had no effect, but was carried out");
             withoutEffect.add(id);
         }
         for (var output : mark.outputs()) {
@@ -234,7 +236,7 @@ final class LoansModel {
                 var signed = instance.loan.signed;
                 require(
                         wentBack || signed == null || !signed.isBefore(instance.loan.at.plus(Loans.TO_SIGN)),
-                        instance + " was signed in time at " + signed + ", and fails as if it was not");
+                        () -> instance + " was signed in time at " + signed + ", and fails as if it was not");
             }
             instance.passing |= output.effect() == Effect.PIVOT;
         }
@@ -254,7 +256,7 @@ final class LoansModel {
             if (ended != null) {
                 require(
                         instance.isLoan() ? isTrue(instance, ended) : isTrueOfReminder(instance, ended),
-                        "that is not true of " + instance);
+                        () -> "that is not true of " + instance);
             }
         }
         changed.clear();
@@ -268,30 +270,30 @@ final class LoansModel {
             boolean undoes = step.startsWith("-");
             int own = stage(undoes ? step.substring(1) : step);
             if (undoes) {
-                require(before.contains(step.substring(1)), step + " undoes nothing in " + instance);
-                require(!back || own <= stage, "not undone in reverse order: " + instance);
+                require(before.contains(step.substring(1)), () -> step + " undoes nothing in " + instance);
+                require(!back || own <= stage, () -> "not undone in reverse order: " + instance);
                 require(
                         !instance.isSeenTo("pay") || instance.done.indexOf("pay") > instance.done.indexOf(step),
-                        "undone behind the pivot: " + instance);
+                        () -> "undone behind the pivot: " + instance);
                 back = true;
                 stage = own;
             } else if (!instance.skipped.contains(step) && (instance.isLoan() || instance.skipped.isEmpty())) {
-                require(!back && own >= stage, "not in its order: " + instance);
+                require(!back && own >= stage, () -> "not in its order: " + instance);
                 require(
                         !instance.early.contains(step) || instance.skipped.contains(awaitedBy(step)),
-                        step + " was done before its event came: " + instance);
+                        () -> step + " was done before its event came: " + instance);
                 stage = own;
                 for (var earlier : before(instance, step)) {
                     require(
                             stage(earlier) >= own || before.contains(earlier) || instance.skipped.contains(earlier),
-                            step + " was done before " + earlier + ": " + instance);
+                            () -> step + " was done before " + earlier + ": " + instance);
                 }
             }
             before.add(step);
         }
         var signed = instance.loan.signed;
         if (!wentBack && signed != null && signed.isBefore(instance.loan.at.plus(Loans.TO_REMIND))) {
-            require(!instance.done.contains("remind"), "reminded of what was signed in time: " + instance);
+            require(!instance.done.contains("remind"), () -> "reminded of what was signed in time: " + instance);
         }
     }
 

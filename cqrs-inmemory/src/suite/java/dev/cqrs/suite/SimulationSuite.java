@@ -243,8 +243,8 @@ public abstract class SimulationSuite {
         @SuppressWarnings("NullAway.Init") // started before anything else
         BranchWorld(Clock clock) {
             this.clock = clock;
-            this.domain = emptyLog(Branch.domain(), clock);
-            this.operations = emptyLog(Branch.operations(), clock);
+            this.domain = emptyLog(Branch.DOMAIN, clock);
+            this.operations = emptyLog(Branch.OPERATIONS, clock);
             this.model = new BranchModel(domain, operations);
         }
 
@@ -432,14 +432,14 @@ public abstract class SimulationSuite {
                     model.loans().cancelled(wanted.saga(), wanted.key(), answer);
                 }
             } else if (!(deed instanceof Queued || deed instanceof Deploy)) {
-                require(result.equals(id), "stored as " + result);
+                require(result.equals(id), () -> "stored as " + result);
                 model.stored(id);
             }
         }
 
         @Override
         public void refused(Deed deed, String id, Exception thrown) {
-            require(deed instanceof Direct, deed + " was refused by " + thrown);
+            require(deed instanceof Direct, () -> deed + " was refused by " + thrown);
             model.refused(id, thrown);
         }
 
@@ -457,7 +457,7 @@ public abstract class SimulationSuite {
             model.readOn();
             latest = latest.isAfter(clock.instant()) ? latest : clock.instant();
             var total = branch.status(Branch.TOTAL);
-            require(total.state() != State.STOPPED, "the total has stopped");
+            require(total.state() != State.STOPPED, () -> "the total has stopped");
             if (total.position().equals(domain.head())) {
                 requireEqual(branch.total(), model.total(), "the total");
             }
@@ -494,7 +494,7 @@ public abstract class SimulationSuite {
 
         private void isUpToDate(Projection<?> projection) {
             var status = branch.status(projection);
-            require(status.position().equals(domain.head()), "at rest, but " + status);
+            require(status.position().equals(domain.head()), () -> "at rest, but " + status);
         }
     }
 

@@ -105,9 +105,12 @@ class InMemoryEventStoreTest {
                 EventQuery.tagged(RARE).or(EventQuery.types(Blue.class)).or(EventQuery.tagged(COMMON, HALF)),
                 EventQuery.tagged(Tag.of("no", "such")).or(EventQuery.tagged(RARE)));
         for (var query : queries) {
-            for (int i = 0; i < 20; i++) {
+            for (int i = 0; i < 40; i++) {
+                int far = random.nextBoolean() ? all.size() : 40; // few are passed over, which is another way to them
                 long after = random.nextBoolean() ? 0 : random.nextInt(all.size());
-                long until = random.nextBoolean() ? all.size() : after + random.nextInt(all.size() - (int) after + 1);
+                long until = far > 40 && random.nextBoolean()
+                        ? all.size()
+                        : after + random.nextInt(Math.min(far, all.size() - (int) after) + 1);
                 long limit = random.nextBoolean() ? Long.MAX_VALUE : random.nextInt(30);
                 boolean backwards = random.nextBoolean();
                 var options = (backwards ? ReadOptions.backwards() : ReadOptions.forwards())

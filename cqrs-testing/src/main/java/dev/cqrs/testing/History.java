@@ -12,12 +12,12 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
@@ -56,7 +56,7 @@ final class History<A, W extends World<A>> {
     private final BitSet did = new BitSet();
     private final BitSet crashed = new BitSet();
     private final List<String> story = new ArrayList<>();
-    private final Map<String, Long> counts = new TreeMap<>();
+    private final Map<String, Long> counts = new HashMap<>();
     private @Nullable Throwable failure;
     private @Nullable Throwable broken;
 
@@ -479,6 +479,9 @@ final class History<A, W extends World<A>> {
     /** The fault of this kind that strikes at this chance, if one does. */
     @Nullable
     Incident strike(Fault fault) {
+        if (incidents.isEmpty()) {
+            return null;
+        }
         Incident found = null;
         for (var incident : incidents) {
             if (incident.fault == fault && !incident.over) {

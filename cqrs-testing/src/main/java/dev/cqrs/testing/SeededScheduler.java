@@ -12,6 +12,7 @@ import java.util.Queue;
 import java.util.SplittableRandom;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,7 +54,7 @@ public final class SeededScheduler implements Executor {
     public static final int TRACE = 1_000;
 
     private static final Comparator<Task> BY_DUE =
-            Comparator.comparing(Task::due).thenComparing(Task::number);
+            Comparator.comparing(Task::due).thenComparingLong(Task::number);
 
     private final long seed;
     private SplittableRandom random;
@@ -61,7 +62,9 @@ public final class SeededScheduler implements Executor {
     private final Thread owner = Thread.currentThread();
     private final List<Task> ready = new ArrayList<>();
     private final Queue<Task> later = new PriorityQueue<>(BY_DUE);
-    private final ArrayDeque<String> trace = new ArrayDeque<>();
+    /** Put into words when it is asked for: most are forgotten before. */
+    private final ArrayDeque<Supplier<String>> trace = new ArrayDeque<>();
+
     private long tasks;
     private long steps;
     private long fingerprint;
@@ -197,7 +200,7 @@ public final class SeededScheduler implements Executor {
             throw new IllegalArgumentException("One of " + bound + " was to be chosen; expected 1 or more.");
         }
         int chosen = pick(bound);
-        note("chose " + chosen + " of " + bound);
+        note(() -> "chose " + chosen + " of " + bound);
         return chosen;
     }
 
@@ -286,7 +289,7 @@ public final class SeededScheduler implements Executor {
      * @return an unmodifiable list of at most {@value #TRACE}, the oldest first
      */
     public List<String> trace() {
-        return List.copyOf(trace);
+        return trace.stream().map(Supplier::get).toList();
     }
 
     @Override
@@ -357,7 +360,9 @@ public final class SeededScheduler implements Executor {
         }
         int of = ready.size();
         var task = ready.remove(pick(of));
-        note(task + ", one of " + of);
+        var name = task.name(); // without what it does, which may hold much
+        long number = task.number();
+        note(() -> name + " #" + number + ", one of " + of);
         long step = steps; // the task may run others
         try {
             task.body().run();
@@ -375,19 +380,20 @@ public final class SeededScheduler implements Executor {
         return picked;
     }
 
-    private void note(String choice) {
-        steps++;
+    private void note(Supplier<String> choice) {
+        long step = ++steps;
         if (trace.size() == TRACE) {
             trace.remove();
         }
-        trace.add(steps + ": " + choice);
+        trace.add(() -> step + ": " + choice.get());
     }
 
     private void checkIdle(int most, int waiting) {
         if (waiting > 0) {
+            var last = trace.peekLast();
             throw new AssertionError("Seed " + seed + ": " + most + " tasks were run and " + waiting
                     + " are waiting still; expected none. Allow more, or look for a task that adds tasks without end;"
-                    + " the last was " + trace.peekLast() + ".");
+                    + " the last was " + (last == null ? "none" : last.get()) + ".");
         }
     }
 

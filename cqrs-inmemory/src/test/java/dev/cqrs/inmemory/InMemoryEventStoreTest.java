@@ -123,11 +123,38 @@ class InMemoryEventStoreTest {
                         .map(p -> all.get(p - 1))
                         .toList();
 
+                var why = "seed " + seed + ", " + query + ", " + options;
+                var read = new ArrayList<Object>();
                 try (var events = store.read(query, options)) {
-                    assertThat(events.toList())
-                            .as("seed %s, %s, %s", seed, query, options)
-                            .extracting(recorded -> (Event) recorded.event())
-                            .isEqualTo(expected);
+                    while (events.advance()) {
+                        read.add(events.event());
+                    }
+                }
+                assertThat(read.equals(expected)).as("one by one, %s", why).isTrue();
+                var list = Fold.<List<Object>>fresh(ArrayList::new).change(Event.class, List::add);
+                try (var events = store.read(query, options)) {
+                    assertThat(events.fold(list).equals(expected))
+                            .as("folded, %s", why)
+                            .isTrue();
+                }
+                try (var events = store.read(query, options)) {
+                    var run = list.run(list.initial());
+                    assertThat(events.fold(run)).as("by a run, %s", why).isEqualTo(expected.size());
+                    assertThat(run.state().equals(expected))
+                            .as("by a run, %s", why)
+                            .isTrue();
+                }
+                try (var events = store.read(query, options)) {
+                    var array = new Object[700];
+                    var positions = new long[array.length];
+                    read.clear();
+                    for (int n = array.length; n == array.length; ) {
+                        n = events.advance(array, positions);
+                        for (int k = 0; k < n; k++) {
+                            read.add(all.get((int) positions[k] - 1) == array[k] ? array[k] : "misplaced");
+                        }
+                    }
+                    assertThat(read.equals(expected)).as("by arrays, %s", why).isTrue();
                 }
             }
         }

@@ -34,6 +34,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -1553,6 +1554,78 @@ class CommandQueueTest {
             assertThat(captured).hasValue(1);
             go.countDown();
         }
+    }
+
+    @Test
+    void a_context_that_cannot_be_captured_is_told_to_who_enqueues_and_takes_no_place() throws Exception {
+        var capturing = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var captures = new AtomicInteger();
+        var mine = new IllegalStateException("no context");
+        try (var queue = queue(threads(1))
+                .capacity(1)
+                .context(() -> {
+                    if (captures.getAndIncrement() > 0) {
+                        return task -> task;
+                    }
+                    capturing.countDown();
+                    try {
+                        await(go);
+                    } catch (InterruptedException unexpected) {
+                        throw new IllegalStateException(unexpected);
+                    }
+                    throw mine;
+                })
+                .build()) {
+            var broken =
+                    CompletableFuture.supplyAsync(() -> catchThrowable(() -> queue.enqueue(new Ping(1))), threads(1));
+            await(capturing); // it has its place
+            var waiting = new AtomicReference<Thread>();
+            var next = CompletableFuture.supplyAsync(
+                    () -> {
+                        waiting.set(Thread.currentThread());
+                        return result(queue.enqueue(new Ping(2)));
+                    },
+                    threads(1));
+            sleepsOr(waiting, next::isDone);
+            assertThat(next).isNotDone();
+            go.countDown();
+            assertThat(result(broken)).isSameAs(mine);
+            assertThat(result(next)).isEqualTo(2);
+            assertThat(queue.status()).isEqualTo(new QueueStatus(1, 0, 0, 0, 0));
+        }
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // nulls are handed over to see them refused
+    void nulls_are_refused_by_name() {
+        Executor direct = Runnable::run;
+        assertNull("bus", () -> CommandQueue.to(null, direct, failures::add));
+        assertNull("executor", () -> CommandQueue.to(bus, null, failures::add));
+        assertNull("listener", () -> CommandQueue.to(bus, direct, null));
+        var builder = queue(direct);
+        assertNull("type", () -> builder.key(null, c -> 1));
+        assertNull("key", () -> builder.key(Ping.class, null));
+        assertNull("whenFull", () -> builder.whenFull(null));
+        assertNull("capture", () -> builder.context(null));
+        try (var queue = builder.build()) {
+            assertNull("command", () -> queue.enqueue(null));
+            assertNull("command", () -> queue.enqueue(null, Metadata.none()));
+            assertNull("metadata", () -> queue.enqueue(new Ping(1), null));
+            assertThat(queue.status()).isEqualTo(new QueueStatus(0, 0, 0, 0, 0));
+        }
+        try (var queue = queue(direct).context(() -> null).build()) {
+            assertNull("the captured context", () -> queue.enqueue(new Ping(1)));
+            assertThat(queue.status()).isEqualTo(new QueueStatus(0, 0, 0, 0, 0));
+        }
+        var cause = new IllegalStateException();
+        assertNull("command", () -> new QueueFailure(null, Metadata.none(), cause));
+        assertNull("metadata", () -> new QueueFailure(new Ping(1), null, cause));
+        assertNull("cause", () -> new QueueFailure(new Ping(1), Metadata.none(), null));
+    }
+
+    private static void assertNull(String name, ThrowingCallable call) {
+        assertThatThrownBy(call).isInstanceOf(NullPointerException.class).hasMessage(name);
     }
 
     @Test

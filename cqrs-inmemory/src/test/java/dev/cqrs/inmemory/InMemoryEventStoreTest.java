@@ -14,6 +14,7 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import java.time.Clock;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -204,6 +205,56 @@ class InMemoryEventStoreTest {
             assertThat(events.toList())
                     .extracting(e -> e.metadata().id().orElse("-"))
                     .containsExactly("-", "x", "-");
+        }
+    }
+
+    @Test
+    void metadata_is_kept_where_only_the_last_events_of_a_chunk_have_any() {
+        for (int before : new int[] {1_022, 1_023, 1_024}) {
+            var store = new InMemoryEventStore(catalog(), Clock.systemUTC());
+            store.append(Collections.nCopies(before, new Red(0, Set.of())), AppendCondition.none());
+            store.append(List.of(new Red(1, Set.of())), AppendCondition.none(), Metadata.withId("one"));
+            store.append(
+                    Collections.nCopies(1_025, new Red(2, Set.of())), AppendCondition.none(), Metadata.withId("many"));
+
+            try (var events = store.read(EventQuery.all())) {
+                while (events.advance()) {
+                    var id = events.metadata().id().orElse("none");
+                    assertThat(id).isEqualTo(List.of("none", "one", "many").get(((Red) events.event()).id()));
+                }
+            }
+        }
+    }
+
+    /** The first block of a posting holds 1,024 entries, and so does each that follows. */
+    @Test
+    void what_is_behind_a_position_is_found_by_tag_and_by_type_however_many_there_are() {
+        var count = Fold.from(0).on(Red.class, (n, e) -> n + 1);
+        for (int size = 1; size <= 3_080; size++) {
+            store.append(List.of(new Red(size, Set.of(COMMON))), AppendCondition.none());
+            if (size > 10 && (size + 10) % 1_024 > 20) {
+                continue;
+            }
+            for (int after : new int[] {0, 1, 2, size / 2, 1_023, 1_024, 1_025, size - 1, size}) {
+                int from = Math.min(after, size);
+                for (var query : List.of(EventQuery.tagged(COMMON), EventQuery.types(Red.class))) {
+                    for (int until : new int[] {size, Math.max(from, size - 1)}) {
+                        var part =
+                                ReadOptions.forwards().after(Position.of(from)).until(Position.of(until));
+                        try (var events = store.read(query, part)) {
+                            assertThat(events.fold(count))
+                                    .as("%s events, %s, %s", size, query, part)
+                                    .isEqualTo(until - from);
+                        }
+                        try (var events = store.read(query, part)) {
+                            assertThat(events.advance()).isEqualTo(until > from);
+                            if (until > from) {
+                                assertThat(events.position()).isEqualTo(Position.of(from + 1));
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventQuery;
@@ -14,6 +15,7 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import java.time.Clock;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -256,6 +258,63 @@ class InMemoryEventStoreTest {
                 }
             }
         }
+    }
+
+    @Test
+    void a_feed_finds_what_is_appended_after_it_was_made_also_by_tags_that_are_new() {
+        // given feeds of an empty store
+        var queries = List.of(
+                EventQuery.all(),
+                EventQuery.tagged(RARE),
+                EventQuery.tagged(HALF, COMMON),
+                EventQuery.types(Green.class),
+                EventQuery.types(Red.class).withTags(HALF).or(EventQuery.types(Blue.class)));
+        var feeds =
+                queries.stream().map(query -> store.feed(query).orElseThrow()).toList();
+        var all = List.<Event>of(
+                new Red(1, Set.of(COMMON)),
+                new Blue(2, Set.of()),
+                new Red(3, Set.of(HALF, COMMON)),
+                new Green(4, Set.of(RARE)),
+                new Red(5, Set.of(RARE, HALF)));
+
+        for (int head = 0; head <= all.size(); head++) {
+            if (head > 0) {
+                store.append(List.of(all.get(head - 1)), AppendCondition.none());
+            }
+            for (int i = 0; i < queries.size(); i++) {
+                for (int after = 0; after <= all.size() + 1; after++) {
+                    for (int until = after; until <= all.size() + 1; until++) {
+                        var events = new Object[2];
+                        var positions = new long[2];
+                        int count = feeds.get(i).read(Position.of(after), Position.of(until), events, positions);
+
+                        // then
+                        var query = queries.get(i);
+                        var expected = IntStream.rangeClosed(after + 1, Math.min(until, head))
+                                .filter(p -> query.matches(
+                                        all.get(p - 1).getClass(),
+                                        all.get(p - 1).tags()))
+                                .limit(2)
+                                .toArray();
+                        assertThat(Arrays.stream(positions, 0, count).mapToInt(p -> (int) p))
+                                .as("%s of %s events, after %s until %s", query, head, after, until)
+                                .containsExactly(Arrays.stream(expected).boxed().toArray(Integer[]::new));
+                        for (int k = 0; k < count; k++) {
+                            assertThat(events[k]).isSameAs(all.get(expected[k] - 1));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void a_feed_of_a_type_that_the_catalog_does_not_know_is_refused() {
+        assertThatThrownBy(() -> store.feed(EventQuery.types(String.class))).isInstanceOf(UnknownEventException.class);
+        assertThatThrownBy(() -> store.feed(EventQuery.tagged(RARE)
+                        .or(EventQuery.types(String.class).withTags(HALF))))
+                .isInstanceOf(UnknownEventException.class);
     }
 
     @Test

@@ -66,6 +66,14 @@ class InMemoryEventStoreTest {
                 .hasMessage("clock");
     }
 
+    @Test
+    @SuppressWarnings("NullAway") // as above
+    void an_event_that_is_null_is_refused_by_its_number() {
+        assertThatThrownBy(() -> store.append(Arrays.asList(new Red(1, Set.of()), null), AppendCondition.none()))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessage("Event 1 of the 2 in the batch is null.");
+    }
+
     static Event event(int id, SplittableRandom random) {
         var tags = new HashSet<Tag>();
         tags.add(COMMON);
@@ -355,6 +363,30 @@ class InMemoryEventStoreTest {
                 .isInstanceOfSatisfying(
                         AppendConflictException.class,
                         e -> assertThat(e.position()).isEqualTo(Position.of(300_001)));
+    }
+
+    /** As above; several pairs in both orders, as it is by chance which tag of a set comes first. */
+    @Test
+    void a_clause_and_a_read_of_several_tags_cost_what_the_rarest_has() {
+        var rare = IntStream.range(0, 8)
+                .mapToObj(i -> Tag.of("rare", Integer.toString(i)))
+                .toList();
+        rare.forEach(tag -> store.append(List.of(new Blue(0, Set.of(tag))), AppendCondition.none()));
+        store.append(
+                IntStream.range(0, 200_000)
+                        .mapToObj(i -> new Red(i, Set.of(COMMON)))
+                        .toList(),
+                AppendCondition.none());
+        for (int i = 0; i < 100_000; i++) {
+            var one = rare.get(i % 8);
+            var both = i % 16 < 8 ? EventQuery.tagged(COMMON, one) : EventQuery.tagged(one, COMMON);
+            store.append(List.of(new Red(i, Set.of(COMMON))), AppendCondition.absent(both));
+            try (var events = store.read(both)) {
+                assertThat(events.advance()).isFalse();
+            }
+        }
+
+        assertThat(store.head()).isEqualTo(Position.of(300_008));
     }
 
     /** As above: each of the hundred thousand reads would pass over two hundred thousand events. */

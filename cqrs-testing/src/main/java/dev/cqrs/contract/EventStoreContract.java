@@ -1311,6 +1311,19 @@ public abstract class EventStoreContract {
     }
 
     @Test
+    void who_subscribes_and_unsubscribes_leaves_the_store_to_other_threads() {
+        store.onAppend(last -> {}).close();
+        store.onAppend(last -> {});
+
+        Together.onAnotherThread(() -> {
+            append(AppendCondition.none(), new TermBegan(1));
+            store.onAppend(last -> {}).close();
+        });
+
+        assertEquals(List.of(new TermBegan(1)), events(EventQuery.all()));
+    }
+
+    @Test
     void a_signal_that_throws_disturbs_neither_the_append_nor_the_other_signals() {
         // given
         for (var mine : List.of(new IllegalStateException("mine"), new LinkageError("mine"))) {
@@ -1532,6 +1545,8 @@ public abstract class EventStoreContract {
         for (var query : List.of(
                 EventQuery.types(CourseRenamed.class),
                 EventQuery.types(CourseRenamed.class).withTags(course("none")),
+                EventQuery.types(CourseRenamed.class).withTags(course("none"), student("none")),
+                EventQuery.types(CourseRenamed.class).withTags(course("maths"), student("ada")),
                 EVE.or(EventQuery.types(String.class, Subscribed.class).withTags(student("eve"))))) {
             assertBadInput(UnknownEventException.class, () -> append(AppendCondition.absent(query)));
             assertBadInput(UnknownEventException.class, () -> append(AppendCondition.unchanged(query, store.head())));

@@ -590,6 +590,23 @@ class CommandQueueTest {
     }
 
     @Test
+    void unless_it_is_said_otherwise_ten_thousand_commands_may_wait() {
+        var queue = queue(task -> {}).whenFull(WhenFull.REFUSE).build(); // an executor that drops it
+        for (int i = 0; i < 10_000; i++) {
+            queue.enqueue(new Ping(i));
+        }
+        assertThatThrownBy(() -> queue.enqueue(new Ping(10_000)))
+                .isInstanceOfSatisfying(
+                        QueueFullException.class,
+                        full -> assertThat(full.capacity()).isEqualTo(10_000))
+                .hasMessage("The queue is full and refused a " + Ping.class.getName()
+                        + ": it holds the 10000 commands it may. Try again later, send less, or allow more.");
+        assertThat(queue.status()).isEqualTo(new QueueStatus(10_000, 10_000, 0, 0, 1));
+        queue.close();
+        assertThat(queue.status()).isEqualTo(new QueueStatus(10_000, 0, 0, 0, 1));
+    }
+
+    @Test
     void at_the_bound_a_caller_waits_for_room() throws Exception {
         var go = new CountDownLatch(1);
         var callers = threads(5);

@@ -1169,6 +1169,28 @@ class CommandQueueTest {
         assertThat(done).containsExactly("deposit a 3", "deposit a 4");
     }
 
+    @Test
+    void who_keeps_a_stage_does_not_keep_what_hung_on_its_command() {
+        for (boolean context : List.of(false, true)) {
+            var builder = queue(Runnable::run);
+            try (var queue = (context ? builder.context(() -> task -> task) : builder).build()) {
+                var stages = List.of(
+                        queue.enqueue(new Deposit("a", 1), Metadata.withId("7")), queue.enqueue(new Do("a", () -> {
+                            throw new IllegalStateException("mine");
+                        })));
+                for (var stage : stages) {
+                    var task = (Task<?>) stage;
+                    assertThat(task).isDone();
+                    assertThat(task.command).isNull();
+                    assertThat(task.metadata).isNull();
+                    assertThat(task.key).isNull();
+                    assertThat(task.wrap()).isNull();
+                    assertThat(task.following).isNull();
+                }
+            }
+        }
+    }
+
     // ---- interrupts
 
     @Test

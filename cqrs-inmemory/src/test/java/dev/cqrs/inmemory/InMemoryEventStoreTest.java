@@ -7,6 +7,7 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventQuery;
@@ -14,6 +15,8 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import java.time.Clock;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -61,6 +64,14 @@ class InMemoryEventStoreTest {
         assertThatThrownBy(() -> new InMemoryEventStore(catalog(), null))
                 .isInstanceOf(NullPointerException.class)
                 .hasMessage("clock");
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // as above
+    void an_event_that_is_null_is_refused_by_its_number() {
+        assertThatThrownBy(() -> store.append(Arrays.asList(new Red(1, Set.of()), null), AppendCondition.none()))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessage("Event 1 of the 2 in the batch is null.");
     }
 
     static Event event(int id, SplittableRandom random) {
@@ -126,11 +137,38 @@ class InMemoryEventStoreTest {
                         .map(p -> all.get(p - 1))
                         .toList();
 
+                var why = "seed " + seed + ", " + query + ", " + options;
+                var read = new ArrayList<Object>();
                 try (var events = store.read(query, options)) {
-                    assertThat(events.toList())
-                            .as("seed %s, %s, %s", seed, query, options)
-                            .extracting(recorded -> (Event) recorded.event())
-                            .isEqualTo(expected);
+                    while (events.advance()) {
+                        read.add(events.event());
+                    }
+                }
+                assertThat(read.equals(expected)).as("one by one, %s", why).isTrue();
+                var list = Fold.<List<Object>>fresh(ArrayList::new).change(Event.class, List::add);
+                try (var events = store.read(query, options)) {
+                    assertThat(events.fold(list).equals(expected))
+                            .as("folded, %s", why)
+                            .isTrue();
+                }
+                try (var events = store.read(query, options)) {
+                    var run = list.run(list.initial());
+                    assertThat(events.fold(run)).as("by a run, %s", why).isEqualTo(expected.size());
+                    assertThat(run.state().equals(expected))
+                            .as("by a run, %s", why)
+                            .isTrue();
+                }
+                try (var events = store.read(query, options)) {
+                    var array = new Object[700];
+                    var positions = new long[array.length];
+                    read.clear();
+                    for (int n = array.length; n == array.length; ) {
+                        n = events.advance(array, positions);
+                        for (int k = 0; k < n; k++) {
+                            read.add(all.get((int) positions[k] - 1) == array[k] ? array[k] : "misplaced");
+                        }
+                    }
+                    assertThat(read.equals(expected)).as("by arrays, %s", why).isTrue();
                 }
             }
         }
@@ -184,6 +222,113 @@ class InMemoryEventStoreTest {
     }
 
     @Test
+    void metadata_is_kept_where_only_the_last_events_of_a_chunk_have_any() {
+        for (int before : new int[] {1_022, 1_023, 1_024}) {
+            var store = new InMemoryEventStore(catalog(), Clock.systemUTC());
+            store.append(Collections.nCopies(before, new Red(0, Set.of())), AppendCondition.none());
+            store.append(List.of(new Red(1, Set.of())), AppendCondition.none(), Metadata.withId("one"));
+            store.append(
+                    Collections.nCopies(1_025, new Red(2, Set.of())), AppendCondition.none(), Metadata.withId("many"));
+
+            try (var events = store.read(EventQuery.all())) {
+                while (events.advance()) {
+                    var id = events.metadata().id().orElse("none");
+                    assertThat(id).isEqualTo(List.of("none", "one", "many").get(((Red) events.event()).id()));
+                }
+            }
+        }
+    }
+
+    /** The first block of a posting holds 1,024 entries, and so does each that follows. */
+    @Test
+    void what_is_behind_a_position_is_found_by_tag_and_by_type_however_many_there_are() {
+        var count = Fold.from(0).on(Red.class, (n, e) -> n + 1);
+        for (int size = 1; size <= 3_080; size++) {
+            store.append(List.of(new Red(size, Set.of(COMMON))), AppendCondition.none());
+            if (size > 10 && (size + 10) % 1_024 > 20) {
+                continue;
+            }
+            for (int after : new int[] {0, 1, 2, size / 2, 1_023, 1_024, 1_025, size - 1, size}) {
+                int from = Math.min(after, size);
+                for (var query : List.of(EventQuery.tagged(COMMON), EventQuery.types(Red.class))) {
+                    for (int until : new int[] {size, Math.max(from, size - 1)}) {
+                        var part =
+                                ReadOptions.forwards().after(Position.of(from)).until(Position.of(until));
+                        try (var events = store.read(query, part)) {
+                            assertThat(events.fold(count))
+                                    .as("%s events, %s, %s", size, query, part)
+                                    .isEqualTo(until - from);
+                        }
+                        try (var events = store.read(query, part)) {
+                            assertThat(events.advance()).isEqualTo(until > from);
+                            if (until > from) {
+                                assertThat(events.position()).isEqualTo(Position.of(from + 1));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void a_feed_finds_what_is_appended_after_it_was_made_also_by_tags_that_are_new() {
+        // given feeds of an empty store
+        var queries = List.of(
+                EventQuery.all(),
+                EventQuery.tagged(RARE),
+                EventQuery.tagged(HALF, COMMON),
+                EventQuery.types(Green.class),
+                EventQuery.types(Red.class).withTags(HALF).or(EventQuery.types(Blue.class)));
+        var feeds =
+                queries.stream().map(query -> store.feed(query).orElseThrow()).toList();
+        var all = List.<Event>of(
+                new Red(1, Set.of(COMMON)),
+                new Blue(2, Set.of()),
+                new Red(3, Set.of(HALF, COMMON)),
+                new Green(4, Set.of(RARE)),
+                new Red(5, Set.of(RARE, HALF)));
+
+        for (int head = 0; head <= all.size(); head++) {
+            if (head > 0) {
+                store.append(List.of(all.get(head - 1)), AppendCondition.none());
+            }
+            for (int i = 0; i < queries.size(); i++) {
+                for (int after = 0; after <= all.size() + 1; after++) {
+                    for (int until = after; until <= all.size() + 1; until++) {
+                        var events = new Object[2];
+                        var positions = new long[2];
+                        int count = feeds.get(i).read(Position.of(after), Position.of(until), events, positions);
+
+                        // then
+                        var query = queries.get(i);
+                        var expected = IntStream.rangeClosed(after + 1, Math.min(until, head))
+                                .filter(p -> query.matches(
+                                        all.get(p - 1).getClass(),
+                                        all.get(p - 1).tags()))
+                                .limit(2)
+                                .toArray();
+                        assertThat(Arrays.stream(positions, 0, count).mapToInt(p -> (int) p))
+                                .as("%s of %s events, after %s until %s", query, head, after, until)
+                                .containsExactly(Arrays.stream(expected).boxed().toArray(Integer[]::new));
+                        for (int k = 0; k < count; k++) {
+                            assertThat(events[k]).isSameAs(all.get(expected[k] - 1));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void a_feed_of_a_type_that_the_catalog_does_not_know_is_refused() {
+        assertThatThrownBy(() -> store.feed(EventQuery.types(String.class))).isInstanceOf(UnknownEventException.class);
+        assertThatThrownBy(() -> store.feed(EventQuery.tagged(RARE)
+                        .or(EventQuery.types(String.class).withTags(HALF))))
+                .isInstanceOf(UnknownEventException.class);
+    }
+
+    @Test
     void a_refused_append_leaves_nothing_behind_not_even_its_tags() {
         store.append(List.of(new Red(1, Set.of(RARE))), AppendCondition.none());
         var absent = AppendCondition.absent(EventQuery.tagged(RARE));
@@ -221,6 +366,30 @@ class InMemoryEventStoreTest {
                 .isInstanceOfSatisfying(
                         AppendConflictException.class,
                         e -> assertThat(e.position()).isEqualTo(Position.of(300_001)));
+    }
+
+    /** As above; several pairs in both orders, as it is by chance which tag of a set comes first. */
+    @Test
+    void a_clause_and_a_read_of_several_tags_cost_what_the_rarest_has() {
+        var rare = IntStream.range(0, 8)
+                .mapToObj(i -> Tag.of("rare", Integer.toString(i)))
+                .toList();
+        rare.forEach(tag -> store.append(List.of(new Blue(0, Set.of(tag))), AppendCondition.none()));
+        store.append(
+                IntStream.range(0, 200_000)
+                        .mapToObj(i -> new Red(i, Set.of(COMMON)))
+                        .toList(),
+                AppendCondition.none());
+        for (int i = 0; i < 100_000; i++) {
+            var one = rare.get(i % 8);
+            var both = i % 16 < 8 ? EventQuery.tagged(COMMON, one) : EventQuery.tagged(one, COMMON);
+            store.append(List.of(new Red(i, Set.of(COMMON))), AppendCondition.absent(both));
+            try (var events = store.read(both)) {
+                assertThat(events.advance()).isFalse();
+            }
+        }
+
+        assertThat(store.head()).isEqualTo(Position.of(300_008));
     }
 
     /** As above: each of the hundred thousand reads would pass over two hundred thousand events. */

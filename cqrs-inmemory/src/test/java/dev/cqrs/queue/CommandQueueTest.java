@@ -34,6 +34,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -586,6 +587,23 @@ class CommandQueueTest {
             }
         }
         assertThat(done).hasSize(1_001);
+    }
+
+    @Test
+    void unless_it_is_said_otherwise_ten_thousand_commands_may_wait() {
+        var queue = queue(task -> {}).whenFull(WhenFull.REFUSE).build(); // an executor that drops it
+        for (int i = 0; i < 10_000; i++) {
+            queue.enqueue(new Ping(i));
+        }
+        assertThatThrownBy(() -> queue.enqueue(new Ping(10_000)))
+                .isInstanceOfSatisfying(
+                        QueueFullException.class,
+                        full -> assertThat(full.capacity()).isEqualTo(10_000))
+                .hasMessage("The queue is full and refused a " + Ping.class.getName()
+                        + ": it holds the 10000 commands it may. Try again later, send less, or allow more.");
+        assertThat(queue.status()).isEqualTo(new QueueStatus(10_000, 10_000, 0, 0, 1));
+        queue.close();
+        assertThat(queue.status()).isEqualTo(new QueueStatus(10_000, 0, 0, 0, 1));
     }
 
     @Test
@@ -1151,6 +1169,28 @@ class CommandQueueTest {
         assertThat(done).containsExactly("deposit a 3", "deposit a 4");
     }
 
+    @Test
+    void who_keeps_a_stage_does_not_keep_what_hung_on_its_command() {
+        for (boolean context : List.of(false, true)) {
+            var builder = queue(Runnable::run);
+            try (var queue = (context ? builder.context(() -> task -> task) : builder).build()) {
+                var stages = List.of(
+                        queue.enqueue(new Deposit("a", 1), Metadata.withId("7")), queue.enqueue(new Do("a", () -> {
+                            throw new IllegalStateException("mine");
+                        })));
+                for (var stage : stages) {
+                    var task = (Task<?>) stage;
+                    assertThat(task).isDone();
+                    assertThat(task.command).isNull();
+                    assertThat(task.metadata).isNull();
+                    assertThat(task.key).isNull();
+                    assertThat(task.wrap()).isNull();
+                    assertThat(task.following).isNull();
+                }
+            }
+        }
+    }
+
     // ---- interrupts
 
     @Test
@@ -1553,6 +1593,78 @@ class CommandQueueTest {
             assertThat(captured).hasValue(1);
             go.countDown();
         }
+    }
+
+    @Test
+    void a_context_that_cannot_be_captured_is_told_to_who_enqueues_and_takes_no_place() throws Exception {
+        var capturing = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var captures = new AtomicInteger();
+        var mine = new IllegalStateException("no context");
+        try (var queue = queue(threads(1))
+                .capacity(1)
+                .context(() -> {
+                    if (captures.getAndIncrement() > 0) {
+                        return task -> task;
+                    }
+                    capturing.countDown();
+                    try {
+                        await(go);
+                    } catch (InterruptedException unexpected) {
+                        throw new IllegalStateException(unexpected);
+                    }
+                    throw mine;
+                })
+                .build()) {
+            var broken =
+                    CompletableFuture.supplyAsync(() -> catchThrowable(() -> queue.enqueue(new Ping(1))), threads(1));
+            await(capturing); // it has its place
+            var waiting = new AtomicReference<Thread>();
+            var next = CompletableFuture.supplyAsync(
+                    () -> {
+                        waiting.set(Thread.currentThread());
+                        return result(queue.enqueue(new Ping(2)));
+                    },
+                    threads(1));
+            sleepsOr(waiting, next::isDone);
+            assertThat(next).isNotDone();
+            go.countDown();
+            assertThat(result(broken)).isSameAs(mine);
+            assertThat(result(next)).isEqualTo(2);
+            assertThat(queue.status()).isEqualTo(new QueueStatus(1, 0, 0, 0, 0));
+        }
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // nulls are handed over to see them refused
+    void nulls_are_refused_by_name() {
+        Executor direct = Runnable::run;
+        assertNull("bus", () -> CommandQueue.to(null, direct, failures::add));
+        assertNull("executor", () -> CommandQueue.to(bus, null, failures::add));
+        assertNull("listener", () -> CommandQueue.to(bus, direct, null));
+        var builder = queue(direct);
+        assertNull("type", () -> builder.key(null, c -> 1));
+        assertNull("key", () -> builder.key(Ping.class, null));
+        assertNull("whenFull", () -> builder.whenFull(null));
+        assertNull("capture", () -> builder.context(null));
+        try (var queue = builder.build()) {
+            assertNull("command", () -> queue.enqueue(null));
+            assertNull("command", () -> queue.enqueue(null, Metadata.none()));
+            assertNull("metadata", () -> queue.enqueue(new Ping(1), null));
+            assertThat(queue.status()).isEqualTo(new QueueStatus(0, 0, 0, 0, 0));
+        }
+        try (var queue = queue(direct).context(() -> null).build()) {
+            assertNull("the captured context", () -> queue.enqueue(new Ping(1)));
+            assertThat(queue.status()).isEqualTo(new QueueStatus(0, 0, 0, 0, 0));
+        }
+        var cause = new IllegalStateException();
+        assertNull("command", () -> new QueueFailure(null, Metadata.none(), cause));
+        assertNull("metadata", () -> new QueueFailure(new Ping(1), null, cause));
+        assertNull("cause", () -> new QueueFailure(new Ping(1), Metadata.none(), null));
+    }
+
+    private static void assertNull(String name, ThrowingCallable call) {
+        assertThatThrownBy(call).isInstanceOf(NullPointerException.class).hasMessage(name);
     }
 
     @Test

@@ -8,6 +8,7 @@ import static dev.cqrs.contract.Nulls.nullOf;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -46,10 +47,13 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -698,6 +702,26 @@ public abstract class EventStoreContract {
     }
 
     @Test
+    void a_closed_stream_refuses_to_be_folded_or_read_into_arrays() {
+        givenTheTerm();
+        var count = Fold.from(0).on(CampusEvent.class, (sum, event) -> sum + 1);
+
+        for (var query : List.of(EventQuery.all(), MATHS, MATHS.or(LATIN))) {
+            var stream = store.read(query);
+            var run = count.run(0);
+            var events = new Object[1];
+            stream.close();
+
+            assertThrows(IllegalStateException.class, () -> stream.fold(count));
+            assertThrows(IllegalStateException.class, () -> stream.fold(count, 0));
+            assertThrows(IllegalStateException.class, () -> stream.fold(run));
+            assertThrows(IllegalStateException.class, () -> stream.advance(events, new long[1]));
+            assertEquals(0, run.state());
+            assertNull(events[0]);
+        }
+    }
+
+    @Test
     void the_current_event_may_be_looked_at_again_and_again() {
         givenTheTerm();
 
@@ -763,6 +787,102 @@ public abstract class EventStoreContract {
             var last = Fold.from("").on(CampusEvent.class, (text, event) -> text + event + ";");
             assertEquals(TERM.get(7) + ";" + TERM.get(6) + ";", stream.fold(last));
         }
+    }
+
+    @Test
+    void the_rest_of_a_part_is_the_same_by_folds_runs_and_arrays_as_event_by_event() {
+        // given
+        givenTheTerm();
+        var parts = Stream.of(ReadOptions.forwards(), ReadOptions.backwards())
+                .flatMap(way -> Stream.of(
+                        way,
+                        way.limit(1),
+                        way.limit(4),
+                        way.limit(TERM.size() + 1),
+                        way.after(nth(1)).until(nth(6))))
+                .toList();
+        var list = Fold.<List<Object>>fresh(ArrayList::new).change(CampusEvent.class, List::add);
+
+        for (var query : List.of(EventQuery.all(), MATHS, ADA.or(LATIN), EVE)) {
+            for (var part : parts) {
+                for (int before = 0; before <= 2; before += 2) {
+                    List<Object> rest;
+                    try (var stream = store.read(query, part)) {
+                        advance(stream, before);
+                        rest = rest(stream);
+                    }
+                    Supplier<String> what = () -> "rest of " + query + " " + part;
+
+                    // then
+                    try (var stream = store.read(query, part)) {
+                        advance(stream, before);
+                        assertEquals(rest, stream.fold(list), what);
+                        assertAtItsEnd(stream);
+                    }
+                    try (var stream = store.read(query, part)) {
+                        advance(stream, before);
+                        var run = list.run(list.initial());
+                        assertEquals(rest.size(), stream.fold(run), what);
+                        assertEquals(rest, run.state(), what);
+                        assertAtItsEnd(stream);
+                    }
+                    try (var stream = store.read(query, part)) {
+                        advance(stream, before);
+                        var events = new Object[TERM.size() + 1];
+                        assertEquals(rest.size(), stream.advance(events, new long[events.length]), what);
+                        assertEquals(rest, Arrays.asList(events).subList(0, rest.size()), what);
+                        assertAtItsEnd(stream);
+                    }
+                    try (var stream = store.read(query, part)) {
+                        advance(stream, before);
+                        var events = new Object[2];
+                        int first = stream.advance(events, new long[2]);
+                        assertEquals(
+                                rest.subList(0, first), Arrays.asList(events).subList(0, first), what);
+                        assertEquals(Math.min(2, rest.size()), first, what);
+                        assertEquals(rest.subList(first, rest.size()), rest(stream), what);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void a_run_that_is_stopped_takes_no_more_of_a_stream() {
+        givenTheTerm();
+        var list = Fold.<List<Object>>fresh(ArrayList::new).change(CampusEvent.class, List::add);
+
+        for (var query : List.of(EventQuery.all(), MATHS, MATHS.or(LATIN))) {
+            var run = new AtomicReference<Fold.Run<List<Object>>>();
+            var stopping = list.change(Unsubscribed.class, (events, event) -> {
+                events.add(event);
+                run.get().stop();
+            });
+            run.set(stopping.run(stopping.initial()));
+            try (var stream = store.read(query)) {
+                var all = events(query);
+                var taken = all.subList(0, all.indexOf(TERM.get(6)) + 1);
+
+                assertEquals(taken.size(), stream.fold(run.get()));
+                assertEquals(taken, run.get().state());
+            }
+        }
+    }
+
+    private static void advance(EventStream stream, int times) {
+        for (int i = 0; i < times; i++) {
+            stream.advance();
+        }
+    }
+
+    private static void assertAtItsEnd(EventStream stream) {
+        assertNoCurrentEvent(stream);
+        assertFalse(stream.advance());
+        var none = Fold.from("none").on(CampusEvent.class, (text, event) -> "one");
+        assertEquals("none", stream.fold(none));
+        assertEquals("as it was", stream.fold(none, "as it was"));
+        assertEquals(0, stream.fold(none.run("none")));
+        assertEquals(0, stream.advance(new Object[1], new long[1]));
     }
 
     @Test
@@ -1191,6 +1311,19 @@ public abstract class EventStoreContract {
     }
 
     @Test
+    void who_subscribes_and_unsubscribes_leaves_the_store_to_other_threads() {
+        store.onAppend(last -> {}).close();
+        store.onAppend(last -> {});
+
+        Together.onAnotherThread(() -> {
+            append(AppendCondition.none(), new TermBegan(1));
+            store.onAppend(last -> {}).close();
+        });
+
+        assertEquals(List.of(new TermBegan(1)), events(EventQuery.all()));
+    }
+
+    @Test
     void a_signal_that_throws_disturbs_neither_the_append_nor_the_other_signals() {
         // given
         for (var mine : List.of(new IllegalStateException("mine"), new LinkageError("mine"))) {
@@ -1412,6 +1545,8 @@ public abstract class EventStoreContract {
         for (var query : List.of(
                 EventQuery.types(CourseRenamed.class),
                 EventQuery.types(CourseRenamed.class).withTags(course("none")),
+                EventQuery.types(CourseRenamed.class).withTags(course("none"), student("none")),
+                EventQuery.types(CourseRenamed.class).withTags(course("maths"), student("ada")),
                 EVE.or(EventQuery.types(String.class, Subscribed.class).withTags(student("eve"))))) {
             assertBadInput(UnknownEventException.class, () -> append(AppendCondition.absent(query)));
             assertBadInput(UnknownEventException.class, () -> append(AppendCondition.unchanged(query, store.head())));

@@ -4,6 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.decider.RejectedException;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.interceptor.InvalidMessageException;
+import dev.cqrs.interceptor.NotAuthorizedException;
+import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.suite.Parts;
 import dev.cqrs.suite.Parts.Do;
@@ -13,7 +19,10 @@ import dev.cqrs.suite.Parts.Packed;
 import dev.cqrs.suite.Parts.Receipt;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class SagaScenarioTest {
@@ -262,5 +271,234 @@ class SagaScenarioTest {
         var scenario = SagaScenario.of(saga()).given(new Ordered("j"));
         assertThatThrownBy(() -> scenario.whenAnsweredBy(command -> null)).isInstanceOf(NullPointerException.class);
         scenario.thenState(State.RUNNING);
+    }
+
+    @Test
+    void a_second_cancellation_changes_nothing() {
+        SagaScenario.of(saga())
+                .given(new Ordered("j"))
+                .whenReturned(A, "receipt")
+                .whenReturned(B, "done")
+                .whenCancelled()
+                .thenCommands(UNDO_B)
+                .whenCancelled()
+                .thenCommands()
+                .whenReturned(UNDO_B, "undone")
+                .thenCommands(UNDO_A)
+                .whenReturned(UNDO_A, "undone")
+                .thenState(State.COMPENSATED);
+    }
+
+    @Test
+    void an_instance_tells_where_it_is_until_when_and_why() {
+        var start = Instant.parse("2026-01-01T00:00:00Z");
+        var scenario = SagaScenario.of(saga()).given(new Ordered("j"));
+        assertThat(scenario.instance())
+                .isEqualTo(new SagaInstance(
+                        "job",
+                        "j",
+                        1,
+                        State.RUNNING,
+                        "a",
+                        start,
+                        Optional.of(start.plus(Duration.ofHours(2))),
+                        "",
+                        "",
+                        List.of()));
+        scenario.whenThrown(A, new IllegalStateException("not now"));
+        assertThat(scenario.instance().wake()).contains(start.plusSeconds(10));
+        scenario.whenTimePasses(Duration.ofSeconds(10))
+                .whenReturned(A, "receipt")
+                .whenReturned(B, "done");
+        assertThat(scenario.instance().step()).isEqualTo("packed");
+        assertThat(scenario.instance().wake()).contains(start.plusSeconds(10).plus(Duration.ofMinutes(30)));
+        assertThat(scenario.instance().reason()).isEmpty();
+        scenario.whenCancelled();
+        assertThat(scenario.instance().reason()).isEqualTo("It was cancelled.");
+        assertThat(scenario.instance().step()).isEqualTo("b");
+        assertThat(scenario.instance().wake())
+                .as("on the way back the whole has no time")
+                .isEmpty();
+        scenario.whenAnsweredBy(command -> "ok").thenState(State.COMPENSATED);
+        assertThat(scenario.instance().step()).isEmpty();
+        assertThat(scenario.instance().reason()).isEqualTo("It was cancelled.");
+    }
+
+    @Test
+    void a_process_manager_that_is_parked_for_what_it_wants_is_at_no_step_and_goes_on_when_that_is_mended() {
+        var wanted = new ArrayList<Reaction>();
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.copyOf(wanted))
+                .onTimer("slow", known -> List.of(Reaction.send(B)))
+                .build();
+        wanted.add(Reaction.send(A));
+        wanted.add(Reaction.startTimer("unheard of", Duration.ofHours(1)));
+        var scenario =
+                SagaScenario.of(manager).when(new Ordered("j")).thenCommands().thenState(State.PARKED);
+        assertThat(scenario.instance().reason())
+                .isEqualTo("What to do about Ordered names the timer \"unheard of\"; expected one of [slow]."
+                        + " Give it with onTimer(...).");
+        assertThatThrownBy(scenario::whenSkipped)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("not at a step");
+        wanted.set(1, Reaction.startTimer("slow", Duration.ofHours(1)));
+        scenario.whenResumed()
+                .thenCommands(A)
+                .whenReturned(A, "ok")
+                .thenState(State.WAITING)
+                .whenTimePasses(Duration.ofHours(1))
+                .thenCommands(B);
+    }
+
+    @Test
+    void a_timer_that_is_stopped_does_not_fire_and_one_that_fired_or_never_ran_is_stopped_for_nothing() {
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(
+                                Reaction.stopTimer("early"),
+                                Reaction.startTimer("late", Duration.ofHours(2)),
+                                Reaction.startTimer("early", Duration.ofHours(1))))
+                .on(
+                        Packed.class,
+                        Packed::job,
+                        (known, e) -> List.of(Reaction.stopTimer("early"), Reaction.stopTimer("late")))
+                .onTimer("early", known -> List.of(Reaction.send(A)))
+                .onTimer("late", known -> List.of(Reaction.send(B)))
+                .build();
+        SagaScenario.of(manager)
+                .given(new Ordered("j"))
+                .whenTimePasses(Duration.ofHours(3))
+                .thenCommands(A, B);
+        SagaScenario.of(manager)
+                .given(new Ordered("j"))
+                .whenTimePasses(Duration.ofHours(1))
+                .thenCommands(A)
+                .whenReturned(A, "ok")
+                .when(new Packed("j"))
+                .whenTimePasses(Duration.ofHours(3))
+                .thenCommands()
+                .thenState(State.WAITING);
+    }
+
+    @Test
+    void a_process_manager_ends_when_its_commands_are_done_and_leaves_its_timers() {
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(Reaction.send(A), Reaction.startTimer("slow", Duration.ofHours(1))))
+                .on(Packed.class, Packed::job, (known, e) -> List.of(Reaction.end(), Reaction.send(B), Reaction.end()))
+                .onTimer("slow", known -> List.of(Reaction.send(C)))
+                .build();
+        var scenario = SagaScenario.of(manager)
+                .given(new Ordered("j"), new Packed("j"), new Packed("j"))
+                .whenTimePasses(Duration.ofHours(2))
+                .thenCommands()
+                .thenState(State.RUNNING)
+                .whenReturned(A, "ok")
+                .thenState(State.RUNNING)
+                .whenReturned(B, "ok")
+                .thenState(State.COMPLETED);
+        assertThat(scenario.ignored()).as("what comes when it ends").isEqualTo(1);
+    }
+
+    interface Parcel {}
+
+    record Letter(String job) implements Parcel {}
+
+    @Test
+    void events_are_known_by_an_interface_of_theirs_too() {
+        var saga = Saga.named("job", Fold.from("").on(Letter.class, (none, e) -> e.job()))
+                .startedBy(Parcel.class, e -> "j")
+                .step("a", job -> new Do("j", job))
+                .build();
+        SagaScenario.of(saga).when(new Letter("a")).thenCommands(A);
+        var manager = ProcessManager.named("manager", Fold.from("").on(Letter.class, (none, e) -> e.job()))
+                .startedBy(Ordered.class, Ordered::job, (job, e) -> List.of())
+                .on(Parcel.class, e -> "j", (job, e) -> List.of(Reaction.send(new Do("j", job))))
+                .build();
+        SagaScenario.of(manager).given(new Ordered("j")).when(new Letter("b")).thenCommands(B);
+    }
+
+    @Test
+    void a_key_is_there_and_not_too_long() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, e -> e.job().isEmpty() ? null : e.job())
+                .step("a", known -> known.part("a"))
+                .build();
+        assertThatThrownBy(() -> SagaScenario.of(saga).when(new Ordered("")))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessageContaining("The key function of the saga \"job\" returned null for Ordered");
+        SagaScenario.of(saga).when(new Ordered("j".repeat(Tag.MAX_LENGTH / 2))).thenState(State.RUNNING);
+        assertThatThrownBy(() -> SagaScenario.of(saga).when(new Ordered("j".repeat(Tag.MAX_LENGTH / 2 + 1))))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("expected at most " + Tag.MAX_LENGTH / 2);
+    }
+
+    @Test
+    void a_command_that_is_null_parks_its_saga_and_the_result_of_nothing_too() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"), (known, text) -> null)
+                .step("b", known -> null)
+                .build();
+        var scenario = SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenReturned(A, "receipt")
+                .thenState(State.PARKED);
+        assertThat(scenario.instance().reason()).contains("took effect", "\"a\" is null; expected an event");
+        scenario.whenSkipped().thenState(State.PARKED);
+        assertThat(scenario.instance().reason()).isEqualTo("The command of step \"b\" is null; expected a command.");
+    }
+
+    @Test
+    void what_a_handler_throws_says_whether_its_command_had_an_effect() {
+        var cut = new AppendOutcomeUnknownException("an event", new java.io.IOException("cut"));
+        var round = new IllegalStateException("one");
+        round.initCause(new IllegalStateException("other", round));
+        var unknown = List.of(
+                cut, new IllegalStateException("outer", cut), new UncheckedIOException(new java.io.IOException()));
+        var failed = List.of(
+                new IllegalStateException("not now"),
+                round,
+                new NoHandlerException(Ordered.class, "it is of what the handler itself has sent"));
+        var refused = List.of(
+                new RejectedException(Do.class, "no"),
+                new InvalidMessageException(Do.class, List.of("no")),
+                new NotAuthorizedException(Do.class, "no"));
+        for (var thrown : unknown) {
+            var tried = SagaScenario.of(saga())
+                    .given(new Ordered("j"))
+                    .whenThrown(A, thrown)
+                    .whenTimePasses(Duration.ofSeconds(10))
+                    .thenCommands(A)
+                    .whenThrown(A, thrown)
+                    .thenState(State.PARKED);
+            assertThat(tried.instance().reason()).as("%s", thrown).contains("not known", "job/j/a/1");
+        }
+        for (var thrown : failed) {
+            var tried = SagaScenario.of(saga())
+                    .given(new Ordered("j"))
+                    .whenThrown(A, thrown)
+                    .whenTimePasses(Duration.ofSeconds(10))
+                    .thenCommands(A)
+                    .whenThrown(A, thrown)
+                    .thenState(State.COMPENSATED);
+            assertThat(tried.instance().reason()).as("%s", thrown).startsWith("Step \"a\" has failed: ");
+        }
+        for (var thrown : refused) {
+            SagaScenario.of(saga())
+                    .given(new Ordered("j"))
+                    .whenThrown(A, thrown)
+                    .thenState(State.COMPENSATED);
+        }
+        var nobody = SagaScenario.of(saga())
+                .given(new Ordered("j"))
+                .whenThrown(A, new NoHandlerException(Do.class, ""))
+                .thenState(State.PARKED);
+        assertThat(nobody.instance().reason()).startsWith("Step \"a\" cannot be carried out here: ");
+        nobody.whenResumed().thenCommands(A);
     }
 }

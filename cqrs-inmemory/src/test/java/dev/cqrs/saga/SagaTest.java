@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.Tag;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.suite.Parts;
 import dev.cqrs.suite.Parts.Do;
 import dev.cqrs.suite.Parts.Known;
@@ -14,7 +16,9 @@ import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class SagaTest {
@@ -213,5 +217,84 @@ class SagaTest {
                         .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
                         .build())
                 .hasToString("ProcessManager[m, version=1]");
+    }
+
+    @Test
+    void what_is_just_right_is_no_fault() {
+        var longest = "n".repeat(Tag.MAX_LENGTH / 10);
+        var saga = Saga.named(longest, Parts.KNOWN)
+                .version(1)
+                .retry(Duration.ZERO)
+                .unsure(RuntimeException.class)
+                .within(Duration.ofNanos(1))
+                .startedBy(Ordered.class, Ordered::job)
+                .step(longest, SagaTest::part)
+                .compensate(SagaTest::part)
+                .timeout(Duration.ofNanos(1))
+                .retry(Duration.ofSeconds(1))
+                .unsure(IllegalStateException.class)
+                .parallel(both -> both.step("two", SagaTest::part)
+                        .compensate(SagaTest::part)
+                        .await("packed", Packed.class, Packed::job))
+                .pivot("three", SagaTest::part)
+                .build();
+        assertThat(saga.name()).isEqualTo(longest);
+        assertThat(saga.version()).isEqualTo(1);
+        assertThatThrownBy(() -> Saga.named(longest + "n", Parts.KNOWN)
+                        .step("a", SagaTest::part)
+                        .build())
+                .hasMessageContaining("has at most " + longest.length() + " characters");
+        assertThatThrownBy(() -> job().step("a/b", SagaTest::part).build()).hasMessageContaining("The name of a step");
+        var manager = ProcessManager.named("m", Parts.KNOWN)
+                .version(2)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                .build();
+        assertThat(manager.name()).isEqualTo("m");
+        assertThat(manager.version()).isEqualTo(2);
+    }
+
+    @Test
+    void within_parallel_what_speaks_of_a_step_needs_one_before_it() {
+        assertThatThrownBy(() -> job().parallel(both -> both.retry(Duration.ZERO)
+                                .unsure(RuntimeException.class)
+                                .step("a", SagaTest::part))
+                        .build())
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        wrong -> assertThat(String.join("\n", wrong.faults()))
+                                .contains("retry(...) has no step before it", "unsure(...) has no step before it"));
+    }
+
+    @Test
+    void each_compensation_and_each_pivot_that_cannot_be_is_a_fault() {
+        assertThatThrownBy(() -> job().pivot("a", SagaTest::part)
+                        .compensate(SagaTest::part)
+                        .build())
+                .hasMessageContaining("The step \"a\" has a compensation, but there is no way back from the pivot on.");
+        assertThatThrownBy(() -> job().await("packed", Packed.class, Packed::job)
+                        .unsure(RuntimeException.class)
+                        .build())
+                .hasMessageContaining("is an event, and has retry(...) or unsure(...)");
+        assertThatThrownBy(() -> ProcessManager.named("m", Parts.KNOWN)
+                        .startedBy(Object.class, Object::toString, (known, e) -> List.of())
+                        .on(Ordered.class, Ordered::job, (known, e) -> List.of())
+                        .onTimer("a/b", known -> List.of())
+                        .build())
+                .hasMessageContaining("java.lang.Object and " + Ordered.class.getName() + " fit one event")
+                .hasMessageContaining("The name of a timer is \"a/b\"");
+    }
+
+    @Test
+    void who_waits_in_vain_is_told_how_it_stands_and_what_to_do() {
+        var waits =
+                new SagaInstance("job", "j", 1, State.WAITING, "", Instant.EPOCH, Optional.empty(), "", "", List.of());
+        assertThat(new SagaTimeoutException(waits, Duration.ofSeconds(1)))
+                .hasMessage("The saga \"job\" of \"j\" is WAITING after PT1S; expected an end."
+                        + " Wait longer, or see with status() whether an engine is there.");
+        var parked = new SagaInstance(
+                "job", "j", 1, State.PARKED, "a", Instant.EPOCH, Optional.empty(), "", "no", List.of());
+        assertThat(new SagaTimeoutException(parked, Duration.ofSeconds(1)))
+                .hasMessage("The saga \"job\" of \"j\" is PARKED at step \"a\" (no) after PT1S; expected an end."
+                        + " Have it go on with resume(...), skip(...) or cancel(...).");
     }
 }

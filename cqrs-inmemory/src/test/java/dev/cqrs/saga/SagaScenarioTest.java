@@ -501,4 +501,46 @@ class SagaScenarioTest {
         assertThat(nobody.instance().reason()).startsWith("Step \"a\" cannot be carried out here: ");
         nobody.whenResumed().thenCommands(A);
     }
+
+    @Test
+    void a_time_that_is_longer_than_ever_never_comes_and_one_of_zero_at_once() {
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(
+                                Reaction.startTimer("never", Duration.ofSeconds(Long.MAX_VALUE)),
+                                Reaction.startTimer("at once", Duration.ZERO)))
+                .onTimer("never", known -> List.of(Reaction.send(A)))
+                .onTimer("at once", known -> List.of(Reaction.send(B)))
+                .build();
+        var scenario = SagaScenario.of(manager)
+                .given(new Ordered("j"))
+                .whenTimePasses(Duration.ZERO)
+                .thenCommands(B)
+                .whenReturned(B, "ok")
+                .whenTimePasses(Duration.ofDays(100_000))
+                .thenCommands()
+                .thenState(State.WAITING);
+        assertThat(scenario.instance().wake()).contains(Instant.MAX);
+    }
+
+    @Test
+    void what_starts_by_no_event_is_begun_by_hand() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .step("a", known -> A)
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        var scenario = SagaScenario.of(saga)
+                .when(new Ordered("j"))
+                .thenCommands(A)
+                .whenReturned(A, "ok")
+                .thenState(State.WAITING)
+                .when(new Packed("by hand"))
+                .thenState(State.COMPLETED);
+        assertThat(scenario.instance().key()).isEqualTo("by hand");
+        assertThatThrownBy(scenario::whenResumed)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("It is COMPLETED; expected that it is parked.");
+    }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.saga.SagaInstance.State;
@@ -149,6 +150,7 @@ class SagaTest {
                 .hasMessageContaining("there is no log from which they are taken in");
         var builder = SagaEngine.builder(empty, clock);
         assertThatThrownBy(() -> builder.atOnce(0)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> builder.expiries(0)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder.lease(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder.name(" ")).isInstanceOf(IllegalArgumentException.class);
     }
@@ -296,5 +298,48 @@ class SagaTest {
         assertThat(new SagaTimeoutException(parked, Duration.ofSeconds(1)))
                 .hasMessage("The saga \"job\" of \"j\" is PARKED at step \"a\" (no) after PT1S; expected an end."
                         + " Have it go on with resume(...), skip(...) or cancel(...).");
+    }
+
+    private static SagaEngine engine(InMemoryEventStore operations) {
+        return SagaEngine.builder(operations, Clock.systemUTC())
+                .name("sagas")
+                .add(job().step("a", SagaTest::part).build())
+                .build();
+    }
+
+    @Test
+    void a_saga_that_the_engine_does_not_have_or_a_key_that_is_too_long_is_not_begun() {
+        var engine = engine(new InMemoryEventStore(Parts.operations(), Clock.systemUTC()));
+        assertThatThrownBy(() -> engine.begin("work", "j", new Ordered("j")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("There is no saga or process manager \"work\" here; expected one of [job]");
+        assertThatThrownBy(() -> engine.begin("job", "j".repeat(Tag.MAX_LENGTH), new Ordered("j")))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThat(engine.find("work", "j")).isEmpty();
+        assertThat(engine.resume("work", "j")).isFalse();
+        assertThat(engine.cancel("work", "j")).isEqualTo(SagaEngine.Cancellation.UNKNOWN);
+    }
+
+    @Test
+    void a_log_that_tells_of_a_step_that_was_not_begun_is_refused_in_words() {
+        var waits = new SagaEvent.Standing(State.WAITING, "", false, Story.NONE, "", 0, Story.NONE);
+        var inputs = List.of(
+                new SagaEvent.Input(SagaEvent.Cause.RETURNED, "b", false, 1, "", 0, ""),
+                Archive.input(SagaEvent.Cause.DUE, ""));
+        var outputs = List.of(
+                List.<SagaEvent.Output>of(),
+                List.of(new SagaEvent.Output(SagaEvent.Effect.AGAIN, "b", false, 2, Instant.EPOCH, "")));
+        for (int i = 0; i < inputs.size(); i++) {
+            var operations = new InMemoryEventStore(Parts.operations(), Clock.systemUTC());
+            operations.append(
+                    List.of(
+                            new SagaEvent.Started(
+                                    "job", "j", 1, Archive.input(SagaEvent.Cause.STARTED, ""), List.of(), waits),
+                            new SagaEvent.Continued("job", "j", inputs.get(i), outputs.get(i), waits)),
+                    AppendCondition.none());
+            assertThatThrownBy(() -> engine(operations).find("job", "j"))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("The log tells of step \"b\" of the saga \"job\" of \"j\"");
+        }
     }
 }

@@ -551,6 +551,8 @@ public abstract class SagaSuite {
                     .isTrue();
             assertThat(engine.settle("job", "j", "job/j/b/1", Finding.NO_EFFECT))
                     .isFalse();
+            assertThat(find(engine).reason())
+                    .isEqualTo("Step \"b\" had no effect, as an operator has found out. Resume or cancel it.");
             assertThat(engine.resume("job", "j")).isTrue();
             executor.runAll();
 

@@ -543,4 +543,257 @@ class SagaScenarioTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("It is COMPLETED; expected that it is parked.");
     }
+
+    private static final Instant START = Instant.parse("2026-01-01T00:00:00Z");
+    private static final RuntimeException CUT = new UncheckedIOException(new java.io.IOException("cut"));
+
+    private static ProcessManager.Builder<Known> manager(Reaction... reactions) {
+        return ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of(reactions))
+                .on(Packed.class, Packed::job, (known, e) -> List.of(Reaction.send(C)));
+    }
+
+    private static InternalError die() {
+        throw new InternalError("the process dies");
+    }
+
+    @Test
+    void an_error_that_a_process_dies_of_is_nothing_to_be_kept() {
+        var initial = Saga.named("job", Fold.<Known>fresh(() -> {
+                    throw die();
+                }))
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> A)
+                .build();
+        var folded = Saga.named("job", Fold.from("").on(Ordered.class, (none, e) -> {
+                    throw die();
+                }))
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> A)
+                .build();
+        var made = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> {
+                    throw die();
+                })
+                .build();
+        var reacted = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> {
+                    throw die();
+                })
+                .build();
+        for (var scenario : List.of(
+                SagaScenario.of(initial), SagaScenario.of(folded), SagaScenario.of(made), SagaScenario.of(reacted))) {
+            assertThatThrownBy(() -> scenario.when(new Ordered("j"))).isInstanceOf(InternalError.class);
+        }
+        var kept = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"), (known, text) -> {
+                    throw die();
+                })
+                .build();
+        var scenario = SagaScenario.of(kept).given(new Ordered("j"));
+        assertThatThrownBy(() -> scenario.whenReturned(A, "receipt")).isInstanceOf(InternalError.class);
+    }
+
+    @Test
+    void an_initial_state_that_cannot_be_made_parks_the_saga_at_its_first_step() {
+        var saga = Saga.named("job", Fold.<Known>fresh(() -> {
+                    throw new IllegalStateException("no");
+                }))
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> A)
+                .build();
+        var scenario = SagaScenario.of(saga).when(new Ordered("j")).thenState(State.PARKED);
+        assertThat(scenario.instance().step()).isEqualTo("a");
+        assertThat(scenario.instance().reason()).startsWith("The initial state could not be made: ");
+        scenario.whenSkipped().thenState(State.INCOMPLETE);
+    }
+
+    @Test
+    void an_event_that_comes_twice_or_when_it_is_over_is_ignored() {
+        var early = SagaScenario.of(saga()).given(new Ordered("j"), new Packed("j"), new Packed("j"));
+        assertThat(early.ignored()).isEqualTo(1);
+        var twice = SagaScenario.of(saga())
+                .given(new Ordered("j"), new Packed("j"))
+                .whenReturned(A, "receipt")
+                .whenReturned(B, "done")
+                .thenCommands(C)
+                .when(new Packed("j"))
+                .thenCommands();
+        assertThat(twice.ignored()).isEqualTo(1);
+        var back = SagaScenario.of(saga())
+                .given(new Ordered("j"))
+                .whenReturned(A, "receipt")
+                .whenReturned(B, "done")
+                .whenCancelled()
+                .thenState(State.COMPENSATING)
+                .when(new Packed("j"));
+        assertThat(back.ignored()).isEqualTo(1);
+        back.then(known -> assertThat(known.receipts()).containsExactly("receipt"));
+
+        var ended = SagaScenario.of(manager(Reaction.end()).build())
+                .given(new Ordered("j"))
+                .thenState(State.COMPLETED)
+                .when(new Packed("j"))
+                .thenCommands();
+        assertThat(ended.ignored()).isEqualTo(1);
+        var cancelled = SagaScenario.of(manager(Reaction.send(A)).build())
+                .given(new Ordered("j"))
+                .whenCancelled()
+                .when(new Packed("j"))
+                .thenCommands();
+        assertThat(cancelled.ignored()).isEqualTo(1);
+        cancelled.whenReturned(A, "ok").thenState(State.INCOMPLETE);
+    }
+
+    @Test
+    void a_command_of_a_process_manager_that_is_left_out_holds_up_no_other_and_one_that_is_not_known_parks_it() {
+        SagaScenario.of(manager(Reaction.send(A), Reaction.send(B)).build())
+                .given(new Ordered("j"))
+                .whenThrown(A, new IllegalStateException("no"))
+                .thenState(State.PARKED)
+                .whenSkipped()
+                .thenState(State.RUNNING)
+                .whenReturned(B, "ok")
+                .thenState(State.WAITING);
+        var scenario = SagaScenario.of(manager(Reaction.send(A))
+                        .unsure(UncheckedIOException.class)
+                        .build())
+                .given(new Ordered("j"))
+                .whenThrown(A, CUT)
+                .thenState(State.PARKED);
+        assertThat(scenario.instance().reason()).startsWith("It is not known whether step \"1\" took effect");
+        assertThat(scenario.instance().wake()).isEmpty();
+        scenario.whenResumed().thenCommands(A).whenReturned(A, "ok").thenState(State.WAITING);
+    }
+
+    @Test
+    void what_is_resumed_is_tried_as_often_as_before() {
+        var scenario = SagaScenario.of(saga())
+                .given(new Ordered("j"))
+                .whenThrown(A, CUT)
+                .whenTimePasses(Duration.ofSeconds(10))
+                .whenThrown(A, CUT)
+                .thenState(State.PARKED);
+        assertThat(scenario.instance().wake())
+                .as("while it is parked no time counts")
+                .isEmpty();
+        scenario.whenResumed()
+                .whenThrown(A, CUT)
+                .thenState(State.WAITING)
+                .whenTimePasses(Duration.ofSeconds(10))
+                .thenCommands(A)
+                .whenThrown(A, CUT)
+                .thenState(State.PARKED);
+    }
+
+    @Test
+    void a_step_that_took_effect_twice_told_is_undone_once() {
+        var broken = new boolean[] {true};
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"), (known, text) -> {
+                    if (broken[0]) {
+                        throw new IllegalStateException("no");
+                    }
+                    return new Receipt(text);
+                })
+                .compensate(known -> known.part("undo a"))
+                .step("b", known -> known.part("b"))
+                .build();
+        var scenario = SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenReturned(A, "receipt")
+                .thenState(State.PARKED);
+        broken[0] = false;
+        scenario.whenResumed()
+                .thenCommands(A)
+                .whenReturned(A, "receipt")
+                .thenCommands(B)
+                .whenThrown(B, new RejectedException(Do.class, "no"))
+                .thenCommands(UNDO_A)
+                .whenReturned(UNDO_A, "undone")
+                .thenCommands()
+                .thenState(State.COMPENSATED);
+    }
+
+    private static Saga.Builder<Known> timed() {
+        return Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .retry(Duration.ofSeconds(10))
+                .unsure(UncheckedIOException.class)
+                .within(Duration.ofHours(2))
+                .step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .timeout(Duration.ofMinutes(5));
+    }
+
+    @Test
+    void a_time_that_is_over_counts_no_more_and_neither_does_that_of_a_step_that_is_done() {
+        var whole = START.plus(Duration.ofHours(2));
+        var late = SagaScenario.of(timed().build())
+                .given(new Ordered("j"))
+                .whenTimePasses(Duration.ofMinutes(5))
+                .thenState(State.RUNNING);
+        assertThat(late.instance().wake()).contains(whole);
+        assertThat(late.instance().reason()).isEqualTo("Step \"a\" was not done in its time.");
+        late.whenTimePasses(Duration.ofHours(2));
+        assertThat(late.instance().reason()).as("the first one").isEqualTo("Step \"a\" was not done in its time.");
+        assertThat(late.instance().wake()).isEmpty();
+        late.whenThrown(A, new IllegalStateException("not now")).thenState(State.COMPENSATED);
+
+        var again = SagaScenario.of(timed().build())
+                .given(new Ordered("j"))
+                .whenThrown(A, CUT)
+                .whenTimePasses(Duration.ofSeconds(10))
+                .thenCommands(A);
+        assertThat(again.instance().wake()).as("it keeps its time").contains(START.plus(Duration.ofMinutes(5)));
+
+        var done = SagaScenario.of(timed().step("b", known -> known.part("b")).build())
+                .given(new Ordered("j"))
+                .whenReturned(A, "ok");
+        assertThat(done.instance().wake()).contains(whole);
+        done.whenReturned(B, "ok").thenState(State.COMPLETED);
+        assertThat(done.instance().wake()).isEmpty();
+    }
+
+    @Test
+    void behind_the_pivot_the_whole_has_no_time_and_a_step_that_is_late_is_not_tried_again() {
+        var saga = timed().pivot("b", known -> known.part("b"))
+                .step("c", known -> known.part("c"))
+                .timeout(Duration.ofHours(3))
+                .build();
+        var scenario = SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenReturned(A, "ok")
+                .whenCancelled()
+                .whenReturned(B, "it could not be stopped any more")
+                .thenCommands(C);
+        assertThat(scenario.instance().reason()).as("it goes on").isEmpty();
+        scenario.whenTimePasses(Duration.ofMinutes(150)).thenState(State.RUNNING);
+        assertThat(scenario.instance().wake()).contains(START.plus(Duration.ofHours(3)));
+        scenario.whenTimePasses(Duration.ofMinutes(30))
+                .thenState(State.RUNNING)
+                .whenThrown(C, new IllegalStateException("not now"))
+                .thenState(State.PARKED);
+        assertThat(scenario.instance().wake()).isEmpty();
+        scenario.whenResumed().thenCommands(C).whenReturned(C, "ok").thenState(State.COMPLETED);
+    }
+
+    @Test
+    void a_step_beside_one_that_has_failed_is_not_tried_again_and_the_first_reason_stands() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .retry(Duration.ofSeconds(10))
+                .parallel(both -> both.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .build();
+        var scenario = SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenThrown(A, new RejectedException(Do.class, "no"))
+                .thenState(State.RUNNING)
+                .whenThrown(B, new IllegalStateException("not now"))
+                .thenState(State.COMPENSATED);
+        assertThat(scenario.instance().reason()).startsWith("Step \"a\" has failed: ");
+    }
 }

@@ -18,7 +18,9 @@ import dev.cqrs.suite.Parts.Packed;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -341,5 +343,27 @@ class SagaTest {
                     .isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("The log tells of step \"b\" of the saga \"job\" of \"j\"");
         }
+    }
+
+    @Test
+    void an_instance_goes_on_under_its_version_or_the_newest_and_under_none_that_is_older() {
+        var first = job().step("a", SagaTest::part).build().script();
+        var third = job().version(3).step("a", SagaTest::part).build().script();
+        var other = Saga.named("other", Parts.KNOWN)
+                .version(2)
+                .step("a", SagaTest::part)
+                .build()
+                .script();
+        var scripts = new Scripts(List.of(third, first, other), new ArrayList<>());
+        assertThat(scripts.versions()).isEqualTo(Map.of("job", 3, "other", 2));
+        assertThat(scripts.has("job")).isTrue();
+        assertThat(scripts.has("work")).isFalse();
+        assertThat(scripts.choose("job", 1)).isSameAs(first);
+        assertThat(scripts.choose("job", 2)).isSameAs(third);
+        assertThat(scripts.choose("job", 3)).isSameAs(third);
+        assertThat(scripts.choose("job", 4)).isNull();
+        assertThat(scripts.choose("work", 1)).isNull();
+        assertThat(scripts.isNewest(first)).isFalse();
+        assertThat(scripts.isNewest(third)).isTrue();
     }
 }

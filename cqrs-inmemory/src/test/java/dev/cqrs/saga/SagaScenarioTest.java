@@ -796,4 +796,24 @@ class SagaScenarioTest {
                 .thenState(State.COMPENSATED);
         assertThat(scenario.instance().reason()).startsWith("Step \"a\" has failed: ");
     }
+
+    @Test
+    void a_step_that_was_never_made_and_is_left_out_is_no_pivot() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .step("b", known -> null)
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenReturned(A, "ok")
+                .whenSkipped()
+                .thenState(State.WAITING)
+                .whenCancelled()
+                .thenCommands(UNDO_A)
+                .whenReturned(UNDO_A, "undone")
+                .thenState(State.INCOMPLETE);
+    }
 }

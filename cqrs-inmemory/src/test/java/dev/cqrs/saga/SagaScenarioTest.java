@@ -816,4 +816,52 @@ class SagaScenarioTest {
                 .whenReturned(UNDO_A, "undone")
                 .thenState(State.INCOMPLETE);
     }
+
+    @Test
+    void what_is_given_is_not_looked_at_and_what_a_participant_throws_is_told() {
+        var scenario = SagaScenario.of(saga())
+                .given(new Ordered("j"))
+                .thenCommands()
+                .when("what nobody waits for")
+                .whenAnsweredBy(command -> {
+                    if (command.equals(B)) {
+                        throw new RejectedException(Do.class, "no");
+                    }
+                    return "ok";
+                })
+                .thenCommands(B, UNDO_A)
+                .thenState(State.COMPENSATED);
+        assertThat(scenario.ignored()).isEqualTo(1);
+        assertThatThrownBy(() ->
+                        scenario.then(known -> assertThat(known.receipts()).isEmpty()))
+                .isInstanceOf(AssertionError.class);
+    }
+
+    @Test
+    void a_compensation_that_is_resumed_goes_out_again() {
+        SagaScenario.of(saga())
+                .given(new Ordered("j"))
+                .whenReturned(A, "ok")
+                .whenReturned(B, "ok")
+                .whenCancelled()
+                .whenThrown(UNDO_B, new RejectedException(Do.class, "no"))
+                .thenState(State.PARKED)
+                .whenResumed()
+                .thenCommands(UNDO_B)
+                .whenReturned(UNDO_B, "undone")
+                .thenCommands(UNDO_A);
+    }
+
+    @Test
+    void what_cannot_be_told_says_what_could() {
+        var scenario = SagaScenario.of(saga()).given(new Ordered("j"));
+        assertThatThrownBy(() -> scenario.whenReturned(B, "ok")).hasMessageContaining("expected one of [" + A + "]");
+        assertThatThrownBy(scenario::whenSkipped).hasMessage("It is RUNNING; expected that it is parked.");
+    }
+
+    @Test
+    void a_saga_that_has_failed_is_not_cancelled_for_another_reason() {
+        var scenario = SagaScenario.of(timed().build()).given(new Ordered("j")).whenTimePasses(Duration.ofMinutes(5));
+        assertThat(scenario.whenCancelled().instance().reason()).isEqualTo("Step \"a\" was not done in its time.");
+    }
 }

@@ -879,6 +879,30 @@ public abstract class SagaSuite {
         }
     }
 
+    @Test
+    void a_command_that_the_catalog_does_not_know_parks_the_process_manager() {
+        record Unheard() implements Command<String> {}
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(Reaction.send(known.part("a")), Reaction.send(new Unheard())))
+                .build();
+        try (var engine = start(SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .domain(domain)
+                .add(manager))) {
+            order("j");
+            executor.runAll();
+            var instance = engine.find("manager", "j").orElseThrow();
+            assertThat(instance.state()).isEqualTo(State.PARKED);
+            assertThat(instance.reason())
+                    .startsWith("A command about Ordered is a ")
+                    .contains("Unheard", "does not know");
+            assertThat(done()).as("all that it wants, or nothing").isEmpty();
+        }
+    }
+
     // ---- the pivot
 
     @Test

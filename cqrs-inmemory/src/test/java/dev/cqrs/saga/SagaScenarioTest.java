@@ -392,9 +392,9 @@ class SagaScenarioTest {
                 .on(Packed.class, Packed::job, (known, e) -> List.of(Reaction.end(), Reaction.send(B), Reaction.end()))
                 .onTimer("slow", known -> List.of(Reaction.send(C)))
                 .build();
-        var scenario = SagaScenario.of(manager)
-                .given(new Ordered("j"), new Packed("j"), new Packed("j"))
-                .whenTimePasses(Duration.ofHours(2))
+        var scenario = SagaScenario.of(manager).given(new Ordered("j"), new Packed("j"), new Packed("j"));
+        assertThat(scenario.instance().wake()).isEmpty();
+        scenario.whenTimePasses(Duration.ofHours(2))
                 .thenCommands()
                 .thenState(State.RUNNING)
                 .whenReturned(A, "ok")
@@ -863,5 +863,37 @@ class SagaScenarioTest {
     void a_saga_that_has_failed_is_not_cancelled_for_another_reason() {
         var scenario = SagaScenario.of(timed().build()).given(new Ordered("j")).whenTimePasses(Duration.ofMinutes(5));
         assertThat(scenario.whenCancelled().instance().reason()).isEqualTo("Step \"a\" was not done in its time.");
+    }
+
+    @Test
+    void a_process_manager_whose_functions_throw_is_parked_and_says_what_it_was_about() {
+        var broken = new boolean[] {true};
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> {
+                    if (broken[0]) {
+                        throw new IllegalStateException("no");
+                    }
+                    return List.of(Reaction.startTimer("slow", Duration.ofHours(1)));
+                })
+                .onTimer("slow", known -> {
+                    throw new IllegalStateException("no");
+                })
+                .build();
+        var scenario = SagaScenario.of(manager).when(new Ordered("j")).thenState(State.PARKED);
+        assertThat(scenario.instance().reason()).startsWith("What to do about Ordered could not be told: ");
+        broken[0] = false;
+        scenario.whenResumed()
+                .thenState(State.WAITING)
+                .whenTimePasses(Duration.ofHours(1))
+                .thenState(State.PARKED);
+        assertThat(scenario.instance().reason()).startsWith("What to do about the timer \"slow\" could not be told: ");
+
+        var folded = ProcessManager.named("manager", Fold.from("").on(Ordered.class, (none, e) -> {
+                    throw new IllegalStateException("no");
+                }))
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                .build();
+        assertThat(SagaScenario.of(folded).when(new Ordered("j")).instance().reason())
+                .startsWith("The state could not be told from Ordered: ");
     }
 }

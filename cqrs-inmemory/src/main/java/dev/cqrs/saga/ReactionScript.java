@@ -43,11 +43,6 @@ final class ReactionScript<S> extends Script<S> {
     }
 
     @Override
-    boolean knows(String step) {
-        return true; // a number
-    }
-
-    @Override
     boolean waitsForEvents(String step) {
         return step.isEmpty(); // otherwise it waits to try a command again
     }

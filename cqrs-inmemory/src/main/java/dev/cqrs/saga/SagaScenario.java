@@ -6,10 +6,13 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.Story.Act;
+import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -49,6 +52,9 @@ public final class SagaScenario<S> {
     private Instant now = START;
     private long position;
     private final List<Command<?>> sent = new ArrayList<>();
+    /** The commands by their places, as an engine would find them in the log. */
+    private final Map<Long, Command<?>> issued = new HashMap<>();
+
     private int ignored;
 
     private SagaScenario(Script<S> script) {
@@ -413,6 +419,7 @@ public final class SagaScenario<S> {
         position++;
         turn.story().placed(Position.of(position), turn.kept().isPresent());
         position += turn.behind().size();
+        turn.story().all().forEach(this::recall);
         sent.addAll(turn.commands());
         turn.outputs().stream()
                 .filter(output -> output.effect() == SagaEvent.Effect.REDO)
@@ -422,6 +429,16 @@ public final class SagaScenario<S> {
                         sent.add(act.command);
                     }
                 });
+    }
+
+    /** Gives a step its command again that returned, and is tried again as what it returned could not be used. */
+    private void recall(Act act) {
+        var command = act.command;
+        if (command != null) {
+            issued.put(act.position, command);
+        } else if (act.is(Progress.READY)) {
+            act.command = issued.get(act.position);
+        }
     }
 
     private String told() {

@@ -126,9 +126,6 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
 
     abstract List<Class<? extends Throwable>> unsure(String step);
 
-    /** Whether it knows a step that a log speaks of. */
-    abstract boolean knows(String step);
-
     /** Whether an instance that waits at a step has no times but such as an event may end. */
     abstract boolean waitsForEvents(String step);
 

@@ -60,11 +60,6 @@ final class StepScript<S> extends Script<S> {
     }
 
     @Override
-    boolean knows(String step) {
-        return steps.containsKey(step);
-    }
-
-    @Override
     List<Duration> delays(String step) {
         var known = steps.get(step);
         return known == null ? List.of() : known.delays();

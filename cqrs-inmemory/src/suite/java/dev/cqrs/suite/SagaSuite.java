@@ -551,6 +551,8 @@ public abstract class SagaSuite {
                     .isTrue();
             assertThat(engine.settle("job", "j", "job/j/b/1", Finding.NO_EFFECT))
                     .isFalse();
+            assertThat(find(engine).reason())
+                    .isEqualTo("Step \"b\" had no effect, as an operator has found out. Resume or cancel it.");
             assertThat(engine.resume("job", "j")).isTrue();
             executor.runAll();
 
@@ -874,6 +876,30 @@ public abstract class SagaSuite {
             executor.runAll();
             assertThat(state(engine)).isEqualTo(State.PARKED);
             assertThat(find(engine).reason()).contains("does not know").contains("Foreign");
+        }
+    }
+
+    @Test
+    void a_command_that_the_catalog_does_not_know_parks_the_process_manager() {
+        record Unheard() implements Command<String> {}
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(Reaction.send(known.part("a")), Reaction.send(new Unheard())))
+                .build();
+        try (var engine = start(SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .domain(domain)
+                .add(manager))) {
+            order("j");
+            executor.runAll();
+            var instance = engine.find("manager", "j").orElseThrow();
+            assertThat(instance.state()).isEqualTo(State.PARKED);
+            assertThat(instance.reason())
+                    .startsWith("A command about Ordered is a ")
+                    .contains("Unheard", "does not know");
+            assertThat(done()).as("all that it wants, or nothing").isEmpty();
         }
     }
 
@@ -1242,6 +1268,192 @@ public abstract class SagaSuite {
                             "Note over S: COMPENSATED");
             assertThat(engine.history("job", "nobody")).isEmpty();
             assertThat(engine.diagram("job", "nobody")).isEmpty();
+        }
+    }
+
+    @Test
+    void a_history_tells_of_times_and_events_and_of_what_operators_did() {
+        var saga = job().within(Duration.ofHours(2))
+                .retry(Duration.ofSeconds(1))
+                .unsure(UncheckedIOException.class)
+                .step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .step("n", known -> known.part("n"))
+                .await("packed", Packed.class, Packed::job)
+                .await("weighed", Weighed.class, Weighed::job)
+                .timeout(Duration.ofMinutes(30))
+                .pivot("ship", known -> known.part("ship"))
+                .timeout(Duration.ofMinutes(5))
+                .build();
+        var cut = new UncheckedIOException(new IOException("cut"));
+        try (var engine = start(saga)) {
+            failAt("a", 2, cut);
+            order("j");
+            executor.runFor(MINUTE);
+            engine.settle("job", "j", "job/j/a/1", Finding.NO_EFFECT);
+            engine.resume("job", "j");
+            executor.runFor(MINUTE);
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(MINUTE);
+            failAt("undo a", 2, cut);
+            executor.runFor(Duration.ofMinutes(30));
+            engine.settle("job", "j", "job/j/a/undo-1", Finding.TOOK_EFFECT);
+            engine.resume("job", "j");
+            executor.runAll();
+            assertThat(engine.history("job", "j")).isEqualTo("""
+                    2026-01-05T09:00:00Z  started by ordered
+                    2026-01-05T09:00:00Z    the whole: until 2026-01-05T11:00:00Z
+                    2026-01-05T09:00:00Z    a: do
+                    2026-01-05T09:00:00Z  a may have taken effect: %1$s
+                    2026-01-05T09:00:00Z    a: again at 2026-01-05T09:00:01Z
+                    2026-01-05T09:00:01Z  its time came
+                    2026-01-05T09:00:01Z    a: again
+                    2026-01-05T09:00:01Z  a may have taken effect: %1$s
+                    2026-01-05T09:00:01Z    parked: It is not known whether step "a" took effect (job/j/a/1): %1$s
+                    2026-01-05T09:01:00Z  an operator found that a had no effect
+                    2026-01-05T09:01:00Z  an operator had it go on
+                    2026-01-05T09:01:00Z    a: again
+                    2026-01-05T09:01:00Z  a (attempt 2) took effect
+                    2026-01-05T09:01:00Z    n: do
+                    2026-01-05T09:01:00Z  n took effect
+                    2026-01-05T09:01:00Z    packed: waits
+                    2026-01-05T09:02:00Z  event packed for packed
+                    2026-01-05T09:02:00Z    weighed: waits until 2026-01-05T09:32:00Z
+                    2026-01-05T09:32:00Z  its time came
+                    2026-01-05T09:32:00Z    weighed: its time is over
+                    2026-01-05T09:32:00Z    fails: Step "weighed" was not done in its time.
+                    2026-01-05T09:32:00Z    weighed: dropped
+                    2026-01-05T09:32:00Z    goes back
+                    2026-01-05T09:32:00Z    undo of n: nothing to do
+                    2026-01-05T09:32:00Z    undo of a: do
+                    2026-01-05T09:32:00Z  undo of a may have taken effect: %1$s
+                    2026-01-05T09:32:00Z    undo of a: again at 2026-01-05T09:32:01Z
+                    2026-01-05T09:32:01Z  its time came
+                    2026-01-05T09:32:01Z    undo of a: again
+                    2026-01-05T09:32:01Z  undo of a may have taken effect: %1$s
+                    2026-01-05T09:32:01Z    parked: It is not known whether the compensation of step "a" took effect \
+                    (job/j/a/undo-1): %1$s
+                    2026-01-05T09:33:00Z  an operator found that undo of a took effect
+                    2026-01-05T09:33:00Z  an operator had it go on
+                    2026-01-05T09:33:00Z    ended: COMPENSATED
+                    """.formatted(cut));
+            assertThat(engine.diagram("job", "j")).isEqualTo("""
+                    sequenceDiagram
+                        participant E as events
+                        participant S as job j
+                        participant H as handlers
+                        E->>S: started by ordered
+                        Note over S: the whole: until 2026-01-05T11:00:00Z
+                        S->>H: a: do
+                        H--xS: a may have taken effect: %1$s
+                        Note over S: a: again at 2026-01-05T09:00:01Z
+                        Note over S: its time came
+                        S->>H: a: again
+                        H--xS: a may have taken effect: %1$s
+                        Note over S: parked: It is not known whether step "a" took effect (job/j/a/1): %1$s
+                        Note over S: an operator found that a had no effect
+                        Note over S: an operator had it go on
+                        S->>H: a: again
+                        H-->>S: a (attempt 2) took effect
+                        S->>H: n: do
+                        H-->>S: n took effect
+                        Note over S: packed: waits
+                        E->>S: event packed for packed
+                        Note over S: weighed: waits until 2026-01-05T09:32:00Z
+                        Note over S: its time came
+                        Note over S: weighed: its time is over
+                        Note over S: fails: Step "weighed" was not done in its time.
+                        Note over S: weighed: dropped
+                        Note over S: goes back
+                        Note over S: undo of n: nothing to do
+                        S->>H: undo of a: do
+                        H--xS: undo of a may have taken effect: %1$s
+                        Note over S: undo of a: again at 2026-01-05T09:32:01Z
+                        Note over S: its time came
+                        S->>H: undo of a: again
+                        H--xS: undo of a may have taken effect: %1$s
+                        Note over S: parked: It is not known whether the compensation of step "a" took effect \
+                    (job/j/a/undo-1): %1$s
+                        Note over S: an operator found that undo of a took effect
+                        Note over S: an operator had it go on
+                        Note over S: COMPENSATED
+                    """.formatted(cut));
+
+            engine.begin("job", "k", new Ordered("k"));
+            executor.runFor(MINUTE);
+            Parts.append(domain, new Packed("k"));
+            Parts.append(domain, new Weighed("k"));
+            executor.runAll();
+            assertThat(engine.history("job", "k"))
+                    .startsWith("2026-01-05T09:33:00Z  begun by hand with ordered\n")
+                    .contains("  ship: do until 2026-01-05T09:39:00Z\n")
+                    .endsWith("2026-01-05T09:34:00Z    ended: COMPLETED\n");
+            assertThat(engine.diagram("job", "k")).contains("    E->>S: begun by hand with ordered\n");
+
+            failAt("a", 2, cut);
+            order("l");
+            executor.runFor(MINUTE);
+            engine.skip("job", "l", "a");
+            executor.runFor(MINUTE);
+            engine.cancel("job", "l");
+            executor.runAll();
+            assertThat(engine.history("job", "l"))
+                    .contains("Z  an operator left out a\n", "Z  an operator cancelled it\n")
+                    .endsWith("Z    ended: INCOMPLETE\n");
+            assertThat(engine.diagram("job", "l"))
+                    .contains("Note over S: an operator left out a\n", "Note over S: an operator cancelled it\n");
+
+            failAt("undo a", 2);
+            order("m");
+            executor.runFor(Duration.ofHours(3));
+            engine.skip("job", "m", "a");
+            executor.runAll();
+            assertThat(engine.history("job", "m"))
+                    .contains(
+                            "Z    the whole: its time is over\n",
+                            "Z    fails: It was not done in the time given to the whole.\n",
+                            "Z  undo of a (attempt 2) failed: java.lang.IllegalStateException: out of order\n",
+                            "Z  an operator left out undo of a\n");
+        }
+    }
+
+    @Test
+    void a_history_of_a_process_manager_tells_of_its_events_and_timers() {
+        try (var engine = startManager()) {
+            order("j");
+            executor.runFor(Duration.ofHours(1));
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(engine.history("manager", "j")).isEqualTo("""
+                    2026-01-05T09:00:00Z  started by ordered
+                    2026-01-05T09:00:00Z    1: do
+                    2026-01-05T09:00:00Z    2: do
+                    2026-01-05T09:00:00Z    timer slow: until 2026-01-05T10:00:00Z
+                    2026-01-05T09:00:00Z  1 took effect
+                    2026-01-05T09:00:00Z  2 took effect
+                    2026-01-05T10:00:00Z  its time came
+                    2026-01-05T10:00:00Z    slow: its time is over
+                    2026-01-05T10:00:00Z    3: do
+                    2026-01-05T10:00:00Z    timer slow: until 2026-01-05T12:00:00Z
+                    2026-01-05T10:00:00Z  3 took effect
+                    2026-01-05T10:00:00Z  event packed
+                    2026-01-05T10:00:00Z    slow: dropped
+                    2026-01-05T10:00:00Z    4: do
+                    2026-01-05T10:00:00Z    ends with its commands
+                    2026-01-05T10:00:00Z  4 took effect
+                    2026-01-05T10:00:00Z    ended: COMPLETED
+                    """);
+        }
+    }
+
+    @Test
+    void a_diagram_stays_one_whatever_a_reason_holds() {
+        failAt("a", 1, new IllegalStateException("one;\ntwo <b> #3"));
+        try (var engine = start(job().step("a", known -> known.part("a")).build())) {
+            order("j");
+            executor.runAll();
+            assertThat(engine.diagram("job", "j"))
+                    .contains("    H--xS: a failed: java.lang.IllegalStateException: one#59; two #60;b#62; #35;3\n");
         }
     }
 

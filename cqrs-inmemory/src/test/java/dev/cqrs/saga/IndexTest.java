@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cqrs.event.Position;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Standing;
 import dev.cqrs.saga.SagaEvent.Started;
 import dev.cqrs.saga.SagaInstance.State;
@@ -12,6 +13,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -193,5 +195,233 @@ class IndexTest {
 
         assertThat(takeAll(index)).containsExactly("k");
         assertThat(index.inLine()).isZero();
+    }
+
+    private static Started mark(String key, Cause cause, String event, long source, Standing standing) {
+        return new Started("job", key, 1, new Input(cause, "", false, 0, event, source, ""), List.of(), standing);
+    }
+
+    private static Standing standing(State state) {
+        return new Standing(state, "", false, Story.NONE, "", 0, Story.NONE);
+    }
+
+    private static Entry found(Index index, String key) {
+        var entry = index.find("job", key);
+        assertThat(entry).isNotNull();
+        return entry;
+    }
+
+    private static Index running() {
+        var index = new Index((saga, version) -> version < 9);
+        index.run("me", 9);
+        return index;
+    }
+
+    @Test
+    void how_many_are_in_a_state_is_counted_as_they_move_and_end() {
+        var index = running();
+        index.apply(started("j", standing(State.WAITING)), Position.of(1), NOW, true, false);
+        index.apply(started("k", standing(State.WAITING)), Position.of(2), NOW, true, false);
+        assertThat(index.count(State.WAITING)).isEqualTo(2);
+        index.apply(started("j", standing(State.PARKED)), Position.of(3), NOW, true, false);
+        assertThat(index.count(State.WAITING)).isEqualTo(1);
+        assertThat(index.count(State.PARKED)).isEqualTo(1);
+
+        index.apply(started("j", standing(State.COMPENSATED)), Position.of(4), NOW, false, false);
+        assertThat(index.ended(State.COMPENSATED))
+                .as("it was written and not read")
+                .isZero();
+        index.apply(started("j", standing(State.COMPENSATED)), Position.of(4), NOW, true, false);
+        assertThat(index.ended(State.COMPENSATED)).isEqualTo(1);
+        assertThat(index.count(State.COMPENSATED)).isZero();
+        assertThat(index.count(State.PARKED)).isZero();
+        assertThat(index.all()).extracting(entry -> entry.key).containsExactly("k");
+        assertThat(index.size()).isEqualTo(1);
+    }
+
+    @Test
+    void what_is_read_behind_what_was_written_changes_nothing() {
+        var index = running();
+        index.apply(started("j", standing(State.PARKED)), Position.of(5), NOW, false, false);
+        index.apply(started("j", standing(State.WAITING)), Position.of(3), NOW, true, false);
+        index.apply(started("j", standing(State.WAITING)), Position.of(5), NOW, true, false);
+        assertThat(index.count(State.PARKED)).isEqualTo(1);
+        assertThat(index.count(State.WAITING)).isZero();
+    }
+
+    @Test
+    void whose_turn_it_was_is_known_in_whichever_order_it_is_written_and_read() {
+        var ready = new Standing(State.RUNNING, "a", true, Story.NONE, "me", 9, NOW);
+        for (boolean readFirst : new boolean[] {true, false}) {
+            var index = running();
+            if (readFirst) {
+                index.apply(started("j", ready), Position.of(1), NOW, true, false);
+                assertThat(found(index, "j").own).isFalse();
+            }
+            index.apply(started("j", ready), Position.of(1), NOW, false, true);
+            assertThat(found(index, "j").own).isTrue();
+            index.apply(started("j", ready), Position.of(1), NOW, true, false);
+            assertThat(found(index, "j").own).as("it was read once more").isTrue();
+            index.apply(started("j", ready), Position.of(2), NOW, true, false);
+            assertThat(found(index, "j").own).as("somebody else's").isFalse();
+        }
+    }
+
+    @Test
+    void what_is_parked_or_of_a_version_that_is_not_there_does_not_come_up() {
+        var index = running();
+        var due = NOW.plusSeconds(1);
+        index.apply(waiting("j", due), Position.of(1), NOW, true, false);
+        index.apply(
+                started("j", new Standing(State.PARKED, "a", false, due, "", 0, Story.NONE)),
+                Position.of(2),
+                NOW,
+                true,
+                false);
+        index.apply(
+                new Started(
+                        "job",
+                        "k",
+                        9,
+                        Archive.input(Cause.STARTED, ""),
+                        List.of(),
+                        waiting("k", due).standing()),
+                Position.of(3),
+                NOW,
+                true,
+                false);
+        assertThat(index.nextDue()).isNull();
+        wake(index, due);
+        assertThat(takeAll(index)).isEmpty();
+        assertThat(index.size()).isEqualTo(2);
+    }
+
+    @Test
+    void an_engine_that_stops_has_nothing_in_line_any_more_and_one_that_runs_has_all_that_is_due() {
+        var index = new Index((saga, version) -> true);
+        index.apply(waiting("j", NOW), Position.of(1), NOW, true, false);
+        assertThat(index.nextDue()).as("before it runs").isNull();
+        index.run("me", 9);
+        assertThat(index.nextDue()).isEqualTo(NOW);
+        index.run("", 0);
+        wake(index, NOW);
+        assertThat(takeAll(index)).isEmpty();
+    }
+
+    @Test
+    void up_to_where_events_were_dealt_with_is_the_most_that_is_known_and_of_open_instances_the_least() {
+        var index = running();
+        assertThat(index.source("job", "ordered")).isZero();
+        assertThat(index.leastSource((saga, version) -> false)).isEqualTo(Long.MAX_VALUE);
+        index.deployed(new SagaEvent.Deployed("job", "ordered", 10));
+        assertThat(index.source("job", "ordered")).isEqualTo(11);
+        index.deployed(new SagaEvent.Deployed("job", "ordered", 4));
+        assertThat(index.source("job", "ordered")).isEqualTo(11);
+
+        index.apply(mark("j", Cause.STARTED, "ordered", 20, standing(State.WAITING)), Position.of(1), NOW, true, false);
+        index.apply(mark("k", Cause.STARTED, "ordered", 15, standing(State.WAITING)), Position.of(2), NOW, true, false);
+        index.apply(mark("l", Cause.BEGUN, "ordered", 30, standing(State.WAITING)), Position.of(3), NOW, true, false);
+        assertThat(index.source("job", "ordered"))
+                .as("by hand none is dealt with")
+                .isEqualTo(20);
+        assertThat(index.source("job", "packed")).isZero();
+        assertThat(index.leastSource((saga, version) -> false)).isEqualTo(15);
+        assertThat(index.leastSource((saga, version) -> version == 1)).isEqualTo(Long.MAX_VALUE);
+        index.apply(mark("k", Cause.EVENT, "packed", 40, standing(State.WAITING)), Position.of(4), NOW, true, false);
+        assertThat(index.leastSource((saga, version) -> false)).isEqualTo(20);
+        index.enter("job", "nobody knows");
+        index.apply(mark("j", Cause.EVENT, "packed", 41, standing(State.COMPLETED)), Position.of(5), NOW, false, false);
+        assertThat(index.leastSource((saga, version) -> false))
+                .as("of j and of nobody")
+                .isEqualTo(30);
+    }
+
+    @Test
+    void what_is_saved_is_what_is_loaded() {
+        var index = running();
+        var held = new Standing(State.RUNNING, "a", true, NOW.plusSeconds(9), "other", 8, NOW.plusSeconds(3));
+        index.apply(mark("j", Cause.STARTED, "ordered", 20, held), Position.of(1), NOW, true, false);
+        index.apply(mark("k", Cause.STARTED, "or/dered", 21, held), Position.of(2), NOW, true, false);
+        index.apply(started("k", standing(State.INCOMPLETE)), Position.of(3), NOW, true, false);
+        index.apply(started("l", standing(State.COMPLETED)), Position.of(4), NOW, false, false);
+        index.enter("job", "nobody knows");
+        var saved = index.save(7, Map.of("job", 1));
+        assertThat(saved.followed()).isEqualTo(7);
+        assertThat(saved.versions()).isEqualTo(Map.of("job", 1));
+
+        var other = running();
+        other.load(saved);
+        assertThat(other.save(7, Map.of("job", 1))).isEqualTo(saved);
+        assertThat(other.size()).isEqualTo(1);
+        assertThat(other.count(State.RUNNING)).isEqualTo(1);
+        assertThat(other.ended(State.INCOMPLETE)).isEqualTo(1);
+        assertThat(other.source("job", "ordered")).isEqualTo(20);
+        assertThat(other.source("job", "or/dered")).isEqualTo(21);
+        assertThat(other.nextDue()).as("until then another has it").isEqualTo(NOW.plusSeconds(3));
+        other.load(saved);
+        assertThat(other.size()).as("what is there stays").isEqualTo(1);
+        assertThat(other.ended(State.INCOMPLETE)).isEqualTo(2);
+    }
+
+    @Test
+    void who_is_only_looked_for_is_kept_until_all_have_looked() {
+        var index = running();
+        var entry = index.enter("job", "j");
+        var live = Instances.live(entry);
+        assertThat(index.enter("job", "j")).isSameAs(entry);
+        index.exit(entry, live, null);
+        assertThat(index.find("job", "j")).isSameAs(entry);
+        index.exit(entry, live, null);
+        assertThat(index.find("job", "j")).isNull();
+        assertThat(index.size()).isZero();
+
+        var written = index.enter("job", "k");
+        index.apply(waiting("k", NOW), Position.of(1), NOW, false, false);
+        index.exit(written, Instances.live(written), null);
+        assertThat(index.find("job", "k")).as("it was written meanwhile").isSameAs(written);
+    }
+
+    @Test
+    void what_has_failed_is_looked_at_again_when_it_is_said() {
+        var index = running();
+        var ready = new Standing(State.RUNNING, "a", true, Story.NONE, "me", 9, NOW);
+        index.apply(started("j", ready), Position.of(1), NOW, true, false);
+        var entry = index.takeRunnable();
+        assertThat(entry).isNotNull();
+        index.exit(entry, Instances.live(entry), NOW.plusSeconds(5));
+        assertThat(index.inLine()).isZero();
+        assertThat(index.nextDue()).isEqualTo(NOW.plusSeconds(5));
+        wake(index, NOW.plusSeconds(5));
+        assertThat(takeAll(index)).containsExactly("j");
+    }
+
+    @Test
+    void a_time_that_has_come_and_waits_for_events_comes_up_when_there_are_none_or_at_its_next_one() {
+        var index = running();
+        for (var key : List.of("j", "k")) {
+            index.apply(waiting(key, NOW), Position.of(key.equals("j") ? 1 : 2), NOW, true, false);
+        }
+        index.wake(NOW, true, entry -> entry.key.equals("j"));
+        assertThat(index.inLine()).as("k, which waits for no event").isEqualTo(1);
+        var entry = index.takeRunnable();
+        assertThat(entry).isNotNull();
+        assertThat(entry.key).isEqualTo("k");
+        index.postpone(entry, NOW.plusSeconds(7)); // it does after all, but for a later time
+        index.exit(entry, Instances.live(entry), null);
+        assertThat(index.nextDue()).isEqualTo(NOW.plusSeconds(7));
+        index.wake(NOW, false, any -> false);
+        assertThat(takeAll(index)).containsExactly("j", "k");
+        index.wake(NOW, false, any -> false);
+        assertThat(takeAll(index)).as("once").isEmpty();
+    }
+
+    @Test
+    void another_engine_is_one_of_another_incarnation_but_for_what_this_name_said_before_this_one_was_started() {
+        assertThat(Index.isOthers("", 0, 5, "me", 9)).isFalse();
+        assertThat(Index.isOthers("me", 9, 12, "me", 9)).isFalse();
+        assertThat(Index.isOthers("other", 7, 8, "me", 9)).isTrue();
+        assertThat(Index.isOthers("me", 7, 8, "me", 9)).as("it is gone").isFalse();
+        assertThat(Index.isOthers("me", 7, 9, "me", 9)).as("it is there").isTrue();
+        assertThat(Index.isOthers("me", 7, 10, "me", 9)).as("it is there").isTrue();
     }
 }

@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.suite.Parts;
 import dev.cqrs.suite.Parts.Do;
 import dev.cqrs.suite.Parts.Known;
@@ -14,7 +17,11 @@ import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class SagaTest {
@@ -174,6 +181,7 @@ class SagaTest {
                 .hasMessageContaining("there is no log from which they are taken in");
         var builder = SagaEngine.builder(empty, clock);
         assertThatThrownBy(() -> builder.atOnce(0)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> builder.expiries(0)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder.lease(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder.name(" ")).isInstanceOf(IllegalArgumentException.class);
     }
@@ -242,5 +250,149 @@ class SagaTest {
                         .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
                         .build())
                 .hasToString("ProcessManager[m, version=1]");
+    }
+
+    @Test
+    void what_is_just_right_is_no_fault() {
+        var longest = "n".repeat(Tag.MAX_LENGTH / 10);
+        var saga = Saga.named(longest, Parts.KNOWN)
+                .version(1)
+                .retry(Duration.ZERO)
+                .unsure(RuntimeException.class)
+                .within(Duration.ofNanos(1))
+                .startedBy(Ordered.class, Ordered::job)
+                .step(longest, SagaTest::part)
+                .compensate(SagaTest::part)
+                .timeout(Duration.ofNanos(1))
+                .retry(Duration.ofSeconds(1))
+                .unsure(IllegalStateException.class)
+                .parallel(both -> both.step("two", SagaTest::part)
+                        .compensate(SagaTest::part)
+                        .await("packed", Packed.class, Packed::job))
+                .pivot("three", SagaTest::part)
+                .build();
+        assertThat(saga.name()).isEqualTo(longest);
+        assertThat(saga.version()).isEqualTo(1);
+        assertThatThrownBy(() -> Saga.named(longest + "n", Parts.KNOWN)
+                        .step("a", SagaTest::part)
+                        .build())
+                .hasMessageContaining("has at most " + longest.length() + " characters");
+        assertThatThrownBy(() -> job().step("a/b", SagaTest::part).build()).hasMessageContaining("The name of a step");
+        var manager = ProcessManager.named("m", Parts.KNOWN)
+                .version(2)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                .build();
+        assertThat(manager.name()).isEqualTo("m");
+        assertThat(manager.version()).isEqualTo(2);
+    }
+
+    @Test
+    void within_parallel_what_speaks_of_a_step_needs_one_before_it() {
+        assertThatThrownBy(() -> job().parallel(both -> both.retry(Duration.ZERO)
+                                .unsure(RuntimeException.class)
+                                .step("a", SagaTest::part))
+                        .build())
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        wrong -> assertThat(String.join("\n", wrong.faults()))
+                                .contains("retry(...) has no step before it", "unsure(...) has no step before it"));
+    }
+
+    @Test
+    void each_compensation_and_each_pivot_that_cannot_be_is_a_fault() {
+        assertThatThrownBy(() -> job().pivot("a", SagaTest::part)
+                        .compensate(SagaTest::part)
+                        .build())
+                .hasMessageContaining("The step \"a\" has a compensation, but there is no way back from the pivot on.");
+        assertThatThrownBy(() -> job().await("packed", Packed.class, Packed::job)
+                        .unsure(RuntimeException.class)
+                        .build())
+                .hasMessageContaining("is an event, and has retry(...) or unsure(...)");
+        assertThatThrownBy(() -> ProcessManager.named("m", Parts.KNOWN)
+                        .startedBy(Object.class, Object::toString, (known, e) -> List.of())
+                        .on(Ordered.class, Ordered::job, (known, e) -> List.of())
+                        .onTimer("a/b", known -> List.of())
+                        .build())
+                .hasMessageContaining("java.lang.Object and " + Ordered.class.getName() + " fit one event")
+                .hasMessageContaining("The name of a timer is \"a/b\"");
+    }
+
+    @Test
+    void who_waits_in_vain_is_told_how_it_stands_and_what_to_do() {
+        var waits =
+                new SagaInstance("job", "j", 1, State.WAITING, "", Instant.EPOCH, Optional.empty(), "", "", List.of());
+        assertThat(new SagaTimeoutException(waits, Duration.ofSeconds(1)))
+                .hasMessage("The saga \"job\" of \"j\" is WAITING after PT1S; expected an end."
+                        + " Wait longer, or see with status() whether an engine is there.");
+        var parked = new SagaInstance(
+                "job", "j", 1, State.PARKED, "a", Instant.EPOCH, Optional.empty(), "", "no", List.of());
+        assertThat(new SagaTimeoutException(parked, Duration.ofSeconds(1)))
+                .hasMessage("The saga \"job\" of \"j\" is PARKED at step \"a\" (no) after PT1S; expected an end."
+                        + " Have it go on with resume(...), skip(...) or cancel(...).");
+    }
+
+    private static SagaEngine engine(InMemoryEventStore operations) {
+        return SagaEngine.builder(operations, Clock.systemUTC())
+                .name("sagas")
+                .add(job().step("a", SagaTest::part).build())
+                .build();
+    }
+
+    @Test
+    void a_saga_that_the_engine_does_not_have_or_a_key_that_is_too_long_is_not_begun() {
+        var engine = engine(new InMemoryEventStore(Parts.operations(), Clock.systemUTC()));
+        assertThatThrownBy(() -> engine.begin("work", "j", new Ordered("j")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("There is no saga or process manager \"work\" here; expected one of [job]");
+        assertThatThrownBy(() -> engine.begin("job", "j".repeat(Tag.MAX_LENGTH), new Ordered("j")))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThat(engine.find("work", "j")).isEmpty();
+        assertThat(engine.resume("work", "j")).isFalse();
+        assertThat(engine.cancel("work", "j")).isEqualTo(SagaEngine.Cancellation.UNKNOWN);
+    }
+
+    @Test
+    void a_log_that_tells_of_a_step_that_was_not_begun_is_refused_in_words() {
+        var waits = new SagaEvent.Standing(State.WAITING, "", false, Story.NONE, "", 0, Story.NONE);
+        var inputs = List.of(
+                new SagaEvent.Input(SagaEvent.Cause.RETURNED, "b", false, 1, "", 0, ""),
+                Archive.input(SagaEvent.Cause.DUE, ""));
+        var outputs = List.of(
+                List.<SagaEvent.Output>of(),
+                List.of(new SagaEvent.Output(SagaEvent.Effect.AGAIN, "b", false, 2, Instant.EPOCH, "")));
+        for (int i = 0; i < inputs.size(); i++) {
+            var operations = new InMemoryEventStore(Parts.operations(), Clock.systemUTC());
+            operations.append(
+                    List.of(
+                            new SagaEvent.Started(
+                                    "job", "j", 1, Archive.input(SagaEvent.Cause.STARTED, ""), List.of(), waits),
+                            new SagaEvent.Continued("job", "j", inputs.get(i), outputs.get(i), waits)),
+                    AppendCondition.none());
+            assertThatThrownBy(() -> engine(operations).find("job", "j"))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("The log tells of step \"b\" of the saga \"job\" of \"j\"");
+        }
+    }
+
+    @Test
+    void an_instance_goes_on_under_its_version_or_the_newest_and_under_none_that_is_older() {
+        var first = job().step("a", SagaTest::part).build().script();
+        var third = job().version(3).step("a", SagaTest::part).build().script();
+        var other = Saga.named("other", Parts.KNOWN)
+                .version(2)
+                .step("a", SagaTest::part)
+                .build()
+                .script();
+        var scripts = new Scripts(List.of(third, first, other), new ArrayList<>());
+        assertThat(scripts.versions()).isEqualTo(Map.of("job", 3, "other", 2));
+        assertThat(scripts.has("job")).isTrue();
+        assertThat(scripts.has("work")).isFalse();
+        assertThat(scripts.choose("job", 1)).isSameAs(first);
+        assertThat(scripts.choose("job", 2)).isSameAs(third);
+        assertThat(scripts.choose("job", 3)).isSameAs(third);
+        assertThat(scripts.choose("job", 4)).isNull();
+        assertThat(scripts.choose("work", 1)).isNull();
+        assertThat(scripts.isNewest(first)).isFalse();
+        assertThat(scripts.isNewest(third)).isTrue();
     }
 }

@@ -13,6 +13,7 @@ import dev.cqrs.query.Query;
 import dev.cqrs.runtime.ProjectionFailure;
 import dev.cqrs.runtime.ProjectionStatus;
 import dev.cqrs.runtime.ProjectionStoppedException;
+import dev.cqrs.runtime.Rebuild;
 import dev.cqrs.testing.SeededScheduler;
 import java.lang.ref.WeakReference;
 import java.time.Clock;
@@ -34,6 +35,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -991,6 +993,42 @@ class LiveQueryTest {
 
         // then
         assertThat(told.all).containsExactly(0, "complete");
+    }
+
+    @Test
+    void what_a_query_throws_in_the_midst_of_closing_is_no_failure_of_whoever_subscribes_just_then() {
+        // given somebody who subscribes after all others were told, and whose query comes when the view is closed
+        var inside = new CountDownLatch(1);
+        var closed = new CountDownLatch(1);
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        Supplier<Integer> late = () -> {
+            inside.countDown();
+            awaitQuietly(closed);
+            return app.ask(new Sum());
+        };
+        var live = LiveQuery.of(app.view(SUM), late, Backlog.newest(1), DIRECT);
+        var subscribing = new Thread(() -> live.subscribe(told));
+        var first = new AtomicBoolean(true);
+        app.view(SUM).watch(state -> {
+            if (state == ProjectionStatus.State.CLOSED && first.getAndSet(false)) {
+                subscribing.start();
+                awaitQuietly(inside);
+            }
+        });
+        // and a rebuild, which closing gives up before it ends the projection
+        var twice = Projection.of("sum", 2, Fold.from(0).on(Added.class, (sum, e) -> sum + 2 * e.number()));
+        app.projections().rebuild(SUM, twice, task -> {}, progress -> {
+            if (progress.state() == Rebuild.State.CANCELLED) {
+                closed.countDown();
+                awaitQuietly(told.ended);
+            }
+        });
+
+        // when
+        app.close();
+
+        // then
+        assertThat(told.all).containsExactly("complete");
     }
 
     @Test

@@ -266,6 +266,33 @@ class GatherTest {
     }
 
     @Test
+    void of_several_required_ones_that_fail_the_first_is_the_cause() {
+        // given an asker that wakes late
+        var first = new IOException("first");
+        var second = new IOException("second");
+        var queue = new ArrayList<Runnable>();
+        var gather = Gather.builder(StatementOf.class, queue::add, LONG)
+                .require(Source.<StatementOf, String>of("fails second", query -> {
+                    throw second;
+                }))
+                .require(Source.<StatementOf, String>of("fails first", query -> {
+                    throw first;
+                }))
+                .waiting((changed, done, timeout) -> {
+                    queue.get(1).run();
+                    queue.get(0).run();
+                })
+                .merge((query, answers) -> "never");
+
+        // when, then
+        assertThatThrownBy(() -> gather.handle(QUERY, Metadata.none()))
+                .isInstanceOf(GatherFailedException.class)
+                .hasMessageContaining("\"fails first\"")
+                .hasCause(first)
+                .satisfies(thrown -> assertThat(thrown.getSuppressed()).containsExactly(second));
+    }
+
+    @Test
     void a_failure_tells_what_became_of_each_source() throws Exception {
         // given
         var refused = new RejectedExecutionException("full");
@@ -399,8 +426,10 @@ class GatherTest {
 
         assertThat(gather.handle(QUERY, Metadata.none()).outcomes())
                 .containsEntry("asked", new Late(Duration.ofMillis(1)));
+        Thread.currentThread().interrupt(); // somebody else's
         queue.forEach(Runnable::run);
 
+        assertThat(Thread.interrupted()).isTrue();
         assertThat(asked).isFalse();
         assertThat(gather.dropped()).isEqualTo(new Dropped(0, 0));
     }
@@ -587,6 +616,53 @@ class GatherTest {
         assertThat(gathered.outcomes().get("owner"))
                 .isInstanceOfSatisfying(
                         Failed.class, failed -> assertThat(failed.cause()).hasMessage("context"));
+    }
+
+    @Test
+    void what_a_context_throws_when_the_source_has_ended_is_the_executors_and_the_answer_stays() throws Exception {
+        var broken = new IllegalStateException("context");
+        var thrown = new ArrayList<Throwable>();
+        Executor catching = task -> {
+            try {
+                task.run();
+            } catch (RuntimeException uncaught) {
+                thrown.add(uncaught);
+            }
+        };
+        for (var executor : List.of(DIRECT, catching)) {
+            var gather = Gather.builder(StatementOf.class, executor, LONG)
+                    .context(() -> task -> () -> {
+                        task.run();
+                        throw broken;
+                    })
+                    .require(OWNER)
+                    .require(CARDS)
+                    .merge((query, answers) -> answers.get(OWNER) + ", " + answers.get(CARDS));
+
+            assertThat(gather.handle(QUERY, Metadata.none()).value()).isEqualTo("owner of 4711, 2");
+        }
+        assertThat(thrown).containsExactly(broken, broken);
+    }
+
+    @Test
+    void an_interrupt_that_is_not_the_gathers_stays_with_the_thread() throws Exception {
+        var stays = new AtomicBoolean();
+        var gather = Gather.builder(StatementOf.class, pool, LONG)
+                .context(() -> task -> () -> {
+                    task.run();
+                    stays.set(Thread.interrupted());
+                })
+                .ask(Source.<StatementOf, String>of("interrupted", query -> {
+                    Thread.currentThread().interrupt();
+                    return "an answer";
+                }))
+                .merge((query, answers) -> "merged");
+
+        assertThat(gather.handle(QUERY, Metadata.none()).isComplete()).isTrue();
+
+        pool.shutdown();
+        assertThat(pool.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(stays).isTrue();
     }
 
     @Test

@@ -45,6 +45,7 @@ import org.junit.jupiter.api.Test;
 class GatherTest {
 
     private static final Duration LONG = Duration.ofMinutes(1);
+    private static final Duration FOR_EVER = Duration.ofSeconds(Long.MAX_VALUE);
     private static final Executor DIRECT = Runnable::run;
 
     record StatementOf(String account) implements Query<Gathered<String>> {}
@@ -187,16 +188,18 @@ class GatherTest {
 
     @Test
     void a_required_source_that_fails_decides_at_once_and_the_others_are_cancelled() throws Exception {
-        // given a source that ends only when it is interrupted
+        // given a source that ends only when it is interrupted, and an asker that would wait for ever
         var begun = new CountDownLatch(1);
         var interrupted = new CountDownLatch(1);
         var broken = new IllegalStateException("no disk");
+        var asker = Thread.currentThread();
         var endless = Source.<StatementOf, String>of("endless", query -> untilInterrupted(begun, interrupted));
         var failing = Source.<StatementOf, String>of("failing", query -> {
             begun.await();
+            untilItWaits(asker);
             throw broken;
         });
-        var gather = Gather.builder(StatementOf.class, pool, LONG)
+        var gather = Gather.builder(StatementOf.class, pool, FOR_EVER)
                 .ask(endless)
                 .require(failing)
                 .merge((query, answers) -> "never");
@@ -402,13 +405,10 @@ class GatherTest {
         // given a source that answers once the asker waits
         var asker = Thread.currentThread();
         var patient = Source.<StatementOf, String>of("patient", query -> {
-            while (asker.getState() != Thread.State.TIMED_WAITING
-                    && !Thread.currentThread().isInterrupted()) {
-                Thread.onSpinWait();
-            }
+            untilItWaits(asker);
             return "at last";
         });
-        var gather = Gather.builder(StatementOf.class, pool, Duration.ofSeconds(Long.MAX_VALUE))
+        var gather = Gather.builder(StatementOf.class, pool, FOR_EVER)
                 .ask(patient)
                 .merge((query, answers) -> answers.find(patient).orElse("nothing"));
 
@@ -702,6 +702,13 @@ class GatherTest {
 
     private static String mine(Map<Thread, String> perThread) {
         return perThread.getOrDefault(Thread.currentThread(), "nothing");
+    }
+
+    private static void untilItWaits(Thread asker) {
+        while (asker.getState() != Thread.State.TIMED_WAITING
+                && !Thread.currentThread().isInterrupted()) {
+            Thread.onSpinWait();
+        }
     }
 
     private static String untilInterrupted(CountDownLatch begun, CountDownLatch interrupted)

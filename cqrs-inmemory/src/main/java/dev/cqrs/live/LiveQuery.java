@@ -124,8 +124,9 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
          * The subscriber is called in `run` alone, by whoever has moved `work` from IDLE; it is moved back when nothing was
          * added meanwhile.
          *
-         * `lock` guards `waiting`, `last`, `given` and `failure`; nothing of a user's is called with it. `subscriber` is
-         * gone once the subscription has ended, and nothing is put there any more.
+         * `lock` guards `waiting`, `last`, `given` and `failure`; nothing of a user's is called with it. Only the asking
+         * thread sets `failure`, once: nothing is asked afterwards. `subscriber` is gone once the subscription has ended, and
+         * nothing is put there any more.
          */
 
         private static final int IDLE = 0;
@@ -218,7 +219,7 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
             }
             lock.lock();
             try {
-                if (subscriber == null || failure != null) {
+                if (subscriber == null) {
                     return;
                 }
                 if (waiting.size() == bound) {
@@ -250,7 +251,7 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         private void failWhenGiven(Throwable thrown) {
             lock.lock();
             try {
-                if (subscriber != null && failure == null) {
+                if (subscriber != null) {
                     failure = thrown;
                 }
             } finally {

@@ -318,7 +318,8 @@ final class Follower<V> {
         }
     }
 
-    ProjectionStatus status(Optional<Rebuild.Progress> rebuild) {
+    /** With what the view says of itself: it is closed before the follower is, and can no longer be read from then on. */
+    ProjectionStatus status(boolean viewClosed, Optional<Rebuild.Progress> rebuild) {
         var why = failure;
         var reached = position;
         return new ProjectionStatus(
@@ -326,7 +327,7 @@ final class Follower<V> {
                 projection.version(),
                 why != null && !why.retried()
                         ? ProjectionStatus.State.STOPPED
-                        : closed
+                        : viewClosed
                                 ? ProjectionStatus.State.CLOSED
                                 : why != null ? ProjectionStatus.State.RETRYING : ProjectionStatus.State.RUNNING,
                 reached,

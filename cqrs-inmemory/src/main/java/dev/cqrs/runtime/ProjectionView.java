@@ -235,7 +235,7 @@ public final class ProjectionView<V> {
      * @return a value; later changes do not reach it
      */
     public ProjectionStatus status() {
-        return current.status(Optional.ofNullable(rebuild).map(Rebuild::progress));
+        return current.status(closed, Optional.ofNullable(rebuild).map(Rebuild::progress));
     }
 
     // ---- what stopped, and what was put aside

@@ -257,7 +257,11 @@ public abstract class ProjectionSuite {
             assertThat(failures)
                     .extracting(ProjectionFailure::outcome)
                     .containsExactly(Outcome.RETRIED, Outcome.RETRIED, Outcome.RETRIED, Outcome.STOPPED);
-            assertThatThrownBy(() -> cents(engine.view(poisoned))).isInstanceOf(ProjectionStoppedException.class);
+            assertThatThrownBy(() -> cents(engine.view(poisoned)))
+                    .isInstanceOfSatisfying(ProjectionStoppedException.class, stopped -> {
+                        assertThat(stopped.projection()).isEqualTo("seen");
+                        assertThat(stopped.position()).isEqualTo(Position.of(2));
+                    });
         }
     }
 
@@ -305,6 +309,7 @@ public abstract class ProjectionSuite {
                     .singleElement()
                     .satisfies(f -> assertThat(f.outcome()).isEqualTo(Outcome.PARKED));
             assertThat(view.status().parked()).isEqualTo(3);
+            assertThat(view.status().isWell()).isFalse();
             assertThat(engine.health().isWell()).isFalse();
             assertThat(done).containsExactly("seen/1 1", "seen/4 3");
 

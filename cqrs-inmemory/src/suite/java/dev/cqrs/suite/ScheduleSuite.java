@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.Appended;
@@ -186,7 +187,10 @@ public abstract class ScheduleSuite {
         assertThat(schedule.enqueue(new Note("p", 1), id("n-1"))).isEqualTo("n-1");
         assertThat(schedule.at(START, new Note("p", 1), id("n-1"))).isEqualTo("n-1");
         assertThatThrownBy(() -> schedule.enqueue(new Note("p", 2), id("n-1")))
-                .isInstanceOf(ScheduleIdReusedException.class)
+                .isInstanceOfSatisfying(ScheduleIdReusedException.class, thrown -> {
+                    assertThat(thrown.id()).isEqualTo("n-1");
+                    assertThat(thrown.position()).isEqualTo(Position.of(2));
+                })
                 .hasMessageContaining("Note has the id \"n-1\"")
                 .hasMessageContaining("position 2");
         assertThat(log.head()).isEqualTo(head);

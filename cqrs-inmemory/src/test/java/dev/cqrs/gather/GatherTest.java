@@ -45,6 +45,7 @@ import org.junit.jupiter.api.Test;
 class GatherTest {
 
     private static final Duration LONG = Duration.ofMinutes(1);
+    private static final Duration FOR_EVER = Duration.ofSeconds(Long.MAX_VALUE);
     private static final Executor DIRECT = Runnable::run;
 
     record StatementOf(String account) implements Query<Gathered<String>> {}
@@ -187,16 +188,18 @@ class GatherTest {
 
     @Test
     void a_required_source_that_fails_decides_at_once_and_the_others_are_cancelled() throws Exception {
-        // given a source that ends only when it is interrupted
+        // given a source that ends only when it is interrupted, and an asker that would wait for ever
         var begun = new CountDownLatch(1);
         var interrupted = new CountDownLatch(1);
         var broken = new IllegalStateException("no disk");
+        var asker = Thread.currentThread();
         var endless = Source.<StatementOf, String>of("endless", query -> untilInterrupted(begun, interrupted));
         var failing = Source.<StatementOf, String>of("failing", query -> {
             begun.await();
+            untilItWaits(asker);
             throw broken;
         });
-        var gather = Gather.builder(StatementOf.class, pool, LONG)
+        var gather = Gather.builder(StatementOf.class, pool, FOR_EVER)
                 .ask(endless)
                 .require(failing)
                 .merge((query, answers) -> "never");
@@ -263,6 +266,33 @@ class GatherTest {
         assertThatThrownBy(() -> gather.handle(QUERY, Metadata.none()))
                 .isInstanceOf(GatherFailedException.class)
                 .hasMessageContaining("the required source \"failing\" gave none");
+    }
+
+    @Test
+    void of_several_required_ones_that_fail_the_first_is_the_cause() {
+        // given an asker that wakes late
+        var first = new IOException("first");
+        var second = new IOException("second");
+        var queue = new ArrayList<Runnable>();
+        var gather = Gather.builder(StatementOf.class, queue::add, LONG)
+                .require(Source.<StatementOf, String>of("fails second", query -> {
+                    throw second;
+                }))
+                .require(Source.<StatementOf, String>of("fails first", query -> {
+                    throw first;
+                }))
+                .waiting((changed, done, timeout) -> {
+                    queue.get(1).run();
+                    queue.get(0).run();
+                })
+                .merge((query, answers) -> "never");
+
+        // when, then
+        assertThatThrownBy(() -> gather.handle(QUERY, Metadata.none()))
+                .isInstanceOf(GatherFailedException.class)
+                .hasMessageContaining("\"fails first\"")
+                .hasCause(first)
+                .satisfies(thrown -> assertThat(thrown.getSuppressed()).containsExactly(second));
     }
 
     @Test
@@ -375,13 +405,10 @@ class GatherTest {
         // given a source that answers once the asker waits
         var asker = Thread.currentThread();
         var patient = Source.<StatementOf, String>of("patient", query -> {
-            while (asker.getState() != Thread.State.TIMED_WAITING
-                    && !Thread.currentThread().isInterrupted()) {
-                Thread.onSpinWait();
-            }
+            untilItWaits(asker);
             return "at last";
         });
-        var gather = Gather.builder(StatementOf.class, pool, Duration.ofSeconds(Long.MAX_VALUE))
+        var gather = Gather.builder(StatementOf.class, pool, FOR_EVER)
                 .ask(patient)
                 .merge((query, answers) -> answers.find(patient).orElse("nothing"));
 
@@ -399,8 +426,10 @@ class GatherTest {
 
         assertThat(gather.handle(QUERY, Metadata.none()).outcomes())
                 .containsEntry("asked", new Late(Duration.ofMillis(1)));
+        Thread.currentThread().interrupt(); // somebody else's
         queue.forEach(Runnable::run);
 
+        assertThat(Thread.interrupted()).isTrue();
         assertThat(asked).isFalse();
         assertThat(gather.dropped()).isEqualTo(new Dropped(0, 0));
     }
@@ -590,6 +619,53 @@ class GatherTest {
     }
 
     @Test
+    void what_a_context_throws_when_the_source_has_ended_is_the_executors_and_the_answer_stays() throws Exception {
+        var broken = new IllegalStateException("context");
+        var thrown = new ArrayList<Throwable>();
+        Executor catching = task -> {
+            try {
+                task.run();
+            } catch (RuntimeException uncaught) {
+                thrown.add(uncaught);
+            }
+        };
+        for (var executor : List.of(DIRECT, catching)) {
+            var gather = Gather.builder(StatementOf.class, executor, LONG)
+                    .context(() -> task -> () -> {
+                        task.run();
+                        throw broken;
+                    })
+                    .require(OWNER)
+                    .require(CARDS)
+                    .merge((query, answers) -> answers.get(OWNER) + ", " + answers.get(CARDS));
+
+            assertThat(gather.handle(QUERY, Metadata.none()).value()).isEqualTo("owner of 4711, 2");
+        }
+        assertThat(thrown).containsExactly(broken, broken);
+    }
+
+    @Test
+    void an_interrupt_that_is_not_the_gathers_stays_with_the_thread() throws Exception {
+        var stays = new AtomicBoolean();
+        var gather = Gather.builder(StatementOf.class, pool, LONG)
+                .context(() -> task -> () -> {
+                    task.run();
+                    stays.set(Thread.interrupted());
+                })
+                .ask(Source.<StatementOf, String>of("interrupted", query -> {
+                    Thread.currentThread().interrupt();
+                    return "an answer";
+                }))
+                .merge((query, answers) -> "merged");
+
+        assertThat(gather.handle(QUERY, Metadata.none()).isComplete()).isTrue();
+
+        pool.shutdown();
+        assertThat(pool.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(stays).isTrue();
+    }
+
+    @Test
     void a_context_that_cannot_be_captured_fails_the_query() {
         var gather = Gather.builder(StatementOf.class, DIRECT, LONG)
                 .ask(OWNER)
@@ -626,6 +702,13 @@ class GatherTest {
 
     private static String mine(Map<Thread, String> perThread) {
         return perThread.getOrDefault(Thread.currentThread(), "nothing");
+    }
+
+    private static void untilItWaits(Thread asker) {
+        while (asker.getState() != Thread.State.TIMED_WAITING
+                && !Thread.currentThread().isInterrupted()) {
+            Thread.onSpinWait();
+        }
     }
 
     private static String untilInterrupted(CountDownLatch begun, CountDownLatch interrupted)

@@ -11,7 +11,9 @@ import dev.cqrs.message.Interceptor;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.query.Query;
 import dev.cqrs.runtime.ProjectionFailure;
+import dev.cqrs.runtime.ProjectionStatus;
 import dev.cqrs.runtime.ProjectionStoppedException;
+import dev.cqrs.runtime.Rebuild;
 import dev.cqrs.testing.SeededScheduler;
 import java.lang.ref.WeakReference;
 import java.time.Clock;
@@ -21,6 +23,8 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
@@ -28,10 +32,14 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Flow;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class LiveQueryTest {
 
@@ -73,6 +81,38 @@ class LiveQueryTest {
                 .query(Handmade.class, query -> 1)
                 .onError(failures::add);
         return (background ? builder.background(SUM, executor) : builder).build();
+    }
+
+    /** A live sum that counts how often its query is asked, and does something whenever it has the sum. */
+    private LiveQuery<Integer> counted(
+            AtomicInteger asked, Consumer<Integer> then, Backlog backlog, Executor executor) {
+        return LiveQuery.of(
+                app.view(SUM),
+                () -> {
+                    int sum = app.ask(new Sum());
+                    asked.incrementAndGet();
+                    then.accept(sum);
+                    return sum;
+                },
+                backlog,
+                executor);
+    }
+
+    /** Adds on a thread of its own, and waits for it. */
+    private void addElsewhere(int number) {
+        var thread = new Thread(() -> add(app, number));
+        thread.start();
+        try {
+            thread.join();
+        } catch (InterruptedException impossible) {
+            throw new IllegalStateException(impossible);
+        }
+    }
+
+    private static void runAll(Queue<Runnable> tasks) {
+        for (var task = tasks.poll(); task != null; task = tasks.poll()) {
+            task.run();
+        }
     }
 
     private static void add(InMemoryCqrs app, int number) {
@@ -285,6 +325,56 @@ class LiveQueryTest {
     }
 
     @Test
+    void an_answer_that_stays_the_same_takes_no_room() {
+        var failing = new Told<Integer>(0);
+        var newest = new Told<Integer>(0);
+        app.live(new Sum(), Backlog.failing(1), DIRECT).subscribe(failing);
+        var live = app.live(new Sum(), Backlog.newest(1), DIRECT);
+        live.subscribe(newest);
+        for (int i = 0; i < 5; i++) {
+            add(app, 0);
+        }
+
+        failing.subscription.request(2);
+
+        assertThat(failing.all).containsExactly(0);
+        assertThat(live.dropped()).isZero();
+    }
+
+    @Test
+    void for_a_subscriber_that_has_failed_nothing_more_is_asked() {
+        var asked = new AtomicInteger();
+        var told = new Told<Integer>(0);
+        counted(asked, sum -> {}, Backlog.failing(1), DIRECT).subscribe(told);
+
+        addOnes(app, 10);
+
+        assertThat(asked).as("the first, and the one that came too early").hasValue(2);
+        told.subscription.request(1);
+        assertThat(told.all).hasSize(2).first().isEqualTo(0);
+        assertThat(told.all.get(1)).isInstanceOf(SlowSubscriberException.class);
+    }
+
+    @Test
+    void under_the_latest_a_subscriber_that_asks_for_nothing_costs_no_task_but_is_told_of_a_stop() {
+        var tasks = new AtomicInteger();
+        Executor counting = task -> {
+            tasks.incrementAndGet();
+            task.run();
+        };
+        var told = new Told<Integer>(1);
+        app.live(new Size(), Backlog.latest(), counting).subscribe(told);
+        int before = tasks.get();
+
+        addOnes(app, 10);
+        assertThat(tasks).hasValue(before);
+        add(app, -1);
+
+        assertThat(told.all).hasSize(2).first().isEqualTo(0);
+        assertThat(told.all.get(1)).isInstanceOf(ProjectionStoppedException.class);
+    }
+
+    @Test
     void ten_thousand_answers_wait_and_none_is_lost() throws Exception {
         int changes = 10_000;
         ExecutorService pool = Executors.newFixedThreadPool(2);
@@ -428,32 +518,151 @@ class LiveQueryTest {
         var goOn = new CountDownLatch(1);
         ExecutorService pool = Executors.newFixedThreadPool(2);
         var told = new Told<Integer>(0);
-        LiveQuery.of(
-                        app.view(SUM),
-                        () -> {
-                            int sum = app.ask(new Sum());
-                            if (sum == 1) {
-                                inside.countDown();
-                                awaitQuietly(goOn);
-                            }
-                            return sum;
-                        },
-                        Backlog.newest(10),
-                        DIRECT)
-                .subscribe(told);
+        var asked = new AtomicInteger();
+        Consumer<Integer> staying = sum -> {
+            if (sum == 1) {
+                inside.countDown();
+                awaitQuietly(goOn);
+            }
+        };
+        counted(asked, staying, Backlog.newest(10), DIRECT).subscribe(told);
         var first = pool.submit(() -> add(app, 1));
         assertThat(inside.await(120, TimeUnit.SECONDS)).isTrue();
 
-        // when another thread appends, and the subscriber asks for what waits
-        pool.submit(() -> add(app, 1)).get(120, TimeUnit.SECONDS);
+        // when another thread appends twice, and the subscriber asks for what waits
+        pool.submit(() -> addOnes(app, 2)).get(120, TimeUnit.SECONDS);
         pool.submit(() -> told.subscription.request(10)).get(120, TimeUnit.SECONDS);
 
-        // then neither has waited
+        // then neither has waited, and the first asks once more for both
         assertThat(told.all).containsExactly(0);
         goOn.countDown();
         first.get(120, TimeUnit.SECONDS);
-        assertThat(told.all).containsExactly(0, 1, 2);
+        assertThat(told.all).containsExactly(0, 1, 3);
+        assertThat(asked).hasValue(3);
         pool.shutdown();
+    }
+
+    @Test
+    void whoever_cancels_in_the_midst_of_a_query_holds_up_nobody() throws Exception {
+        var inside = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        ExecutorService pool = Executors.newFixedThreadPool(1);
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        Consumer<Integer> staying = sum -> {
+            if (sum == 1) {
+                inside.countDown();
+                awaitQuietly(goOn);
+            }
+        };
+        counted(new AtomicInteger(), staying, Backlog.newest(10), DIRECT).subscribe(told);
+        var appending = pool.submit(() -> add(app, 1));
+        assertThat(inside.await(120, TimeUnit.SECONDS)).isTrue();
+
+        told.subscription.cancel();
+        goOn.countDown();
+
+        appending.get(120, TimeUnit.SECONDS);
+        assertThat(told.all).containsExactly(0);
+        pool.shutdown();
+    }
+
+    @Test
+    void a_change_that_comes_while_the_same_answer_is_asked_for_again_is_not_missed() {
+        for (var backlog : List.of(Backlog.latest(), Backlog.newest(1), Backlog.failing(9))) {
+            var asked = new AtomicInteger();
+            var told = new Told<Integer>(Long.MAX_VALUE);
+            Consumer<Integer> changing = sum -> {
+                if (asked.get() == 2) {
+                    addElsewhere(1); // the query has read the view already
+                }
+            };
+            counted(asked, changing, backlog, DIRECT).subscribe(told);
+            int now = app.ask(new Sum());
+
+            add(app, 0);
+
+            assertThat(told.all).as("%s", backlog).containsExactly(now, now + 1);
+        }
+    }
+
+    @Test
+    void a_thread_that_appends_is_not_kept_by_the_changes_of_others() {
+        for (var backlog : List.of(Backlog.newest(200), Backlog.failing(200))) {
+            // given others that change the view during each query
+            int before = app.ask(new Sum());
+            int end = before + 100;
+            var last = new AtomicInteger();
+            var asked = new AtomicInteger();
+            var tasks = new ConcurrentLinkedQueue<Runnable>();
+            var told = new Told<Integer>(0);
+            Consumer<Integer> changing = sum -> {
+                last.set(sum);
+                if (sum > before && sum < end) {
+                    addElsewhere(1);
+                }
+            };
+            var live = counted(asked, changing, backlog, tasks::add);
+            live.subscribe(told);
+            runAll(tasks);
+
+            // when
+            add(app, 1);
+
+            // then the executor does the rest, though nobody has asked for an answer
+            assertThat(app.ask(new Sum())).isLessThan(end);
+            runAll(tasks);
+            assertThat(last).hasValue(end);
+            assertThat(told.all).isEmpty();
+            told.subscription.request(Long.MAX_VALUE);
+            runAll(tasks);
+            assertThat(told.all).isEqualTo(from(before, end));
+            assertThat(live.dropped()).isZero();
+            told.subscription.cancel();
+        }
+    }
+
+    @Test
+    void under_the_latest_an_answer_that_was_old_before_it_was_wanted_is_not_counted_as_dropped() {
+        // given a query that can be asked also when the projection has stopped, which is told at once
+        var number = new AtomicInteger();
+        var told = new Told<Integer>(1);
+        var live = LiveQuery.of(app.view(LIST), number::incrementAndGet, Backlog.latest(), DIRECT);
+        live.subscribe(told);
+        add(app, 1);
+        add(app, -1);
+        assertThat(told.all).containsExactly(1);
+
+        told.subscription.request(1);
+
+        assertThat(told.all).containsExactly(1, number.get());
+        assertThat(live.dropped()).isZero();
+    }
+
+    @Test
+    void a_subscriber_has_one_task_at_a_time_and_none_when_it_has_cancelled() {
+        for (var backlog : List.of(Backlog.latest(), Backlog.newest(10), Backlog.failing(10))) {
+            var tasks = new ArrayDeque<Runnable>();
+            var told = new Told<Integer>(0);
+            app.live(new Sum(), backlog, tasks::add).subscribe(told);
+            int now = app.ask(new Sum());
+            add(app, 1);
+            assertThat(tasks).hasSize(1);
+            runAll(tasks);
+
+            for (int i = 0; i < 3; i++) {
+                told.subscription.request(1);
+                add(app, 1);
+            }
+            assertThat(tasks).hasSize(1);
+            runAll(tasks);
+            assertThat(told.all)
+                    .isEqualTo(backlog instanceof Backlog.Latest ? List.of(now + 4) : List.of(now, now + 1, now + 2));
+
+            told.subscription.cancel();
+            told.subscription.request(1);
+            add(app, 1);
+            assertThat(tasks).isEmpty();
+        }
     }
 
     private static void awaitQuietly(CountDownLatch latch) {
@@ -563,6 +772,43 @@ class LiveQueryTest {
     }
 
     @Test
+    void whoever_cancels_while_the_query_is_asked_is_not_asked_for_again_though_the_view_has_changed() {
+        var asked = new AtomicInteger();
+        var told = new Told<Integer>(0);
+        Consumer<Integer> cancelling = sum -> {
+            if (sum == 1) {
+                addElsewhere(1);
+                told.subscription.cancel();
+            }
+        };
+        counted(asked, cancelling, Backlog.newest(5), DIRECT).subscribe(told);
+
+        add(app, 1);
+
+        assertThat(asked).hasValue(2);
+        assertThat(told.all).isEmpty();
+    }
+
+    @Test
+    void whoever_has_cancelled_is_not_completed_when_the_engine_was_closed_before() {
+        var asked = new AtomicInteger();
+        var told = new Told<Integer>(1);
+        Consumer<Integer> closing = sum -> {
+            if (sum == 1) {
+                app.projections().close();
+                told.subscription.cancel();
+            }
+        };
+        counted(asked, closing, Backlog.latest(), DIRECT).subscribe(told);
+        add(app, 1);
+
+        told.subscription.request(1);
+
+        assertThat(asked).hasValue(2);
+        assertThat(told.all).containsExactly(0);
+    }
+
+    @Test
     void a_request_of_none_fails_the_subscriber_that_made_it() {
         for (long wrong : List.of(0L, -1L, Long.MIN_VALUE)) {
             var told = new Told<Integer>(0);
@@ -631,46 +877,71 @@ class LiveQueryTest {
         assertThat(app.store().head()).isEqualTo(Position.of(5));
     }
 
-    @Test
-    void after_cancel_neither_the_subscriber_nor_its_answers_are_held() throws Exception {
+    /** When a subscriber cancels. */
+    private enum Cancelling {
+        WHEN_TOLD_OF_THE_SUBSCRIPTION,
+        WHILE_THE_QUERY_IS_ASKED,
+        LATER
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void after_cancel_neither_the_subscriber_nor_its_answers_are_held(Cancelling when) throws Exception {
         var kept = new ArrayList<Flow.Subscription>();
         var seen = new ArrayList<WeakReference<?>>();
-        var live = LiveQuery.of(
-                app.view(SUM),
-                () -> {
-                    var answer = new Object();
-                    seen.add(new WeakReference<>(answer));
-                    return answer;
-                },
-                Backlog.newest(10),
-                DIRECT);
-        subscribeAndCancel(live, kept, seen);
+        subscribeAndCancel(when, kept, seen);
 
-        for (int i = 0; i < 50 && seen.stream().anyMatch(one -> !one.refersTo(null)); i++) {
-            System.gc();
-            TimeUnit.MILLISECONDS.sleep(i); // the collector gives no signal
-        }
-        assertThat(seen)
-                .hasSize(5)
-                .allSatisfy(one -> assertThat(one.refersTo(null)).isTrue());
+        awaitCollected(seen);
 
         // and the view holds nothing of the subscription either
         var subscription = new WeakReference<>(kept.remove(0));
-        for (int i = 0; i < 50 && !subscription.refersTo(null); i++) {
-            System.gc();
-            TimeUnit.MILLISECONDS.sleep(i);
-        }
-        assertThat(subscription.refersTo(null)).isTrue();
+        awaitCollected(List.of(subscription));
         assertThat(app.view(SUM).status().name()).isEqualTo("sum");
     }
 
-    private <R> void subscribeAndCancel(LiveQuery<R> live, List<Flow.Subscription> kept, List<WeakReference<?>> seen) {
-        var told = new Told<R>(0);
-        live.subscribe(told);
+    private void subscribeAndCancel(Cancelling when, List<Flow.Subscription> kept, List<WeakReference<?>> seen) {
+        var told = new Told<Object>(0) {
+            @Override
+            public void onSubscribe(Flow.Subscription subscription) {
+                super.onSubscribe(subscription);
+                kept.add(subscription);
+                if (when == Cancelling.WHEN_TOLD_OF_THE_SUBSCRIPTION) {
+                    subscription.cancel();
+                }
+            }
+        };
+        LiveQuery.of(
+                        app.view(SUM),
+                        () -> {
+                            var answer = new Object();
+                            seen.add(new WeakReference<>(answer));
+                            if (when == Cancelling.WHILE_THE_QUERY_IS_ASKED && seen.size() == 2) {
+                                kept.get(0).cancel();
+                            }
+                            return answer;
+                        },
+                        Backlog.newest(10),
+                        DIRECT)
+                .subscribe(told);
         addOnes(app, 3);
-        kept.add(told.subscription);
+        if (when == Cancelling.LATER) {
+            told.subscription.cancel();
+        }
+        int asked = switch (when) {
+            case WHEN_TOLD_OF_THE_SUBSCRIPTION -> 1;
+            case WHILE_THE_QUERY_IS_ASKED -> 2;
+            case LATER -> 4;
+        };
+        assertThat(seen).hasSize(asked);
         seen.add(new WeakReference<>(told));
-        told.subscription.cancel();
+    }
+
+    private static void awaitCollected(List<? extends WeakReference<?>> references) throws InterruptedException {
+        for (int i = 0; i < 50 && references.stream().anyMatch(one -> !one.refersTo(null)); i++) {
+            System.gc();
+            TimeUnit.MILLISECONDS.sleep(i); // the collector gives no signal
+        }
+        assertThat(references).allSatisfy(one -> assertThat(one.refersTo(null)).isTrue());
     }
 
     // ---- the end
@@ -694,6 +965,68 @@ class LiveQueryTest {
         var late = new Told<Integer>(1);
         app.live(new Sum(), Backlog.latest(), DIRECT).subscribe(late);
         assertThat(late.all).containsExactly("complete");
+    }
+
+    @Test
+    void what_a_query_throws_when_its_engine_is_about_to_be_closed_is_no_failure() {
+        // given a query that needs something that is closed with the engine, and an event that comes at that moment
+        var open = new AtomicBoolean(true);
+        var tasks = new ArrayDeque<Runnable>();
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        Consumer<Integer> needing = sum -> {
+            if (!open.get()) {
+                throw new IllegalStateException("closed before");
+            }
+        };
+        counted(new AtomicInteger(), needing, Backlog.newest(5), tasks::add).subscribe(told);
+        app.view(SUM).watch(state -> {
+            if (state == ProjectionStatus.State.CLOSED && open.getAndSet(false)) {
+                add(app, 1);
+            }
+        });
+
+        // when
+        app.close();
+        runAll(tasks);
+
+        // then
+        assertThat(told.all).containsExactly(0, "complete");
+    }
+
+    @Test
+    void what_a_query_throws_in_the_midst_of_closing_is_no_failure_of_whoever_subscribes_just_then() {
+        // given somebody who subscribes after all others were told, and whose query comes when the view is closed
+        var inside = new CountDownLatch(1);
+        var closed = new CountDownLatch(1);
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        Supplier<Integer> late = () -> {
+            inside.countDown();
+            awaitQuietly(closed);
+            return app.ask(new Sum());
+        };
+        var live = LiveQuery.of(app.view(SUM), late, Backlog.newest(1), DIRECT);
+        var subscribing = new Thread(() -> live.subscribe(told));
+        var first = new AtomicBoolean(true);
+        app.view(SUM).watch(state -> {
+            if (state == ProjectionStatus.State.CLOSED && first.getAndSet(false)) {
+                subscribing.start();
+                awaitQuietly(inside);
+            }
+        });
+        // and a rebuild, which closing gives up before it ends the projection
+        var twice = Projection.of("sum", 2, Fold.from(0).on(Added.class, (sum, e) -> sum + 2 * e.number()));
+        app.projections().rebuild(SUM, twice, task -> {}, progress -> {
+            if (progress.state() == Rebuild.State.CANCELLED) {
+                closed.countDown();
+                awaitQuietly(told.ended);
+            }
+        });
+
+        // when
+        app.close();
+
+        // then
+        assertThat(told.all).containsExactly("complete");
     }
 
     @Test
@@ -736,6 +1069,25 @@ class LiveQueryTest {
         assertThat(nothing.all).singleElement().isInstanceOf(NullPointerException.class);
         add(app, 1);
         assertThat(app.ask(new Sum())).isEqualTo(1);
+    }
+
+    @Test
+    void what_the_query_throws_on_the_thread_that_appends_reaches_the_subscriber_on_another() throws Exception {
+        var broken = new IllegalStateException("query");
+        ExecutorService pool = Executors.newFixedThreadPool(1);
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        Consumer<Integer> failing = sum -> {
+            if (sum == 1) {
+                throw broken;
+            }
+        };
+        counted(new AtomicInteger(), failing, Backlog.newest(5), pool).subscribe(told);
+
+        add(app, 1);
+
+        assertThat(told.ended.await(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(told.all).containsExactly(0, broken);
+        pool.shutdown();
     }
 
     @Test
@@ -788,9 +1140,15 @@ class LiveQueryTest {
         addOnes(app, 3);
         assertThat(told.all).containsExactly(0, full);
 
-        var late = new Told<Integer>(1);
+        var late = new Told<Integer>(1) {
+            @Override
+            public void onSubscribe(Flow.Subscription subscription) {
+                all.add("subscribed");
+                super.onSubscribe(subscription);
+            }
+        };
         live.subscribe(late);
-        assertThat(late.all).containsExactly(full);
+        assertThat(late.all).containsExactly("subscribed", full);
         assertThat(app.store().head()).isEqualTo(Position.of(3));
     }
 

@@ -43,15 +43,21 @@ class FlightTest {
             assertThat(batch.getLong("from")).isEqualTo(0);
             assertThat(batch.getLong("to")).isEqualTo(2);
             assertThat(batch.getLong("events")).isEqualTo(2);
+            assertThat(batch.getDuration()).as("how long it took").isPositive();
         });
         assertThat(named(events, "dev.cqrs.ProjectionFailure")).singleElement().satisfies(failure -> {
             assertThat(failure.getString("outcome")).isEqualTo("STOPPED");
             assertThat(failure.getString("cause")).contains("too great");
             assertThat(failure.getLong("position")).isEqualTo(3);
         });
-        assertThat(named(events, "dev.cqrs.ProjectionSwapped"))
-                .singleElement()
-                .satisfies(swap -> assertThat(swap.getInt("to")).isEqualTo(2));
+        assertThat(named(events, "dev.cqrs.ProjectionSwapped")).singleElement().satisfies(swap -> {
+            assertThat(swap.getString("projection")).isEqualTo("count");
+            assertThat(swap.getInt("from")).isEqualTo(1);
+            assertThat(swap.getInt("to")).isEqualTo(2);
+            assertThat(swap.getLong("position"))
+                    .as("where the old one has stopped")
+                    .isEqualTo(2);
+        });
     }
 
     private static List<RecordedEvent> named(List<RecordedEvent> events, String name) {

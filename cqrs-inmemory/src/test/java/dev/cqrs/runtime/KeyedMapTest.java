@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
@@ -53,6 +54,7 @@ class KeyedMapTest {
                 assertThat(map).as("seed %d", seed).isEqualTo(model);
                 assertThat(map.size()).as("seed %d", seed).isEqualTo(model.size());
                 assertThat(new HashMap<>(map)).isEqualTo(model);
+                assertThat(map.entrySet()).isEqualTo(model.entrySet());
             }
             assertThat(copies).as("seed %d", seed).isEqualTo(models);
         }
@@ -89,6 +91,17 @@ class KeyedMapTest {
             assertThat(before).isEqualTo(Map.of(1, "one", 2, "two", 3, "three"));
         } finally {
             threads.shutdown();
+        }
+    }
+
+    @Test
+    void keys_that_differ_in_few_bits_are_spread_over_all_roots() {
+        for (int step : List.of(1, 32, 1 << 10)) {
+            var roots = new HashSet<Integer>();
+            for (int i = 0; i < 1_000; i++) {
+                roots.add(KeyedMap.root(KeyedMap.hash(i * step)));
+            }
+            assertThat(roots).as("a key every %d", step).hasSize(KeyedMap.ROOTS);
         }
     }
 

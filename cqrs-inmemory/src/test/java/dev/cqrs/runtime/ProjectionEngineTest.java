@@ -45,6 +45,7 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
@@ -1645,6 +1646,35 @@ class ProjectionEngineTest {
             assertThat(rebuild.progress().done()).isEqualTo(Position.of(1));
             assertThat(rebuild.progress().rate()).as("without a clock").isEmpty();
         }
+    }
+
+    @Test
+    void a_rebuild_that_begins_while_the_engine_closes_does_not_go_on_for_ever() {
+        add(1);
+        var closes = new AtomicBoolean();
+        var second = Projection.of(
+                "list",
+                2,
+                Fold.<List<Integer>>fresh(() -> {
+                            if (closes.get()) { // as another thread might, right then
+                                Objects.requireNonNull(running.get()).close();
+                            }
+                            return new ArrayList<>();
+                        })
+                        .change(Added.class, (l, e) -> l.add(e.number())));
+        running.set(engine().inline(LIST).build());
+        var engine = Objects.requireNonNull(running.get());
+        var told = new ArrayList<Rebuild.State>();
+        closes.set(true);
+
+        assertThatThrownBy(() -> engine.rebuild(LIST, second, executor, progress -> told.add(progress.state())))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+
+        executor.runAll();
+        assertThat(told).doesNotContain(Rebuild.State.RUNNING);
+        assertThat(engine.view(LIST).projection()).isSameAs(LIST);
+        assertThat(failures).isEmpty();
     }
 
     @Test

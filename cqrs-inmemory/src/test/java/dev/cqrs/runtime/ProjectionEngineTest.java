@@ -33,12 +33,14 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
@@ -1238,8 +1240,13 @@ class ProjectionEngineTest {
                 }));
         projections.add(folding);
         var threads = Executors.newFixedThreadPool(2);
-        try (var engine =
-                engine().run(folding, Delivery.background(threads).workers(2)).build()) {
+        var tasks = new AtomicInteger();
+        var delivery = Delivery.background(task -> {
+                    tasks.incrementAndGet();
+                    threads.execute(task);
+                })
+                .workers(2);
+        try (var engine = engine().run(folding, delivery).build()) {
             running.set(engine);
 
             // when
@@ -1259,9 +1266,66 @@ class ProjectionEngineTest {
                                     sums.values().stream().mapToInt(n -> n).sum()))
                     .isEqualTo(64 * 65 / 2);
             assertThat(engine.health().isWell()).isTrue();
+            assertThat(tasks).as("one that folds, and one that helps").hasValue(2);
+
+            // and afterwards these threads may do so again
+            var again = new CyclicBarrier(2);
+            Callable<Boolean> appends = () -> {
+                add(65 + again.await()); // on each of the two
+                return true;
+            };
+            for (var appending : List.of(threads.submit(appends), threads.submit(appends))) {
+                assertThat(appending.get(120, TimeUnit.SECONDS)).isTrue();
+            }
+            assertThat(store.head()).isEqualTo(Position.of(66));
         } finally {
             threads.shutdown();
             assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_executor_without_a_thread_to_spare_has_the_work_of_several_done_by_one() {
+        var tasks = new AtomicInteger();
+        var keyed = Projection.keyed("keyed", 1, Keys.by(Added.class, Added::number), SUM);
+        var delivery = Delivery.background(task -> {
+                    if (tasks.getAndIncrement() % 2 == 1) {
+                        throw new RejectedExecutionException("no thread to spare");
+                    }
+                    task.run();
+                })
+                .workers(4);
+        try (var engine = engine().run(keyed, delivery).build()) {
+            store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
+
+            assertThat(engine.view(keyed).<Map<Integer, Integer>>read(sums -> sums))
+                    .hasSize(64);
+            assertThat(engine.health().isWell()).isTrue();
+            assertThat(tasks).as("not asked again for this batch").hasValue(2);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_interrupt_in_a_fold_of_several_workers_is_kept_until_all_is_folded() {
+        var keyed = Projection.keyed(
+                "keyed", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    if (e.number() == 64) {
+                        Thread.currentThread().interrupt();
+                    }
+                    return sum + 1;
+                }));
+        var tasks = new ArrayDeque<Runnable>();
+        try (var engine =
+                engine().run(keyed, Delivery.background(tasks::add).workers(2)).build()) {
+            store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
+            tasks.remove().run();
+
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(engine.view(keyed).<Map<Integer, Integer>>read(sums -> sums))
+                    .hasSize(64);
+            assertThat(engine.health().isWell()).isTrue();
         }
         assertThat(failures).isEmpty();
     }
@@ -1536,6 +1600,55 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void batches_end_between_appends_of_any_length() {
+        var ends = new ArrayList<Position>();
+        for (int size : List.of(1, 200, 1, 63, 64, 65, 700, 2, 129)) {
+            ends.add(store.append(Collections.nCopies(size, new Added(1)), AppendCondition.none())
+                    .last());
+            clock.advance(Duration.ofSeconds(1));
+        }
+        var saved = new ArrayList<Checkpoint>();
+        var noting = new Full() {
+            @Override
+            public void save(String projection, Checkpoint checkpoint) {
+                saved.add(checkpoint);
+            }
+        };
+        try (var engine = engine().checkpoints(noting)
+                .run(TOTAL, Delivery.background(executor).batch(1))
+                .build()) {
+            executor.runAll();
+            assertThat(engine.view(TOTAL).position()).isEqualTo(store.head());
+        }
+        assertThat(saved).extracting(Checkpoint::position).startsWith(ends.toArray(Position[]::new));
+        assertThat(saved)
+                .allMatch(each -> each.state().equals((int) each.position().value()));
+    }
+
+    @Test
+    void a_checkpoint_of_no_use_that_is_passed_over_has_no_effects_performed_again() {
+        var done = new ArrayList<Integer>();
+        var saving = TOTAL.savedAs(Integer.class, sum -> sum, sum -> sum)
+                .effect(Added.class, (event, trigger) -> done.add(event.number()));
+        add(1, 2);
+        var checkpoints = new InMemoryCheckpointStore();
+        checkpoints.save("total", new Checkpoint(1, Position.of(2), "not a number"));
+        try (var engine =
+                engine().checkpoints(checkpoints).background(saving, executor).build()) {
+            assertThat(engine.health().stopped()).isEqualTo(1);
+
+            assertThat(engine.view(saving).resume()).isTrue();
+            executor.runAll();
+            add(3);
+            executor.runAll();
+
+            assertThat(engine.view(saving).<Integer>read(sum -> sum)).isEqualTo(6);
+        }
+        assertThat(done).containsExactly(3);
+        assertThat(checkpoints.load("total")).contains(new Checkpoint(1, Position.of(3), 6));
+    }
+
+    @Test
     void a_view_that_is_far_behind_lets_others_of_its_executor_have_their_turn() {
         for (int i = 0; i < 100; i++) {
             add(1);
@@ -1645,6 +1758,27 @@ class ProjectionEngineTest {
             assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
             assertThat(rebuild.progress().done()).isEqualTo(Position.of(1));
             assertThat(rebuild.progress().rate()).as("without a clock").isEmpty();
+        }
+    }
+
+    @Test
+    void a_fold_that_appends_while_it_is_built_ends_its_rebuild_and_writes_nothing() {
+        var appending = Projection.of("total", 2, Fold.from(0).on(Added.class, (sum, e) -> {
+            add(9);
+            return sum;
+        }));
+        add(1);
+        try (var engine = engine().inline(TOTAL).build()) {
+            var rebuild = engine.rebuild(TOTAL, appending, executor, progress -> {});
+            executor.runAll();
+
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.FAILED);
+            assertThat(failures)
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure.cause()).hasMessageContaining("tried to append"));
+            assertThat(store.head()).isEqualTo(Position.of(1));
+            add(2);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
         }
     }
 

@@ -72,10 +72,6 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             this.at = at;
             this.wake = at;
         }
-
-        boolean repeats() {
-            return !period.isZero();
-        }
     }
 
     /** Those that wait for others of their slot. */

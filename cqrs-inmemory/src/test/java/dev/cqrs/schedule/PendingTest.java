@@ -11,6 +11,7 @@ import dev.cqrs.schedule.ScheduleEvent.Enqueued;
 import dev.cqrs.schedule.ScheduleEvent.Outcome;
 import dev.cqrs.schedule.ScheduleEvent.Recurred;
 import dev.cqrs.schedule.ScheduleEvent.Released;
+import dev.cqrs.schedule.ScheduleEvent.Reopened;
 import dev.cqrs.schedule.ScheduleEvent.Result;
 import dev.cqrs.schedule.ScheduleEvent.Timing;
 import java.time.Duration;
@@ -43,6 +44,7 @@ class PendingTest {
         // given a claim, renewed in time, under which the first has failed: the second is behind it
         pending.apply(new Claimed(0, "w1", START.plusSeconds(30), all), Position.of(4), START);
         pending.apply(new Claimed(0, "w1", START.plusSeconds(45), all), Position.of(5), START.plusSeconds(15));
+        assertThat(all).allSatisfy(id -> assertThat(expiries(pending, id)).isZero());
         pending.apply(new Attempted("n-1", 1, "", START.plusSeconds(60)), Position.of(6), START.plusSeconds(20));
         assertThat(all).allSatisfy(id -> assertThat(expiries(pending, id)).isZero());
 
@@ -238,6 +240,7 @@ class PendingTest {
         pending.apply(new Attempted("first", 1, "", START.plusSeconds(60)), Position.of(5), START);
         pending.apply(new Attempted("second", 1, "", START.plusSeconds(60)), Position.of(6), START);
         assertThat(pending.due("first")).as("it waits").isNull();
+        assertThat(pending.due("second")).as("it waits").isNull();
         assertThat(pending.due("third")).as("it is behind").isNull();
         assertThat(pending.pick(lane, 9)).containsExactly("late");
         pending.apply(at("other", 0, -1, START.plusSeconds(5)), Position.of(7), START);
@@ -305,6 +308,7 @@ class PendingTest {
         assertThat(kept.save().open())
                 .containsExactlyInAnyOrderElementsOf(pending.save().open());
         assertThat(kept.save().lanes()).isEqualTo(pending.save().lanes());
+        assertThat(kept.save().lanes()).hasSize(2);
         assertThat(kept.status(Position.of(9), START)).isEqualTo(pending.status(Position.of(9), START));
         assertThat(kept.nextChange(START)).isEqualTo(pending.nextChange(START)).contains(until);
         assertThat(kept.freeLane(START)).isNull();
@@ -315,5 +319,48 @@ class PendingTest {
         kept.wake(START.plusSeconds(60));
         assertThat(kept.pick(kept.lane(0), 9)).containsExactly("n-1", "n-2");
         assertThat(kept.due("tick")).isNotNull().returns(1, entry -> entry.occurrences);
+    }
+
+    @Test
+    void the_oldest_of_all_lanes_is_told() {
+        var second = pending(2, now("n-1", 1, 5), now("n-2", 0, 5));
+        assertThat(second.status(Position.of(2), START).oldestDue()).contains(START);
+        var first = pending(2, now("n-1", 0, 5), now("n-2", 1, 5));
+        assertThat(first.status(Position.of(2), START).oldestDue()).contains(START);
+    }
+
+    @Test
+    void a_claim_that_ended_counts_for_the_first_of_which_nothing_was_told() {
+        // given a claim of which one has ended, and one has run and is to run again
+        var tick = new Enqueued("tick", 0, 7, Timing.EVERY, START, Duration.ofSeconds(10));
+        var pending = pending(1, now("n-1", 0, 5), tick, now("n-3", 0, 6), now("n-4", 0, 8));
+        pending.wake(START);
+        pending.apply(claim(0, "w1", START.plusSeconds(30), "n-1", "tick", "n-3", "n-4"), Position.of(5), START);
+        pending.apply(ended("n-1", Outcome.SUCCEEDED), Position.of(6), START);
+        pending.apply(
+                new Recurred("tick", 1, new Result(Outcome.SUCCEEDED, "", 1, "w1"), START.plusSeconds(10)),
+                Position.of(7),
+                START);
+
+        // when
+        pending.apply(claim(0, "w2", START.plusSeconds(90), "n-3"), Position.of(8), START.plusSeconds(30));
+
+        // then
+        assertThat(expiries(pending, "tick")).isZero();
+        assertThat(expiries(pending, "n-3")).isEqualTo(1);
+        assertThat(expiries(pending, "n-4")).isZero();
+    }
+
+    @Test
+    void what_has_failed_and_runs_after_all_is_due_behind_the_rest() {
+        var pending = pending(1, now("n-1", 0, 5), now("n-2", 0, 5));
+        pending.apply(ended("n-1", Outcome.FAILED), Position.of(3), START.plusSeconds(3));
+        assertThat(pending.status(Position.of(3), START).failed()).isEqualTo(1);
+        pending.apply(new Reopened("n-1", 0, 5, 1), Position.of(4), START.plusSeconds(4));
+        assertThat(pending.pick(pending.lane(0), 9)).containsExactly("n-2", "n-1");
+        assertThat(pending.status(Position.of(4), START))
+                .returns(0L, ScheduleStatus::failed)
+                .returns(0L, ScheduleStatus::cancelled)
+                .returns(2L, ScheduleStatus::due);
     }
 }

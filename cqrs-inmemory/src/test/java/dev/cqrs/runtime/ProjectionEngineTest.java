@@ -1303,6 +1303,7 @@ class ProjectionEngineTest {
                     .hasSize(64);
             assertThat(engine.health().isWell()).isTrue();
             assertThat(tasks).as("not asked again for this batch").hasValue(2);
+            assertThat(Thread.interrupted()).isFalse();
         }
         assertThat(failures).isEmpty();
     }
@@ -1318,10 +1319,11 @@ class ProjectionEngineTest {
                 }));
         var tasks = new ArrayDeque<Runnable>();
         try (var engine =
-                engine().run(keyed, Delivery.background(tasks::add).workers(2)).build()) {
+                engine().run(keyed, Delivery.background(tasks::add).workers(3)).build()) {
             store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
             tasks.remove().run();
 
+            assertThat(tasks).as("two were asked to help").hasSize(2);
             assertThat(Thread.interrupted()).isTrue();
             assertThat(engine.view(keyed).<Map<Integer, Integer>>read(sums -> sums))
                     .hasSize(64);

@@ -1330,8 +1330,11 @@ final class Follower<V> {
         if (ended) {
             return;
         }
-        ended = true;
         stop();
+        if (fence.holds(Thread.currentThread())) {
+            return; // who holds the lock waits for this thread; what is shown was saved with its batch
+        }
+        ended = true;
         boolean fromItsFold = lock.isWriteLockedByCurrentThread();
         lock.writeLock().lock();
         try {

@@ -203,7 +203,7 @@ public final class ProjectionEngine implements AutoCloseable {
         forEachView(ProjectionView::close, thrown);
         if (!thrown.isEmpty()) {
             var first = thrown.get(0);
-            thrown.stream().skip(1).forEach(first::addSuppressed);
+            thrown.stream().filter(further -> further != first).forEach(first::addSuppressed);
             if (first instanceof Error error) {
                 throw error;
             }
@@ -377,7 +377,9 @@ public final class ProjectionEngine implements AutoCloseable {
                 try {
                     engine.close();
                 } catch (Throwable further) { // must not hide why it could not start
-                    thrown.addSuppressed(further);
+                    if (further != thrown) {
+                        thrown.addSuppressed(further);
+                    }
                 }
                 throw thrown;
             }

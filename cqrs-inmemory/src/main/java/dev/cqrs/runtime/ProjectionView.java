@@ -383,6 +383,10 @@ public final class ProjectionView<V> {
         next = filled;
         var started = new Rebuild(from, to, new Swap(filled), executor, progressListener, around.clock());
         rebuild = started;
+        if (closed) { // and whoever closed has perhaps not seen it
+            started.cancel();
+            checkOpen();
+        }
         started.start();
         return started;
     }

@@ -220,8 +220,9 @@ public final class ScheduleWorker implements AutoCloseable {
             schedule.refresh();
             seen = schedule.folded();
             renewClaims();
-            for (var turn = assign(); turn != null; turn = assign()) {
-                start(turn);
+            var turn = assign();
+            while (turn != null && start(turn)) {
+                turn = assign();
             }
             if (!closed && !alarm.isPausing()) {
                 schedule.save();
@@ -283,13 +284,16 @@ public final class ScheduleWorker implements AutoCloseable {
         return turn;
     }
 
-    private void start(Turn turn) {
+    /** Says whether the executor takes more: one that refuses is asked again after a pause. */
+    private boolean start(Turn turn) {
         try {
             executor.execute(turn);
+            return true;
         } catch (Throwable refused) {
             giveUp(turn);
             tell(refused);
             alarm.pause();
+            return false;
         }
     }
 
@@ -472,7 +476,8 @@ public final class ScheduleWorker implements AutoCloseable {
             try {
                 claim(picked, known);
             } catch (AppendConflictException taken) {
-                return true; // by another worker
+                schedule.refresh(); // by another worker; the look that waits for this turn would choose it again
+                return true;
             } catch (AppendOutcomeUnknownException unknown) {
                 tell(unknown);
                 return false; // if it was written, it ends by itself

@@ -2,6 +2,7 @@ package dev.cqrs.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
@@ -23,25 +24,34 @@ import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.projection.Projection.Keys;
+import dev.cqrs.suite.Fronted;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
@@ -1041,5 +1051,780 @@ class ProjectionEngineTest {
         executor.runAll();
 
         assertThat(saved).containsExactly(Position.START);
+    }
+
+    // ---- who watches, and who waits
+
+    @Test
+    void who_watches_a_view_is_told_how_it_stands_at_once_and_whenever_it_may_have_changed() {
+        var failing = failingAt("failing", 3);
+        var engine = engine().inline(failing).build();
+        var view = engine.view(failing);
+        var heard = new ArrayList<ProjectionStatus.State>();
+        var read = new ArrayList<Integer>();
+
+        view.watch(state -> {
+            heard.add(state);
+            if (state == ProjectionStatus.State.RUNNING) {
+                read.add(view.<Integer>read(sum -> sum));
+            }
+        });
+        assertThat(heard).containsExactly(ProjectionStatus.State.RUNNING);
+
+        add(1, 2);
+        assertThat(heard).containsOnly(ProjectionStatus.State.RUNNING);
+        assertThat(read).startsWith(0).contains(1).endsWith(3);
+
+        add(3);
+        assertThat(heard).endsWith(ProjectionStatus.State.STOPPED);
+
+        engine.close();
+        assertThat(heard).endsWith(ProjectionStatus.State.CLOSED);
+        var late = new ArrayList<ProjectionStatus.State>();
+        view.watch(late::add);
+        assertThat(late).containsExactly(ProjectionStatus.State.CLOSED);
+    }
+
+    @Test
+    void who_watches_twice_is_told_twice_and_leaves_once_and_one_that_throws_disturbs_nobody() {
+        var heard = new ArrayList<ProjectionStatus.State>();
+        Consumer<ProjectionStatus.State> twice = heard::add;
+        closedBy(engine().inline(TOTAL), () -> {
+            var view = Objects.requireNonNull(running.get()).view(TOTAL);
+            var throwing = view.watch(state -> {
+                throw new IllegalStateException("deaf");
+            });
+            var first = view.watch(twice);
+            var second = view.watch(twice);
+            assertThat(heard).hasSize(2);
+            assertThat(uncaught).hasSize(1);
+
+            add(1);
+            assertThat(heard).hasSize(4);
+            assertThat(uncaught)
+                    .hasSize(2)
+                    .allSatisfy(thrown -> assertThat(thrown).hasMessage("deaf"));
+
+            first.close();
+            first.close();
+            throwing.close();
+            add(2);
+            assertThat(heard).hasSize(5);
+            second.close();
+            add(3);
+            assertThat(heard).hasSize(5);
+            assertThat(uncaught).hasSize(2);
+        });
+    }
+
+    private static void awaitApplied(ProjectionView<?> view, Position wanted) {
+        try {
+            view.awaitApplied(wanted, Duration.ofDays(1));
+        } catch (InterruptedException interrupted) {
+            throw new AssertionError(interrupted);
+        }
+    }
+
+    @Test
+    void waiting_for_a_view_within_its_own_fold_or_reading_is_refused_unless_it_has_come_so_far() {
+        var itself = new AtomicReference<ProjectionView<Integer>>();
+        var waiting = Projection.of("waiting", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            awaitApplied(Objects.requireNonNull(itself.get()), Position.of(e.number()));
+            return sum + 1;
+        }));
+        try (var engine = engine().inline(waiting).inline(LIST).build()) {
+            itself.set(engine.view(waiting));
+            add(0);
+            assertThat(engine.view(waiting).<Integer>read(sum -> sum)).isEqualTo(1);
+
+            add(2);
+            assertThat(failures)
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure.cause())
+                            .isInstanceOf(IllegalStateException.class)
+                            .hasMessageContaining("\"waiting\", which would wait for itself"));
+
+            var list = engine.view(LIST);
+            assertThatThrownBy(() -> list.<Integer>read(numbers -> {
+                        awaitApplied(list, Position.of(99));
+                        return numbers.size();
+                    }))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("\"list\", which would wait for itself");
+        }
+    }
+
+    @Test
+    void who_waits_is_woken_and_told_when_the_projection_stops_and_when_he_is_interrupted() throws Exception {
+        var failing = failingAt("failing", 1);
+        var tasks = new ArrayBlockingQueue<Runnable>(1);
+        try (var engine = engine().background(failing, tasks::add).build()) {
+            add(1);
+            var view = engine.view(failing);
+            Thread.currentThread().interrupt();
+            assertThatThrownBy(() -> view.awaitApplied(Position.of(1), Duration.ofDays(1)))
+                    .isInstanceOf(InterruptedException.class);
+
+            var folder = onceWaiting(Thread.currentThread(), tasks.remove());
+            assertThatThrownBy(() -> view.awaitApplied(Position.of(1), Duration.ofDays(1)))
+                    .isInstanceOf(ProjectionStoppedException.class);
+            folder.join();
+        }
+    }
+
+    /** Runs a task on a thread of its own, when another has begun to wait. */
+    private static Thread onceWaiting(Thread waiting, Runnable task) {
+        var thread = new Thread(() -> {
+            while (waiting.getState() != Thread.State.TIMED_WAITING) {
+                Thread.onSpinWait();
+            }
+            task.run();
+        });
+        thread.setDaemon(true); // should he never wait
+        thread.start();
+        return thread;
+    }
+
+    // ---- what may not be done from within
+
+    @Test
+    void what_would_wait_for_itself_within_a_reading_is_refused_and_nothing_is_done() {
+        try (var engine = engine().inline(LIST).inline(TOTAL).build()) {
+            add(1);
+            var view = engine.view(LIST);
+            for (ThrowingCallable call : List.<ThrowingCallable>of(
+                    view::resume,
+                    () -> view.retryParked(1),
+                    () -> view.discardParked(Position.of(1)),
+                    () -> engine.rebuild(LIST, LIST, executor, progress -> {}),
+                    engine::close)) {
+                view.read(list -> {
+                    assertThatThrownBy(call)
+                            .isInstanceOf(IllegalStateException.class)
+                            .hasMessageContaining("reader of view \"list\" tried to");
+                    return list;
+                });
+            }
+            add(2);
+            assertThat(view.<Integer>read(List::size)).isEqualTo(2);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
+            assertThat(view.status().rebuild()).isEmpty();
+        }
+    }
+
+    @Test
+    void what_a_fold_may_not_do_is_refused_on_each_thread_of_several_workers() throws Exception {
+        // given a projection of two threads, each of which waits in its first event until the other is at it too
+        var refused = new ConcurrentHashMap<Thread, List<String>>();
+        var both = new CountDownLatch(2);
+        var projections = new ArrayList<Projection<Map<Integer, Integer>>>();
+        var folding = Projection.keyed(
+                "folding", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    var own = new ArrayList<String>();
+                    if (refused.putIfAbsent(Thread.currentThread(), own) == null) {
+                        both.countDown();
+                        await(both);
+                        var engine = Objects.requireNonNull(running.get());
+                        var itself = projections.get(0);
+                        var view = engine.view(itself);
+                        for (ThrowingCallable call : List.<ThrowingCallable>of(
+                                () -> add(99),
+                                () -> awaitApplied(view, Position.of(99)),
+                                () -> view.retryParked(1),
+                                () -> view.discardParked(Position.of(1)),
+                                () -> engine.rebuild(itself, itself, Runnable::run, progress -> {}))) {
+                            own.add(String.valueOf(catchThrowable(call)));
+                        }
+                    }
+                    return sum + e.number();
+                }));
+        projections.add(folding);
+        var threads = Executors.newFixedThreadPool(2);
+        var tasks = new AtomicInteger();
+        var delivery = Delivery.background(task -> {
+                    tasks.incrementAndGet();
+                    threads.execute(task);
+                })
+                .workers(2);
+        try (var engine = engine().run(folding, delivery).build()) {
+            running.set(engine);
+
+            // when
+            store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
+            engine.view(folding).awaitApplied(Position.of(64), Duration.ofMinutes(2));
+
+            // then
+            assertThat(refused.values())
+                    .hasSize(2)
+                    .allSatisfy(own -> assertThat(own)
+                            .hasSize(5)
+                            .allMatch(said -> said.startsWith("java.lang.IllegalStateException")
+                                    && said.contains("\"folding\"")));
+            assertThat(store.head()).isEqualTo(Position.of(64));
+            assertThat(engine.view(folding)
+                            .<Integer>read(sums ->
+                                    sums.values().stream().mapToInt(n -> n).sum()))
+                    .isEqualTo(64 * 65 / 2);
+            assertThat(engine.health().isWell()).isTrue();
+            assertThat(tasks).as("one that folds, and one that helps").hasValue(2);
+
+            // and afterwards these threads may do so again
+            var again = new CyclicBarrier(2);
+            Callable<Boolean> appends = () -> {
+                add(65 + again.await()); // on each of the two
+                return true;
+            };
+            for (var appending : List.of(threads.submit(appends), threads.submit(appends))) {
+                assertThat(appending.get(120, TimeUnit.SECONDS)).isTrue();
+            }
+            assertThat(store.head()).isEqualTo(Position.of(66));
+        } finally {
+            threads.shutdown();
+            assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_executor_without_a_thread_to_spare_has_the_work_of_several_done_by_one() {
+        var tasks = new AtomicInteger();
+        var keyed = Projection.keyed("keyed", 1, Keys.by(Added.class, Added::number), SUM);
+        var delivery = Delivery.background(task -> {
+                    if (tasks.getAndIncrement() % 2 == 1) {
+                        throw new RejectedExecutionException("no thread to spare");
+                    }
+                    task.run();
+                })
+                .workers(4);
+        try (var engine = engine().run(keyed, delivery).build()) {
+            store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
+
+            assertThat(engine.view(keyed).<Map<Integer, Integer>>read(sums -> sums))
+                    .hasSize(64);
+            assertThat(engine.health().isWell()).isTrue();
+            assertThat(tasks).as("not asked again for this batch").hasValue(2);
+            assertThat(Thread.interrupted()).isFalse();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_interrupt_in_a_fold_of_several_workers_is_kept_until_all_is_folded() {
+        var keyed = Projection.keyed(
+                "keyed", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    if (e.number() == 64) {
+                        Thread.currentThread().interrupt();
+                    }
+                    return sum + 1;
+                }));
+        var tasks = new ArrayDeque<Runnable>();
+        try (var engine =
+                engine().run(keyed, Delivery.background(tasks::add).workers(3)).build()) {
+            store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
+            tasks.remove().run();
+
+            assertThat(tasks).as("two were asked to help").hasSize(2);
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(engine.view(keyed).<Map<Integer, Integer>>read(sums -> sums))
+                    .hasSize(64);
+            assertThat(engine.health().isWell()).isTrue();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    // ---- closing, and how all stand
+
+    @Test
+    void an_engine_closed_from_the_fold_of_a_worker_does_not_wait_for_itself() throws Exception {
+        // given a projection of two threads, of which the one that the other waits for closes the engine
+        var folder = new AtomicReference<Thread>();
+        var closed = new CountDownLatch(1);
+        var closing = Projection.keyed(
+                "closing", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    if (Thread.currentThread() == folder.get()) {
+                        await(closed);
+                    } else if (closed.getCount() > 0) {
+                        Objects.requireNonNull(running.get()).close();
+                        closed.countDown();
+                    }
+                    return sum + e.number();
+                }));
+        var threads = Executors.newFixedThreadPool(2);
+        var delivery = Delivery.background(task -> threads.execute(() -> {
+                    folder.compareAndSet(null, Thread.currentThread());
+                    task.run();
+                }))
+                .workers(2);
+        try {
+            var engine = engine().run(closing, delivery).inline(TOTAL).build();
+            running.set(engine);
+
+            // when
+            store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
+            await(closed);
+
+            // then
+            engine.close();
+            assertThat(engine.status()).extracting(ProjectionStatus::state).containsOnly(ProjectionStatus.State.CLOSED);
+        } finally {
+            threads.shutdown();
+            assertThat(threads.awaitTermination(150, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void what_goes_wrong_in_closing_is_thrown_when_all_have_ended() {
+        for (var thrown : List.of(
+                List.of(new IllegalStateException("first"), new IllegalStateException("second")),
+                List.of(new AssertionError("first"), new IllegalStateException("second")))) {
+            var left = new ArrayDeque<Throwable>(thrown);
+            var engine = ProjectionEngine.builder(leaving(left::remove), failures::add)
+                    .inline(TOTAL)
+                    .inline(LIST)
+                    .build();
+
+            assertThatThrownBy(engine::close).isSameAs(thrown.get(0)).hasSuppressedException(thrown.get(1));
+
+            assertThat(left).isEmpty();
+            assertThat(engine.status()).extracting(ProjectionStatus::state).containsOnly(ProjectionStatus.State.CLOSED);
+        }
+    }
+
+    @Test
+    void what_a_store_throws_again_and_again_is_thrown_as_it_is() {
+        var same = new IllegalStateException("the store is closed");
+        var engine = ProjectionEngine.builder(leaving(() -> same), failures::add)
+                .inline(TOTAL)
+                .inline(LIST)
+                .build();
+
+        assertThatThrownBy(engine::close).isSameAs(same);
+
+        var failing = new Failing();
+        failing.onSubscription = same;
+        failing.onUnsubscription = same;
+        assertThatThrownBy(() -> ProjectionEngine.builder(failing, failures::add)
+                        .inline(TOTAL)
+                        .inline(LIST)
+                        .build())
+                .isSameAs(same);
+    }
+
+    /** The store, which throws when it is not to be followed any more. */
+    private EventStore leaving(Supplier<Throwable> thrown) {
+        return new Fronted(store) {
+            @Override
+            public Subscription onAppend(Signal signal) {
+                var subscription = super.onAppend(signal);
+                return () -> {
+                    subscription.close();
+                    var now = thrown.get();
+                    if (now instanceof Error error) {
+                        throw error;
+                    }
+                    throw (RuntimeException) now;
+                };
+            }
+        };
+    }
+
+    @Test
+    void health_sums_up_how_all_projections_stand() {
+        Delivery.Timer never = (delay, task) -> {};
+        var parking = failingAt("parking", 2).by(Keys.by(Added.class, Added::number));
+        try (var engine = engine().background(TOTAL, executor)
+                .inline(failingAt("stopped", 2))
+                .run(failingAt("retrying", 2), Delivery.inline().retry(never, Duration.ofSeconds(1)))
+                .run(parking, Delivery.inline().park())
+                .inline(LIST)
+                .build()) {
+            assertThat(engine.health().isWell()).isTrue();
+            add(1, 2, 2, 3);
+
+            var health = engine.health();
+
+            assertThat(health)
+                    .returns(5, ProjectionEngine.Health::projections)
+                    .returns(1, ProjectionEngine.Health::stopped)
+                    .returns(1, ProjectionEngine.Health::retrying)
+                    .returns(2, ProjectionEngine.Health::parked)
+                    .returns(4L, ProjectionEngine.Health::greatestLag)
+                    .returns(false, ProjectionEngine.Health::isWell);
+            assertThat(health.unwell())
+                    .extracting(ProjectionStatus::name)
+                    .containsExactly("stopped", "retrying", "parking");
+        }
+    }
+
+    // ---- what cannot be run
+
+    @Test
+    void all_that_could_not_run_is_told_at_once_when_it_is_wired() {
+        var listing = LIST.effect(Added.class, (event, trigger) -> {});
+        var keyed = Projection.keyed("keyed", 1, Keys.by(Added.class, Added::number), SUM);
+        var telling = Projection.keyed("telling", 1, Keys.by(Added.class, Added::number), SUM)
+                .effect(Added.class, (event, trigger) -> {});
+        var second = Projection.of("total", 2, SUM);
+        var inPlace = Projection.of(
+                "replaced", 1, Fold.<List<Integer>>fresh(ArrayList::new).change(Added.class, (l, e) -> l.add(1)));
+        var immutable =
+                Projection.of("replaced", 2, Fold.from(List.<Integer>of()).on(Added.class, (l, e) -> l));
+        Delivery.Timer never = (delay, task) -> {};
+        var again = Delivery.background(executor).retry(never, Duration.ofSeconds(1));
+
+        assertThatThrownBy(() -> engine().checkpoints(new InMemoryCheckpointStore())
+                        .background(listing, executor)
+                        .run(keyed, Delivery.inline().workers(2))
+                        .run(telling, Delivery.background(executor).workers(3))
+                        .replace(second, second, Delivery.inline(), executor)
+                        .replace(inPlace, immutable, again, executor)
+                        .build())
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        wiring -> assertThat(wiring.faults())
+                                .satisfiesExactly(
+                                        fault -> assertThat(fault).contains("\"list\"", "in place and not saved"),
+                                        fault -> assertThat(fault).contains("\"keyed\"", "2 workers"),
+                                        fault -> assertThat(fault).contains("\"telling\"", "3 workers"),
+                                        fault -> assertThat(fault).contains("\"total\" in version 2 is to be replaced"),
+                                        fault -> assertThat(fault)
+                                                .contains("\"replaced\"", "after an event has failed")));
+        assertThatThrownBy(() -> engine().replace(TOTAL, Projection.of("other", 2, SUM), again, executor)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("expected one name and a later version");
+    }
+
+    @Test
+    void a_new_version_is_all_that_runs_where_there_is_no_checkpoint_of_the_one_before() {
+        var second = Projection.of("total", 2, SUM);
+        add(1, 2);
+        for (boolean saving : List.of(true, false)) {
+            var builder = saving ? engine().checkpoints(new InMemoryCheckpointStore()) : engine();
+            try (var engine =
+                    builder.replace(TOTAL, second, Delivery.inline(), executor).build()) {
+                assertThat(engine.view(second).<Integer>read(sum -> sum)).isEqualTo(3);
+                assertThat(engine.view(second).status().version()).isEqualTo(2);
+                assertThat(executor.isIdle()).isTrue();
+                assertThatThrownBy(() -> engine.view(TOTAL)).isInstanceOf(IllegalArgumentException.class);
+            }
+        }
+    }
+
+    @Test
+    void a_checkpoint_with_events_put_aside_that_cannot_be_told_any_more_stops_its_projection() {
+        add(1);
+        var parking = TOTAL.by(Keys.by(Added.class, Added::number));
+        var ignoring = parking.over(EventQuery.types(Ignored.class));
+        for (var each : List.of(
+                Map.entry(TOTAL, "the projection has no keys any more"),
+                Map.entry(ignoring, "no event at position 1 that projection \"total\""))) {
+            var checkpoints = new InMemoryCheckpointStore();
+            var aside = new Checkpoint(
+                    1, Position.of(1), 0, List.of(new CheckpointStore.Parked(Position.of(1), "why", false)));
+            checkpoints.save("total", aside);
+            failures.clear();
+            try (var engine =
+                    engine().checkpoints(checkpoints).inline(each.getKey()).build()) {
+                assertThat(failures)
+                        .singleElement()
+                        .satisfies(failure -> assertThat(failure.cause()).hasMessageContaining(each.getValue()));
+                assertThat(engine.health().stopped()).isEqualTo(1);
+            }
+            assertThat(checkpoints.load("total")).contains(aside);
+        }
+    }
+
+    @Test
+    void a_timer_that_refuses_stops_the_projection() {
+        var full = new RejectedExecutionException("full");
+        var failing = failingAt("failing", 1);
+        var delivery = Delivery.inline()
+                .retry(
+                        (delay, task) -> {
+                            throw full;
+                        },
+                        Duration.ofSeconds(1));
+        try (var engine = engine().run(failing, delivery).build()) {
+            add(1);
+
+            assertThat(failures)
+                    .extracting(ProjectionFailure::outcome)
+                    .containsExactly(ProjectionFailure.Outcome.RETRIED, ProjectionFailure.Outcome.STOPPED);
+            assertThat(failures.get(1).cause()).isSameAs(full);
+            assertThat(engine.view(failing).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+        }
+    }
+
+    @Test
+    void an_executor_that_refuses_is_asked_again_after_each_delay() {
+        var refusals = new AtomicInteger(3);
+        var delivery = Delivery.background(task -> {
+                    if (refusals.getAndDecrement() > 0) {
+                        throw new RejectedExecutionException("full");
+                    }
+                    executor.execute(task);
+                })
+                .retry(executor::schedule, Duration.ofSeconds(1), Duration.ofSeconds(5));
+        try (var engine = engine().run(TOTAL, delivery).build()) {
+            add(1);
+            assertThat(engine.health().retrying()).isEqualTo(1);
+
+            executor.runAll();
+
+            assertThat(clock.instant()).isEqualTo(Instant.EPOCH.plusSeconds(1 + 5 + 5));
+            assertThat(failures).hasSize(3).allMatch(ProjectionFailure::retried);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(1);
+            assertThat(engine.health().isWell()).isTrue();
+        }
+    }
+
+    @Test
+    void a_view_changed_in_place_that_stopped_between_events_is_resumed() {
+        var refusals = new AtomicInteger(1);
+        try (var engine = engine().background(LIST, task -> {
+                    if (refusals.getAndDecrement() > 0) {
+                        throw new RejectedExecutionException("full");
+                    }
+                    executor.execute(task);
+                })
+                .build()) {
+            add(1);
+            assertThat(engine.health().stopped()).isEqualTo(1);
+
+            assertThat(engine.view(LIST).resume()).isTrue();
+            executor.runAll();
+
+            assertThat(engine.view(LIST).<List<Integer>>read(List::copyOf)).containsExactly(1);
+            assertThat(engine.health().isWell()).isTrue();
+        }
+    }
+
+    @Test
+    void batches_end_between_appends_of_any_length() {
+        var ends = new ArrayList<Position>();
+        for (int size : List.of(1, 200, 1, 63, 64, 65, 700, 2, 129)) {
+            ends.add(store.append(Collections.nCopies(size, new Added(1)), AppendCondition.none())
+                    .last());
+            clock.advance(Duration.ofSeconds(1));
+        }
+        var saved = new ArrayList<Checkpoint>();
+        var noting = new Full() {
+            @Override
+            public void save(String projection, Checkpoint checkpoint) {
+                saved.add(checkpoint);
+            }
+        };
+        try (var engine = engine().checkpoints(noting)
+                .run(TOTAL, Delivery.background(executor).batch(1))
+                .build()) {
+            executor.runAll();
+            assertThat(engine.view(TOTAL).position()).isEqualTo(store.head());
+        }
+        assertThat(saved).extracting(Checkpoint::position).startsWith(ends.toArray(Position[]::new));
+        assertThat(saved)
+                .allMatch(each -> each.state().equals((int) each.position().value()));
+    }
+
+    @Test
+    void a_checkpoint_of_no_use_that_is_passed_over_has_no_effects_performed_again() {
+        var done = new ArrayList<Integer>();
+        var saving = TOTAL.savedAs(Integer.class, sum -> sum, sum -> sum)
+                .effect(Added.class, (event, trigger) -> done.add(event.number()));
+        add(1, 2);
+        var checkpoints = new InMemoryCheckpointStore();
+        checkpoints.save("total", new Checkpoint(1, Position.of(2), "not a number"));
+        try (var engine =
+                engine().checkpoints(checkpoints).background(saving, executor).build()) {
+            assertThat(engine.health().stopped()).isEqualTo(1);
+
+            assertThat(engine.view(saving).resume()).isTrue();
+            executor.runAll();
+            add(3);
+            executor.runAll();
+
+            assertThat(engine.view(saving).<Integer>read(sum -> sum)).isEqualTo(6);
+        }
+        assertThat(done).containsExactly(3);
+        assertThat(checkpoints.load("total")).contains(new Checkpoint(1, Position.of(3), 6));
+    }
+
+    @Test
+    void a_view_that_is_far_behind_lets_others_of_its_executor_have_their_turn() {
+        for (int i = 0; i < 100; i++) {
+            add(1);
+            clock.advance(Duration.ofSeconds(1));
+        }
+        var tasks = new ArrayDeque<Runnable>();
+        var delivery = Delivery.background(tasks::add).batch(1);
+        var other = Projection.of("other", 1, SUM);
+        try (var engine = engine().run(TOTAL, delivery).run(other, delivery).build()) {
+            tasks.remove().run();
+            tasks.remove().run();
+            for (var view : List.of(engine.view(TOTAL), engine.view(other))) {
+                assertThat(view.position().value()).isBetween(1L, 99L);
+            }
+            while (!tasks.isEmpty()) {
+                tasks.remove().run();
+            }
+            for (var view : List.of(engine.view(TOTAL), engine.view(other))) {
+                assertThat(view.<Integer>read(sum -> sum)).isEqualTo(100);
+            }
+        }
+    }
+
+    // ---- a new version
+
+    @Test
+    void a_version_that_does_not_fit_is_not_built() {
+        var second = Projection.of("total", 2, SUM);
+        var engine = engine().inline(second).build();
+        assertThatThrownBy(() -> engine.rebuild(second, TOTAL, executor, progress -> {}))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("\"total\" in version 2 cannot be rebuilt as \"total\" in version 1");
+        assertThatThrownBy(() -> engine.rebuild(second, Projection.of("other", 3, SUM), executor, progress -> {}))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("\"other\" in version 3");
+        assertThatThrownBy(() -> engine.rebuild(TOTAL, second, executor, progress -> {}))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("does not run projection \"total\" in version 1");
+        var telling = Projection.of("total", 3, SUM).effect(Added.class, (event, trigger) -> {});
+        assertThatThrownBy(() -> engine.rebuild(second, telling, executor, progress -> {}))
+                .isInstanceOf(WiringException.class)
+                .hasMessageContaining("has effects");
+        assertThat(engine.view(second).status().rebuild()).isEmpty();
+        assertThat(executor.isIdle()).isTrue();
+        engine.close();
+        assertThatThrownBy(() -> engine.rebuild(second, second, executor, progress -> {}))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+    }
+
+    @Test
+    void an_executor_that_refuses_ends_the_rebuild_and_the_version_that_is_read_goes_on() throws Exception {
+        var full = new RejectedExecutionException("full");
+        var second = Projection.of("total", 2, SUM);
+        for (int i = 0; i < 5; i++) {
+            add(1);
+            clock.advance(Duration.ofSeconds(1));
+        }
+        for (int taken : List.of(0, 1)) {
+            var left = new AtomicInteger(taken);
+            var told = new ArrayList<Rebuild.Progress>();
+            failures.clear();
+            try (var engine = engine().run(TOTAL, Delivery.inline().batch(1)).build()) {
+                var rebuild = engine.rebuild(
+                        TOTAL,
+                        second,
+                        task -> {
+                            if (left.getAndDecrement() == 0) {
+                                throw full;
+                            }
+                            executor.execute(task);
+                        },
+                        told::add);
+                executor.runAll();
+
+                assertThat(rebuild.await(Duration.ZERO)).isTrue();
+                assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.FAILED);
+                assertThat(told).endsWith(rebuild.progress()).hasSize(taken + 1);
+                assertThat(failures).singleElement().satisfies(failure -> {
+                    assertThat(failure.cause()).isSameAs(full);
+                    assertThat(failure.outcome()).isEqualTo(ProjectionFailure.Outcome.REBUILD_ENDED);
+                });
+                assertThat(rebuild.cancel()).isFalse();
+                add(1);
+                assertThat(engine.view(TOTAL).position()).isEqualTo(store.head());
+                assertThat(engine.view(TOTAL).projection()).isSameAs(TOTAL);
+            }
+        }
+    }
+
+    @Test
+    void who_waits_for_a_rebuild_is_woken_when_it_has_ended() throws Exception {
+        var second = Projection.of("total", 2, SUM);
+        var tasks = new ArrayBlockingQueue<Runnable>(1);
+        add(1);
+        try (var engine = engine().inline(TOTAL).build()) {
+            var rebuild = engine.rebuild(TOTAL, second, tasks::add, progress -> {});
+            assertThat(rebuild.await(Duration.ZERO)).isFalse();
+            assertThat(rebuild).hasToString("Rebuild[version 1 to 2, " + rebuild.progress() + "]");
+            Thread.currentThread().interrupt();
+            assertThatThrownBy(() -> rebuild.await(Duration.ofDays(1))).isInstanceOf(InterruptedException.class);
+
+            var building = onceWaiting(Thread.currentThread(), tasks.remove());
+            assertThat(rebuild.await(Duration.ofDays(1))).isTrue();
+
+            building.join();
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+            assertThat(rebuild.progress().done()).isEqualTo(Position.of(1));
+            assertThat(rebuild.progress().rate()).as("without a clock").isEmpty();
+        }
+    }
+
+    @Test
+    void a_fold_that_appends_while_it_is_built_ends_its_rebuild_and_writes_nothing() {
+        var appending = Projection.of("total", 2, Fold.from(0).on(Added.class, (sum, e) -> {
+            add(9);
+            return sum;
+        }));
+        add(1);
+        try (var engine = engine().inline(TOTAL).build()) {
+            var rebuild = engine.rebuild(TOTAL, appending, executor, progress -> {});
+            executor.runAll();
+
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.FAILED);
+            assertThat(failures)
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure.cause()).hasMessageContaining("tried to append"));
+            assertThat(store.head()).isEqualTo(Position.of(1));
+            add(2);
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void a_rebuild_that_begins_while_the_engine_closes_does_not_go_on_for_ever() {
+        add(1);
+        var closes = new AtomicBoolean();
+        var second = Projection.of(
+                "list",
+                2,
+                Fold.<List<Integer>>fresh(() -> {
+                            if (closes.get()) { // as another thread might, right then
+                                Objects.requireNonNull(running.get()).close();
+                            }
+                            return new ArrayList<>();
+                        })
+                        .change(Added.class, (l, e) -> l.add(e.number())));
+        running.set(engine().inline(LIST).build());
+        var engine = Objects.requireNonNull(running.get());
+        var told = new ArrayList<Rebuild.State>();
+        closes.set(true);
+
+        assertThatThrownBy(() -> engine.rebuild(LIST, second, executor, progress -> told.add(progress.state())))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+
+        executor.runAll();
+        assertThat(told).doesNotContain(Rebuild.State.RUNNING);
+        assertThat(engine.view(LIST).projection()).isSameAs(LIST);
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_engine_that_is_closed_gives_up_what_it_rebuilds() {
+        var second = Projection.of("total", 2, SUM);
+        add(1);
+        var engine = engine().inline(TOTAL).build();
+        var rebuild = engine.rebuild(TOTAL, second, executor, progress -> {});
+
+        engine.close();
+        executor.runAll();
+
+        assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.CANCELLED);
+        assertThat(engine.view(TOTAL).projection()).isSameAs(TOTAL);
+        assertThat(failures).isEmpty();
     }
 }

@@ -3,9 +3,13 @@ package dev.cqrs.schedule;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cqrs.command.Command;
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
@@ -14,6 +18,7 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.message.Done;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.runtime.Delivery;
@@ -26,9 +31,12 @@ import dev.cqrs.testing.VirtualClock;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
@@ -42,7 +50,10 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -455,7 +466,7 @@ class CommandScheduleTest {
 
     @Test
     void a_command_of_no_handler_or_that_the_catalog_does_not_know_is_told() throws Exception {
-        record Unknown() implements dev.cqrs.command.Command<dev.cqrs.message.Done> {}
+        record Unknown() implements Command<Done> {}
         var schedule = builder().build();
         assertThatThrownBy(() -> schedule.enqueue(new Unknown(), Metadata.withId("u")))
                 .isInstanceOf(UnknownEventException.class);
@@ -556,5 +567,431 @@ class CommandScheduleTest {
                 WAITING,
                 TimeUnit.NANOSECONDS.toMillis(between - begin),
                 TimeUnit.NANOSECONDS.toMillis(end - between));
+    }
+
+    // ---- what is stored, and how it is looked up
+
+    /** Something on a page, in a family of commands. */
+    interface Paged extends Command<Done> {
+        String page();
+
+        String line();
+    }
+
+    record Drawn(String page, String line) implements Paged {}
+
+    record Written(String page, String line) implements Paged {}
+
+    private static EventStore logOfPaged(Clock clock) {
+        return new InMemoryEventStore(
+                CommandSchedule.catalog(Catalog.builder())
+                        .event("drawn", Drawn.class)
+                        .event("written", Written.class)
+                        .build(),
+                clock);
+    }
+
+    @Test
+    void the_key_of_the_most_specific_class_counts_and_those_without_one_are_spread() {
+        var paged = logOfPaged(clock);
+        var schedules = List.of(
+                CommandSchedule.builder(paged, clock)
+                        .key(Paged.class, Paged::page)
+                        .key(Written.class, Written::line)
+                        .build(),
+                CommandSchedule.builder(paged, clock)
+                        .key(Written.class, Written::line)
+                        .key(Paged.class, Paged::page)
+                        .build());
+        var bare = CommandSchedule.builder(paged, clock).build();
+        for (int i = 0; i < 2; i++) {
+            var schedule = schedules.get(i);
+            schedule.enqueue(new Drawn("p", "a"), Metadata.withId("drawn-p-a-" + i));
+            schedule.enqueue(new Drawn("p", "b"), Metadata.withId("drawn-p-b-" + i));
+            schedule.enqueue(new Written("p", "a"), Metadata.withId("written-p-a-" + i));
+            schedule.enqueue(new Written("q", "a"), Metadata.withId("written-q-a-" + i));
+        }
+        for (int i = 0; i < 20; i++) {
+            bare.enqueue(new Drawn("p", "a"), Metadata.withId("bare-" + i));
+        }
+
+        List<ScheduleEvent.Enqueued> marks;
+        try (var found = paged.read(EventQuery.types(ScheduleEvent.Enqueued.class))) {
+            marks = found.toList().stream()
+                    .map(mark -> (ScheduleEvent.Enqueued) mark.event())
+                    .toList();
+        }
+        var keyed = marks.subList(0, 8);
+        assertThat(keyed.stream().filter(mark -> mark.id().startsWith("drawn")).map(ScheduleEvent.Enqueued::slot))
+                .hasSize(4)
+                .containsOnly(keyed.get(0).slot());
+        assertThat(keyed.stream()
+                        .filter(mark -> mark.id().startsWith("written"))
+                        .map(ScheduleEvent.Enqueued::slot))
+                .hasSize(4)
+                .containsOnly(keyed.get(2).slot());
+        assertThat(keyed.get(0).slot()).isNotEqualTo(keyed.get(2).slot()).isBetween(0, 65_535);
+        var unkeyed = marks.subList(8, 28);
+        assertThat(unkeyed).allMatch(mark -> mark.slot() < 0);
+        assertThat(unkeyed.stream().map(ScheduleEvent.Enqueued::lane).distinct().count())
+                .isGreaterThan(5);
+        assertThat(marks).allMatch(mark -> mark.lane() >= 0 && mark.lane() < CommandSchedule.DEFAULT_LANES);
+    }
+
+    @Test
+    void what_is_stored_without_metadata_has_an_id_of_the_supplier_and_its_time() {
+        var virtual = new VirtualClock(Instant.parse("2026-01-05T09:00:00Z"));
+        var now = virtual.instant();
+        var made = new AtomicInteger();
+        var schedule = CommandSchedule.builder(new InMemoryEventStore(Pages.operations(), virtual), virtual)
+                .ids(() -> "made-" + made.incrementAndGet())
+                .build();
+        var note = new Note("p", 1);
+        assertThat(schedule.enqueue(note)).isEqualTo("made-1");
+        assertThat(schedule.at(now.plusSeconds(5), note)).isEqualTo("made-2");
+        assertThat(schedule.after(Duration.ofSeconds(6), note)).isEqualTo("made-3");
+        assertThat(schedule.every(Duration.ofDays(1), now.plusSeconds(7), note)).isEqualTo("made-4");
+        assertThat(schedule.after(Duration.ZERO, note)).isEqualTo("made-5");
+
+        assertThat(schedule.find("made-1").orElseThrow())
+                .isEqualTo(new ScheduledCommand("made-1", State.DUE, Optional.empty(), 0, 0, ""));
+        for (int i = 2; i <= 4; i++) {
+            assertThat(schedule.find("made-" + i).orElseThrow())
+                    .isEqualTo(new ScheduledCommand(
+                            "made-" + i, State.WAITING, Optional.of(now.plusSeconds(i + 3)), 0, 0, ""));
+        }
+        assertThat(schedule.find("made-5").orElseThrow().state()).isEqualTo(State.DUE);
+        virtual.advance(Duration.ofSeconds(5));
+        assertThat(schedule.find("made-2").orElseThrow().state())
+                .as("this very instant")
+                .isEqualTo(State.DUE);
+        assertThat(schedule.find("made-3").orElseThrow().state()).isEqualTo(State.WAITING);
+        assertThat(schedule.find("made-6")).isEmpty();
+    }
+
+    @Test
+    void numbers_and_times_are_refused_beyond_their_limits_only() {
+        var schedule = builder().build();
+        var note = new Note("p", 1);
+        var most = Duration.ofSeconds(100_000_000_000L);
+        var last = Instant.ofEpochSecond(100_000_000_000L);
+        assertThat(schedule.at(last, note, Metadata.withId("last"))).isEqualTo("last");
+        assertThat(schedule.at(Instant.ofEpochSecond(-100_000_000_000L), note, Metadata.withId("first")))
+                .isEqualTo("first");
+        assertThat(schedule.every(most, Instant.EPOCH, note, Metadata.withId("seldom")))
+                .isEqualTo("seldom");
+        builder()
+                .claim(most)
+                .retry(most)
+                .retry(Duration.ZERO)
+                .lanes(1)
+                .atOnce(1)
+                .expiries(1);
+        builder().lanes(65_536);
+        assertThat(schedule.failed(0)).isEmpty();
+        for (ThrowableAssert.ThrowingCallable call : List.<ThrowableAssert.ThrowingCallable>of(
+                () -> schedule.at(last.plusSeconds(1), note, Metadata.withId("n")),
+                () -> schedule.every(most.plusSeconds(1), Instant.EPOCH, note, Metadata.withId("n")),
+                () -> schedule.every(Duration.ofSeconds(-1), Instant.EPOCH, note, Metadata.withId("n")),
+                () -> schedule.failed(-1),
+                () -> builder().claim(most.plusSeconds(1)),
+                () -> builder().claim(Duration.ofSeconds(-1)),
+                () -> builder().retry(Duration.ZERO, most.plusSeconds(1)),
+                () -> builder().lanes(65_537),
+                () -> builder().expiries(0))) {
+            assertThatThrownBy(call).isInstanceOf(IllegalArgumentException.class);
+        }
+        assertThat(schedule.find("n")).isEmpty();
+    }
+
+    @Test
+    void those_that_failed_last_are_given_first_and_each_once() throws Exception {
+        var schedule = builder().build();
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            throw new IllegalStateException("no");
+        });
+        try (var worker = schedule.work("w", bus, Runnable::run, NEVER, failures::add)) {
+            assertThat(worker).isNotNull();
+            for (int i = 1; i <= 4; i++) {
+                schedule.enqueue(new Note("p", i), Metadata.withId("n-" + i));
+            }
+            assertThat(schedule.retry("n-2")).isTrue();
+            schedule.awaitEnded("n-2", PATIENCE);
+        }
+
+        assertThat(schedule.failed(9)).extracting(ScheduledCommand::id).containsExactly("n-2", "n-4", "n-3", "n-1");
+        assertThat(schedule.failed(2)).extracting(ScheduledCommand::id).containsExactly("n-2", "n-4");
+        assertThat(schedule.failed(1)).containsExactly(schedule.find("n-2").orElseThrow());
+        assertThat(schedule.find("n-2").orElseThrow())
+                .isEqualTo(new ScheduledCommand(
+                        "n-2", State.FAILED, Optional.empty(), 1, 1, "java.lang.IllegalStateException: no"));
+    }
+
+    /** A store of which each append of an event of a class ends badly. */
+    private EventStore refusing(Class<?> type, AtomicInteger times, Supplier<RuntimeException> thrown) {
+        return new Fronted(log) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (type.isInstance(events.get(0)) && times.getAndDecrement() > 0) {
+                    throw thrown.get();
+                }
+                return super.append(events, condition, metadata);
+            }
+        };
+    }
+
+    @Test
+    void an_append_that_others_forestall_or_whose_outcome_stays_unknown_is_tried_a_hundred_times() {
+        builder().build().enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var query = EventQuery.all();
+        Supplier<RuntimeException> forestalled =
+                () -> new AppendConflictException(new AppendCondition.Unchanged(query, Position.START), Position.of(1));
+        Supplier<RuntimeException> unknown =
+                () -> new AppendOutcomeUnknownException("it", new IllegalStateException("the answer is lost"));
+
+        var left = new AtomicInteger(1_000);
+        var schedule = CommandSchedule.builder(refusing(ScheduleEvent.Cancelled.class, left, forestalled), clock)
+                .build();
+        assertThatThrownBy(() -> schedule.cancel("n-1"))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContainingAll("\"n-1\"", "each of 100 attempts", "nothing was written");
+        assertThat(left).hasValue(900);
+
+        left.set(1_000);
+        var unsure = CommandSchedule.builder(refusing(ScheduleEvent.Cancelled.class, left, unknown), clock)
+                .build();
+        assertThatThrownBy(() -> unsure.cancel("n-1"))
+                .isInstanceOf(AppendOutcomeUnknownException.class)
+                .hasMessageContaining("\"n-1\"");
+        assertThat(left).hasValue(900);
+
+        left.set(99);
+        assertThat(unsure.cancel("n-1")).isEqualTo(Cancellation.CANCELLED);
+    }
+
+    @Test
+    void a_schedule_is_opened_although_the_store_does_not_know_at_once_what_became_of_it() {
+        Supplier<RuntimeException> unknown =
+                () -> new AppendOutcomeUnknownException("it", new IllegalStateException("the answer is lost"));
+        var left = new AtomicInteger(1_000);
+        var store = refusing(ScheduleEvent.Opened.class, left, unknown);
+        assertThatThrownBy(() -> CommandSchedule.builder(store, clock).build())
+                .isInstanceOf(AppendOutcomeUnknownException.class);
+        assertThat(left).hasValue(900);
+        assertThat(log.head().value()).isZero();
+
+        left.set(99);
+        CommandSchedule.builder(store, clock).lanes(3).build();
+        assertThat(log.head().value()).isEqualTo(1);
+        assertThatThrownBy(() -> CommandSchedule.builder(log, clock).lanes(2).build())
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("has 3 lanes, but this process was told 2");
+    }
+
+    // ---- what a worker takes, and what it is refused
+
+    private static List<ScheduleEvent.Claimed> claims(EventStore log) {
+        try (var found = log.read(EventQuery.types(ScheduleEvent.Claimed.class))) {
+            return found.toList().stream()
+                    .map(mark -> (ScheduleEvent.Claimed) mark.event())
+                    .toList();
+        }
+    }
+
+    @Test
+    void a_worker_takes_as_many_commands_with_a_claim_and_as_many_lanes_at_once_as_it_may() {
+        var schedule = builder().lanes(8).atOnce(3).build();
+        for (int i = 1; i <= 40; i++) {
+            schedule.enqueue(new Note("p", i), Metadata.withId("p-" + i));
+            schedule.enqueue(new Note("q" + i, i), Metadata.withId("q-" + i));
+        }
+        var tasks = new ArrayDeque<Runnable>();
+        try (var worker = work(schedule, "w", tasks::add)) {
+            assertThat(worker).isNotNull();
+            tasks.remove().run();
+            assertThat(tasks).as("turns").hasSize(3);
+            assertThat(claims(log)).isEmpty();
+            while (!tasks.isEmpty()) {
+                tasks.remove().run();
+            }
+        }
+        assertThat(schedule.status().succeeded()).isEqualTo(80);
+        assertThat(claims(log)).allMatch(claim -> claim.entries().size() <= CommandSchedule.BATCH);
+        assertThat(claims(log)).anyMatch(claim -> claim.entries().size() == CommandSchedule.BATCH);
+        assertThat(Pages.on(domain, "p"))
+                .isEqualTo(IntStream.rangeClosed(1, 40).boxed().toList());
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_turn_that_the_executor_refuses_leaves_its_lane_to_others_at_once() {
+        var schedule = builder().build();
+        var later = new ArrayList<Runnable>();
+        var tasks = new AtomicInteger();
+        schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var refused = schedule.work(
+                "full",
+                Pages.bus(domain, (note, metadata) -> {}),
+                task -> {
+                    if (tasks.incrementAndGet() == 2) { // after the look
+                        throw new RejectedExecutionException("full");
+                    }
+                    task.run();
+                },
+                (delay, task) -> later.add(task),
+                failures::add);
+        assertThat(failures).singleElement().satisfies(failure -> {
+            assertThat(failure.worker()).isEqualTo("full");
+            assertThat(failure.id()).isEmpty();
+            assertThat(failure.again()).isTrue();
+            assertThat(failure.cause()).hasMessage("full");
+        });
+        assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.DUE);
+
+        try (var other = work(schedule, "other", Runnable::run)) {
+            assertThat(other.name()).isEqualTo("other");
+            assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+        }
+        assertThat(later).as("asked again later").isNotEmpty();
+        refused.close();
+        assertThat(claims(log)).extracting(ScheduleEvent.Claimed::worker).containsExactly("other");
+    }
+
+    @Test
+    void what_is_read_as_no_command_or_as_several_is_left_to_others_and_told() {
+        for (var several : List.of(false, true)) {
+            var id = "n-" + several;
+            var odd = new Fronted(log) {
+                @Override
+                public EventStream read(EventQuery query, ReadOptions options) {
+                    var found = store.read(query, options);
+                    return !query.equals(EventQuery.all())
+                            ? found
+                            : new Stream(found) {
+                                private boolean again;
+
+                                @Override
+                                public boolean advance() {
+                                    boolean more = super.advance();
+                                    boolean twice = several && !more && !again;
+                                    again |= twice;
+                                    return more || twice;
+                                }
+
+                                @Override
+                                public Object event() {
+                                    return several ? super.event() : "no command";
+                                }
+                            };
+                }
+            };
+            builder().build().enqueue(new Note("p" + several, 1), Metadata.withId(id));
+            failures.clear();
+            var schedule = CommandSchedule.builder(odd, clock).build();
+            try (var worker = work(schedule, "w", Runnable::run)) {
+                assertThat(worker).isNotNull();
+                assertThat(failures).singleElement().satisfies(failure -> {
+                    assertThat(failure.id()).contains(id);
+                    assertThat(failure.again()).isTrue();
+                    assertThat(failure.cause())
+                            .hasMessageContainingAll(
+                                    several ? "several commands" : "holds no command any more", "upcasters");
+                });
+            }
+            assertThat(schedule.find(id).orElseThrow())
+                    .returns(State.DUE, ScheduledCommand::state)
+                    .returns(0, ScheduledCommand::attempts);
+            try (var worker = work(builder().build(), "other", Runnable::run)) {
+                assertThat(worker).isNotNull();
+            }
+            assertThat(schedule.find(id).orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+        }
+    }
+
+    @Test
+    void a_claim_that_another_or_the_clock_has_forestalled_is_not_tried_for_ever_where_tasks_run_at_once() {
+        for (boolean outlasted : List.of(true, false)) {
+            var virtual = new VirtualClock(Instant.parse("2026-01-05T09:00:00Z"));
+            var tries = new AtomicInteger();
+            var operations = new Fronted(new InMemoryEventStore(Pages.operations(), virtual)) {
+                @Override
+                public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                    if (!(events.get(0) instanceof ScheduleEvent.Claimed claim)) {
+                        return super.append(events, condition, metadata);
+                    }
+                    if (tries.incrementAndGet() == 1 && !outlasted) {
+                        var until = virtual.instant().plusSeconds(30);
+                        var other = new ScheduleEvent.Claimed(claim.lane(), "other", until, claim.entries());
+                        store.append(List.of(other), AppendCondition.none());
+                    }
+                    // so that it ends, and shows how often it was tried
+                    return super.append(events, tries.get() > 10 ? AppendCondition.none() : condition, metadata);
+                }
+            };
+            var schedule = CommandSchedule.builder(operations, virtual).build();
+            var bus = Pages.bus(domain, (note, metadata) -> virtual.advance(Duration.ofSeconds(31))); // past its claim
+            schedule.enqueue(new Note("p" + outlasted, 1), Metadata.withId("n-" + outlasted));
+
+            try (var worker = schedule.work("w", bus, Runnable::run, NEVER, failures::add)) {
+                assertThat(worker).isNotNull();
+                assertThat(tries.get()).isLessThanOrEqualTo(2);
+            }
+
+            assertThat(schedule.find("n-" + outlasted).orElseThrow().state())
+                    .isEqualTo(outlasted ? State.SUCCEEDED : State.TAKEN);
+            assertThat(Pages.on(domain, "p" + outlasted)).hasSize(outlasted ? 1 : 0);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void what_runs_again_and_again_is_due_next_at_an_instant_still_to_come_of_its_own_row() {
+        var virtual = new VirtualClock(Instant.parse("2026-01-05T09:00:00Z"));
+        var begin = virtual.instant();
+        var operations = new InMemoryEventStore(Pages.operations(), virtual);
+        var schedule = CommandSchedule.builder(operations, virtual).build();
+        var lasting = new AtomicReference<>(Duration.ZERO);
+        var bus = Pages.bus(
+                domain, (note, metadata) -> virtual.set(virtual.instant().plus(lasting.get())));
+        schedule.every(Duration.ofMinutes(10), begin, new Note("p", 1), Metadata.withId("tick"));
+        var next = begin;
+        for (var each : List.of(
+                Map.entry(Duration.ofMinutes(9), 1), // still within its time
+                Map.entry(Duration.ofMinutes(10), 2), // just when it would be due again
+                Map.entry(Duration.ofMinutes(35), 4),
+                Map.entry(Duration.ofMinutes(-5), 1))) { // the clock was put back
+            virtual.set(next);
+            lasting.set(each.getKey());
+            try (var worker = schedule.work("w", bus, Runnable::run, NEVER, failures::add)) {
+                assertThat(worker).isNotNull();
+            }
+            next = next.plus(Duration.ofMinutes(10).multipliedBy(each.getValue()));
+            assertThat(schedule.find("tick").orElseThrow().due()).contains(next);
+        }
+        assertThat(schedule.find("tick").orElseThrow().occurrences()).isEqualTo(4);
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // nulls are handed over to see them refused
+    void nulls_are_refused_where_they_are_given() {
+        var schedule = builder().build();
+        var bus = Pages.bus(domain, (note, metadata) -> {});
+        for (ThrowableAssert.ThrowingCallable call : List.<ThrowableAssert.ThrowingCallable>of(
+                () -> CommandSchedule.builder(null, clock),
+                () -> CommandSchedule.builder(log, null),
+                () -> builder().key(null, note -> "k"),
+                () -> builder().key(Note.class, null),
+                () -> builder().checkpoints(null, "schedule"),
+                () -> builder().checkpoints(new InMemoryCheckpointStore(), null),
+                () -> schedule.enqueue(null, Metadata.withId("n")),
+                () -> schedule.work(null, bus, threads, NEVER, failures::add),
+                () -> schedule.work("w", null, threads, NEVER, failures::add),
+                () -> schedule.work("w", bus, null, NEVER, failures::add),
+                () -> schedule.work("w", bus, threads, null, failures::add),
+                () -> schedule.work("w", bus, threads, NEVER, null))) {
+            assertThatThrownBy(call).isInstanceOf(NullPointerException.class);
+        }
+        assertThat(log.head().value()).isEqualTo(1);
     }
 }

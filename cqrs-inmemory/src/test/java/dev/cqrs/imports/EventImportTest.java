@@ -1211,6 +1211,128 @@ class EventImportTest {
         assertThat(sold(local)).isEqualTo(allSales(60));
     }
 
+    /** What another process that imports the same source has appended, up to a position. */
+    private void importedElsewhere(int upTo) {
+        var all = new ArrayList<Object>(allSales(upTo));
+        all.add(new ImportMark("orders", upTo));
+        local.append(all, AppendCondition.none());
+    }
+
+    /** An import during whose first translation of a number something happens. */
+    private EventImport during(int number, Runnable what) {
+        var happened = new AtomicBoolean();
+        return EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            if (recorded.event().equals(new Placed(number)) && happened.compareAndSet(false, true)) {
+                                what.run();
+                            }
+                            return translate(recorded);
+                        },
+                        DIRECT,
+                        failures::add);
+    }
+
+    @Test
+    void what_another_import_has_appended_meanwhile_is_not_appended_again_and_the_rest_is() {
+        place(1, 5);
+        try (var imported = during(4, () -> importedElsewhere(2))) {
+            assertThat(imported.position()).isEqualTo(Position.of(5));
+        }
+        assertThat(sold(local)).isEqualTo(allSales(5));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void what_another_import_has_appended_before_a_change_of_metadata_is_not_appended_again() {
+        place(1, 3);
+        source.append(List.of(new Placed(4), new Placed(5)), AppendCondition.none(), Metadata.withId("c-1"));
+        try (var imported = during(3, () -> importedElsewhere(2))) {
+            assertThat(imported.position()).isEqualTo(Position.of(5));
+        }
+        assertThat(sold(local)).isEqualTo(allSales(5));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_translation_that_throws_after_another_import_came_first_is_asked_again() {
+        place(1, 5);
+        try (var imported = during(4, () -> {
+            importedElsewhere(2);
+            throw new IllegalStateException("cannot translate");
+        })) {
+            assertThat(imported.position()).isEqualTo(Position.of(5));
+        }
+        assertThat(sold(local)).isEqualTo(allSales(5));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_import_goes_back_to_what_another_one_has_left_to_it() {
+        // given many events that become nothing, of which another import has dealt with half when the mark is due
+        source.append(
+                IntStream.rangeClosed(1, EventImport.MARK_EVERY)
+                        .mapToObj(Viewed::new)
+                        .toList(),
+                AppendCondition.none());
+        var seen = new AtomicInteger();
+
+        // when
+        try (var imported = EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            if (seen.incrementAndGet() == EventImport.MARK_EVERY) {
+                                local.append(List.of(new ImportMark("orders", 500)), AppendCondition.none());
+                            }
+                            return List.of();
+                        },
+                        DIRECT,
+                        failures::add)) {
+            // then
+            assertThat(imported.position()).isEqualTo(Position.of(EventImport.MARK_EVERY));
+        }
+        assertThat(seen).hasValue(EventImport.MARK_EVERY + 500);
+        assertThat(marks(local)).containsExactly(new ImportMark("orders", 500));
+    }
+
+    @Test
+    void an_import_that_is_closed_while_a_store_cannot_tell_does_not_ask_it_again() {
+        place(1, 1);
+        var own = new ArrayList<EventImport>();
+        var queue = new ArrayList<Runnable>();
+        var forgetful = new Forgetful(
+                local,
+                number -> {
+                    own.get(0).close();
+                    return true;
+                },
+                number -> false);
+        own.add(EventImport.from("orders", source)
+                .into(forgetful, EventImportTest::translate, queue::add, failures::add));
+
+        queue.get(0).run();
+
+        assertThat(forgetful.appends).isEqualTo(1);
+    }
+
+    @Test
+    void however_many_appends_come_one_task_is_handed_to_the_executor() {
+        var queue = new ArrayDeque<Runnable>();
+        try (var imported = start(queue::add)) {
+            place(1, 5);
+            assertThat(queue).hasSize(1);
+            queue.remove().run();
+            assertThat(queue).isEmpty();
+            place(6, 7);
+            assertThat(queue).hasSize(1);
+            queue.remove().run();
+            assertThat(imported.position()).isEqualTo(Position.of(7));
+        }
+        assertThat(sold(local)).isEqualTo(allSales(7));
+    }
+
     @Test
     void a_store_that_never_knows_and_never_writes_stops_the_import() {
         place(1, 1);

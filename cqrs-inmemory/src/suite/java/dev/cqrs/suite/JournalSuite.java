@@ -574,7 +574,7 @@ public abstract class JournalSuite {
         var random = new SplittableRandom(seed);
         var journal = builder().build();
         var bus = Tills.bus(domain, journal);
-        int size = Math.min(600, commands() / 4);
+        int size = Math.max(3 * Journal.PAGE, Math.min(600, commands() / 4));
         for (int i = 0; i < size; i++) {
             if (random.nextInt(3) == 0) {
                 clock.advance(Duration.ofSeconds(random.nextInt(1, 100)));

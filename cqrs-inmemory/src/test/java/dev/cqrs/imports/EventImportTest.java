@@ -1013,7 +1013,7 @@ class EventImportTest {
             }
             task.run();
         };
-        var timers = new ArrayList<>(List.of(false, false, true));
+        var timers = new ArrayList<>(List.of(false, false, true, false));
         var imported = EventImport.from("orders", source)
                 .retry(
                         (delay, task) -> {
@@ -1045,6 +1045,16 @@ class EventImportTest {
         assertThat(imported.status().failure()).contains(failures.get(3));
         assertThat(imported.resume()).isTrue();
         assertThat(sold(local)).isEqualTo(allSales(3));
+
+        // when the executor refuses once more
+        refusing.add(full);
+        place(4, 4);
+
+        // then the timer is asked once more
+        assertThat(later).hasSize(3);
+        later.get(2).run();
+        assertThat(sold(local)).isEqualTo(allSales(4));
+        imported.close();
     }
 
     @Test

@@ -833,6 +833,36 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void a_late_redo_stands_before_what_is_undone_and_where_that_is_too_much_the_last_is_forgotten() throws Exception {
+        // given a redo that others find rejected, and then undo a command of their own
+        var second = history().in("user-7");
+        second.dispatch(write(0, "a"));
+        second.dispatch(write(1, "b"));
+        second.undo();
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(CommandHistory.Scope::redo);
+            bus().dispatch(new Cut(NOTE, 0, 1));
+            second.dispatch(write(0, "c"));
+            second.undo();
+            bus().dispatch(write(0, "d"));
+
+            // when
+            slow.end(slowly);
+        }
+
+        // then
+        assertThat(text()).isEqualTo("db");
+        assertThat(second.entries())
+                .extracting(second::command)
+                .containsExactly(write(0, "a"), write(1, "b"), write(0, "c"));
+        assertThat(second.entries()).extracting(Entry::undone).containsExactly(false, false, true);
+        var shallow = CommandHistory.over(operations, bus(), ids, 2).in("user-7");
+        assertThat(shallow.entries()).isEqualTo(second.entries().subList(0, 2));
+        shallow.undo();
+        assertThat(text()).isEqualTo("d");
+    }
+
+    @Test
     void who_fails_after_another_process_has_carried_out_the_step_is_told_its_result() throws Exception {
         var away = new IllegalStateException("the database is away");
         var second = history().in("user-7");

@@ -19,6 +19,7 @@ import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryCommandBus;
+import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.journal.CommandHistory;
 import dev.cqrs.journal.CommandHistory.Entry;
 import dev.cqrs.journal.HistoryRefusedException;
@@ -55,6 +56,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.BeforeEach;
@@ -614,6 +616,35 @@ public abstract class CommandHistorySuite {
         assertThat(scope.entries()).isEmpty();
         history().in("user-7").dispatch(write(0, "b"));
         assertThat(text()).isEqualTo("b");
+    }
+
+    @Test
+    void an_undo_or_redo_that_is_not_allowed_or_fails_leaves_the_history_as_it_was() {
+        var fault = new AtomicReference<>(Optional.<RuntimeException>empty());
+        Interceptor guard = (message, metadata, next) -> {
+            if (fault.get().isPresent()) {
+                throw fault.get().get();
+            }
+            return next.proceed(message, metadata);
+        };
+        var scope = CommandHistory.over(operations, Notes.bus(domain, List.of(guard)), ids)
+                .in("user-7");
+        scope.dispatch(write(0, "a"));
+        for (var why : List.of(
+                new NotAuthorizedException(Cut.class, "no longer yours"), new IllegalStateException("a fault"))) {
+            fault.set(Optional.of(why));
+            assertThatThrownBy(scope::undo).isSameAs(why);
+            fault.set(Optional.empty());
+            scope.undo();
+            assertThat(text()).isEmpty();
+
+            fault.set(Optional.of(why));
+            assertThatThrownBy(scope::redo).isSameAs(why);
+            fault.set(Optional.empty());
+            scope.redo();
+            assertThat(text()).isEqualTo("a");
+        }
+        assertThat(scope.entries()).hasSize(1);
     }
 
     @Test

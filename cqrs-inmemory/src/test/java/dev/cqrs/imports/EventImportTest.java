@@ -516,7 +516,11 @@ class EventImportTest {
         var restored = new InMemoryEventStore(THEIRS, CLOCK);
         restored.append(List.of(new Placed(7)), AppendCondition.none());
 
-        EventImport.from("orders", restored).into(local, EventImportTest::translate, DIRECT, failures::add);
+        var later = new ArrayList<Runnable>();
+        EventImport.from("orders", restored)
+                .retry((delay, task) -> later.add(task), Duration.ZERO) // which cannot mend it
+                .into(local, EventImportTest::translate, DIRECT, failures::add);
+        assertThat(later).isEmpty();
 
         assertThat(failures)
                 .singleElement()

@@ -829,6 +829,30 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void a_step_that_was_cut_off_is_finished_though_another_one_has_ended_late_meanwhile() throws Exception {
+        history().in("user-7").dispatch(write(0, "a"));
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(scope -> scope.dispatch(write(2, "y")));
+            Interceptor gone = (message, metadata, next) -> {
+                if (message instanceof Cut) {
+                    bus().dispatch(write(1, "b")); // so that the slow one is not rejected
+                    assertThat(slow.end(slowly)).isEqualTo(3);
+                    throw new NoClassDefFoundError("gone");
+                }
+                return next.proceed(message, metadata);
+            };
+            var second = CommandHistory.over(operations, Notes.bus(domain, List.of(gone)), ids)
+                    .in("user-7");
+            assertThatThrownBy(second::undo).isInstanceOf(NoClassDefFoundError.class);
+            assertThat(text()).isEqualTo("aby");
+        }
+
+        history().in("user-7").dispatch(write(0, "z"));
+
+        assertThat(text()).isEqualTo("zby");
+    }
+
+    @Test
     void a_late_undo_or_redo_counts_though_others_have_taken_steps_since() throws Exception {
         var second = history().in("user-7");
         second.dispatch(write(0, "a"));

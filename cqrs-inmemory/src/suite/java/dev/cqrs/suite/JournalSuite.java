@@ -201,6 +201,19 @@ public abstract class JournalSuite {
     }
 
     @Test
+    void a_failure_without_a_message_is_written_down_without_a_reason() {
+        var journal = builder().build();
+        Interceptor wordless = (message, metadata, next) -> {
+            throw new IOException();
+        };
+        dispatch(Tills.bus(domain, journal, wordless), new PayIn("t1", 1, "x"), Metadata.none());
+
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.FAILED);
+        assertThat(all(journal).get(0).reason()).isEmpty();
+        assertThat(unwritten).isEmpty();
+    }
+
+    @Test
     void payloads_are_kept_whole_or_masked_where_it_is_said() {
         var journal = builder()
                 .payload(PayOut.class)
@@ -987,6 +1000,51 @@ public abstract class JournalSuite {
         assertThat(all(journal).get(0).appended()).isEmpty();
     }
 
+    @Test
+    void an_append_of_a_command_that_was_dispatched_under_the_id_of_its_outer_one_is_its_own() {
+        var journal = whole();
+        var store = journal.noting(domain);
+        var buses = new ArrayList<CommandBus>();
+        buses.add(InMemoryCommandBus.builder()
+                .handle(Move.class, (c, metadata) -> {
+                    buses.get(0).dispatch(new PayIn("t1", 1, "x"), metadata);
+                    return Done.DONE;
+                })
+                .handle(PayIn.class, (c, metadata) -> {
+                    store.append(List.of(new Paid(c.till(), c.cents())), AppendCondition.none(), metadata);
+                    return c.cents();
+                })
+                .intercept(0, journal)
+                .build());
+
+        buses.get(0).dispatch(new Move("t1", "t2", 0, false), Metadata.withId("m1"));
+
+        assertThat(all(journal))
+                .extracting(JournalEntry::appended)
+                .containsExactly(Optional.empty(), Optional.of(Position.of(1)));
+    }
+
+    @Test
+    void what_is_done_with_the_noted_log_outside_of_any_command_is_done_as_ever() {
+        var journal = whole();
+        var store = journal.noting(losingAReply(domain));
+        try (var following = store.onAppend(last -> {})) {
+            assertThat(following).isNotNull();
+            var paid = List.of(new Paid("t1", 1));
+            assertThatThrownBy(() -> store.append(paid, AppendCondition.none()))
+                    .isInstanceOf(AppendOutcomeUnknownException.class);
+            assertThat(store.append(paid, AppendCondition.none()).last()).isEqualTo(Position.of(2));
+        }
+        try (var events = store.read(EventQuery.all())) {
+            assertThat(events.toList()).hasSize(2);
+        }
+        assertThat(store.catalog()).isSameAs(domain.catalog());
+        assertThat(builder().build().noting(domain).head()).isEqualTo(Position.of(2));
+        assertThat(builder().build().noting(domain).feed(EventQuery.all()).isPresent())
+                .isEqualTo(domain.feed(EventQuery.all()).isPresent());
+        assertThat(unwritten).isEmpty();
+    }
+
     /** Has a command of a class wait before it ends, while another thread does something. */
     private static final class Late implements Interceptor {
         final CountDownLatch done = new CountDownLatch(1);
@@ -1181,6 +1239,7 @@ public abstract class JournalSuite {
                         "\"pay-in\" with id m2 at position 4 is kept masked",
                         "\"twice\" with id m3 at position 7 is kept without its payload",
                         "\"pay-out\" with id m4 at position 9 may have taken effect or not")
+                .withMessageNotContaining("\n - and ")
                 .satisfies(thrown -> assertThat(thrown.faults()).hasSize(3));
         assertThat(fresh.head()).isEqualTo(Position.START);
 

@@ -470,7 +470,7 @@ public final class Journal implements Interceptor {
      * <p>They are read {@value #PAGE} at a time, as the stream is consumed; nothing has to be closed. Bounds of time are
      * found without reading what lies outside of them, commands, ids, correlations and outcomes by their tags. Only
      * {@link Outcome#UNKNOWN} has all entries looked through that the rest of the query fits. Where a query asks for another
-     * outcome, each entry costs a read of its own.
+     * outcome, each entry costs a read of its own, and those that started behind the last bound of time are read, too.
      *
      * @param query which entries, and in which order
      * @return a sequential stream, to be used by one thread

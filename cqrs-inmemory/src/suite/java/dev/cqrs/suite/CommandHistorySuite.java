@@ -9,18 +9,28 @@ import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryCommandBus;
+import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.journal.CommandHistory;
 import dev.cqrs.journal.CommandHistory.Entry;
 import dev.cqrs.journal.HistoryRefusedException;
 import dev.cqrs.journal.HistoryRefusedException.Reason;
+import dev.cqrs.journal.Journal;
 import dev.cqrs.journal.JournalMark;
+import dev.cqrs.journal.JournalMark.Direction;
+import dev.cqrs.journal.JournalMark.Result;
 import dev.cqrs.journal.JournalMark.StepEnded;
+import dev.cqrs.journal.JournalMark.StepStarted;
+import dev.cqrs.journal.JournalUnwritableException;
 import dev.cqrs.journal.Undoable;
 import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
@@ -44,7 +54,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.BeforeEach;
@@ -262,7 +274,7 @@ public abstract class CommandHistorySuite {
         assertThat(Notes.text(domain, "n2")).isEqualTo("b");
         assertThat(history.in("user-8").canUndo()).isTrue();
         var held = history.in("user-9");
-        assertThat(history.in("user-9")).isSameAs(held);
+        assertThat(history.in("user-9")).isSameAs(held).hasToString("CommandHistory.Scope[user-9]");
     }
 
     @Test
@@ -333,7 +345,264 @@ public abstract class CommandHistorySuite {
         assertThat(text()).isEqualTo("a");
     }
 
+    /** Rubs out a note; answers how long it was, and cannot be taken back. */
+    record Erase(String note) implements Command<Integer> {}
+
+    @Test
+    void an_inverse_may_be_a_command_that_answers_without_an_inverse_and_a_redo_may_give_none_any_more() {
+        // given a writer whose second answer cannot be taken back
+        var log = emptyLog(
+                JournalMark.addTo(Catalog.builder())
+                        .event("write", Write.class)
+                        .event("erase", Erase.class)
+                        .build(),
+                clock);
+        var writes = new AtomicInteger();
+        var bus = InMemoryCommandBus.builder()
+                .handle(
+                        Write.class,
+                        c -> writes.incrementAndGet() == 2
+                                ? Undoable.irreversible(2)
+                                : Undoable.reversible(1, new Erase(c.note())))
+                .handle(Erase.class, c -> 7)
+                .build();
+        var scope = CommandHistory.over(log, bus, ids).in("user-7");
+        scope.dispatch(write(0, "a"));
+
+        // when
+        var undone = scope.undo();
+
+        // then
+        assertThat(undone.result()).isEqualTo(7);
+        assertThat(undone.entry().undoable()).isTrue();
+        assertThat(undone.entry()).isEqualTo(scope.entries().get(0));
+
+        // when
+        var redone = scope.redo();
+
+        // then
+        assertThat(redone.result()).isEqualTo(2);
+        assertThat(redone.entry().undoable()).isFalse();
+        assertThat(redone.entry()).isEqualTo(scope.entries().get(0));
+        assertThat(scope.canUndo()).isFalse();
+        refused(scope::undo, Reason.NOT_UNDOABLE, "\"write\" with id id-1");
+    }
+
+    @Test
+    void a_history_is_as_deep_as_it_is_said_and_a_hundred_commands_if_not() {
+        var scope = history().in("user-7");
+        for (int i = 0; i <= CommandHistory.DEPTH; i++) {
+            scope.dispatch(write(0, "x"));
+        }
+        assertThat(scope.entries()).hasSize(CommandHistory.DEPTH);
+
+        var shallow = CommandHistory.over(operations, bus(), ids, 1).in("user-8");
+        shallow.dispatch(new Write("n2", 0, "a"));
+        shallow.dispatch(new Write("n2", 1, "b"));
+        shallow.undo();
+        refused(shallow::undo, Reason.NOTHING, "nothing to undo");
+        shallow.redo();
+        assertThat(Notes.text(domain, "n2")).isEqualTo("ab");
+    }
+
+    @Test
+    void looking_does_not_wait_for_a_step_that_is_under_way() throws Exception {
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(scope -> scope.dispatch(write(0, "a")));
+
+            assertThat(slow.scope.canUndo()).isFalse();
+            assertThat(slow.scope.canRedo()).isFalse();
+            assertThat(slow.scope.entries()).isEmpty();
+
+            slow.end(slowly);
+            assertThat(slow.scope.canUndo()).isTrue();
+        }
+    }
+
+    @Test
+    void every_stream_of_the_log_is_closed() {
+        var counting = new Counting(new Crowded(StepEnded.class, 1));
+        var away = new AtomicBoolean();
+        Interceptor failing = (message, metadata, next) -> {
+            if (away.get()) {
+                throw new NoClassDefFoundError("gone");
+            }
+            return next.proceed(message, metadata);
+        };
+        var scope = CommandHistory.over(counting, Notes.bus(domain, List.of(failing)), ids)
+                .in("user-7");
+        scope.dispatch(write(0, "a"), Metadata.withId("click-1"));
+        scope.dispatch(write(0, "a"), Metadata.withId("click-1"));
+        scope.undo();
+        away.set(true);
+        assertThatThrownBy(scope::redo).isInstanceOf(NoClassDefFoundError.class);
+        away.set(false);
+        history().in("user-7").abandon();
+        scope.redo();
+        scope.command(scope.entries().get(0));
+
+        assertThat(counting.opened).hasValueGreaterThan(5);
+        assertThat(counting.open).hasValue(0);
+    }
+
     // ---- failures
+
+    /** A log to which another process appends something of the scope whenever a step is to begin or to end there. */
+    private final class Crowded extends Fronted {
+        private final Class<?> when;
+        private final AtomicInteger others;
+
+        Crowded(Class<?> when, int others) {
+            super(operations);
+            this.when = when;
+            this.others = new AtomicInteger(others);
+        }
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            if (when.isInstance(events.get(0)) && others.getAndDecrement() > 0) {
+                var other =
+                        new StepEnded("user-7", Direction.DO, 1_000_000, 0, "write", "theirs", Result.ABANDONED, false);
+                super.append(List.of(other), AppendCondition.none(), Metadata.none());
+            }
+            return super.append(events, condition, metadata);
+        }
+    }
+
+    @Test
+    void a_step_to_which_other_processes_come_first_is_tried_so_many_times_and_then_not_taken() {
+        Function<Integer, CommandHistory.Scope> crowded =
+                others -> CommandHistory.over(new Crowded(StepStarted.class, others), bus(), ids)
+                        .in("user-7");
+
+        assertThatThrownBy(() -> crowded.apply(CommandHistory.ATTEMPTS).dispatch(write(0, "a")))
+                .isInstanceOf(AppendConflictException.class);
+        assertThat(text()).isEmpty();
+        crowded.apply(CommandHistory.ATTEMPTS - 1).dispatch(write(0, "a"));
+        assertThat(text()).isEqualTo("a");
+
+        assertThatThrownBy(() -> crowded.apply(CommandHistory.ATTEMPTS).undo())
+                .isInstanceOf(AppendConflictException.class);
+        assertThat(text()).isEqualTo("a");
+        crowded.apply(CommandHistory.ATTEMPTS - 1).undo();
+        assertThat(text()).isEmpty();
+        assertThat(history().in("user-7").canRedo()).isTrue();
+    }
+
+    @Test
+    void a_step_whose_end_cannot_be_written_as_others_come_first_is_finished_by_the_next() {
+        Function<Integer, CommandHistory.Scope> crowded =
+                others -> CommandHistory.over(new Crowded(StepEnded.class, others), bus(), ids)
+                        .in("user-7");
+        crowded.apply(CommandHistory.ATTEMPTS - 1).dispatch(write(0, "a"));
+        assertThat(history().in("user-7").entries()).hasSize(1);
+
+        assertThatThrownBy(() -> crowded.apply(CommandHistory.ATTEMPTS).dispatch(write(1, "b")))
+                .isInstanceOf(AppendConflictException.class);
+
+        assertThat(history().in("user-7").entries()).hasSize(1);
+        history().in("user-7").dispatch(write(2, "c"));
+        assertThat(history().in("user-7").entries()).hasSize(3);
+        assertThat(text()).isEqualTo("abc");
+    }
+
+    @Test
+    void what_was_thrown_is_not_lost_where_the_end_of_its_step_cannot_be_written() {
+        var away = new IllegalStateException("the operations log is away");
+        var log = new Fronted(operations) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (events.get(0) instanceof StepEnded) {
+                    throw away;
+                }
+                return super.append(events, condition, metadata);
+            }
+        };
+        var scope = CommandHistory.over(log, bus(), ids).in("user-7");
+
+        assertThatThrownBy(() -> scope.dispatch(write(9, "x")))
+                .isSameAs(away)
+                .satisfies(thrown ->
+                        assertThat(thrown.getSuppressed()).singleElement().isInstanceOf(RejectedException.class));
+    }
+
+    @Test
+    void where_the_machine_itself_gives_up_a_step_is_not_told_as_one_that_cannot_be_finished() {
+        var exhausted = new OutOfMemoryError("for a test");
+        var scope = failing(exhausted).in("user-7");
+        assertThatThrownBy(() -> scope.dispatch(write(0, "a"))).isSameAs(exhausted);
+
+        assertThatThrownBy(scope::undo).isSameAs(exhausted);
+
+        history().in("user-7").dispatch(write(1, "b"));
+        assertThat(text()).isEqualTo("ab");
+    }
+
+    @Test
+    void a_command_that_a_journal_has_refused_is_not_carried_out_later() {
+        var log = new Fronted(operations) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                throw new AppendOutcomeUnknownException("a start", new IllegalStateException("reply lost"));
+            }
+        };
+        var journal = Journal.builder(log, () -> 0, ids, what -> {}).build();
+        var scope = CommandHistory.over(operations, Notes.bus(domain, List.of(journal)), ids)
+                .in("user-7");
+        assertThatThrownBy(() -> scope.dispatch(write(0, "a"))).isInstanceOf(JournalUnwritableException.class);
+
+        history().in("user-7").dispatch(write(0, "b"));
+
+        assertThat(text()).isEqualTo("b");
+    }
+
+    @Test
+    void an_unknown_outcome_is_recognised_in_what_a_handler_has_wrapped() {
+        Interceptor lost = (message, metadata, next) -> {
+            next.proceed(message, metadata);
+            throw new IllegalStateException(
+                    "wrapped", new AppendOutcomeUnknownException("it", new IllegalStateException("reply lost")));
+        };
+        var cut = CommandHistory.over(operations, Notes.bus(domain, List.of(lost)), ids);
+        assertThatThrownBy(() -> cut.in("user-7").dispatch(write(0, "a"))).hasMessage("wrapped");
+
+        var scope = history().in("user-7");
+        scope.dispatch(write(1, "b"));
+
+        assertThat(scope.entries()).extracting(scope::command).containsExactly(write(0, "a"), write(1, "b"));
+    }
+
+    @Test
+    void abandoning_what_another_process_finishes_meanwhile_abandons_nothing() throws Exception {
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(scope -> scope.dispatch(write(0, "a")));
+            var log = new Fronted(operations) {
+                @Override
+                public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                    if (!slowly.isDone()) {
+                        slow.end(slowly);
+                    }
+                    return super.append(events, condition, metadata);
+                }
+            };
+
+            assertThat(CommandHistory.over(log, bus(), ids).in("user-7").abandon())
+                    .isFalse();
+        }
+        assertThat(history().in("user-7").entries()).hasSize(1);
+        assertThat(text()).isEqualTo("a");
+    }
+
+    @Test
+    void where_nothing_stands_that_is_a_command_is_told() {
+        var scope = history().in("user-7");
+        scope.dispatch(write(0, "a"));
+        var entry = scope.entries().get(0);
+        var wrong = new Entry(Position.of(entry.position().value() + 1), "write", "id", true, false);
+        assertThatThrownBy(() -> scope.command(wrong))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("Behind position " + wrong.position());
+    }
 
     record Plain(int number) implements Command<Undoable<Integer>> {}
 
@@ -347,6 +616,35 @@ public abstract class CommandHistorySuite {
         assertThat(scope.entries()).isEmpty();
         history().in("user-7").dispatch(write(0, "b"));
         assertThat(text()).isEqualTo("b");
+    }
+
+    @Test
+    void an_undo_or_redo_that_is_not_allowed_or_fails_leaves_the_history_as_it_was() {
+        var fault = new AtomicReference<>(Optional.<RuntimeException>empty());
+        Interceptor guard = (message, metadata, next) -> {
+            if (fault.get().isPresent()) {
+                throw fault.get().get();
+            }
+            return next.proceed(message, metadata);
+        };
+        var scope = CommandHistory.over(operations, Notes.bus(domain, List.of(guard)), ids)
+                .in("user-7");
+        scope.dispatch(write(0, "a"));
+        for (var why : List.of(
+                new NotAuthorizedException(Cut.class, "no longer yours"), new IllegalStateException("a fault"))) {
+            fault.set(Optional.of(why));
+            assertThatThrownBy(scope::undo).isSameAs(why);
+            fault.set(Optional.empty());
+            scope.undo();
+            assertThat(text()).isEmpty();
+
+            fault.set(Optional.of(why));
+            assertThatThrownBy(scope::redo).isSameAs(why);
+            fault.set(Optional.empty());
+            scope.redo();
+            assertThat(text()).isEqualTo("a");
+        }
+        assertThat(scope.entries()).hasSize(1);
     }
 
     @Test
@@ -531,6 +829,30 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void a_step_that_was_cut_off_is_finished_though_another_one_has_ended_late_meanwhile() throws Exception {
+        history().in("user-7").dispatch(write(0, "a"));
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(scope -> scope.dispatch(write(2, "y")));
+            Interceptor gone = (message, metadata, next) -> {
+                if (message instanceof Cut) {
+                    bus().dispatch(write(1, "b")); // so that the slow one is not rejected
+                    assertThat(slow.end(slowly)).isEqualTo(3);
+                    throw new NoClassDefFoundError("gone");
+                }
+                return next.proceed(message, metadata);
+            };
+            var second = CommandHistory.over(operations, Notes.bus(domain, List.of(gone)), ids)
+                    .in("user-7");
+            assertThatThrownBy(second::undo).isInstanceOf(NoClassDefFoundError.class);
+            assertThat(text()).isEqualTo("aby");
+        }
+
+        history().in("user-7").dispatch(write(0, "z"));
+
+        assertThat(text()).isEqualTo("zby");
+    }
+
+    @Test
     void a_late_undo_or_redo_counts_though_others_have_taken_steps_since() throws Exception {
         var second = history().in("user-7");
         second.dispatch(write(0, "a"));
@@ -563,6 +885,36 @@ public abstract class CommandHistorySuite {
         assertThat(second.canRedo()).isFalse();
         second.undo();
         assertThat(text()).isEqualTo("c");
+    }
+
+    @Test
+    void a_late_redo_stands_before_what_is_undone_and_where_that_is_too_much_the_last_is_forgotten() throws Exception {
+        // given a redo that others find rejected, and then undo a command of their own
+        var second = history().in("user-7");
+        second.dispatch(write(0, "a"));
+        second.dispatch(write(1, "b"));
+        second.undo();
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(CommandHistory.Scope::redo);
+            bus().dispatch(new Cut(NOTE, 0, 1));
+            second.dispatch(write(0, "c"));
+            second.undo();
+            bus().dispatch(write(0, "d"));
+
+            // when
+            slow.end(slowly);
+        }
+
+        // then
+        assertThat(text()).isEqualTo("db");
+        assertThat(second.entries())
+                .extracting(second::command)
+                .containsExactly(write(0, "a"), write(1, "b"), write(0, "c"));
+        assertThat(second.entries()).extracting(Entry::undone).containsExactly(false, false, true);
+        var shallow = CommandHistory.over(operations, bus(), ids, 2).in("user-7");
+        assertThat(shallow.entries()).isEqualTo(second.entries().subList(0, 2));
+        shallow.undo();
+        assertThat(text()).isEqualTo("d");
     }
 
     @Test
@@ -641,6 +993,9 @@ public abstract class CommandHistorySuite {
         Interceptor nesting = (message, metadata, next) -> {
             if (message.equals(write(0, "outer"))) {
                 assertThat(history.get(0).in("user-7").canUndo()).isFalse();
+                assertThatThrownBy(() -> history.get(0).in("user-7").abandon())
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("from within a step");
                 history.get(0).in("user-8").dispatch(write(0, "inner"));
             }
             return next.proceed(message, metadata);
@@ -681,6 +1036,17 @@ public abstract class CommandHistorySuite {
                 .isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> history().in(" ")).isInstanceOf(IllegalArgumentException.class);
         assertThat(JournalMark.addTo(Catalog.builder()).build().types()).hasSize(4);
+        var untagged = emptyLog(
+                Catalog.builder()
+                        .event(StepStarted.NAME, StepStarted.class)
+                        .event(StepEnded.NAME, StepEnded.class)
+                        .build(),
+                clock);
+        assertThatThrownBy(() -> CommandHistory.over(untagged, bus(), ids))
+                .isInstanceOf(WiringException.class)
+                .hasMessageContainingAll(
+                        "StepStarted as \"cqrs.history.started\", but without its tags",
+                        "StepEnded as \"cqrs.history.ended\", but without its tags");
     }
 
     private static HistoryRefusedException refused(Runnable step, Reason reason, String... words) {
@@ -779,7 +1145,7 @@ public abstract class CommandHistorySuite {
         int done = 0;
         try (var ends = operations.read(EventQuery.types(StepEnded.class).withTags(Tag.of("cqrs.history", scope)))) {
             while (ends.advance()) {
-                done += ((StepEnded) ends.event()).result() == JournalMark.Result.DONE ? 1 : 0;
+                done += ((StepEnded) ends.event()).result() == Result.DONE ? 1 : 0;
             }
         }
         return done;

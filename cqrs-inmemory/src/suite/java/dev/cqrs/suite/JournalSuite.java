@@ -3,13 +3,16 @@ package dev.cqrs.suite;
 import static java.util.stream.Collectors.toList;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
@@ -29,6 +32,7 @@ import dev.cqrs.journal.JournalMark;
 import dev.cqrs.journal.JournalQuery;
 import dev.cqrs.journal.JournalUnwritableException;
 import dev.cqrs.journal.ReplayException;
+import dev.cqrs.message.Done;
 import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
@@ -43,13 +47,18 @@ import dev.cqrs.suite.Tills.Twice;
 import dev.cqrs.testing.CrashPoints;
 import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.VirtualClock;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
@@ -189,6 +198,19 @@ public abstract class JournalSuite {
         assertThat(failed.outcome()).isEqualTo(Outcome.FAILED);
         assertThat(failed.failure()).contains("java.io.IOException");
         assertThat(failed.reason()).contains("disk full");
+    }
+
+    @Test
+    void a_failure_without_a_message_is_written_down_without_a_reason() {
+        var journal = builder().build();
+        Interceptor wordless = (message, metadata, next) -> {
+            throw new IOException();
+        };
+        dispatch(Tills.bus(domain, journal, wordless), new PayIn("t1", 1, "x"), Metadata.none());
+
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.FAILED);
+        assertThat(all(journal).get(0).reason()).isEmpty();
+        assertThat(unwritten).isEmpty();
     }
 
     @Test
@@ -362,9 +384,148 @@ public abstract class JournalSuite {
         assertThat(journal.entries(JournalQuery.all().correlation("move-1"))).hasSize(2);
     }
 
+    @Test
+    void what_is_no_command_is_handed_on_and_not_written_down() throws Exception {
+        var journal = builder().build();
+
+        var given = journal.around("a question", Metadata.none(), (message, metadata) -> message + " " + metadata);
+
+        assertThat(given).isEqualTo("a question " + Metadata.none());
+        assertThat(operations.head()).isEqualTo(Position.START);
+        assertThat(journal.appliesTo(PayIn.class)).isTrue();
+    }
+
+    @Test
+    void a_command_takes_no_less_than_no_time_though_the_clock_goes_back() {
+        var nanos = new AtomicInteger(5);
+        var journal = Journal.builder(operations, nanos::getAndDecrement, () -> "id", unwritten::add)
+                .build();
+
+        Tills.bus(domain, journal).dispatch(new PayIn("t1", 100, "x"));
+
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.SUCCEEDED);
+        assertThat(all(journal).get(0).duration()).isZero();
+    }
+
+    @Test
+    void with_best_effort_a_command_that_is_let_through_has_the_id_that_it_was_given() {
+        var away = new Fronted(operations) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                throw new IllegalStateException("the operations log is away");
+            }
+        };
+        var journal = builder(away).bestEffort().build();
+
+        Tills.bus(domain, journal).dispatch(new PayIn("t1", 100, "x"), Metadata.of(Map.of("user", "u7")));
+
+        assertThat(unwritten)
+                .extracting(Unwritten::metadata)
+                .containsExactly(Metadata.withId("id-1").with("user", "u7"));
+        try (var events = domain.read(EventQuery.all())) {
+            assertThat(events.toList())
+                    .extracting(RecordedEvent::metadata)
+                    .containsExactly(Metadata.withId("id-1").with("user", "u7"));
+        }
+    }
+
+    @Test
+    void what_the_application_gives_as_null_is_told() {
+        var withoutId = Journal.builder(operations, () -> 0, JournalSuite::nothing, unwritten::add)
+                .build();
+        assertThatNullPointerException()
+                .isThrownBy(() -> Tills.bus(domain, withoutId).dispatch(new PayIn("t1", 1, "x")))
+                .withMessageContaining("supplier of ids");
+        var withoutMetadata = builder().metadata(metadata -> nothing()).build();
+        assertThatNullPointerException()
+                .isThrownBy(() -> Tills.bus(domain, withoutMetadata).dispatch(new PayIn("t1", 1, "x")))
+                .withMessageContaining("what is kept of the metadata");
+        assertThat(domain.head()).isEqualTo(Position.START);
+        assertThat(operations.head()).isEqualTo(Position.START);
+
+        var withoutReason = builder().reasons(thrown -> nothing()).build();
+        assertThatThrownBy(() -> Tills.bus(domain, withoutReason).dispatch(new PayOut("t1", 1)))
+                .isInstanceOf(RejectedException.class);
+        assertThat(unwritten).singleElement().satisfies(what -> {
+            assertThat(what.outcome()).isEqualTo(Outcome.REJECTED);
+            assertThat(what.cause()).hasMessageContaining("what is kept of a message");
+        });
+    }
+
+    @SuppressWarnings("NullAway") // what must not be
+    private static <T> T nothing() {
+        return null;
+    }
+
+    @Test
+    void a_command_in_which_another_was_refused_as_the_journal_could_not_tell_whether_it_wrote_has_failed() {
+        var lost = new AppendOutcomeUnknownException("a start", new IOException("reply lost"));
+        var log = new Fronted(operations) {
+            private int starts;
+
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (events.get(0) instanceof JournalMark.CommandStarted && ++starts == 2) {
+                    throw lost;
+                }
+                return super.append(events, condition, metadata);
+            }
+        };
+        var journal = builder(log).build();
+
+        assertThatThrownBy(() -> Tills.bus(domain, journal).dispatch(new Move("t1", "t2", 0, false)))
+                .isInstanceOf(JournalUnwritableException.class)
+                .hasCause(lost);
+
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.FAILED);
+        assertThat(all(journal).get(0).failure()).contains(JournalUnwritableException.class.getName());
+        assertThat(domain.head()).isEqualTo(Position.START);
+    }
+
     // ---- wiring
 
     record Stranger() implements Command<Integer> {}
+
+    @Test
+    void of_two_families_neither_of_which_is_below_the_other_none_is_chosen() {
+        assertThatThrownBy(() -> builder()
+                        .payload(TillCommand.class)
+                        .payload(Command.class)
+                        .build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContainingAll(
+                        "payload(...) is said for " + PayIn.class.getName() + " by [" + Command.class.getName() + ", "
+                                + TillCommand.class.getName() + "]",
+                        Twice.class.getName())
+                .hasMessageNotContaining(Fail.class.getName());
+
+        var journal = builder()
+                .payload(TillCommand.class)
+                .payload(Command.class)
+                .payload(PayIn.class)
+                .payload(PayOut.class)
+                .payload(Twice.class, command -> new Twice("***"))
+                .build();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new Twice("t1"));
+        dispatch(bus, new Fail("x"), Metadata.none());
+        assertThat(all(journal)).extracting(JournalEntry::payload).containsExactly(Payload.MASKED, Payload.WHOLE);
+    }
+
+    @Test
+    void marks_that_the_catalog_has_without_their_tags_are_a_fault() {
+        var untagged = emptyLog(
+                Catalog.builder()
+                        .event(JournalMark.CommandStarted.NAME, JournalMark.CommandStarted.class)
+                        .event(JournalMark.CommandEnded.NAME, JournalMark.CommandEnded.class)
+                        .build(),
+                clock);
+        assertThatThrownBy(() -> builder(untagged).build())
+                .isInstanceOf(WiringException.class)
+                .hasMessageContainingAll(
+                        "CommandStarted as \"cqrs.journal.started\", but without its tags",
+                        "CommandEnded as \"cqrs.journal.ended\", but without its tags");
+    }
 
     @Test
     void faults_of_wiring_are_told() {
@@ -401,6 +562,19 @@ public abstract class JournalSuite {
                 .build();
         assertThatThrownBy(() -> Tills.bus(domain, journal).dispatch(new PayIn("t1", 100, "x")))
                 .isSameAs(fault);
+        var other = builder()
+                .payload(TillCommand.class, command -> new Twice("t1"))
+                .payload(PayOut.class, command -> nothing())
+                .build();
+        assertThatThrownBy(() -> Tills.bus(domain, other).dispatch(new PayIn("t1", 100, "x")))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContainingAll(
+                        "The mask of " + PayIn.class.getName(),
+                        "an object of " + Twice.class.getName(),
+                        "not carried out");
+        assertThatThrownBy(() -> Tills.bus(domain, other).dispatch(new PayOut("t1", 0)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("gave null");
         assertThat(domain.head()).isEqualTo(Position.START);
         assertThat(operations.head()).isEqualTo(Position.START);
     }
@@ -413,7 +587,7 @@ public abstract class JournalSuite {
         var random = new SplittableRandom(seed);
         var journal = builder().build();
         var bus = Tills.bus(domain, journal);
-        int size = Math.min(600, commands() / 4);
+        int size = Math.max(3 * Journal.PAGE, Math.min(600, commands() / 4));
         for (int i = 0; i < size; i++) {
             if (random.nextInt(3) == 0) {
                 clock.advance(Duration.ofSeconds(random.nextInt(1, 100)));
@@ -507,6 +681,90 @@ public abstract class JournalSuite {
 
         assertThat(first).extracting(JournalEntry::id).containsExactly("m4", "m3");
         assertThat(second).extracting(JournalEntry::id).containsExactly("m2", "m1");
+    }
+
+    @Test
+    void entries_are_those_up_to_the_end_of_the_log_when_they_were_asked_for() {
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 1, "x"), Metadata.withId("m1"));
+        var oldest = journal.entries(JournalQuery.all());
+        var newest = journal.entries(JournalQuery.all().newestFirst());
+        var succeeded = journal.entries(JournalQuery.all().outcome(Outcome.SUCCEEDED));
+
+        bus.dispatch(new PayIn("t1", 1, "x"), Metadata.withId("m2"));
+
+        assertThat(List.of(oldest, newest, succeeded))
+                .allSatisfy(entries -> assertThat(entries.map(JournalEntry::id))
+                        .as("one of three")
+                        .containsExactly("m1"));
+    }
+
+    @Test
+    void what_a_query_cannot_mean_is_told() {
+        var journal = builder().build();
+        assertThatThrownBy(() -> journal.entries(JournalQuery.all().commands(Stranger.class)))
+                .isInstanceOf(UnknownEventException.class);
+        var tooLong = "x".repeat(2_000);
+        assertThatThrownBy(() -> journal.entries(JournalQuery.all().id(tooLong)))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> journal.entries(JournalQuery.all().correlation(tooLong)))
+                .isInstanceOf(IllegalArgumentException.class);
+        operations.append(
+                List.of(new JournalMark.CommandStarted("twice", "m1", "", Payload.NONE, 0)), AppendCondition.none());
+        var unfinished = all(journal).get(0);
+        var after = JournalQuery.all().outcome(Outcome.FAILED).after(unfinished);
+        assertThatThrownBy(() -> journal.entries(after))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("after the entry at position 1");
+        assertThat(journal.entries(JournalQuery.all().outcome(Outcome.UNKNOWN).after(unfinished)))
+                .isEmpty();
+    }
+
+    @Test
+    void a_log_that_holds_something_else_where_an_entry_points_to_is_told() {
+        var journal = builder().build();
+        // given an entry without its command, before another mark, and at the end of the log; and an end without a
+        // start
+        for (int i = 0; i < 2; i++) {
+            operations.append(
+                    List.of(new JournalMark.CommandStarted("twice", "m" + i, "", Payload.WHOLE, 0)),
+                    AppendCondition.none());
+        }
+        var entries = all(journal);
+        assertThat(entries)
+                .hasSize(2)
+                .allSatisfy(entry -> assertThatThrownBy(() -> journal.command(entry))
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("Behind position " + entry.position()));
+        operations.append(
+                List.of(
+                        new JournalMark.CommandStarted("twice", "m3", "", Payload.WHOLE, 0),
+                        new Twice("t1"),
+                        new JournalMark.CommandEnded(1_000, "twice", "m4", "", Outcome.FAILED, "", "", 0, 0, 0)),
+                AppendCondition.none());
+        var ends = JournalQuery.all().outcome(Outcome.FAILED);
+        assertThatThrownBy(() -> journal.entries(ends).toList())
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("Position 1000 of the operations log holds no start");
+
+        // when an upcaster has made two of a command
+        var split = new Fronted(operations) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                return new Stream(super.read(query, options)) {
+                    @Override
+                    public boolean goesOnHere() {
+                        return event() instanceof Twice;
+                    }
+                };
+            }
+        };
+        var whole = all(journal).get(2);
+        assertThat(journal.command(whole)).contains(new Twice("t1"));
+        assertThatThrownBy(() -> builder(split).build().command(whole))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("neither drop nor split it");
     }
 
     private static Metadata metadata(SplittableRandom random) {
@@ -699,11 +957,262 @@ public abstract class JournalSuite {
                                     .get())
                     .intercept(0, journal)
                     .build();
-            bus.dispatch(new PayIn("t1", 100, "x"));
+            bus.dispatch(new PayIn("t1", 100, "x"), Metadata.withId("m1"));
+            bus.dispatch(new PayIn("t1", 100, "x"), Metadata.withId("m1"));
         } finally {
             executor.shutdownNow();
         }
-        assertThat(all(journal).get(0).appended()).contains(Position.of(1));
+        assertThat(all(journal))
+                .extracting(JournalEntry::appended)
+                .containsExactly(Optional.of(Position.of(1)), Optional.of(Position.of(2)));
+    }
+
+    @Test
+    void an_append_counts_for_the_command_whose_id_it_carries_or_else_for_the_one_that_is_handled() {
+        var journal = whole();
+        var store = journal.noting(domain);
+        var buses = new ArrayList<CommandBus>();
+        buses.add(InMemoryCommandBus.builder()
+                .handle(Move.class, (c, metadata) -> {
+                    buses.get(0).dispatch(new PayIn("t1", 1, "of the outer"), Metadata.withId("outer"));
+                    buses.get(0).dispatch(new PayIn("t1", 2, "of a stranger"), Metadata.withId("stranger"));
+                    buses.get(0).dispatch(new PayIn("t1", 3, "of nobody"));
+                    return Done.DONE;
+                })
+                .handle(PayIn.class, (c, metadata) -> {
+                    var with = c.cents() == 3 ? Metadata.none() : Metadata.withId(c.cents() == 1 ? "outer" : "nobody");
+                    store.append(List.of(new Paid(c.till(), c.cents())), AppendCondition.none(), with);
+                    return c.cents();
+                })
+                .intercept(0, journal)
+                .build());
+
+        buses.get(0).dispatch(new Move("t1", "t2", 0, false), Metadata.withId("outer"));
+
+        assertThat(all(journal))
+                .extracting(JournalEntry::appended)
+                .containsExactly(
+                        Optional.empty(),
+                        Optional.of(Position.of(1)),
+                        Optional.of(Position.of(2)),
+                        Optional.of(Position.of(3)));
+        store.append(List.of(new Paid("t1", 4)), AppendCondition.none(), Metadata.withId("outer"));
+        assertThat(all(journal).get(0).appended()).isEmpty();
+    }
+
+    @Test
+    void an_append_of_a_command_that_was_dispatched_under_the_id_of_its_outer_one_is_its_own() {
+        var journal = whole();
+        var store = journal.noting(domain);
+        var buses = new ArrayList<CommandBus>();
+        buses.add(InMemoryCommandBus.builder()
+                .handle(Move.class, (c, metadata) -> {
+                    buses.get(0).dispatch(new PayIn("t1", 1, "x"), metadata);
+                    return Done.DONE;
+                })
+                .handle(PayIn.class, (c, metadata) -> {
+                    store.append(List.of(new Paid(c.till(), c.cents())), AppendCondition.none(), metadata);
+                    return c.cents();
+                })
+                .intercept(0, journal)
+                .build());
+
+        buses.get(0).dispatch(new Move("t1", "t2", 0, false), Metadata.withId("m1"));
+
+        assertThat(all(journal))
+                .extracting(JournalEntry::appended)
+                .containsExactly(Optional.empty(), Optional.of(Position.of(1)));
+    }
+
+    @Test
+    void what_is_done_with_the_noted_log_outside_of_any_command_is_done_as_ever() {
+        var journal = whole();
+        var store = journal.noting(losingAReply(domain));
+        try (var following = store.onAppend(last -> {})) {
+            assertThat(following).isNotNull();
+            var paid = List.of(new Paid("t1", 1));
+            assertThatThrownBy(() -> store.append(paid, AppendCondition.none()))
+                    .isInstanceOf(AppendOutcomeUnknownException.class);
+            assertThat(store.append(paid, AppendCondition.none()).last()).isEqualTo(Position.of(2));
+        }
+        try (var events = store.read(EventQuery.all())) {
+            assertThat(events.toList()).hasSize(2);
+        }
+        assertThat(store.catalog()).isSameAs(domain.catalog());
+        assertThat(builder().build().noting(domain).head()).isEqualTo(Position.of(2));
+        assertThat(builder().build().noting(domain).feed(EventQuery.all()).isPresent())
+                .isEqualTo(domain.feed(EventQuery.all()).isPresent());
+        assertThat(unwritten).isEmpty();
+    }
+
+    /** Has a command of a class wait before it ends, while another thread does something. */
+    private static final class Late implements Interceptor {
+        final CountDownLatch done = new CountDownLatch(1);
+        final CountDownLatch goOn = new CountDownLatch(1);
+        private final Class<?> which;
+
+        Late(Class<?> which) {
+            this.which = which;
+        }
+
+        @Override
+        public Object around(Object message, Metadata metadata, Next next) throws Exception {
+            var result = next.proceed(message, metadata);
+            if (which.isInstance(message)) {
+                done.countDown();
+                goOn.await();
+            }
+            return result;
+        }
+
+        /** Sends one that is late, and another meanwhile. */
+        static void run(CommandBus bus, Late late, Command<?> first, Command<?> meanwhile) throws Exception {
+            var executor = Executors.newSingleThreadExecutor();
+            try {
+                var sent = executor.submit(() -> bus.dispatch(first));
+                late.done.await();
+                bus.dispatch(meanwhile);
+                late.goOn.countDown();
+                sent.get();
+            } finally {
+                executor.shutdownNow();
+            }
+        }
+    }
+
+    @Test
+    void with_notes_a_command_stands_where_what_was_dispatched_in_its_handling_has_appended_last() throws Exception {
+        var journal = whole();
+        var late = new Late(Move.class);
+        var bus = Tills.bus(journal.noting(domain), journal, late);
+        bus.dispatch(new PayIn("t1", 100, "x"));
+
+        Late.run(bus, late, new Move("t1", "t2", 30, true), new Twice("t2"));
+
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(3);
+        assertThat(Tills.sums(fresh)).isEqualTo(Tills.sums(domain)).containsEntry("t2", 60);
+    }
+
+    @Test
+    void with_notes_a_command_of_which_nothing_was_appended_stands_where_what_it_dispatched_has_looked()
+            throws Exception {
+        var journal = whole();
+        var late = new Late(Fail.class);
+        var store = journal.noting(domain);
+        var bus = looking(store, journal, late);
+
+        Late.run(bus, late, new Fail("looks"), new PayIn("t1", 100, "x"));
+
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all(), looking(fresh))).isEqualTo(2);
+        assertThat(Tills.sums(fresh)).isEqualTo(Tills.sums(domain)).containsEntry("t1", 100);
+    }
+
+    /** Takes failing as doubling what is in a till, by a command of its own. */
+    private static CommandBus looking(EventStore log, Interceptor... outer) {
+        var buses = new ArrayList<CommandBus>();
+        Interceptor doubling = (message, metadata, next) -> {
+            if (message instanceof Fail) {
+                buses.get(0).dispatch(new Twice("t1"));
+                return Done.DONE;
+            }
+            return next.proceed(message, metadata);
+        };
+        var all = new ArrayList<>(List.of(outer));
+        all.add(doubling);
+        buses.add(Tills.bus(log, all.toArray(Interceptor[]::new)));
+        return buses.get(0);
+    }
+
+    @Test
+    void with_notes_a_command_that_does_not_touch_the_domain_log_stands_behind_all_that_was_there() {
+        for (boolean away : List.of(false, true)) {
+            begin();
+            var journal = whole();
+            var store = journal.noting(new Fronted(domain) {
+                @Override
+                public Position head() {
+                    if (away) {
+                        throw new IllegalStateException("the domain log is away");
+                    }
+                    return super.head();
+                }
+            });
+            Interceptor untouched =
+                    (message, metadata, next) -> message instanceof Fail ? Done.DONE : next.proceed(message, metadata);
+            var bus = Tills.bus(store, journal, untouched);
+            var commands = List.<Command<?>>of(
+                    new Fail("first"),
+                    new PayIn("t1", 1, "x"),
+                    new Fail("second"),
+                    new PayIn("t1", 2, "x"),
+                    new PayIn("t1", 3, "x"),
+                    new Fail("third"));
+            commands.forEach(bus::dispatch);
+            var replayed = new ArrayList<Object>();
+            Interceptor spy = (message, metadata, next) -> {
+                replayed.add(message);
+                return next.proceed(message, metadata);
+            };
+
+            journal.replay(JournalQuery.all(), Tills.bus(emptyLog(Tills.domain(), clock), spy, untouched));
+
+            assertThat(replayed).as("away: %s", away).isEqualTo(commands);
+        }
+    }
+
+    @Test
+    void of_many_things_that_stand_in_the_way_of_a_replay_the_first_hundred_are_told() throws Exception {
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+        for (int i = 0; i < 103; i++) {
+            bus.dispatch(new Twice("t1"), Metadata.withId("m" + i));
+        }
+        var refused = catchThrowableOfType(
+                ReplayException.class,
+                () -> journal.replay(JournalQuery.all(), Tills.bus(emptyLog(Tills.domain(), clock))));
+        assertThat(refused).hasMessageContaining("\n - and 3 more\n");
+        assertThat(refused.faults()).hasSize(100);
+        assertThat(refused.faults().get(99)).contains("id m99");
+        assertThat(refused.dispatched()).isZero();
+
+        var bytes = new ByteArrayOutputStream();
+        try (var out = new ObjectOutputStream(bytes)) {
+            out.writeObject(refused);
+        }
+        try (var in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+            var read = (ReplayException) in.readObject();
+            assertThat(read).hasMessage(refused.getMessage());
+            assertThat(read.faults()).isEmpty();
+        }
+    }
+
+    @Test
+    void a_replay_of_what_it_cannot_give_tells_what_was_asked_for() {
+        var journal = whole();
+        Tills.bus(domain, journal).dispatch(new PayIn("t1", 1, "x"));
+        var query = JournalQuery.all()
+                .commands(PayOut.class, PayIn.class)
+                .id("m1")
+                .correlation("c1")
+                .outcome(Outcome.SUCCEEDED)
+                .from(START)
+                .before(START.plusSeconds(1))
+                .after(all(journal).get(0))
+                .newestFirst();
+        var bus = Tills.bus(domain);
+
+        assertThatThrownBy(() -> journal.replay(query, bus))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(
+                        "of commands PayIn or PayOut of id m1 of correlation c1 with outcome SUCCEEDED from " + START
+                                + " before " + START.plusSeconds(1) + " after the entry at 1, newest first;");
+        assertThatThrownBy(() -> journal.replay(JournalQuery.all().newestFirst(), bus))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("of commands, newest first;");
+        assertThatThrownBy(() -> journal.replay(JournalQuery.all().outcome(Outcome.SUCCEEDED), bus))
+                .isInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
@@ -730,6 +1239,7 @@ public abstract class JournalSuite {
                         "\"pay-in\" with id m2 at position 4 is kept masked",
                         "\"twice\" with id m3 at position 7 is kept without its payload",
                         "\"pay-out\" with id m4 at position 9 may have taken effect or not")
+                .withMessageNotContaining("\n - and ")
                 .satisfies(thrown -> assertThat(thrown.faults()).hasSize(3));
         assertThat(fresh.head()).isEqualTo(Position.START);
 
@@ -748,7 +1258,9 @@ public abstract class JournalSuite {
         bus.dispatch(new PayIn("t1", 10, "x"));
         var crashes = CrashPoints.at(5); // before the end is written
         var cut = builder(crashes.around(operations)).payload(TillCommand.class).build();
-        assertThat(Tills.bus(crashes.around(domain), cut).dispatch(new PayIn("t1", 90, "x")))
+        assertThat(Tills.bus(crashes.around(domain), cut)
+                        .dispatch(
+                                new PayIn("t1", 90, "x"), Metadata.withId("m2").with(Metadata.CORRELATION, "visit-3")))
                 .isEqualTo(100);
         bus.dispatch(new Twice("t1"));
         assertThatExceptionOfType(ReplayException.class)
@@ -762,6 +1274,9 @@ public abstract class JournalSuite {
         var fresh = emptyLog(Tills.domain(), clock);
         assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(3);
         assertThat(log(fresh)).isEqualTo(log(domain));
+        assertThat(journal.entries(JournalQuery.all().outcome(Outcome.SUCCEEDED).correlation("visit-3")))
+                .extracting(JournalEntry::position)
+                .containsExactly(entry.position());
         var settled =
                 journal.entries(JournalQuery.all().id(entry.id())).toList().get(0);
         assertThat(settled.outcome()).isEqualTo(Outcome.SUCCEEDED);
@@ -947,6 +1462,20 @@ public abstract class JournalSuite {
     }
 
     @Test
+    void a_replay_is_refused_where_a_command_that_was_rejected_has_appended() {
+        Interceptor rejecting = (message, metadata, next) -> {
+            next.proceed(message, metadata);
+            throw new RejectedException(PayIn.class, "after all");
+        };
+        var journal = whole();
+        dispatch(Tills.bus(journal.noting(domain), journal, rejecting), new PayIn("t1", 1, "x"), Metadata.none());
+
+        assertThatExceptionOfType(ReplayException.class)
+                .isThrownBy(() -> journal.replay(JournalQuery.all(), Tills.bus(emptyLog(Tills.domain(), clock))))
+                .withMessageContaining("appended up to position 1 of the domain log, though it was rejected");
+    }
+
+    @Test
     void what_succeeded_within_a_command_that_did_not_is_replayed_by_itself() {
         var journal = whole();
         Interceptor second = (message, metadata, next) -> {
@@ -1049,6 +1578,38 @@ public abstract class JournalSuite {
                         .map(JournalEntry::id)
                         .findFirst())
                 .contains("m" + (count - 1));
+
+        var counting = new Counting(operations);
+        var counted = builder(counting).build();
+        for (var query : List.of(
+                JournalQuery.all(),
+                JournalQuery.all().newestFirst(),
+                JournalQuery.all().outcome(Outcome.SUCCEEDED))) {
+            assertThat(counted.entries(query)).hasSize(count);
+            assertThat(counted.entries(query.commands(PayIn.class))).isEmpty();
+        }
+        assertThat(counting.longest).hasValue(Journal.PAGE);
+        assertThat(counting.open).hasValue(0);
+    }
+
+    @Test
+    void what_lies_outside_of_bounds_of_time_is_not_read() {
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+        for (int i = 0; i < 200; i++) {
+            bus.dispatch(new Twice("t1"), Metadata.withId("m" + i));
+            clock.advance(Duration.ofSeconds(1));
+        }
+        var counting = new Counting(operations);
+
+        var between = JournalQuery.all().from(START.plusSeconds(100)).before(START.plusSeconds(103));
+
+        assertThat(builder(counting).build().entries(between).map(JournalEntry::id))
+                .containsExactly("m100", "m101", "m102");
+        assertThat(counting.events.get())
+                .as("two times the logarithm of 400, and 3 starts and ends")
+                .isLessThan(30);
+        assertThat(counting.open).hasValue(0);
     }
 
     /** What was appended, but for where: appends of one log stand where those of the other do. */

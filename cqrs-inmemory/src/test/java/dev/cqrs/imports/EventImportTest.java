@@ -2,8 +2,10 @@ package dev.cqrs.imports;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.Tag;
@@ -17,6 +19,7 @@ import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.suite.Counting;
 import dev.cqrs.suite.Fronted;
 import dev.cqrs.testing.CrashPoints;
 import dev.cqrs.testing.SeededScheduler;
@@ -36,9 +39,13 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class EventImportTest {
@@ -141,6 +148,26 @@ class EventImportTest {
     }
 
     @Test
+    void what_was_appended_under_different_metadata_keeps_its_own_though_it_is_imported_at_once() {
+        // given a change of metadata at an event that becomes nothing, and one in the middle
+        source.append(List.of(new Placed(1), new Placed(2)), AppendCondition.none(), Metadata.withId("c-1"));
+        source.append(List.of(new Viewed(3)), AppendCondition.none(), Metadata.withId("c-2"));
+        source.append(List.of(new Placed(4)), AppendCondition.none(), Metadata.withId("c-3"));
+        source.append(List.of(new Placed(5)), AppendCondition.none(), Metadata.withId("c-4"));
+
+        // when
+        start(DIRECT).close();
+
+        // then
+        try (var events = local.read(EventQuery.types(Sold.class))) {
+            assertThat(events.toList())
+                    .extracting(recorded -> recorded.metadata().id().orElse("none"))
+                    .containsExactly("c-1", "c-1", "c-1", "c-3", "c-4", "c-4");
+        }
+        assertThat(sold(local)).isEqualTo(allSales(5));
+    }
+
+    @Test
     void only_what_is_chosen_is_translated() {
         var seen = new ArrayList<Object>();
         source.append(List.of(new Viewed(1), new Placed(1), new Viewed(2)), AppendCondition.none());
@@ -235,6 +262,48 @@ class EventImportTest {
         assertThat(again).hasValue(1);
     }
 
+    @Test
+    void a_mark_that_comes_with_events_is_enough_for_what_became_nothing_before() {
+        for (int i = 0; i < 950; i++) {
+            source.append(List.of(new Viewed(i)), AppendCondition.none());
+        }
+        place(1, 1);
+        for (int i = 0; i < 950; i++) {
+            source.append(List.of(new Viewed(i)), AppendCondition.none());
+        }
+
+        start(DIRECT).close();
+
+        assertThat(marks(local)).hasSize(1);
+    }
+
+    @Test
+    void every_stream_of_both_stores_is_closed_and_with_the_import_its_subscription() {
+        var theirs = new Counting(source);
+        var ours = new Counting(local);
+        place(1, 205);
+        var imported = EventImport.from("orders", theirs)
+                .into(
+                        ours,
+                        recorded -> {
+                            if (recorded.event().equals(new Placed(205))) {
+                                throw new IllegalStateException("cannot translate");
+                            }
+                            return translate(recorded);
+                        },
+                        DIRECT,
+                        failures::add);
+        assertThat(failures).hasSize(1);
+        assertThat(theirs.open).as("the subscription").hasValue(1);
+
+        imported.close();
+
+        assertThat(theirs.opened).hasValueGreaterThan(3);
+        assertThat(theirs.open).hasValue(0);
+        assertThat(ours.opened).hasPositiveValue();
+        assertThat(ours.open).hasValue(0);
+    }
+
     // ---- waiting
 
     @Test
@@ -262,6 +331,55 @@ class EventImportTest {
                     .hasMessageContaining("expected 1");
             assertThat(imported.status().lag()).isEqualTo(1);
         }
+    }
+
+    /** Waits in a thread of its own, and gives what that ended with once `then` has happened while it waits. */
+    private static Throwable waitingEndsWith(EventImport imported, Position wanted, Consumer<Thread> then)
+            throws InterruptedException {
+        var thrown = new AtomicReference<Throwable>();
+        var waiter = new Thread(() -> {
+            try {
+                imported.awaitImported(wanted, PATIENCE);
+            } catch (Throwable any) {
+                thrown.set(any);
+            }
+        });
+        waiter.start();
+        while (waiter.getState() != Thread.State.TIMED_WAITING) {
+            Thread.onSpinWait();
+        }
+        then.accept(waiter);
+        waiter.join();
+        return Optional.ofNullable(thrown.get()).orElseThrow();
+    }
+
+    @Test
+    void waiting_ends_when_the_import_stops_or_is_closed_or_the_thread_is_interrupted() throws Exception {
+        var remote = new Remote(source);
+        var imported =
+                EventImport.from("orders", remote).into(local, EventImportTest::translate, DIRECT, failures::add);
+
+        assertThat(waitingEndsWith(imported, Position.of(1), Thread::interrupt))
+                .isInstanceOf(InterruptedException.class);
+        remote.down = true;
+        assertThat(waitingEndsWith(imported, Position.of(1), waiter -> place(1, 1)))
+                .isInstanceOf(ImportStoppedException.class)
+                .hasCause(remote.cut);
+        remote.down = false;
+        imported.resume();
+        imported.awaitImported(Position.of(1), PATIENCE);
+        assertThat(waitingEndsWith(imported, Position.of(2), waiter -> imported.close()))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("is closed at position 1");
+        imported.awaitImported(Position.of(1), Duration.ZERO);
+    }
+
+    @Test
+    void a_status_is_never_behind_itself() {
+        var ahead = new ImportStatus(
+                "orders", ImportStatus.State.RUNNING, Position.of(5), Position.of(3), Optional.empty());
+        assertThat(ahead.lag()).isZero();
+        assertThatThrownBy(() -> new ImportMark("orders", -1)).isInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
@@ -398,7 +516,11 @@ class EventImportTest {
         var restored = new InMemoryEventStore(THEIRS, CLOCK);
         restored.append(List.of(new Placed(7)), AppendCondition.none());
 
-        EventImport.from("orders", restored).into(local, EventImportTest::translate, DIRECT, failures::add);
+        var later = new ArrayList<Runnable>();
+        EventImport.from("orders", restored)
+                .retry((delay, task) -> later.add(task), Duration.ZERO) // which cannot mend it
+                .into(local, EventImportTest::translate, DIRECT, failures::add);
+        assertThat(later).isEmpty();
 
         assertThat(failures)
                 .singleElement()
@@ -500,6 +622,52 @@ class EventImportTest {
         assertThat(sold(local)).isEqualTo(allSales(5));
     }
 
+    @Test
+    void an_import_that_is_closed_from_within_its_translation_leaves_the_rest_to_the_next() {
+        place(1, 6);
+        var queue = new ArrayList<Runnable>();
+        var own = new ArrayList<EventImport>();
+        var seen = new ArrayList<Object>();
+        own.add(EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            seen.add(recorded.event());
+                            if (recorded.event().equals(new Placed(4))) {
+                                own.get(0).close();
+                            }
+                            return translate(recorded);
+                        },
+                        queue::add,
+                        failures::add));
+
+        queue.get(0).run();
+
+        assertThat(seen).hasSize(4);
+        assertThat(queue).hasSize(1);
+        assertThat(failures).isEmpty();
+        assertThat(own.get(0).status().state()).isEqualTo(ImportStatus.State.CLOSED);
+        start(DIRECT).close();
+        assertThat(sold(local)).isEqualTo(allSales(6));
+    }
+
+    @Test
+    void a_task_that_runs_after_the_import_was_closed_looks_at_no_store() {
+        place(1, 3);
+        var theirs = new Counting(source);
+        var ours = new Counting(local);
+        var queue = new ArrayList<Runnable>();
+        EventImport.from("orders", theirs)
+                .into(ours, EventImportTest::translate, queue::add, failures::add)
+                .close();
+
+        queue.get(0).run();
+
+        assertThat(theirs.opened).as("the subscription").hasValue(1);
+        assertThat(ours.opened).hasValue(0);
+        assertThat(queue).hasSize(1);
+    }
+
     // ---- crashes, races, unknown outcomes
 
     /** A store that at chosen appends does not know whether it wrote. */
@@ -562,8 +730,16 @@ class EventImportTest {
     /** A store that reads each event as two, at one position, as an upcaster may have it. */
     private static final class Splitting extends Fronted {
 
+        private final int single;
+
         Splitting(EventStore store) {
+            this(store, 0);
+        }
+
+        /** Reads the first so many as one each. */
+        Splitting(EventStore store, int single) {
             super(store);
+            this.single = single;
         }
 
         @Override
@@ -574,7 +750,7 @@ class EventImportTest {
 
                 @Override
                 public boolean advance() {
-                    second = !second;
+                    second = !second && whole.position().value() > single;
                     return second || whole.advance();
                 }
 
@@ -630,6 +806,48 @@ class EventImportTest {
         assertThat(sold(local)).isEqualTo(all);
         assertThat(failures).hasSize(1);
         imported.close();
+    }
+
+    @Test
+    void events_that_are_read_as_several_are_imported_whole_wherever_a_chunk_would_end() {
+        for (int single = 1; single <= 2; single++) { // so many are read as one, and put the others out of step
+            // given
+            var theirs = new InMemoryEventStore(THEIRS, CLOCK);
+            theirs.append(IntStream.rangeClosed(1, 250).mapToObj(Placed::new).toList(), AppendCondition.none());
+            var ours = new InMemoryEventStore(OURS, CLOCK);
+
+            // when
+            EventImport.from("orders", new Splitting(theirs, single))
+                    .into(
+                            ours,
+                            recorded -> List.of(
+                                    recorded.event() instanceof Placed placed
+                                            ? new Sold(placed.number(), 1)
+                                            : new Sold(((Viewed) recorded.event()).number(), 2)),
+                            DIRECT,
+                            failures::add)
+                    .close();
+
+            // then each mark stands behind all parts of the event that it names
+            assertThat(failures).isEmpty();
+            int whole = single;
+            assertThat(sold(ours))
+                    .isEqualTo(IntStream.rangeClosed(1, 250)
+                            .boxed()
+                            .flatMap(number -> number <= whole
+                                    ? Stream.of(new Sold(number, 1))
+                                    : Stream.of(new Sold(number, 1), new Sold(number, 2)))
+                            .toList());
+            try (var events = ours.read(EventQuery.all())) {
+                Object before = new Object();
+                while (events.advance()) {
+                    if (events.event() instanceof ImportMark mark) {
+                        assertThat(before).isEqualTo(new Sold((int) mark.position(), mark.position() <= whole ? 1 : 2));
+                    }
+                    before = events.event();
+                }
+            }
+        }
     }
 
     @Test
@@ -737,6 +955,187 @@ class EventImportTest {
     }
 
     @Test
+    void with_retry_what_trying_again_cannot_mend_stops_the_import_all_the_same() {
+        place(1, 1);
+        for (Throwable hopeless : List.of(
+                new UnknownEventException("lost", "[placed]"),
+                unreadable(),
+                new IllegalArgumentException("asked wrongly"),
+                new NullPointerException("asked wrongly"),
+                new NoClassDefFoundError("gone"))) {
+            failures.clear();
+            var later = new ArrayList<Runnable>();
+            var broken = new Fronted(source) {
+                @Override
+                public EventStream read(EventQuery query, ReadOptions options) {
+                    if (hopeless instanceof Error error) {
+                        throw error;
+                    }
+                    throw (RuntimeException) hopeless;
+                }
+            };
+
+            var imported = EventImport.from("orders", broken)
+                    .retry((delay, task) -> later.add(task), Duration.ZERO)
+                    .into(local, EventImportTest::translate, DIRECT, failures::add);
+
+            assertThat(later).as("%s", hopeless).isEmpty();
+            assertThat(failures).containsExactly(new ImportStatus.Failure("orders", Position.START, hopeless));
+            assertThat(imported.status().state()).isEqualTo(ImportStatus.State.STOPPED);
+            imported.close();
+        }
+    }
+
+    /** What a store throws whose codec has given up. */
+    private static RuntimeException unreadable() {
+        EventCodec codec = new EventCodec() {
+            @Override
+            public byte[] encode(Object value) {
+                return new byte[0];
+            }
+
+            @Override
+            public <T> T decode(byte[] payload, Class<T> type) {
+                throw new IllegalStateException("damaged");
+            }
+        };
+        return catchThrowableOfType(
+                EventCodec.UnreadableEventException.class,
+                () -> THEIRS.decode(new EventCodec.Stored("placed", 1, new byte[0]), codec));
+    }
+
+    @Test
+    void with_retry_an_executor_that_refuses_is_asked_again_but_a_timer_that_refuses_stops_the_import() {
+        // given
+        place(1, 2);
+        var later = new ArrayList<Runnable>();
+        var full = new RejectedExecutionException("full");
+        var refusing = new ArrayList<>(List.of(full, full));
+        Executor executor = task -> {
+            if (!refusing.isEmpty()) {
+                throw refusing.remove(0);
+            }
+            task.run();
+        };
+        var timers = new ArrayList<>(List.of(false, false, true, false));
+        var imported = EventImport.from("orders", source)
+                .retry(
+                        (delay, task) -> {
+                            if (timers.remove(0)) {
+                                throw new RejectedExecutionException("timer");
+                            }
+                            later.add(task);
+                        },
+                        Duration.ZERO)
+                .into(local, EventImportTest::translate, executor, failures::add);
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RETRYING);
+
+        // when
+        later.get(0).run();
+        later.get(1).run();
+
+        // then
+        assertThat(failures).extracting(ImportStatus.Failure::cause).containsExactly(full, full);
+        assertThat(sold(local)).isEqualTo(allSales(2));
+
+        // when nobody would wake it any more
+        refusing.add(full);
+        place(3, 3);
+
+        // then
+        assertThat(failures).hasSize(4);
+        assertThat(failures.get(3).cause()).hasMessage("timer");
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.STOPPED);
+        assertThat(imported.status().failure()).contains(failures.get(3));
+        assertThat(imported.resume()).isTrue();
+        assertThat(sold(local)).isEqualTo(allSales(3));
+
+        // when the executor refuses once more
+        refusing.add(full);
+        place(4, 4);
+
+        // then the timer is asked once more
+        assertThat(later).hasSize(3);
+        later.get(2).run();
+        assertThat(sold(local)).isEqualTo(allSales(4));
+        imported.close();
+    }
+
+    @Test
+    void a_source_that_cannot_be_asked_whether_there_is_more_stops_the_import_or_is_tried_again() {
+        // given a source that is away just when all was imported
+        var cut = new IllegalStateException("no connection");
+        var away = new AtomicBoolean(true);
+        var theirs = new Fronted(source) {
+            @Override
+            public Position head() {
+                if (away.get()) {
+                    throw cut;
+                }
+                return super.head();
+            }
+        };
+        place(1, 2);
+        var why = new ImportStatus.Failure("orders", Position.of(2), cut);
+
+        // when
+        var stopped = EventImport.from("orders", theirs).into(local, EventImportTest::translate, DIRECT, failures::add);
+
+        // then
+        assertThat(failures).containsExactly(why);
+        assertThat(stopped.status())
+                .isEqualTo(new ImportStatus(
+                        "orders", ImportStatus.State.STOPPED, Position.of(2), Position.of(2), Optional.of(why)));
+        stopped.close();
+
+        // when it is to be tried again
+        var later = new ArrayList<Runnable>();
+        var ours = new InMemoryEventStore(OURS, CLOCK);
+        var imported = EventImport.from("orders", theirs)
+                .retry((delay, task) -> later.add(task), Duration.ZERO)
+                .into(ours, EventImportTest::translate, DIRECT, failures::add);
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RETRYING);
+        away.set(false);
+        later.get(0).run();
+
+        // then
+        assertThat(failures).containsExactly(why, why);
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RUNNING);
+        assertThat(sold(ours)).isEqualTo(allSales(2));
+        imported.close();
+    }
+
+    @Test
+    void a_listener_that_resumes_has_what_failed_tried_again() {
+        place(1, 3);
+        var own = new ArrayList<EventImport>();
+        var queue = new ArrayDeque<Runnable>();
+        var broken = new AtomicBoolean(true);
+        own.add(EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            if (broken.get()) {
+                                throw new IllegalStateException("cannot translate");
+                            }
+                            return translate(recorded);
+                        },
+                        queue::add,
+                        failure -> {
+                            failures.add(failure);
+                            broken.set(false);
+                            assertThat(own.get(0).resume()).isTrue();
+                        }));
+
+        while (!queue.isEmpty()) {
+            queue.remove().run();
+        }
+
+        assertThat(failures).hasSize(1);
+        assertThat(sold(local)).isEqualTo(allSales(3));
+    }
+
+    @Test
     void the_listener_is_told_with_no_lock_held() throws Exception {
         place(1, 1);
         ExecutorService other = Executors.newSingleThreadExecutor();
@@ -824,6 +1223,128 @@ class EventImportTest {
         }
         assertThat(failures).isEmpty();
         assertThat(sold(local)).isEqualTo(allSales(60));
+    }
+
+    /** What another process that imports the same source has appended, up to a position. */
+    private void importedElsewhere(int upTo) {
+        var all = new ArrayList<Object>(allSales(upTo));
+        all.add(new ImportMark("orders", upTo));
+        local.append(all, AppendCondition.none());
+    }
+
+    /** An import during whose first translation of a number something happens. */
+    private EventImport during(int number, Runnable what) {
+        var happened = new AtomicBoolean();
+        return EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            if (recorded.event().equals(new Placed(number)) && happened.compareAndSet(false, true)) {
+                                what.run();
+                            }
+                            return translate(recorded);
+                        },
+                        DIRECT,
+                        failures::add);
+    }
+
+    @Test
+    void what_another_import_has_appended_meanwhile_is_not_appended_again_and_the_rest_is() {
+        place(1, 5);
+        try (var imported = during(4, () -> importedElsewhere(2))) {
+            assertThat(imported.position()).isEqualTo(Position.of(5));
+        }
+        assertThat(sold(local)).isEqualTo(allSales(5));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void what_another_import_has_appended_before_a_change_of_metadata_is_not_appended_again() {
+        place(1, 3);
+        source.append(List.of(new Placed(4), new Placed(5)), AppendCondition.none(), Metadata.withId("c-1"));
+        try (var imported = during(3, () -> importedElsewhere(2))) {
+            assertThat(imported.position()).isEqualTo(Position.of(5));
+        }
+        assertThat(sold(local)).isEqualTo(allSales(5));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_translation_that_throws_after_another_import_came_first_is_asked_again() {
+        place(1, 5);
+        try (var imported = during(4, () -> {
+            importedElsewhere(2);
+            throw new IllegalStateException("cannot translate");
+        })) {
+            assertThat(imported.position()).isEqualTo(Position.of(5));
+        }
+        assertThat(sold(local)).isEqualTo(allSales(5));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_import_goes_back_to_what_another_one_has_left_to_it() {
+        // given many events that become nothing, of which another import has dealt with half when the mark is due
+        source.append(
+                IntStream.rangeClosed(1, EventImport.MARK_EVERY)
+                        .mapToObj(Viewed::new)
+                        .toList(),
+                AppendCondition.none());
+        var seen = new AtomicInteger();
+
+        // when
+        try (var imported = EventImport.from("orders", source)
+                .into(
+                        local,
+                        recorded -> {
+                            if (seen.incrementAndGet() == EventImport.MARK_EVERY) {
+                                local.append(List.of(new ImportMark("orders", 500)), AppendCondition.none());
+                            }
+                            return List.of();
+                        },
+                        DIRECT,
+                        failures::add)) {
+            // then
+            assertThat(imported.position()).isEqualTo(Position.of(EventImport.MARK_EVERY));
+        }
+        assertThat(seen).hasValue(EventImport.MARK_EVERY + 500);
+        assertThat(marks(local)).containsExactly(new ImportMark("orders", 500));
+    }
+
+    @Test
+    void an_import_that_is_closed_while_a_store_cannot_tell_does_not_ask_it_again() {
+        place(1, 1);
+        var own = new ArrayList<EventImport>();
+        var queue = new ArrayList<Runnable>();
+        var forgetful = new Forgetful(
+                local,
+                number -> {
+                    own.get(0).close();
+                    return true;
+                },
+                number -> false);
+        own.add(EventImport.from("orders", source)
+                .into(forgetful, EventImportTest::translate, queue::add, failures::add));
+
+        queue.get(0).run();
+
+        assertThat(forgetful.appends).isEqualTo(1);
+    }
+
+    @Test
+    void however_many_appends_come_one_task_is_handed_to_the_executor() {
+        var queue = new ArrayDeque<Runnable>();
+        try (var imported = start(queue::add)) {
+            place(1, 5);
+            assertThat(queue).hasSize(1);
+            queue.remove().run();
+            assertThat(queue).isEmpty();
+            place(6, 7);
+            assertThat(queue).hasSize(1);
+            queue.remove().run();
+            assertThat(imported.position()).isEqualTo(Position.of(7));
+        }
+        assertThat(sold(local)).isEqualTo(allSales(7));
     }
 
     @Test

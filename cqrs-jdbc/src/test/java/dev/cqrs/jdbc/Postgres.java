@@ -12,8 +12,8 @@ import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /**
- * A real PostgreSQL for tests: one server for the whole test run, started when the first test asks for it and stopped with
- * the JVM; each test class takes a database of its own.
+ * A real PostgreSQL for tests: one server for each JVM of a test run, started when the first test asks for it and stopped
+ * with the JVM; each test class takes a database of its own.
  *
  * <p><b>Threads:</b> thread-safe.
  */
@@ -55,6 +55,7 @@ final class Postgres {
         var config = new HikariConfig();
         config.setDataSource(source);
         config.setMaximumPoolSize(connections);
+        config.setMinimumIdle(1); // the others when they are wanted: most tests need few, and each is a process
         config.setConnectionTimeout(START.toMillis());
         return new HikariDataSource(config);
     }

@@ -87,7 +87,8 @@ record Sample(Page.Block block, Path classes) {
                 return kind == Kind.SOURCE; // a public class may have any name
             }
         };
-        var compiled = JAVAC.getTask(null, FILES, faults, options, null, List.of(source)).call();
+        var compiled = JAVAC.getTask(null, FILES, faults, options, null, List.of(source))
+                .call();
         if (!compiled) {
             throw new AssertionError(faults.getDiagnostics().stream()
                     .map(fault -> place(Math.max(0, fault.getLineNumber())) + fault.getMessage(null))

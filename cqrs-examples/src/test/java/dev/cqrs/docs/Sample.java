@@ -23,8 +23,10 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.tools.DiagnosticCollector;
+import javax.tools.JavaCompiler;
 import javax.tools.JavaFileObject;
 import javax.tools.SimpleJavaFileObject;
+import javax.tools.StandardJavaFileManager;
 import javax.tools.ToolProvider;
 
 /**
@@ -38,6 +40,10 @@ record Sample(Page.Block block, Path classes) {
     private static final Pattern FIRST_TYPE =
             Pattern.compile("^(?:[a-z-]+ )*(?:class|interface|record|enum) (\\w+)", Pattern.MULTILINE);
     private static final Duration ENDLESS = Duration.ofMinutes(1);
+    private static final JavaCompiler JAVAC = ToolProvider.getSystemJavaCompiler();
+
+    /** One for all samples, as it keeps the libraries open. */
+    private static final StandardJavaFileManager FILES = JAVAC.getStandardFileManager(null, null, UTF_8);
 
     /** Compiles and runs the block; holds what it prints against the output that follows it. */
     void check() {
@@ -81,8 +87,7 @@ record Sample(Page.Block block, Path classes) {
                 return kind == Kind.SOURCE; // a public class may have any name
             }
         };
-        var compiled = ToolProvider.getSystemJavaCompiler()
-                .getTask(null, null, faults, options, null, List.of(source))
+        var compiled = JAVAC.getTask(null, FILES, faults, options, null, List.of(source))
                 .call();
         if (!compiled) {
             throw new AssertionError(faults.getDiagnostics().stream()

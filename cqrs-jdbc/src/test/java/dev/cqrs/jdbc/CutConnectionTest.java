@@ -51,6 +51,7 @@ class CutConnectionTest {
     }
 
     private final PGSimpleDataSource direct = Postgres.database();
+    private final HikariDataSource elsewhere = Postgres.pool(direct, 2); // whose connections are never cut
     private final WireProxy proxy = new WireProxy(direct.getPortNumbers()[0]);
 
     private static Tag account(String id) {
@@ -65,6 +66,7 @@ class CutConnectionTest {
     @AfterEach
     void close() throws Exception {
         proxy.close();
+        elsewhere.close();
     }
 
     /** How the connections of the pool come. */
@@ -167,7 +169,7 @@ class CutConnectionTest {
                 }
 
                 // a repeat of the same command, from anywhere, has its effect if that is missing, and the same result
-                assertThat(handler(store(direct)).handle(new Deposit(account, 5), metadata(account)))
+                assertThat(handler(store(elsewhere)).handle(new Deposit(account, 5), metadata(account)))
                         .isEqualTo(5);
                 assertThat(effects(account)).as(account).isEqualTo(1);
                 message++;
@@ -222,7 +224,7 @@ class CutConnectionTest {
     }
 
     private int effects(String account) throws SQLException {
-        try (var connection = direct.getConnection();
+        try (var connection = elsewhere.getConnection();
                 var select = connection.prepareStatement(
                         "select count(*) from cqrs_event where name = 'deposited' and json ->> 'account' = ?")) {
             select.setString(1, account);
@@ -234,7 +236,7 @@ class CutConnectionTest {
     }
 
     private int ask(String sql) throws SQLException {
-        try (var connection = direct.getConnection();
+        try (var connection = elsewhere.getConnection();
                 var statement = connection.createStatement();
                 var rows = statement.executeQuery(sql)) {
             rows.next();

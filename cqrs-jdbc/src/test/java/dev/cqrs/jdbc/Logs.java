@@ -20,6 +20,6 @@ final class Logs implements AutoCloseable {
 
     @Override
     public void close() {
-        database.close();
+        Postgres.giveBack(database);
     }
 }

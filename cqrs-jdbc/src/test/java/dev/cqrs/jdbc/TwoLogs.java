@@ -40,6 +40,6 @@ final class TwoLogs implements AutoCloseable {
 
     @Override
     public void close() {
-        database.close();
+        Postgres.giveBack(database);
     }
 }

@@ -18,6 +18,10 @@ final class Together {
 
     private static final long PATIENCE_SECONDS = 60;
     private static final long SHORT_PATIENCE_SECONDS = 10;
+
+    /** The system property that replaces how many seconds a short task may take. */
+    static final String SHORT_PATIENCE = "dev.cqrs.contract.patience";
+
     private static final long STACK_BYTES = 16L << 20;
 
     private Together() {}
@@ -72,7 +76,7 @@ final class Together {
             task.run();
             return true;
         };
-        run(1, i -> one, SHORT_PATIENCE_SECONDS);
+        run(1, i -> one, Long.getLong(SHORT_PATIENCE, SHORT_PATIENCE_SECONDS));
     }
 
     /** Lets threads go on at the same instant, again and again: they spin, as waking up takes longer than an append. */

@@ -72,11 +72,16 @@ class ContractsTest {
         var thread = Thread.currentThread();
         var handler = thread.getUncaughtExceptionHandler();
         thread.setUncaughtExceptionHandler((on, thrown) -> {}); // what a signal throws is no news here
+        if (fault == FaultyEventStore.Fault.SIGNAL_COMES_UNDER_THE_LOCK) {
+            // a thread waits for ever, and that this is given up is seen after a second as well as after ten
+            System.setProperty(Together.SHORT_PATIENCE, "1");
+        }
         try {
             var events = run(FaultyEventStore.Suite.class, fault.foundBy);
 
             assertThat(names(events.failed())).containsExactly(fault.foundBy);
         } finally {
+            System.clearProperty(Together.SHORT_PATIENCE);
             thread.setUncaughtExceptionHandler(handler);
             FaultyEventStore.faultOfSuite = FaultyEventStore.Fault.NONE;
         }

@@ -10,6 +10,7 @@ import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.runtime.Delivery;
@@ -32,6 +33,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
@@ -62,6 +64,8 @@ public final class ScheduleWorker implements AutoCloseable {
      * taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
      * began out of `turns` lets its lane go. A turn's `appending` is held while it appends, by itself or by
      * the look that renews its claim, and guards where its claim stands.
+     *
+     * A worker that is closed while a turn runs goes on to look, for the renewal of that claim alone, until the turn ends.
      */
     private final CommandSchedule schedule;
     private final String name;
@@ -80,6 +84,9 @@ public final class ScheduleWorker implements AutoCloseable {
     private final Set<Turn> turns = new HashSet<>();
     private int running;
     private @Nullable Thread looking;
+    /** Those on which the listener is being told something. */
+    private final Set<Thread> telling = ConcurrentHashMap.newKeySet();
+
     private volatile boolean closed;
     private volatile EventStore.@Nullable Subscription subscription;
 
@@ -120,8 +127,9 @@ public final class ScheduleWorker implements AutoCloseable {
 
     /**
      * Takes no more commands, and waits until those that run have ended and their claims are given back, and no task of the
-     * worker uses a store any more. Commands that were taken and have not begun are run by others. A second call does
-     * nothing more.
+     * worker uses a store any more. Commands that were taken and have not begun are run by others. The claims of those that
+     * run are renewed as long as they do, so close the executor and the timer after the worker. A second call does nothing
+     * more.
      *
      * <p>Called by a handler that the worker runs, or by its listener, it returns at once, as it would wait for itself; the
      * worker ends with that handler. If the waiting thread is interrupted, it waits no longer, and its flag is set again.
@@ -129,7 +137,6 @@ public final class ScheduleWorker implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        alarm.close();
         schedule.workers().remove(this);
         var following = subscription;
         if (following != null) {
@@ -146,8 +153,12 @@ public final class ScheduleWorker implements AutoCloseable {
         lock.lock();
         try {
             var self = Thread.currentThread();
+            if (turns.isEmpty()) {
+                alarm.close();
+            }
             while ((looking != null || !turns.isEmpty())
                     && looking != self
+                    && !telling.contains(self)
                     && turns.stream().noneMatch(turn -> turn.thread == self)) {
                 ended.await();
             }
@@ -171,8 +182,21 @@ public final class ScheduleWorker implements AutoCloseable {
     // ---- looking
 
     void signal() {
-        if (!closed && wanted.getAndIncrement() == 0) {
+        if (!isOver() && wanted.getAndIncrement() == 0) {
             execute();
+        }
+    }
+
+    /** Says whether it was closed, and nothing runs any more whose claim would have to be renewed. */
+    private boolean isOver() {
+        if (!closed) {
+            return false;
+        }
+        lock.lock();
+        try {
+            return turns.isEmpty();
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -209,7 +233,7 @@ public final class ScheduleWorker implements AutoCloseable {
     private void lookOnce() {
         lock.lock();
         try {
-            if (closed) {
+            if (closed && turns.isEmpty()) {
                 return;
             }
             looking = Thread.currentThread();
@@ -244,6 +268,7 @@ public final class ScheduleWorker implements AutoCloseable {
      */
     private @Nullable Turn assign() {
         if (closed) {
+            arm(schedule.clock().instant(), Optional.empty());
             return null;
         }
         boolean room = hasRoom();
@@ -279,6 +304,7 @@ public final class ScheduleWorker implements AutoCloseable {
         }
         if (closed) { // and has perhaps not seen it
             giveUp(turn);
+            arm(now, Optional.empty());
             return null;
         }
         return turn;
@@ -369,12 +395,23 @@ public final class ScheduleWorker implements AutoCloseable {
     }
 
     private void tell(ScheduleFailure failure) {
+        var thread = Thread.currentThread();
+        boolean outermost = telling.add(thread);
         try {
             listener.accept(failure);
         } catch (Throwable further) {
-            further.addSuppressed(failure.cause());
-            var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            if (further != failure.cause()) {
+                further.addSuppressed(failure.cause());
+            }
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            } catch (Throwable unheard) {
+                // as where a thread ends by it: the turn that tells this has still to let its lane go
+            }
+        } finally {
+            if (outermost) {
+                telling.remove(thread);
+            }
         }
     }
 
@@ -465,6 +502,9 @@ public final class ScheduleWorker implements AutoCloseable {
             lock.lock();
             try {
                 turns.remove(this);
+                if (closed && turns.isEmpty()) {
+                    alarm.close();
+                }
                 ended.signalAll();
             } finally {
                 lock.unlock();
@@ -781,7 +821,7 @@ public final class ScheduleWorker implements AutoCloseable {
         /**
          * Appends as long as nobody else has the lane, and gives whether that was written. What was dispatched would be
          * dispatched again if its end were not, so a store that fails is tried again; where an outcome is unknown the log
-         * tells: whether the job has gone on from where it was.
+         * tells: whether it has, since the claim, how the job went.
          */
         private boolean append(List<? extends ScheduleEvent> events, @Nullable Job job) {
             RuntimeException failed = null;
@@ -795,7 +835,7 @@ public final class ScheduleWorker implements AutoCloseable {
                     try {
                         if (doubt) {
                             schedule.refresh();
-                            written = unknown && job != null && !isAsBefore(job);
+                            written = unknown && job != null && isTold(job);
                             if (!stands() && !regain()) {
                                 lost();
                             }
@@ -849,15 +889,13 @@ public final class ScheduleWorker implements AutoCloseable {
             }
         }
 
-        private boolean isAsBefore(Job job) {
-            schedule.lock.lock();
-            try {
-                var entry = schedule.pending().due(job.id());
-                return entry != null
-                        && entry.attempts == job.attempt() - 1
-                        && entry.occurrences == job.occurrence() - 1;
-            } finally {
-                schedule.lock.unlock();
+        private boolean isTold(Job job) {
+            try (var told = schedule.log()
+                    .read(
+                            EventQuery.types(Attempted.class, Ended.class, Recurred.class)
+                                    .withTags(ScheduleEvent.tag(job.id())),
+                            ReadOptions.forwards().after(first).limit(1))) {
+                return told.advance();
             }
         }
 

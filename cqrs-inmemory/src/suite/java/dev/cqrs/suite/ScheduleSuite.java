@@ -24,6 +24,7 @@ import dev.cqrs.schedule.ScheduleEvent.Claimed;
 import dev.cqrs.schedule.ScheduleEvent.Ended;
 import dev.cqrs.schedule.ScheduleEvent.Enqueued;
 import dev.cqrs.schedule.ScheduleEvent.Outcome;
+import dev.cqrs.schedule.ScheduleEvent.Recurred;
 import dev.cqrs.schedule.ScheduleEvent.Reopened;
 import dev.cqrs.schedule.ScheduleEvent.Result;
 import dev.cqrs.schedule.ScheduleEvent.Timing;
@@ -560,6 +561,40 @@ public abstract class ScheduleSuite {
         closing.get(0).close();
     }
 
+    /** Or another worker takes a command over that is well, and runs on. */
+    @Test
+    void the_claim_of_a_command_that_outlasts_the_closing_of_its_worker_is_renewed() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        var workers = new ArrayList<ScheduleWorker>();
+        before = (note, metadata) -> {
+            if (note.number() == 1) {
+                workers.add(work(schedule(), "w2"));
+                workers.get(0).close();
+                for (int i = 0; i < 20; i++) {
+                    executor.runFor(Duration.ofSeconds(10)); // others work meanwhile
+                }
+                assertThat(ran).containsExactly("p-1");
+                assertThat(state(schedule, "p-1")).isEqualTo(State.TAKEN);
+            }
+        };
+        workers.add(work(schedule, "w1"));
+        executor.runAll();
+
+        assertThat(ran).containsExactly("p-1", "p-2");
+        try (var events = log.read(EventQuery.types(Ended.class))) {
+            assertThat(events.toList())
+                    .extracting(e -> ((Ended) e.event()).result().worker())
+                    .containsExactly("w1", "w2");
+        }
+        workers.forEach(ScheduleWorker::close);
+        var head = log.head();
+        passOn(Duration.ofHours(1));
+        assertThat(log.head()).isEqualTo(head);
+        assertThat(failures).isEmpty();
+    }
+
     @Test
     void all_of_it_survives_a_restart() {
         var first = schedule();
@@ -768,6 +803,28 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void the_end_of_a_run_within_which_its_command_was_cancelled_is_written_though_the_outcome_was_unknown() {
+        for (boolean written : List.of(true, false)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            ran.clear();
+            var schedule = schedule(new Failing(log, Recurred.class, 1, written, unknown()))
+                    .build();
+            schedule.every(Duration.ofMinutes(10), START, new Note("p", 1), id("tick"));
+            before = (note, metadata) -> assertThat(schedule.cancel("tick")).isEqualTo(Cancellation.CANCELLED);
+            try (var worker = work(schedule, "w")) {
+                assertThat(worker).isNotNull();
+                executor.runAll();
+            }
+            assertThat(ran).containsExactly("tick#1");
+            assertThat(count(Recurred.class)).isEqualTo(1);
+            assertThat(schedule.status().succeeded()).isEqualTo(1);
+            assertThat(schedule.status().lanes())
+                    .singleElement()
+                    .satisfies(lane -> assertThat(lane.until()).isEmpty());
+        }
+    }
+
+    @Test
     void a_worker_whose_store_fails_goes_on_soon_and_need_not_wait_for_the_end_of_its_own_claim() {
         var schedule =
                 schedule(new Failing(log, Ended.class, 10, false, away())).build();
@@ -940,6 +997,35 @@ public abstract class ScheduleSuite {
         }
         assertThat(Pages.on(domain, "p")).containsExactly(1, 2);
         assertThat(state(plain, "k-3")).isEqualTo(State.FAILED);
+    }
+
+    @Test
+    void one_that_failed_and_is_to_run_after_all_is_not_charged_for_another_of_the_claim_it_failed_in() {
+        var plain = schedule(log).lanes(1).expiries(1).build();
+        plain.enqueue(new Note("p", 1), id("p-1"));
+        plain.enqueue(new Note("k", 2), id("k-2"));
+        var taken = new ArrayList<Long>();
+        var mortal = new Mortal();
+        before = (note, metadata) -> {
+            if (note.number() == 2) {
+                assertThat(plain.retry("p-1")).isTrue();
+                taken.add(plain.status().taken());
+                mortal.dead = true;
+            }
+            throw new IllegalStateException("no");
+        };
+        dieOf(mortal, schedule(mortal).lanes(1).build());
+        assertThat(taken).as("k-2 alone").containsExactly(1L);
+        passOn(Duration.ofSeconds(30));
+
+        before = (note, metadata) -> {};
+        try (var worker = work(plain, "last")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(ran).containsExactly("p-1", "k-2", "p-1");
+        assertThat(state(plain, "p-1")).isEqualTo(State.SUCCEEDED);
+        assertThat(state(plain, "k-2")).isEqualTo(State.FAILED);
     }
 
     @Test
@@ -1208,6 +1294,20 @@ public abstract class ScheduleSuite {
         assertThat(ran).containsExactly("p-1", "p-2");
         assertThat(schedule.find("p-1").orElseThrow().attempts()).isEqualTo(1);
         assertThat(failures).hasSize(4);
+    }
+
+    @Test
+    void what_one_worker_has_no_handler_for_another_of_the_same_schedule_gets_to() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        try (var old = schedule.work(
+                        "old", InMemoryCommandBus.builder().build(), executor, executor::schedule, failures::add);
+                var worker = work(schedule, "new")) {
+            assertThat(old).isNotSameAs(worker);
+            passOn(Duration.ofMinutes(10));
+            assertThat(ran).containsExactly("p-1", "p-2");
+        }
     }
 
     @Test

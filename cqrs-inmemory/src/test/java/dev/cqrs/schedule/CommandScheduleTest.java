@@ -465,6 +465,102 @@ class CommandScheduleTest {
     }
 
     @Test
+    void a_listener_that_throws_what_it_is_told_and_a_handler_that_throws_what_it_gets_stop_nothing() {
+        var thread = Thread.currentThread();
+        var handler = thread.getUncaughtExceptionHandler();
+        var uncaught = new ArrayList<Throwable>();
+        thread.setUncaughtExceptionHandler((t, e) -> {
+            uncaught.add(e);
+            throw new IllegalStateException("deaf, too", e);
+        });
+        try {
+            var schedule = builder().build();
+            var bus = Pages.bus(domain, (note, metadata) -> {
+                throw new IllegalStateException("no " + note.number());
+            });
+            try (var worker = schedule.work("w", bus, Runnable::run, NEVER, failure -> {
+                throw (IllegalStateException) failure.cause();
+            })) {
+                assertThat(worker).isNotNull();
+                schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+                schedule.enqueue(new Note("p", 2), Metadata.withId("n-2"));
+                assertThat(schedule.find("n-2").orElseThrow().state()).isEqualTo(State.FAILED);
+            }
+            assertThat(uncaught).extracting(Throwable::getMessage).containsExactly("no 1", "no 2");
+        } finally {
+            thread.setUncaughtExceptionHandler(handler);
+        }
+    }
+
+    @Test
+    void close_called_by_the_listener_does_not_wait_for_a_command_that_runs() throws Exception {
+        var failing = new AtomicInteger();
+        var begun = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var away = new Fronted(log) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                if (query.equals(EventQuery.types(ScheduleEvent.class)) && failing.getAndDecrement() > 0) {
+                    throw new IllegalArgumentException("the store is away");
+                }
+                return store.read(query, options);
+            }
+        };
+        var schedule = CommandSchedule.builder(away, clock).build();
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            begun.countDown();
+            await(go);
+        });
+        schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var closing = new AtomicReference<ScheduleWorker>();
+        closing.set(schedule.work("w", bus, threads, NEVER, failure -> {
+            closing.get().close();
+            go.countDown(); // what runs ends only then
+        }));
+        await(begun);
+        failing.set(1);
+        schedule.enqueue(new Note("q", 2), Metadata.withId("n-2")); // has the worker look
+        await(go);
+        assertThat(schedule.awaitEnded("n-1", PATIENCE).state()).isEqualTo(State.SUCCEEDED);
+        closing.get().close();
+    }
+
+    @Test
+    void a_command_that_takes_long_keeps_its_claim_while_its_worker_is_being_closed() throws Exception {
+        var schedule = builder().claim(Duration.ofMillis(100)).build();
+        var begun = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            begun.countDown();
+            await(go);
+        });
+        schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var worker = schedule.work(
+                "w",
+                bus,
+                threads,
+                (delay, task) -> {
+                    var unused = threads.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+                },
+                failures::add);
+        await(begun);
+        var closing = new Thread(worker::close);
+        closing.start();
+        awaitWaiting(closing);
+        var renewed = new CountDownLatch(5);
+        try (var following = log.onAppend(last -> renewed.countDown())) {
+            assertThat(following).isNotNull();
+            await(renewed);
+        } finally {
+            go.countDown();
+        }
+        closing.join(60_000);
+        assertThat(closing.isAlive()).isFalse();
+        assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void a_command_of_no_handler_or_that_the_catalog_does_not_know_is_told() throws Exception {
         record Unknown() implements Command<Done> {}
         var schedule = builder().build();

@@ -449,7 +449,7 @@ public final class ScheduleWorker implements AutoCloseable {
         private Position first = Position.START;
 
         private @Nullable Position claim;
-        /** A renewal whose outcome is not known. */
+        /** A claim whose outcome is not known. */
         private @Nullable Claimed unsure;
         /** What of the commands it took has not been told of. */
         private final Set<String> left = new LinkedHashSet<>();
@@ -520,7 +520,9 @@ public final class ScheduleWorker implements AutoCloseable {
                 return true;
             } catch (AppendOutcomeUnknownException unknown) {
                 tell(unknown);
-                return false; // if it was written, it ends by itself
+                if (!isWritten()) {
+                    return false;
+                }
             }
             arm(schedule.clock().instant(), Optional.empty()); // for its renewal, of which nobody else may think
             schedule.refresh(); // what others did before the claim
@@ -538,7 +540,7 @@ public final class ScheduleWorker implements AutoCloseable {
                 boolean spent = job.expiries() >= schedule.expiries();
                 var run = spent ? givenUp(job) : dispatch(job);
                 if (Thread.currentThread().isInterrupted() && run.failure().isPresent()) {
-                    append(List.of(released()), job);
+                    append(List.of(released()), null);
                     return false; // the executor wants its thread back
                 }
                 boolean here = run.outcome().isPresent();
@@ -794,7 +796,17 @@ public final class ScheduleWorker implements AutoCloseable {
             renewal = null;
         }
 
-        /** Finds the claim where a renewal has put it whose outcome was not known; gives whether it did. */
+        /** Says whether the first claim, whose outcome was not known, is there; or it would stand until it ends by itself. */
+        private boolean isWritten() {
+            appending.lock();
+            try {
+                return regain();
+            } finally {
+                appending.unlock();
+            }
+        }
+
+        /** Finds the claim where an append has put it whose outcome was not known; gives whether it did. */
         private boolean regain() {
             var mark = unsure;
             if (mark == null) {
@@ -810,6 +822,11 @@ public final class ScheduleWorker implements AutoCloseable {
                         || !held.until().equals(mark.until())
                         || !held.entries().equals(mark.entries())) {
                     return false;
+                }
+                if (claim == null) {
+                    first = held.position();
+                    left.addAll(mark.entries());
+                    renewal = mark.until().minus(schedule.claim().dividedBy(2));
                 }
                 claim = held.position();
                 return true;

@@ -770,6 +770,31 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void a_claim_whose_outcome_is_unknown_holds_nobody_up_and_is_charged_to_no_command() {
+        for (boolean written : List.of(true, false)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            ran.clear();
+            failures.clear();
+            var schedule = schedule(new Failing(log, Claimed.class, 1, written, unknown()))
+                    .expiries(1)
+                    .build();
+            schedule.enqueue(new Note("p", 1), id("p-1"));
+            schedule.enqueue(new Note("p", 2), id("p-2"));
+            before = (note, metadata) -> passOn(Duration.ofSeconds(40)); // and the claim is renewed
+            try (var worker = work(schedule, "w")) {
+                assertThat(worker).isNotNull();
+                passOn(Duration.ofSeconds(2));
+                assertThat(ran).containsExactly("p-1", "p-2");
+            }
+            assertThat(schedule.status().succeeded()).isEqualTo(2);
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.id()).isEmpty();
+                assertThat(failure.cause()).isInstanceOf(AppendOutcomeUnknownException.class);
+            });
+        }
+    }
+
+    @Test
     void a_renewal_whose_outcome_is_unknown_costs_no_second_dispatch() {
         for (boolean written : List.of(true, false)) {
             open(new SeededScheduler(7, new VirtualClock(START)));

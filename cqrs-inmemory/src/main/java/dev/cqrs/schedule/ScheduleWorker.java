@@ -58,10 +58,11 @@ public final class ScheduleWorker implements AutoCloseable {
     /*
      * Two kinds of tasks. A look reads the log on, renews claims, and gives free lanes in which something is due to turns;
      * there is one at a time, and `wanted` counts who asked for it meanwhile. A turn claims a lane, runs some commands and
-     * gives the lane back; while it lasts, the lane is busy, so that no other turn of this process gets it.
+     * gives the lane back; while it lasts, the lane is busy, so that no other turn of this process gets it. So it is after a
+     * turn that went badly, until the first look behind the pause; or whoever looks in between would try it again at once.
      *
-     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running` and `looking`; it is
-     * taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
+     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running`, `resting` and `looking`; it
+     * is taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
      * began out of `turns` lets its lane go. A turn's `appending` is held while it appends, by itself or by
      * the look that renews its claim, and guards where its claim stands.
      *
@@ -82,6 +83,9 @@ public final class ScheduleWorker implements AutoCloseable {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition ended = lock.newCondition();
     private final Set<Turn> turns = new HashSet<>();
+    /** The lanes of turns that went badly. */
+    private final List<Lane> resting = new ArrayList<>();
+
     private int running;
     private @Nullable Thread looking;
     /** Those on which the listener is being told something. */
@@ -150,6 +154,7 @@ public final class ScheduleWorker implements AutoCloseable {
             lock.unlock();
         }
         waiting.forEach(this::giveUp); // the executor may have dropped them
+        wakeResting();
         lock.lock();
         try {
             var self = Thread.currentThread();
@@ -243,6 +248,9 @@ public final class ScheduleWorker implements AutoCloseable {
         try {
             schedule.refresh();
             seen = schedule.folded();
+            if (!alarm.isPausing()) {
+                wakeResting();
+            }
             renewClaims();
             var turn = assign();
             while (turn != null && start(turn)) {
@@ -338,23 +346,54 @@ public final class ScheduleWorker implements AutoCloseable {
     }
 
     private void letGo(Lane lane) {
-        schedule.lock.lock();
-        try {
-            lane.busy = false;
-        } finally {
-            schedule.lock.unlock();
-        }
         lock.lock();
         try {
             running--;
         } finally {
             lock.unlock();
         }
+        free(lane);
+    }
+
+    private void free(Lane lane) {
+        schedule.lock.lock();
+        try {
+            lane.busy = false;
+        } finally {
+            schedule.lock.unlock();
+        }
         for (var worker : schedule.workers()) { // the lane may be another's turn now
             if (worker != this) {
                 worker.signal();
             }
         }
+    }
+
+    /** Lets a lane go later whose turn went badly, unless there is no later. */
+    private void rest(Lane lane) {
+        lock.lock();
+        try {
+            running--;
+            if (!closed) {
+                resting.add(lane);
+                return;
+            }
+        } finally {
+            lock.unlock();
+        }
+        free(lane);
+    }
+
+    private void wakeResting() {
+        List<Lane> rested;
+        lock.lock();
+        try {
+            rested = List.copyOf(resting);
+            resting.clear();
+        } finally {
+            lock.unlock();
+        }
+        rested.forEach(this::free);
     }
 
     private void renewClaims() {
@@ -476,11 +515,13 @@ public final class ScheduleWorker implements AutoCloseable {
                 tell(thrown);
             }
             abandon();
-            letGo(lane);
-            end();
             if (well) {
+                letGo(lane);
+                end();
                 signal();
             } else {
+                rest(lane);
+                end();
                 alarm.pause();
             }
         }

@@ -32,6 +32,7 @@ import dev.cqrs.schedule.ScheduleFailure;
 import dev.cqrs.schedule.ScheduleIdReusedException;
 import dev.cqrs.schedule.ScheduleTimeoutException;
 import dev.cqrs.schedule.ScheduleWorker;
+import dev.cqrs.schedule.ScheduledCommand;
 import dev.cqrs.schedule.ScheduledCommand.State;
 import dev.cqrs.suite.Pages.Note;
 import dev.cqrs.testing.CrashPoints;
@@ -564,35 +565,39 @@ public abstract class ScheduleSuite {
     /** Or another worker takes a command over that is well, and runs on. */
     @Test
     void the_claim_of_a_command_that_outlasts_the_closing_of_its_worker_is_renewed() {
-        var schedule = schedule();
-        schedule.enqueue(new Note("p", 1), id("p-1"));
-        schedule.enqueue(new Note("p", 2), id("p-2"));
-        var workers = new ArrayList<ScheduleWorker>();
-        before = (note, metadata) -> {
-            if (note.number() == 1) {
-                workers.add(work(schedule(), "w2"));
-                workers.get(0).close();
-                for (int i = 0; i < 20; i++) {
-                    executor.runFor(Duration.ofSeconds(10)); // others work meanwhile
+        for (var claim : List.of(Duration.ofSeconds(30), Duration.ofMinutes(10))) { // of which half is a long wait
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            ran.clear();
+            var schedule = schedule(log).claim(claim).build();
+            schedule.enqueue(new Note("p", 1), id("p-1"));
+            schedule.enqueue(new Note("p", 2), id("p-2"));
+            var workers = new ArrayList<ScheduleWorker>();
+            before = (note, metadata) -> {
+                if (note.number() == 1) {
+                    workers.add(work(schedule(log).claim(claim).build(), "w2"));
+                    workers.get(0).close();
+                    for (int i = 0; i < 20; i++) {
+                        executor.runFor(claim.dividedBy(3)); // others work meanwhile
+                    }
+                    assertThat(ran).containsExactly("p-1");
+                    assertThat(state(schedule, "p-1")).isEqualTo(State.TAKEN);
                 }
-                assertThat(ran).containsExactly("p-1");
-                assertThat(state(schedule, "p-1")).isEqualTo(State.TAKEN);
-            }
-        };
-        workers.add(work(schedule, "w1"));
-        executor.runAll();
+            };
+            workers.add(work(schedule, "w1"));
+            executor.runAll();
 
-        assertThat(ran).containsExactly("p-1", "p-2");
-        try (var events = log.read(EventQuery.types(Ended.class))) {
-            assertThat(events.toList())
-                    .extracting(e -> ((Ended) e.event()).result().worker())
-                    .containsExactly("w1", "w2");
+            assertThat(ran).containsExactly("p-1", "p-2");
+            try (var events = log.read(EventQuery.types(Ended.class))) {
+                assertThat(events.toList())
+                        .extracting(e -> ((Ended) e.event()).result().worker())
+                        .containsExactly("w1", "w2");
+            }
+            workers.forEach(ScheduleWorker::close);
+            var head = log.head();
+            passOn(Duration.ofHours(1));
+            assertThat(log.head()).isEqualTo(head);
+            assertThat(failures).isEmpty();
         }
-        workers.forEach(ScheduleWorker::close);
-        var head = log.head();
-        passOn(Duration.ofHours(1));
-        assertThat(log.head()).isEqualTo(head);
-        assertThat(failures).isEmpty();
     }
 
     @Test
@@ -767,6 +772,27 @@ public abstract class ScheduleSuite {
         assertThat(ran).containsExactly("p-1");
         assertThat(failures).hasSize(1);
         assertThat(failures.get(0).id()).isEmpty();
+    }
+
+    @Test
+    void an_end_that_stays_unknown_is_given_up_and_the_command_runs_again_a_little_later() {
+        var schedule =
+                schedule(new Failing(log, Ended.class, 100, false, unknown())).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofMillis(900));
+            assertThat(ran).containsExactly("p-1");
+            assertThat(state(schedule, "p-1")).isEqualTo(State.TAKEN);
+            passOn(Duration.ofSeconds(1));
+        }
+        assertThat(ran).containsExactly("p-1", "p-1");
+        assertThat(schedule.find("p-1").orElseThrow())
+                .returns(State.SUCCEEDED, ScheduledCommand::state)
+                .returns(1, ScheduledCommand::attempts);
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).isInstanceOf(AppendOutcomeUnknownException.class));
     }
 
     @Test

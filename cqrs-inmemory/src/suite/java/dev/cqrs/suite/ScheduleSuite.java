@@ -517,6 +517,59 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void
+            a_worker_that_has_lost_its_claim_runs_nothing_more_of_it_though_something_failed_and_something_waits_for_that() {
+        var schedule = schedule(log).lanes(1).retry(Duration.ofHours(1)).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        schedule.enqueue(new Note("k", 3), id("k-3"));
+        before = (note, metadata) -> {
+            if (ran.size() == 1) {
+                clock.advance(Duration.ofSeconds(31));
+                var another = schedule(log).lanes(1).build();
+                try (var other = work(another, "other", Runnable::run, (d, t) -> {}, domain)) {
+                    assertThat(other).isNotNull();
+                }
+                throw new IllegalStateException("too late");
+            }
+        };
+        try (var worker = work(schedule, "paused")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(ran).containsExactly("p-1", "p-1", "p-2", "k-3");
+        assertThat(schedule.status().succeeded()).isEqualTo(3);
+    }
+
+    @Test
+    void a_worker_that_has_lost_its_claim_before_it_has_read_the_log_runs_nothing_of_it() {
+        var robbed = new Fronted(log) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                var appended = store.append(events, condition, metadata);
+                if (events.get(0) instanceof Claimed claim && claim.worker().equals("slow")) {
+                    var until = clock.instant().plusSeconds(60);
+                    store.append(
+                            List.of(new Claimed(claim.lane(), "quick", until, claim.entries())),
+                            AppendCondition.none());
+                }
+                return appended;
+            }
+        };
+        var schedule = schedule(robbed).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule, "slow")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(59));
+            assertThat(ran).isEmpty();
+        }
+        assertThat(schedule.status().lanes())
+                .singleElement()
+                .satisfies(lane -> assertThat(lane.worker()).isEqualTo("quick"));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void the_claim_of_a_long_command_is_renewed() {
         var schedule = schedule();
         schedule.enqueue(new Note("p", 1), id("p-1"));

@@ -571,6 +571,10 @@ class CommandScheduleTest {
             schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
             assertThat(Thread.interrupted()).isTrue();
             assertThat(runs).hasValue(1);
+            assertThat(schedule.find("n-1").orElseThrow())
+                    .as("given back")
+                    .returns(State.DUE, ScheduledCommand::state)
+                    .returns(0, ScheduledCommand::attempts);
             while (!later.isEmpty()) {
                 later.remove().run();
             }
@@ -658,6 +662,7 @@ class CommandScheduleTest {
 
             plain.enqueue(new Note("p", 2), Metadata.withId("later"));
             assertThat(following).as(by).isEmpty();
+            assertThat(schedule.workers()).as(by).isEmpty();
             assertThat(asked).as(by).hasValue(before.get());
             assertThat(before.get()).as(by).isPositive();
         }
@@ -772,6 +777,13 @@ class CommandScheduleTest {
                 .isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> schedule.enqueue(note, Metadata.withId(" ")))
                 .isInstanceOf(IllegalArgumentException.class);
+        for (ThrowableAssert.ThrowingCallable call : List.<ThrowableAssert.ThrowingCallable>of(
+                () -> schedule.find(" "),
+                () -> schedule.cancel(" "),
+                () -> schedule.retry(" "),
+                () -> schedule.awaitEnded(" ", Duration.ZERO))) {
+            assertThatThrownBy(call).isInstanceOf(IllegalArgumentException.class);
+        }
         assertThatThrownBy(() -> builder().lanes(0)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder().atOnce(0)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder().claim(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);

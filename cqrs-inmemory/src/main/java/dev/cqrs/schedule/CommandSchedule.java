@@ -529,6 +529,7 @@ public final class CommandSchedule {
      *
      * @param id its id
      * @return what became of it
+     * @throws IllegalArgumentException if the id cannot be a tag's value
      */
     public Cancellation cancel(String id) {
         return untilKnown(id, attempt -> {
@@ -621,6 +622,7 @@ public final class CommandSchedule {
      *
      * @param id its id
      * @return whether it had failed, and runs again
+     * @throws IllegalArgumentException if the id cannot be a tag's value
      */
     public boolean retry(String id) {
         return untilKnown(id, attempt -> {
@@ -652,6 +654,7 @@ public final class CommandSchedule {
      *
      * @param id its id
      * @return empty if no command is stored under this id
+     * @throws IllegalArgumentException if the id cannot be a tag's value
      */
     public Optional<ScheduledCommand> find(String id) {
         return newest(id).map(found -> {
@@ -728,7 +731,7 @@ public final class CommandSchedule {
      * @param timeout how long to wait at most; zero to ask only
      * @return how it ended
      * @throws ScheduleTimeoutException if it did not end in time
-     * @throws IllegalArgumentException if no command is stored under this id
+     * @throws IllegalArgumentException if no command is stored under this id, or can be
      * @throws InterruptedException if the thread was interrupted while it waited
      */
     public ScheduledCommand awaitEnded(String id, Duration timeout) throws InterruptedException {

@@ -198,6 +198,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             var entry = new Entry(e.id(), e.position(), e.lane(), e.slot(), Duration.ZERO, recordedAt);
             open.put(e.id(), entry);
             lanes[e.lane()].due.add(entry);
+            told(entry); // the claim in which it failed may still be there, for others
         }
     }
 

@@ -10,6 +10,7 @@ import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.runtime.Delivery;
@@ -32,6 +33,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
@@ -56,12 +58,15 @@ public final class ScheduleWorker implements AutoCloseable {
     /*
      * Two kinds of tasks. A look reads the log on, renews claims, and gives free lanes in which something is due to turns;
      * there is one at a time, and `wanted` counts who asked for it meanwhile. A turn claims a lane, runs some commands and
-     * gives the lane back; while it lasts, the lane is busy, so that no other turn of this process gets it.
+     * gives the lane back; while it lasts, the lane is busy, so that no other turn of this process gets it. So it is after a
+     * turn that went badly, until the first look behind the pause; or whoever looks in between would try it again at once.
      *
-     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running` and `looking`; it is
-     * taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
+     * `lock` guards `turns`, which are those that were given a lane and have not ended, `running`, `resting` and `looking`; it
+     * is taken with no lock of the schedule held, and no foreign code is called with it. Whoever takes a turn that never
      * began out of `turns` lets its lane go. A turn's `appending` is held while it appends, by itself or by
      * the look that renews its claim, and guards where its claim stands.
+     *
+     * A worker that is closed while a turn runs goes on to look, for the renewal of that claim alone, until the turn ends.
      */
     private final CommandSchedule schedule;
     private final String name;
@@ -78,8 +83,14 @@ public final class ScheduleWorker implements AutoCloseable {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition ended = lock.newCondition();
     private final Set<Turn> turns = new HashSet<>();
+    /** The lanes of turns that went badly. */
+    private final List<Lane> resting = new ArrayList<>();
+
     private int running;
     private @Nullable Thread looking;
+    /** Those on which the listener is being told something. */
+    private final Set<Thread> telling = ConcurrentHashMap.newKeySet();
+
     private volatile boolean closed;
     private volatile EventStore.@Nullable Subscription subscription;
 
@@ -120,8 +131,9 @@ public final class ScheduleWorker implements AutoCloseable {
 
     /**
      * Takes no more commands, and waits until those that run have ended and their claims are given back, and no task of the
-     * worker uses a store any more. Commands that were taken and have not begun are run by others. A second call does
-     * nothing more.
+     * worker uses a store any more. Commands that were taken and have not begun are run by others. The claims of those that
+     * run are renewed as long as they do, so close the executor and the timer after the worker. A second call does nothing
+     * more.
      *
      * <p>Called by a handler that the worker runs, or by its listener, it returns at once, as it would wait for itself; the
      * worker ends with that handler. If the waiting thread is interrupted, it waits no longer, and its flag is set again.
@@ -129,7 +141,6 @@ public final class ScheduleWorker implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        alarm.close();
         schedule.workers().remove(this);
         var following = subscription;
         if (following != null) {
@@ -143,11 +154,16 @@ public final class ScheduleWorker implements AutoCloseable {
             lock.unlock();
         }
         waiting.forEach(this::giveUp); // the executor may have dropped them
+        wakeResting();
         lock.lock();
         try {
             var self = Thread.currentThread();
+            if (turns.isEmpty()) {
+                alarm.close();
+            }
             while ((looking != null || !turns.isEmpty())
                     && looking != self
+                    && !telling.contains(self)
                     && turns.stream().noneMatch(turn -> turn.thread == self)) {
                 ended.await();
             }
@@ -171,8 +187,21 @@ public final class ScheduleWorker implements AutoCloseable {
     // ---- looking
 
     void signal() {
-        if (!closed && wanted.getAndIncrement() == 0) {
+        if (!isOver() && wanted.getAndIncrement() == 0) {
             execute();
+        }
+    }
+
+    /** Says whether it was closed, and nothing runs any more whose claim would have to be renewed. */
+    private boolean isOver() {
+        if (!closed) {
+            return false;
+        }
+        lock.lock();
+        try {
+            return turns.isEmpty();
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -209,7 +238,7 @@ public final class ScheduleWorker implements AutoCloseable {
     private void lookOnce() {
         lock.lock();
         try {
-            if (closed) {
+            if (closed && turns.isEmpty()) {
                 return;
             }
             looking = Thread.currentThread();
@@ -219,6 +248,9 @@ public final class ScheduleWorker implements AutoCloseable {
         try {
             schedule.refresh();
             seen = schedule.folded();
+            if (!alarm.isPausing()) {
+                wakeResting();
+            }
             renewClaims();
             var turn = assign();
             while (turn != null && start(turn)) {
@@ -244,6 +276,7 @@ public final class ScheduleWorker implements AutoCloseable {
      */
     private @Nullable Turn assign() {
         if (closed) {
+            arm(schedule.clock().instant(), Optional.empty());
             return null;
         }
         boolean room = hasRoom();
@@ -279,6 +312,7 @@ public final class ScheduleWorker implements AutoCloseable {
         }
         if (closed) { // and has perhaps not seen it
             giveUp(turn);
+            arm(now, Optional.empty());
             return null;
         }
         return turn;
@@ -312,23 +346,54 @@ public final class ScheduleWorker implements AutoCloseable {
     }
 
     private void letGo(Lane lane) {
-        schedule.lock.lock();
-        try {
-            lane.busy = false;
-        } finally {
-            schedule.lock.unlock();
-        }
         lock.lock();
         try {
             running--;
         } finally {
             lock.unlock();
         }
+        free(lane);
+    }
+
+    private void free(Lane lane) {
+        schedule.lock.lock();
+        try {
+            lane.busy = false;
+        } finally {
+            schedule.lock.unlock();
+        }
         for (var worker : schedule.workers()) { // the lane may be another's turn now
             if (worker != this) {
                 worker.signal();
             }
         }
+    }
+
+    /** Lets a lane go later whose turn went badly, unless there is no later. */
+    private void rest(Lane lane) {
+        lock.lock();
+        try {
+            running--;
+            if (!closed) {
+                resting.add(lane);
+                return;
+            }
+        } finally {
+            lock.unlock();
+        }
+        free(lane);
+    }
+
+    private void wakeResting() {
+        List<Lane> rested;
+        lock.lock();
+        try {
+            rested = List.copyOf(resting);
+            resting.clear();
+        } finally {
+            lock.unlock();
+        }
+        rested.forEach(this::free);
     }
 
     private void renewClaims() {
@@ -369,12 +434,23 @@ public final class ScheduleWorker implements AutoCloseable {
     }
 
     private void tell(ScheduleFailure failure) {
+        var thread = Thread.currentThread();
+        boolean outermost = telling.add(thread);
         try {
             listener.accept(failure);
         } catch (Throwable further) {
-            further.addSuppressed(failure.cause());
-            var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            if (further != failure.cause()) {
+                further.addSuppressed(failure.cause());
+            }
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            } catch (Throwable unheard) {
+                // as where a thread ends by it: the turn that tells this has still to let its lane go
+            }
+        } finally {
+            if (outermost) {
+                telling.remove(thread);
+            }
         }
     }
 
@@ -412,7 +488,7 @@ public final class ScheduleWorker implements AutoCloseable {
         private Position first = Position.START;
 
         private @Nullable Position claim;
-        /** A renewal whose outcome is not known. */
+        /** A claim whose outcome is not known. */
         private @Nullable Claimed unsure;
         /** What of the commands it took has not been told of. */
         private final Set<String> left = new LinkedHashSet<>();
@@ -439,11 +515,13 @@ public final class ScheduleWorker implements AutoCloseable {
                 tell(thrown);
             }
             abandon();
-            letGo(lane);
-            end();
             if (well) {
+                letGo(lane);
+                end();
                 signal();
             } else {
+                rest(lane);
+                end();
                 alarm.pause();
             }
         }
@@ -465,6 +543,9 @@ public final class ScheduleWorker implements AutoCloseable {
             lock.lock();
             try {
                 turns.remove(this);
+                if (closed && turns.isEmpty()) {
+                    alarm.close();
+                }
                 ended.signalAll();
             } finally {
                 lock.unlock();
@@ -480,7 +561,9 @@ public final class ScheduleWorker implements AutoCloseable {
                 return true;
             } catch (AppendOutcomeUnknownException unknown) {
                 tell(unknown);
-                return false; // if it was written, it ends by itself
+                if (!isWritten()) {
+                    return false;
+                }
             }
             arm(schedule.clock().instant(), Optional.empty()); // for its renewal, of which nobody else may think
             schedule.refresh(); // what others did before the claim
@@ -498,7 +581,7 @@ public final class ScheduleWorker implements AutoCloseable {
                 boolean spent = job.expiries() >= schedule.expiries();
                 var run = spent ? givenUp(job) : dispatch(job);
                 if (Thread.currentThread().isInterrupted() && run.failure().isPresent()) {
-                    append(List.of(released()), job);
+                    append(List.of(released()), null);
                     return false; // the executor wants its thread back
                 }
                 boolean here = run.outcome().isPresent();
@@ -754,7 +837,17 @@ public final class ScheduleWorker implements AutoCloseable {
             renewal = null;
         }
 
-        /** Finds the claim where a renewal has put it whose outcome was not known; gives whether it did. */
+        /** Says whether the first claim, whose outcome was not known, is there; or it would stand until it ends by itself. */
+        private boolean isWritten() {
+            appending.lock();
+            try {
+                return regain();
+            } finally {
+                appending.unlock();
+            }
+        }
+
+        /** Finds the claim where an append has put it whose outcome was not known; gives whether it did. */
         private boolean regain() {
             var mark = unsure;
             if (mark == null) {
@@ -771,6 +864,11 @@ public final class ScheduleWorker implements AutoCloseable {
                         || !held.entries().equals(mark.entries())) {
                     return false;
                 }
+                if (claim == null) {
+                    first = held.position();
+                    left.addAll(mark.entries());
+                    renewal = mark.until().minus(schedule.claim().dividedBy(2));
+                }
                 claim = held.position();
                 return true;
             } finally {
@@ -781,7 +879,7 @@ public final class ScheduleWorker implements AutoCloseable {
         /**
          * Appends as long as nobody else has the lane, and gives whether that was written. What was dispatched would be
          * dispatched again if its end were not, so a store that fails is tried again; where an outcome is unknown the log
-         * tells: whether the job has gone on from where it was.
+         * tells: whether it has, since the claim, how the job went.
          */
         private boolean append(List<? extends ScheduleEvent> events, @Nullable Job job) {
             RuntimeException failed = null;
@@ -795,7 +893,7 @@ public final class ScheduleWorker implements AutoCloseable {
                     try {
                         if (doubt) {
                             schedule.refresh();
-                            written = unknown && job != null && !isAsBefore(job);
+                            written = unknown && job != null && isTold(job);
                             if (!stands() && !regain()) {
                                 lost();
                             }
@@ -849,15 +947,13 @@ public final class ScheduleWorker implements AutoCloseable {
             }
         }
 
-        private boolean isAsBefore(Job job) {
-            schedule.lock.lock();
-            try {
-                var entry = schedule.pending().due(job.id());
-                return entry != null
-                        && entry.attempts == job.attempt() - 1
-                        && entry.occurrences == job.occurrence() - 1;
-            } finally {
-                schedule.lock.unlock();
+        private boolean isTold(Job job) {
+            try (var told = schedule.log()
+                    .read(
+                            EventQuery.types(Attempted.class, Ended.class, Recurred.class)
+                                    .withTags(ScheduleEvent.tag(job.id())),
+                            ReadOptions.forwards().after(first).limit(1))) {
+                return told.advance();
             }
         }
 

@@ -24,6 +24,7 @@ import dev.cqrs.schedule.ScheduleEvent.Claimed;
 import dev.cqrs.schedule.ScheduleEvent.Ended;
 import dev.cqrs.schedule.ScheduleEvent.Enqueued;
 import dev.cqrs.schedule.ScheduleEvent.Outcome;
+import dev.cqrs.schedule.ScheduleEvent.Recurred;
 import dev.cqrs.schedule.ScheduleEvent.Reopened;
 import dev.cqrs.schedule.ScheduleEvent.Result;
 import dev.cqrs.schedule.ScheduleEvent.Timing;
@@ -31,6 +32,7 @@ import dev.cqrs.schedule.ScheduleFailure;
 import dev.cqrs.schedule.ScheduleIdReusedException;
 import dev.cqrs.schedule.ScheduleTimeoutException;
 import dev.cqrs.schedule.ScheduleWorker;
+import dev.cqrs.schedule.ScheduledCommand;
 import dev.cqrs.schedule.ScheduledCommand.State;
 import dev.cqrs.suite.Pages.Note;
 import dev.cqrs.testing.CrashPoints;
@@ -515,6 +517,59 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void
+            a_worker_that_has_lost_its_claim_runs_nothing_more_of_it_though_something_failed_and_something_waits_for_that() {
+        var schedule = schedule(log).lanes(1).retry(Duration.ofHours(1)).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        schedule.enqueue(new Note("k", 3), id("k-3"));
+        before = (note, metadata) -> {
+            if (ran.size() == 1) {
+                clock.advance(Duration.ofSeconds(31));
+                var another = schedule(log).lanes(1).build();
+                try (var other = work(another, "other", Runnable::run, (d, t) -> {}, domain)) {
+                    assertThat(other).isNotNull();
+                }
+                throw new IllegalStateException("too late");
+            }
+        };
+        try (var worker = work(schedule, "paused")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(ran).containsExactly("p-1", "p-1", "p-2", "k-3");
+        assertThat(schedule.status().succeeded()).isEqualTo(3);
+    }
+
+    @Test
+    void a_worker_that_has_lost_its_claim_before_it_has_read_the_log_runs_nothing_of_it() {
+        var robbed = new Fronted(log) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                var appended = store.append(events, condition, metadata);
+                if (events.get(0) instanceof Claimed claim && claim.worker().equals("slow")) {
+                    var until = clock.instant().plusSeconds(60);
+                    store.append(
+                            List.of(new Claimed(claim.lane(), "quick", until, claim.entries())),
+                            AppendCondition.none());
+                }
+                return appended;
+            }
+        };
+        var schedule = schedule(robbed).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule, "slow")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(59));
+            assertThat(ran).isEmpty();
+        }
+        assertThat(schedule.status().lanes())
+                .singleElement()
+                .satisfies(lane -> assertThat(lane.worker()).isEqualTo("quick"));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void the_claim_of_a_long_command_is_renewed() {
         var schedule = schedule();
         schedule.enqueue(new Note("p", 1), id("p-1"));
@@ -558,6 +613,44 @@ public abstract class ScheduleSuite {
         }
         assertThat(Pages.on(domain, "p")).containsExactly(1, 2, 3, 4, 5);
         closing.get(0).close();
+    }
+
+    /** Or another worker takes a command over that is well, and runs on. */
+    @Test
+    void the_claim_of_a_command_that_outlasts_the_closing_of_its_worker_is_renewed() {
+        for (var claim : List.of(Duration.ofSeconds(30), Duration.ofMinutes(10))) { // of which half is a long wait
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            ran.clear();
+            var schedule = schedule(log).claim(claim).build();
+            schedule.enqueue(new Note("p", 1), id("p-1"));
+            schedule.enqueue(new Note("p", 2), id("p-2"));
+            var workers = new ArrayList<ScheduleWorker>();
+            before = (note, metadata) -> {
+                if (note.number() == 1) {
+                    workers.add(work(schedule(log).claim(claim).build(), "w2"));
+                    workers.get(0).close();
+                    for (int i = 0; i < 20; i++) {
+                        executor.runFor(claim.dividedBy(3)); // others work meanwhile
+                    }
+                    assertThat(ran).containsExactly("p-1");
+                    assertThat(state(schedule, "p-1")).isEqualTo(State.TAKEN);
+                }
+            };
+            workers.add(work(schedule, "w1"));
+            executor.runAll();
+
+            assertThat(ran).containsExactly("p-1", "p-2");
+            try (var events = log.read(EventQuery.types(Ended.class))) {
+                assertThat(events.toList())
+                        .extracting(e -> ((Ended) e.event()).result().worker())
+                        .containsExactly("w1", "w2");
+            }
+            workers.forEach(ScheduleWorker::close);
+            var head = log.head();
+            passOn(Duration.ofHours(1));
+            assertThat(log.head()).isEqualTo(head);
+            assertThat(failures).isEmpty();
+        }
     }
 
     @Test
@@ -735,6 +828,52 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void an_end_that_stays_unknown_is_given_up_and_the_command_runs_again_a_little_later() {
+        var schedule =
+                schedule(new Failing(log, Ended.class, 100, false, unknown())).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofMillis(900));
+            assertThat(ran).containsExactly("p-1");
+            assertThat(state(schedule, "p-1")).isEqualTo(State.TAKEN);
+            passOn(Duration.ofSeconds(1));
+        }
+        assertThat(ran).containsExactly("p-1", "p-1");
+        assertThat(schedule.find("p-1").orElseThrow())
+                .returns(State.SUCCEEDED, ScheduledCommand::state)
+                .returns(1, ScheduledCommand::attempts);
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).isInstanceOf(AppendOutcomeUnknownException.class));
+    }
+
+    @Test
+    void a_claim_whose_outcome_is_unknown_holds_nobody_up_and_is_charged_to_no_command() {
+        for (boolean written : List.of(true, false)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            ran.clear();
+            failures.clear();
+            var schedule = schedule(new Failing(log, Claimed.class, 1, written, unknown()))
+                    .expiries(1)
+                    .build();
+            schedule.enqueue(new Note("p", 1), id("p-1"));
+            schedule.enqueue(new Note("p", 2), id("p-2"));
+            before = (note, metadata) -> passOn(Duration.ofSeconds(40)); // and the claim is renewed
+            try (var worker = work(schedule, "w")) {
+                assertThat(worker).isNotNull();
+                passOn(Duration.ofSeconds(2));
+                assertThat(ran).containsExactly("p-1", "p-2");
+            }
+            assertThat(schedule.status().succeeded()).isEqualTo(2);
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.id()).isEmpty();
+                assertThat(failure.cause()).isInstanceOf(AppendOutcomeUnknownException.class);
+            });
+        }
+    }
+
+    @Test
     void a_renewal_whose_outcome_is_unknown_costs_no_second_dispatch() {
         for (boolean written : List.of(true, false)) {
             open(new SeededScheduler(7, new VirtualClock(START)));
@@ -764,6 +903,28 @@ public abstract class ScheduleSuite {
             assertThat(ran).containsExactly("p-1");
             assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
             assertThat(failures).hasSize(1);
+        }
+    }
+
+    @Test
+    void the_end_of_a_run_within_which_its_command_was_cancelled_is_written_though_the_outcome_was_unknown() {
+        for (boolean written : List.of(true, false)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            ran.clear();
+            var schedule = schedule(new Failing(log, Recurred.class, 1, written, unknown()))
+                    .build();
+            schedule.every(Duration.ofMinutes(10), START, new Note("p", 1), id("tick"));
+            before = (note, metadata) -> assertThat(schedule.cancel("tick")).isEqualTo(Cancellation.CANCELLED);
+            try (var worker = work(schedule, "w")) {
+                assertThat(worker).isNotNull();
+                executor.runAll();
+            }
+            assertThat(ran).containsExactly("tick#1");
+            assertThat(count(Recurred.class)).isEqualTo(1);
+            assertThat(schedule.status().succeeded()).isEqualTo(1);
+            assertThat(schedule.status().lanes())
+                    .singleElement()
+                    .satisfies(lane -> assertThat(lane.until()).isEmpty());
         }
     }
 
@@ -940,6 +1101,35 @@ public abstract class ScheduleSuite {
         }
         assertThat(Pages.on(domain, "p")).containsExactly(1, 2);
         assertThat(state(plain, "k-3")).isEqualTo(State.FAILED);
+    }
+
+    @Test
+    void one_that_failed_and_is_to_run_after_all_is_not_charged_for_another_of_the_claim_it_failed_in() {
+        var plain = schedule(log).lanes(1).expiries(1).build();
+        plain.enqueue(new Note("p", 1), id("p-1"));
+        plain.enqueue(new Note("k", 2), id("k-2"));
+        var taken = new ArrayList<Long>();
+        var mortal = new Mortal();
+        before = (note, metadata) -> {
+            if (note.number() == 2) {
+                assertThat(plain.retry("p-1")).isTrue();
+                taken.add(plain.status().taken());
+                mortal.dead = true;
+            }
+            throw new IllegalStateException("no");
+        };
+        dieOf(mortal, schedule(mortal).lanes(1).build());
+        assertThat(taken).as("k-2 alone").containsExactly(1L);
+        passOn(Duration.ofSeconds(30));
+
+        before = (note, metadata) -> {};
+        try (var worker = work(plain, "last")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(ran).containsExactly("p-1", "k-2", "p-1");
+        assertThat(state(plain, "p-1")).isEqualTo(State.SUCCEEDED);
+        assertThat(state(plain, "k-2")).isEqualTo(State.FAILED);
     }
 
     @Test
@@ -1208,6 +1398,20 @@ public abstract class ScheduleSuite {
         assertThat(ran).containsExactly("p-1", "p-2");
         assertThat(schedule.find("p-1").orElseThrow().attempts()).isEqualTo(1);
         assertThat(failures).hasSize(4);
+    }
+
+    @Test
+    void what_one_worker_has_no_handler_for_another_of_the_same_schedule_gets_to() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        try (var old = schedule.work(
+                        "old", InMemoryCommandBus.builder().build(), executor, executor::schedule, failures::add);
+                var worker = work(schedule, "new")) {
+            assertThat(old).isNotSameAs(worker);
+            passOn(Duration.ofMinutes(10));
+            assertThat(ran).containsExactly("p-1", "p-2");
+        }
     }
 
     @Test

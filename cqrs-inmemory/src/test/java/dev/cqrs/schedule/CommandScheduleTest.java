@@ -31,6 +31,7 @@ import dev.cqrs.testing.VirtualClock;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneId;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -54,6 +55,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -465,6 +467,284 @@ class CommandScheduleTest {
     }
 
     @Test
+    void a_listener_that_throws_what_it_is_told_and_a_handler_that_throws_what_it_gets_stop_nothing() {
+        var thread = Thread.currentThread();
+        var handler = thread.getUncaughtExceptionHandler();
+        var uncaught = new ArrayList<Throwable>();
+        thread.setUncaughtExceptionHandler((t, e) -> {
+            uncaught.add(e);
+            throw new IllegalStateException("deaf, too", e);
+        });
+        try {
+            var schedule = builder().build();
+            var bus = Pages.bus(domain, (note, metadata) -> {
+                throw new IllegalStateException("no " + note.number());
+            });
+            try (var worker = schedule.work("w", bus, Runnable::run, NEVER, failure -> {
+                throw (IllegalStateException) failure.cause();
+            })) {
+                assertThat(worker).isNotNull();
+                schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+                schedule.enqueue(new Note("p", 2), Metadata.withId("n-2"));
+                assertThat(schedule.find("n-2").orElseThrow().state()).isEqualTo(State.FAILED);
+            }
+            assertThat(uncaught).extracting(Throwable::getMessage).containsExactly("no 1", "no 2");
+        } finally {
+            thread.setUncaughtExceptionHandler(handler);
+        }
+    }
+
+    @Test
+    void close_called_by_the_listener_does_not_wait_for_a_command_that_runs() throws Exception {
+        var failing = new AtomicInteger();
+        var begun = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var away = new Fronted(log) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                if (query.equals(EventQuery.types(ScheduleEvent.class)) && failing.getAndDecrement() > 0) {
+                    throw new IllegalArgumentException("the store is away");
+                }
+                return store.read(query, options);
+            }
+        };
+        var schedule = CommandSchedule.builder(away, clock).build();
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            begun.countDown();
+            await(go);
+        });
+        schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var closing = new AtomicReference<ScheduleWorker>();
+        closing.set(schedule.work("w", bus, threads, NEVER, failure -> {
+            closing.get().close();
+            go.countDown(); // what runs ends only then
+        }));
+        await(begun);
+        failing.set(1);
+        schedule.enqueue(new Note("q", 2), Metadata.withId("n-2")); // has the worker look
+        await(go);
+        assertThat(schedule.awaitEnded("n-1", PATIENCE).state()).isEqualTo(State.SUCCEEDED);
+        closing.get().close();
+    }
+
+    @Test
+    void what_the_log_does_not_take_is_not_tried_again_before_a_pause_where_tasks_run_at_once() {
+        for (var type : List.of(ScheduleEvent.Claimed.class, ScheduleEvent.Ended.class)) {
+            var left = new AtomicInteger(15);
+            var away = refusing(type, left, () -> new IllegalArgumentException("the store is away"));
+            var later = new ArrayDeque<Runnable>();
+            var ran = new ArrayList<String>();
+            var schedule = CommandSchedule.builder(away, clock).build();
+            var bus =
+                    Pages.bus(domain, (note, metadata) -> ran.add(metadata.id().orElseThrow()));
+            var id = type.getSimpleName();
+            try (var worker = schedule.work("w", bus, Runnable::run, (delay, task) -> later.add(task), failures::add)) {
+                assertThat(worker).isNotNull();
+                schedule.enqueue(new Note(id, 1), Metadata.withId(id));
+                int once = left.get();
+                assertThat(once).isBetween(5, 14);
+                log.append(List.of(new ScheduleEvent.Released(63, "another")), AppendCondition.none());
+                assertThat(left).as("though others append").hasValue(once);
+                assertThat(ran.size()).isLessThanOrEqualTo(1);
+                while (!later.isEmpty()) {
+                    later.remove().run();
+                }
+            }
+            assertThat(schedule.find(id).orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+            assertThat(Pages.on(domain, id)).hasSize(1);
+        }
+    }
+
+    @Test
+    void a_command_whose_thread_was_interrupted_is_not_run_again_before_a_pause_where_tasks_run_at_once() {
+        var later = new ArrayDeque<Runnable>();
+        var runs = new AtomicInteger();
+        var schedule = builder().build();
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            if (runs.incrementAndGet() < 20 && Thread.currentThread().isInterrupted()) {
+                throw new IllegalStateException("interrupted");
+            }
+        });
+        try (var worker = schedule.work("w", bus, Runnable::run, (delay, task) -> later.add(task), failures::add)) {
+            assertThat(worker).isNotNull();
+            Thread.currentThread().interrupt();
+            schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(runs).hasValue(1);
+            assertThat(schedule.find("n-1").orElseThrow())
+                    .as("given back")
+                    .returns(State.DUE, ScheduledCommand::state)
+                    .returns(0, ScheduledCommand::attempts);
+            while (!later.isEmpty()) {
+                later.remove().run();
+            }
+        }
+        assertThat(runs).hasValue(2);
+        assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+    }
+
+    @Test
+    void a_lane_that_rests_after_a_failure_is_let_go_by_closing() {
+        var away =
+                refusing(ScheduleEvent.Ended.class, new AtomicInteger(10), () -> new IllegalArgumentException("away"));
+        var schedule = CommandSchedule.builder(away, clock).build();
+        var first = work(schedule, "w1", Runnable::run);
+        try (var second = work(schedule, "w2", Runnable::run)) {
+            assertThat(second).isNotNull();
+            schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+            assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.TAKEN);
+            first.close();
+            assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+        }
+    }
+
+    @Test
+    void a_worker_that_is_closed_follows_no_log_and_asks_no_timer_whoever_closed_it() {
+        for (var by :
+                List.of("its owner", "a listener that is told of a look", "a handler whose end cannot be written")) {
+            var asked = new AtomicInteger();
+            var following = ConcurrentHashMap.<EventStore.Signal>newKeySet();
+            var away = new AtomicReference<Class<?>>(Void.class);
+            var operations = new InMemoryEventStore(Pages.operations(), clock);
+            var watched = new Fronted(operations) {
+                @Override
+                public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                    if (away.get().isInstance(events.get(0))) {
+                        throw new IllegalArgumentException("the store is away");
+                    }
+                    return store.append(events, condition, metadata);
+                }
+
+                @Override
+                public EventStream read(EventQuery query, ReadOptions options) {
+                    if (away.get() == EventStream.class) {
+                        throw new IllegalArgumentException("the store is away");
+                    }
+                    return store.read(query, options);
+                }
+
+                @Override
+                public Subscription onAppend(Signal signal) {
+                    var subscription = store.onAppend(signal);
+                    following.add(signal);
+                    return () -> {
+                        subscription.close();
+                        following.remove(signal);
+                    };
+                }
+            };
+            var schedule = CommandSchedule.builder(watched, clock).build();
+            var plain = CommandSchedule.builder(operations, clock).build();
+            var closing = new AtomicReference<ScheduleWorker>();
+            var before = new AtomicInteger();
+            Runnable close = () -> {
+                closing.get().close();
+                before.set(asked.get());
+            };
+            var bus = Pages.bus(domain, (note, metadata) -> {
+                if (by.startsWith("a handler")) {
+                    away.set(ScheduleEvent.Ended.class);
+                    close.run();
+                }
+            });
+            closing.set(schedule.work(
+                    "w", bus, Runnable::run, (delay, task) -> asked.incrementAndGet(), failure -> close.run()));
+            assertThat(following).hasSize(1);
+            plain.after(Duration.ofDays(1), new Note("q", 1), Metadata.withId("tomorrow"));
+            assertThat(asked.get()).isPositive();
+            if (by.startsWith("a listener")) {
+                away.set(EventStream.class);
+            }
+            plain.enqueue(new Note("p", 1), Metadata.withId("now"));
+            if (by.startsWith("its owner")) {
+                close.run();
+            }
+
+            plain.enqueue(new Note("p", 2), Metadata.withId("later"));
+            assertThat(following).as(by).isEmpty();
+            assertThat(schedule.workers()).as(by).isEmpty();
+            assertThat(asked).as(by).hasValue(before.get());
+            assertThat(before.get()).as(by).isPositive();
+        }
+    }
+
+    @Test
+    void a_worker_that_is_closed_while_it_looks_takes_nothing_and_leaves_the_lane_to_others() {
+        var closing = new AtomicReference<@Nullable ScheduleWorker>();
+        var meddling = new Clock() {
+            @Override
+            public Instant instant() {
+                var first = closing.getAndSet(null);
+                if (first != null) {
+                    first.close(); // between the look at the log and the choice of a lane
+                }
+                return clock.instant();
+            }
+
+            @Override
+            public ZoneId getZone() {
+                return clock.getZone();
+            }
+
+            @Override
+            public Clock withZone(ZoneId zone) {
+                throw new UnsupportedOperationException();
+            }
+        };
+        var schedule = CommandSchedule.builder(log, meddling).build();
+        var tasks = new ArrayDeque<Runnable>();
+        var first = work(schedule, "w1", tasks::add);
+        tasks.remove().run();
+        try (var second = work(schedule, "w2", tasks::add)) {
+            assertThat(second).isNotNull();
+            tasks.remove().run();
+            schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+            closing.set(first);
+            while (!tasks.isEmpty()) {
+                tasks.remove().run();
+            }
+            assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+        }
+        assertThat(claims(log)).extracting(ScheduleEvent.Claimed::worker).containsExactly("w2");
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_command_that_takes_long_keeps_its_claim_while_its_worker_is_being_closed() throws Exception {
+        var schedule = builder().claim(Duration.ofMillis(100)).build();
+        var begun = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            begun.countDown();
+            await(go);
+        });
+        schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var worker = schedule.work(
+                "w",
+                bus,
+                threads,
+                (delay, task) -> {
+                    var unused = threads.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+                },
+                failures::add);
+        await(begun);
+        var closing = new Thread(worker::close);
+        closing.start();
+        awaitWaiting(closing);
+        var renewed = new CountDownLatch(5);
+        try (var following = log.onAppend(last -> renewed.countDown())) {
+            assertThat(following).isNotNull();
+            await(renewed);
+        } finally {
+            go.countDown();
+        }
+        closing.join(60_000);
+        assertThat(closing.isAlive()).isFalse();
+        assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void a_command_of_no_handler_or_that_the_catalog_does_not_know_is_told() throws Exception {
         record Unknown() implements Command<Done> {}
         var schedule = builder().build();
@@ -497,6 +777,13 @@ class CommandScheduleTest {
                 .isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> schedule.enqueue(note, Metadata.withId(" ")))
                 .isInstanceOf(IllegalArgumentException.class);
+        for (ThrowableAssert.ThrowingCallable call : List.<ThrowableAssert.ThrowingCallable>of(
+                () -> schedule.find(" "),
+                () -> schedule.cancel(" "),
+                () -> schedule.retry(" "),
+                () -> schedule.awaitEnded(" ", Duration.ZERO))) {
+            assertThatThrownBy(call).isInstanceOf(IllegalArgumentException.class);
+        }
         assertThatThrownBy(() -> builder().lanes(0)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder().atOnce(0)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder().claim(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);

@@ -94,6 +94,10 @@ final class Worker {
     private final List<Thread> threads = new ArrayList<>();
     private final Set<Flight> flights = new LinkedHashSet<>();
     private boolean leftToTask;
+    /** Who gives back what this engine has, when no task runs any more; and whether that is done. */
+    private @Nullable Thread leaver;
+
+    private boolean left;
 
     private volatile boolean closed;
     private final List<EventStore.Subscription> subscriptions = new ArrayList<>();
@@ -248,16 +252,16 @@ final class Worker {
         lock.lock();
         try {
             index.run("", 0);
-            if (threads.contains(Thread.currentThread())) {
+            if (threads.contains(Thread.currentThread()) || leaver == Thread.currentThread()) {
                 leftToTask = true;
                 return;
             }
-            while (!threads.isEmpty()) {
+            while (!threads.isEmpty() || (leaver != null && !left)) {
                 ended.await();
             }
-            over = true;
+            over = isToLeave();
         } catch (InterruptedException stop) {
-            over = threads.isEmpty(); // or the last task does it
+            over = isToLeave(); // or the last task does it
             leftToTask = !over;
             Thread.currentThread().interrupt();
         } finally {
@@ -266,6 +270,15 @@ final class Worker {
         if (over) {
             leave();
         }
+    }
+
+    /** With the lock: says whether it is for this thread to end it, as no task runs any more and nobody else does. */
+    private boolean isToLeave() {
+        if (!threads.isEmpty() || leaver != null) {
+            return false;
+        }
+        leaver = Thread.currentThread();
+        return true;
     }
 
     /** Ends it, when no task runs any more. */
@@ -278,6 +291,14 @@ final class Worker {
             }
         } catch (Throwable thrown) { // what was not given back ends by itself
             tell(thrown);
+        } finally {
+            lock.lock();
+            try {
+                left = true;
+                ended.signalAll();
+            } finally {
+                lock.unlock();
+            }
         }
     }
 
@@ -321,6 +342,12 @@ final class Worker {
             executor.execute(this::look);
         } catch (Throwable refused) { // also an error: no thread could be had, for instance
             wanted.set(0);
+            tellOfRefusal(refused);
+        }
+    }
+
+    private void tellOfRefusal(Throwable refused) {
+        if (!closed) { // then nothing more was to be done
             tell(refused);
             alarm.pause();
         }
@@ -369,7 +396,7 @@ final class Worker {
         try {
             threads.remove(Thread.currentThread());
             ended.signalAll();
-            last = leftToTask && threads.isEmpty();
+            last = leftToTask && isToLeave();
         } finally {
             lock.unlock();
         }
@@ -472,6 +499,7 @@ final class Worker {
         var chunk = new ArrayList<RecordedEvent>();
         Position end;
         boolean more = false;
+        RuntimeException unread = null;
         try (var found =
                 store.read(query, ReadOptions.forwards().after(followed).limit(CHUNK + 1L))) {
             end = found.head();
@@ -485,6 +513,12 @@ final class Worker {
                     chunk.add(found.recorded());
                 }
             }
+        } catch (RuntimeException thrown) { // as by an event that cannot be read; what stands in front of it can
+            if (chunk.isEmpty()) {
+                throw thrown;
+            }
+            unread = thrown;
+            end = chunk.get(chunk.size() - 1).position();
         }
         for (int i = 0; i < chunk.size(); i++) {
             if (closed) {
@@ -500,10 +534,14 @@ final class Worker {
         if (end.isAfter(followed)) {
             followed = end;
         }
+        if (unread != null) {
+            throw unread;
+        }
         return more;
     }
 
     private void takeIn(RecordedEvent event) {
+        var unknown = new HashSet<String>(0); // to several versions, one that is for nobody counts once
         for (var script : instances.scripts().all()) {
             var starter = script.starter(event.event());
             if (starter != null && instances.scripts().isNewest(script) && !isPassed(script, event)) {
@@ -516,7 +554,7 @@ final class Worker {
             if (trigger != null) {
                 var key = key(script, trigger.key(), event);
                 if (key != null) {
-                    take(script, key, trigger.step(), event);
+                    take(script, key, trigger.step(), event, unknown);
                 }
             }
         }
@@ -563,14 +601,14 @@ final class Worker {
         }
     }
 
-    private void take(Script<?> script, String key, String step, RecordedEvent event) {
+    private void take(Script<?> script, String key, String step, RecordedEvent event, Set<String> unknown) {
         var entry = known(script.name(), key);
         if (entry == null) {
             instances.refresh(); // another engine may have started it
             entry = known(script.name(), key);
         }
         if (entry == null) {
-            if (event.position().isAfter(counted)) {
+            if (event.position().isAfter(counted) && unknown.add(script.name())) {
                 instances.ignore();
             }
             return;
@@ -674,8 +712,7 @@ final class Worker {
                 return true;
             } catch (Throwable refused) {
                 setFree();
-                tell(refused);
-                alarm.pause();
+                tellOfRefusal(refused);
                 return false;
             }
         }
@@ -977,7 +1014,7 @@ final class Worker {
         if (command == null) {
             try {
                 command = archive.command(job.position());
-            } catch (UnknownEventException | UnreadableEventException | IllegalStateException unreadable) {
+            } catch (UnknownEventException | UnreadableEventException | Archive.NoCommandException unreadable) {
                 return Outcome.stuck(unreadable);
             }
         }
@@ -1215,7 +1252,9 @@ final class Worker {
         try {
             listener.accept(failure);
         } catch (Throwable further) {
-            further.addSuppressed(failure.cause());
+            if (further != failure.cause()) { // it may throw what it was told of
+                further.addSuppressed(failure.cause());
+            }
             var thread = Thread.currentThread();
             try {
                 thread.getUncaughtExceptionHandler().uncaughtException(thread, further);

@@ -3,11 +3,18 @@ package dev.cqrs.saga;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.command.CommandBus;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
+import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.saga.SagaEngine.Filter;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.suite.Parts;
@@ -23,6 +30,7 @@ import java.time.Instant;
 import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -32,6 +40,7 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -578,6 +587,328 @@ class SagaEngineTest {
         var left = engine.find("job", "k").orElseThrow();
         assertThat(left.state()).isEqualTo(State.RUNNING);
         assertThat(left.engine()).isEmpty();
+    }
+
+    /** An engine over the logs of this test, whose tasks wait for {@code scheduler}. */
+    private SagaEngine.Builder sagas(SeededScheduler scheduler) {
+        return SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(three())
+                .domain(domain);
+    }
+
+    @Test
+    void a_listener_that_throws_again_what_it_is_told_of_holds_nothing_up() {
+        var scheduler = new SeededScheduler(1);
+        var away = new AtomicBoolean();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        var uncaught = new ArrayList<Throwable>();
+        var engine = sagas(scheduler)
+                .domain(around(domain, method -> {
+                    if (away.get() && method.equals("read")) {
+                        throw new IllegalStateException("away");
+                    }
+                }))
+                .build();
+        thread.setUncaughtExceptionHandler((where, thrown) -> uncaught.add(thrown));
+        try {
+            engine.start(bus(), scheduler, scheduler::schedule, failure -> {
+                throw (IllegalStateException) failure.cause();
+            });
+            scheduler.runFor(Duration.ofSeconds(1));
+            away.set(true);
+            Parts.append(domain, new Ordered("j"));
+            scheduler.runFor(Duration.ofSeconds(1));
+            away.set(false);
+
+            scheduler.runFor(Duration.ofSeconds(2));
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        assertThat(uncaught)
+                .isNotEmpty()
+                .allSatisfy(thrown -> assertThat(thrown)
+                        .isExactlyInstanceOf(IllegalStateException.class)
+                        .hasMessage("away"));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @Test
+    void a_listener_that_closes_the_engine_is_told_once_of_what_fails_while_it_closes() {
+        var scheduler = new SeededScheduler(1);
+        var away = new AtomicBoolean();
+        var engine = SagaEngine.builder(
+                        around(operations, method -> {
+                            if (away.get()) {
+                                throw new IllegalStateException("away");
+                            }
+                        }),
+                        scheduler.clock())
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failure -> {
+            failures.add(failure);
+            engine.close();
+        });
+        scheduler.runFor(Duration.ofSeconds(1));
+        away.set(true);
+
+        engine.close();
+
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).hasMessage("away"));
+    }
+
+    @Test
+    void a_second_close_saves_nothing_more() {
+        var scheduler = new SeededScheduler(1);
+        var saves = new AtomicInteger();
+        var store = new InMemoryCheckpointStore();
+        var counting = (CheckpointStore) Proxy.newProxyInstance(
+                CheckpointStore.class.getClassLoader(),
+                new Class<?>[] {CheckpointStore.class},
+                (proxy, method, args) -> {
+                    if (method.getName().equals("save")) {
+                        saves.incrementAndGet();
+                    }
+                    return method.invoke(store, args);
+                });
+        var engine = sagas(scheduler).checkpoints(counting, "sagas").build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(1));
+        engine.close();
+        assertThat(saves).hasValue(1);
+        assertThat(engine.begin("job", "k", new Ordered("k"))).isTrue(); // as another engine may have
+
+        engine.close();
+
+        assertThat(saves).hasValue(1);
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_event_that_no_version_of_a_saga_waits_for_is_counted_once() {
+        var scheduler = new SeededScheduler(1);
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .await("packed", Packed.class, Packed::job);
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(saga.build())
+                .add(saga.version(2).build())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+
+        Parts.append(domain, new Packed("nobody"));
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(engine.status().ignored()).isEqualTo(1);
+        engine.close();
+    }
+
+    @Test
+    void a_timer_that_throws_once_is_asked_again_so_that_no_time_is_missed() {
+        var scheduler = new SeededScheduler(1);
+        var throwing = new AtomicBoolean();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(Saga.named("job", Parts.KNOWN)
+                        .startedBy(Ordered.class, Ordered::job)
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(10))
+                        .build())
+                .domain(domain)
+                .build();
+        engine.start(
+                bus(),
+                scheduler,
+                (delay, task) -> {
+                    if (throwing.getAndSet(false)) {
+                        throw new IllegalStateException("full");
+                    }
+                    scheduler.schedule(delay, task);
+                },
+                failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+        throwing.set(true);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ofMinutes(11));
+
+        assertThat(failures)
+                .first()
+                .satisfies(failure -> assertThat(failure.cause()).hasMessage("full"));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        engine.close();
+    }
+
+    @Test
+    void a_lease_may_be_as_long_as_one_likes() {
+        var scheduler = new SeededScheduler(1);
+        var engine = sagas(scheduler).lease(Duration.ofSeconds(Long.MAX_VALUE)).build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(2));
+
+        assertThat(failures).isEmpty();
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @Test
+    void an_event_whose_tags_cannot_be_told_parks_its_saga_alone() {
+        var scheduler = new SeededScheduler(1);
+        var log = new InMemoryEventStore(
+                SagaEngine.catalog(Catalog.builder())
+                        .event("ordered", Ordered.class, ordered -> {
+                            if (ordered.job().equals("bad")) {
+                                throw new IllegalStateException("no tags");
+                            }
+                            return Set.of(Tag.of("job", ordered.job()));
+                        })
+                        .event("do", Parts.Do.class)
+                        .build(),
+                scheduler.clock());
+        var engine = SagaEngine.builder(log, scheduler.clock())
+                .name("sagas")
+                .add(Saga.named("job", Fold.from("").on(Ordered.class, (none, ordered) -> ordered.job()))
+                        .startedBy(Ordered.class, Ordered::job)
+                        .step("a", known -> new Parts.Do(known, "a"))
+                        .build())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+
+        Parts.append(domain, new Ordered("bad"));
+        Parts.append(domain, new Ordered("good"));
+        scheduler.runFor(Duration.ofSeconds(2));
+
+        assertThat(engine.find("job", "good").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        var bad = engine.find("job", "bad").orElseThrow();
+        assertThat(bad.state()).isEqualTo(State.PARKED);
+        assertThat(bad.reason()).contains("\"ordered\"").contains("no tags");
+        engine.close();
+    }
+
+    @Test
+    void what_is_refused_when_the_engine_is_closed_is_not_told() {
+        var scheduler = new SeededScheduler(1);
+        var refusing = new AtomicBoolean();
+        var engines = new ArrayList<SagaEngine>();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(Saga.named("job", Parts.KNOWN)
+                        .startedBy(Ordered.class, ordered -> {
+                            engines.forEach(SagaEngine::close);
+                            Parts.append(domain, new Ordered("another"));
+                            refusing.set(true);
+                            return ordered.job();
+                        })
+                        .step("a", known -> known.part("a"))
+                        .build())
+                .domain(domain)
+                .build();
+        engines.add(engine);
+        engine.start(
+                bus(),
+                task -> {
+                    if (refusing.get()) {
+                        throw new RejectedExecutionException("shut down");
+                    }
+                    scheduler.execute(task);
+                },
+                scheduler::schedule,
+                failures::add);
+
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(2));
+
+        assertThat(refusing).isTrue();
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void events_in_front_of_one_that_cannot_be_read_are_taken_in() {
+        var scheduler = new SeededScheduler(1);
+        var unreadable = new AtomicBoolean(true);
+        var reading = (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    var found = method.invoke(domain, args);
+                    return found instanceof EventStream stream ? upTo("bad", unreadable, stream) : found;
+                });
+        var engine = sagas(scheduler).domain(reading).build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        domain.append(
+                List.of(new Ordered("j"), new Ordered("k"), new Ordered("bad"), new Ordered("l")),
+                AppendCondition.none());
+        scheduler.runFor(Duration.ofSeconds(2));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(engine.find("job", "l")).isEmpty();
+        assertThat(failures)
+                .isNotEmpty()
+                .allSatisfy(failure -> assertThat(failure.cause()).hasMessage("unreadable"));
+        unreadable.set(false);
+        scheduler.runFor(Duration.ofSeconds(2));
+        assertThat(engine.find("job", "l").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(engine.status().ignored()).isZero();
+        engine.close();
+    }
+
+    private static EventStream upTo(String job, AtomicBoolean unreadable, EventStream stream) {
+        return (EventStream) Proxy.newProxyInstance(
+                EventStream.class.getClassLoader(), new Class<?>[] {EventStream.class}, (proxy, method, args) -> {
+                    var result = method.invoke(stream, args);
+                    if (method.getName().equals("advance")
+                            && unreadable.get()
+                            && (boolean) result
+                            && stream.event() instanceof Ordered ordered
+                            && ordered.job().equals(job)) {
+                        throw new IllegalStateException("unreadable");
+                    }
+                    return result;
+                });
+    }
+
+    @Test
+    void a_command_that_cannot_be_read_as_the_log_is_away_is_dispatched_when_it_is_back() {
+        var scheduler = new SeededScheduler(1);
+        assertThat(sagas(scheduler).build().begin("job", "j", new Ordered("j"))).isTrue();
+        var reads = new AtomicInteger();
+        var log = (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    if (method.getName().equals("read")
+                            && args[0].equals(EventQuery.all())
+                            && reads.incrementAndGet() == 2) { // what was kept of the event, and then the command
+                        throw new IllegalStateException("away");
+                    }
+                    return method.invoke(operations, args);
+                });
+        var engine = SagaEngine.builder(log, scheduler.clock())
+                .name("other")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+
+        scheduler.runFor(Duration.ofSeconds(5));
+
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).hasMessage("away"));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
     }
 
     /** A log that tells which of its methods is called, before it is. */

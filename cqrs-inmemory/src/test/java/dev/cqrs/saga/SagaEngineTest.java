@@ -3,6 +3,7 @@ package dev.cqrs.saga;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.command.CommandBus;
+import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
@@ -50,6 +51,8 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The engine on threads of its own, on the appending thread, and over logs that fail. */
 @Timeout(180)
@@ -909,6 +912,272 @@ class SagaEngineTest {
                 .satisfies(failure -> assertThat(failure.cause()).hasMessage("away"));
         assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
         engine.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void a_handler_that_closes_the_engine_has_it_end_with_what_became_of_its_command(boolean inTheCaller)
+            throws Exception {
+        var engines = new ArrayList<SagaEngine>();
+        var tasks = Executors.newFixedThreadPool(3);
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .atOnce(1)
+                .build();
+        engines.add(engine);
+        var closed = new CountDownLatch(1);
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    engine.begin("job", "k", new Ordered("k")); // it has that too
+                    engines.forEach(SagaEngine::close);
+                    closed.countDown();
+                }),
+                inTheCaller ? Runnable::run : tasks,
+                (delay, task) -> {},
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+        closed.await();
+        tasks.shutdown();
+
+        assertThat(tasks.awaitTermination(PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                .isTrue();
+        engine.close();
+
+        assertThat(failures).isEmpty();
+        assertThat(Parts.done(domain, "j")).containsExactly("a");
+        assertThat(returned("j")).containsExactly("a");
+        for (var key : List.of("j", "k")) {
+            var left = engine.find("job", key).orElseThrow();
+            assertThat(left.state()).as(key).isEqualTo(State.RUNNING);
+            assertThat(left.engine()).as(key).isEmpty();
+        }
+    }
+
+    @Test
+    void a_command_that_throws_as_its_thread_was_interrupted_is_dispatched_again_under_its_id() {
+        var scheduler = new SeededScheduler(1);
+        var ids = new ArrayList<String>();
+        var engine = sagas(scheduler).build();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    ids.add(data.id().orElseThrow());
+                    if (ids.size() == 1) {
+                        Thread.currentThread().interrupt();
+                        throw new IllegalStateException("interrupted");
+                    }
+                }),
+                task -> scheduler.execute(() -> {
+                    task.run();
+                    Thread.interrupted(); // as executors do
+                }),
+                scheduler::schedule,
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ofSeconds(3));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(ids.subList(0, 3)).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1");
+        assertThat(failures).singleElement().satisfies(failure -> {
+            assertThat(failure.cause()).hasMessage("interrupted");
+            assertThat(failure.again()).isTrue();
+            assertThat(failure.key()).hasValue("j");
+        });
+        engine.close();
+    }
+
+    @Test
+    void what_a_command_returned_is_written_though_its_thread_was_interrupted_which_stays_so() {
+        var scheduler = new SeededScheduler(1);
+        var log = around(operations, method -> {
+            if (method.equals("append") && Thread.currentThread().isInterrupted()) {
+                throw new IllegalStateException("not when interrupted");
+            }
+        });
+        var engine = SagaEngine.builder(log, scheduler.clock())
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        var stayed = new AtomicInteger();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    ran.merge(data.id().orElseThrow(), 1, Integer::sum);
+                    Thread.currentThread().interrupt();
+                }),
+                task -> scheduler.execute(() -> {
+                    task.run();
+                    if (Thread.interrupted()) {
+                        stayed.incrementAndGet();
+                    }
+                }),
+                scheduler::schedule,
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(failures).isEmpty();
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(ran).hasSize(4).containsValue(1);
+        assertThat(stayed.get()).isPositive();
+        engine.close();
+    }
+
+    @Test
+    void whichever_task_the_executor_refuses_that_is_told_and_done_a_second_later() {
+        boolean refused = true;
+        for (int at = 1; refused; at++) {
+            var scheduler = new SeededScheduler(at);
+            var log = new InMemoryEventStore(Parts.operations(), scheduler.clock());
+            var events = new InMemoryEventStore(Parts.domain(), scheduler.clock());
+            int wanted = at;
+            var tasks = new AtomicInteger();
+            failures.clear();
+            var engine = SagaEngine.builder(log, scheduler.clock())
+                    .name("sagas")
+                    .add(three())
+                    .domain(events)
+                    .build();
+            engine.start(
+                    Parts.bus(events, (command, data) -> {}),
+                    task -> {
+                        if (tasks.incrementAndGet() == wanted) {
+                            throw new RejectedExecutionException("full");
+                        }
+                        scheduler.execute(task);
+                    },
+                    scheduler::schedule,
+                    failures::add);
+            for (int i = 1; i <= 3; i++) {
+                Parts.append(events, new Ordered("j" + i));
+                scheduler.runFor(Duration.ZERO);
+            }
+            scheduler.runFor(Duration.ofSeconds(1));
+
+            refused = tasks.get() >= wanted;
+            for (int i = 1; i <= 3; i++) {
+                assertThat(engine.find("job", "j" + i).orElseThrow().state())
+                        .as("task %s", at)
+                        .isEqualTo(State.COMPLETED);
+            }
+            assertThat(failures).as("task %s", at).hasSize(refused ? 1 : 0).allSatisfy(failure -> {
+                assertThat(failure.cause()).hasMessage("full");
+                assertThat(failure.again()).isTrue();
+            });
+            engine.close();
+        }
+    }
+
+    @Test
+    void what_a_listener_throws_goes_to_the_threads_handler_with_what_it_was_told_of_and_disturbs_nobody() {
+        var scheduler = new SeededScheduler(1);
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        var uncaught = new ArrayList<Throwable>();
+        var engine = sagas(scheduler).build();
+        thread.setUncaughtExceptionHandler((where, thrown) -> {
+            uncaught.add(thrown);
+            throw new IllegalStateException("handler");
+        });
+        try {
+            engine.start(bus(), scheduler, scheduler::schedule, failure -> {
+                throw new IllegalStateException("listener");
+            });
+            Parts.append(domain, new Ordered("j0")); // of which "d" is refused
+
+            scheduler.runFor(Duration.ofSeconds(1));
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        assertThat(uncaught).singleElement().satisfies(thrown -> {
+            assertThat(thrown).hasMessage("listener");
+            assertThat(thrown.getSuppressed()).singleElement().isInstanceOf(RejectedException.class);
+        });
+        assertThat(engine.find("job", "j0").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        engine.close();
+    }
+
+    @Test
+    void an_engine_whose_log_is_away_when_it_is_started_begins_when_it_is_back() {
+        var scheduler = new SeededScheduler(1);
+        var away = new AtomicBoolean(true);
+        var engine = SagaEngine.builder(
+                        around(operations, method -> {
+                            if (away.get() && !method.equals("onAppend") && !method.equals("catalog")) {
+                                throw new IllegalStateException("away");
+                            }
+                        }),
+                        scheduler.clock())
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(3));
+        assertThat(failures).hasSizeGreaterThan(2).allSatisfy(failure -> {
+            assertThat(failure.cause()).hasMessage("away");
+            assertThat(failure.again()).isTrue();
+            assertThat(failure.saga()).isEmpty();
+        });
+        away.set(false);
+
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @Test
+    void no_more_instances_go_on_at_once_than_is_said() {
+        for (int most = 1; most <= 3; most++) {
+            var scheduler = new SeededScheduler(most);
+            var atOnce = new AtomicInteger();
+            var deepest = new AtomicInteger();
+            var engine = sagas(scheduler).atOnce(most).build();
+            engine.start(
+                    Parts.bus(domain, (command, data) -> {
+                        deepest.accumulateAndGet(atOnce.incrementAndGet(), Math::max);
+                        scheduler.runFor(Duration.ZERO); // all that can go on meanwhile
+                        atOnce.decrementAndGet();
+                    }),
+                    scheduler,
+                    scheduler::schedule,
+                    failures::add);
+            for (int i = 1; i <= 6; i++) {
+                Parts.append(domain, new Ordered("j" + most + i));
+            }
+            scheduler.runFor(Duration.ofSeconds(1));
+
+            assertThat(failures).isEmpty();
+            assertThat(deepest).hasValue(most);
+            engine.close();
+        }
+    }
+
+    @Test
+    void who_is_interrupted_while_waiting_for_an_end_waits_no_longer() throws Exception {
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.begin("job", "j", new Ordered("j"));
+        var thrown = new CompletableFuture<Throwable>();
+        var waiting = new Thread(() -> {
+            try {
+                thrown.completeExceptionally(new AssertionError(engine.awaitEnded("job", "j", PATIENCE)));
+            } catch (Throwable interrupted) {
+                thrown.complete(interrupted);
+            }
+        });
+        waiting.start();
+        waiting.interrupt();
+
+        assertThat(thrown.get(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isInstanceOf(InterruptedException.class);
     }
 
     /** A log that tells which of its methods is called, before it is. */

@@ -16,7 +16,9 @@ import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.saga.SagaEngine.Cancellation;
 import dev.cqrs.saga.SagaEngine.Filter;
+import dev.cqrs.saga.SagaEngine.Finding;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.suite.Parts;
 import dev.cqrs.suite.Parts.Known;
@@ -1178,6 +1180,111 @@ class SagaEngineTest {
         waiting.interrupt();
 
         assertThat(thrown.get(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isInstanceOf(InterruptedException.class);
+    }
+
+    /** Starts a saga of which two steps side by side are not known, and a third one is refused if it is to be. */
+    private SagaEngine notKnownOfTwo(SeededScheduler scheduler, boolean refused) {
+        var cut = new ArrayList<>(List.of("a", "b"));
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalArgumentException.class)
+                .step("first", known -> known.part("first"))
+                .compensate(known -> known.part("undo first"))
+                .parallel(beside -> beside.step("a", known -> known.part("a"))
+                        .step("b", known -> known.part("b"))
+                        .step("c", known -> known.part(refused ? "c!" : "c")))
+                .build();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(saga)
+                .domain(domain)
+                .build();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    ran.merge(data.id().orElseThrow(), 1, Integer::sum);
+                    scheduler.runFor(Duration.ZERO); // the others too, within this one
+                    if (cut.remove(command.part())) {
+                        throw new IllegalArgumentException("cut " + command.part());
+                    }
+                }),
+                scheduler,
+                scheduler::schedule,
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(1));
+        assertThat(cut).isEmpty();
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.PARKED);
+        return engine;
+    }
+
+    private static String reason(SagaEngine engine) {
+        var instance = engine.find("job", "j").orElseThrow();
+        assertThat(instance.state()).isEqualTo(State.PARKED);
+        return instance.reason();
+    }
+
+    @Test
+    void of_two_steps_that_are_not_known_the_other_is_told_when_an_operator_has_found_one_out() {
+        var scheduler = new SeededScheduler(1);
+        var engine = notKnownOfTwo(scheduler, false);
+        var one = reason(engine).contains("job/j/a/1") ? "a" : "b";
+        var other = one.equals("a") ? "b" : "a";
+        assertThat(reason(engine)).contains("not known", "job/j/" + one + "/1");
+
+        assertThat(engine.settle("job", "j", "job/j/" + one + "/1", Finding.TOOK_EFFECT))
+                .isTrue();
+        assertThat(reason(engine)).contains("not known", "job/j/" + other + "/1");
+        assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.UNSURE);
+        assertThat(engine.settle("job", "j", "job/j/" + other + "/1", Finding.NO_EFFECT))
+                .isTrue();
+        assertThat(reason(engine))
+                .isEqualTo("Step \"" + other + "\" had no effect, as an operator has found out. Resume or cancel it.");
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(ran)
+                .containsOnlyKeys("job/j/first/1", "job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/" + other + "/2")
+                .containsValue(1);
+        engine.close();
+    }
+
+    @Test
+    void a_saga_of_which_one_of_two_stuck_steps_is_left_out_is_parked_for_the_other() {
+        var scheduler = new SeededScheduler(1);
+        var engine = notKnownOfTwo(scheduler, false);
+
+        assertThat(engine.skip("job", "j", "b")).isTrue();
+        assertThat(reason(engine)).contains("not known", "job/j/a/1");
+        assertThat(engine.find("job", "j").orElseThrow().step()).isEqualTo("a");
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+        assertThat(ran).containsEntry("job/j/a/1", 2).containsEntry("job/j/b/1", 1);
+        engine.close();
+    }
+
+    @Test
+    void a_saga_that_has_failed_goes_back_when_all_that_was_not_known_is_seen_to_and_no_sooner() {
+        var scheduler = new SeededScheduler(1);
+        var engine = notKnownOfTwo(scheduler, true);
+        assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED); // it has failed as it is
+        assertThat(reason(engine)).contains("not known");
+
+        assertThat(engine.skip("job", "j", "b")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+        assertThat(reason(engine)).contains("not known", "job/j/a/1");
+        assertThat(Parts.done(domain, "j")).containsExactly("first");
+        assertThat(engine.settle("job", "j", "job/j/a/1", Finding.NO_EFFECT)).isTrue();
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        var end = engine.find("job", "j").orElseThrow();
+        assertThat(end.state()).isEqualTo(State.INCOMPLETE);
+        assertThat(end.reason()).contains("\"c\" has failed");
+        assertThat(Parts.done(domain, "j")).containsExactly("first", "undo first");
+        engine.close();
     }
 
     /** A log that tells which of its methods is called, before it is. */

@@ -1287,6 +1287,61 @@ class SagaEngineTest {
         engine.close();
     }
 
+    @Test
+    void a_rejection_says_nothing_of_another_engine_that_is_at_the_command_since_before_its_saga_was_parked() {
+        var scheduler = new SeededScheduler(1);
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalArgumentException.class)
+                .parallel(beside -> beside.step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a"))
+                        .step("b", known -> known.part("b"))
+                        .compensate(known -> known.part("undo b")))
+                .build();
+        var engines = new ArrayList<SagaEngine>();
+        for (var name : List.of("one", "two")) {
+            engines.add(SagaEngine.builder(operations, scheduler.clock())
+                    .name(name)
+                    .add(saga)
+                    .domain(domain)
+                    .build());
+        }
+        var parked = new AtomicBoolean();
+        engines.get(0)
+                .start(
+                        Parts.bus(domain, (command, data) -> {
+                            if (command.part().equals("b")) {
+                                throw new IllegalArgumentException("cut");
+                            }
+                            scheduler.runFor(Duration.ZERO); // b, within a
+                            parked.set(engines.get(1).resume("job", "j"));
+                            scheduler.runFor(Duration.ZERO); // both, by the other engine
+                        }),
+                        scheduler,
+                        scheduler::schedule,
+                        failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+        Parts.append(domain, new Ordered("j"));
+        engines.get(0).begin("job", "j", new Ordered("j"));
+        engines.get(1)
+                .start(
+                        Parts.bus(domain, (command, data) -> {
+                            if (command.part().equals("a")) { // it has looked before the first was done
+                                throw new RejectedException(Parts.Do.class, "not this one");
+                            }
+                        }),
+                        scheduler,
+                        scheduler::schedule,
+                        failures::add);
+
+        scheduler.runFor(Duration.ofMinutes(2));
+
+        assertThat(parked).isTrue();
+        assertThat(engines.get(0).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(Parts.done(domain, "j")).containsExactlyInAnyOrder("a", "b");
+        engines.forEach(SagaEngine::close);
+    }
+
     /** A log that tells which of its methods is called, before it is. */
     private static EventStore around(EventStore log, Consumer<String> called) {
         return (EventStore) Proxy.newProxyInstance(

@@ -436,7 +436,8 @@ class IndexTest {
 
         for (int i = 0; i < 1_000; i++) {
             var entry = index.takeRunnable();
-            assertThat(entry).isSameAs(all.get(i)).isNotNull();
+            assertThat(entry).isNotNull();
+            assertThat(entry).isSameAs(all.get(i));
             assertThat(i > 0 || entry.live == first).isTrue();
             index.exit(entry, Instances.live(entry), NOW.plusSeconds(5));
         }

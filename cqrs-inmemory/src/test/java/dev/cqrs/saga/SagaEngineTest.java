@@ -1,6 +1,7 @@
 package dev.cqrs.saga;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.decider.RejectedException;
@@ -8,11 +9,13 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.projection.CheckpointStore;
@@ -49,6 +52,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -1340,6 +1344,102 @@ class SagaEngineTest {
         assertThat(engines.get(0).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
         assertThat(Parts.done(domain, "j")).containsExactlyInAnyOrder("a", "b");
         engines.forEach(SagaEngine::close);
+    }
+
+    /** The operations log, of which single events are read as said: as nothing, or not at all. */
+    private EventStore readAs(AtomicReference<Runnable> unread, AtomicBoolean nothing) {
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    if (method.getName().equals("read") && args[0].equals(EventQuery.all())) {
+                        unread.get().run();
+                        if (nothing.get()) {
+                            return operations.read(EventQuery.types(Parts.Weighed.class), (ReadOptions) args[1]);
+                        }
+                    }
+                    return method.invoke(operations, args);
+                });
+    }
+
+    @Test
+    void a_command_that_is_read_as_none_parks_its_saga_until_that_is_mended() {
+        var scheduler = new SeededScheduler(1);
+        assertThat(sagas(scheduler).build().begin("job", "j", new Ordered("j"))).isTrue();
+        var nothing = new AtomicBoolean(true);
+        var engine = SagaEngine.builder(readAs(new AtomicReference<>(() -> {}), nothing), scheduler.clock())
+                .name("other")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(reason(engine))
+                .contains(
+                        "holds nothing; expected the command that was stored there. What do the upcasters make of it?");
+        assertThat(engine.find("job", "j").orElseThrow().step()).isEqualTo("a");
+        assertThat(failures).hasSize(1);
+        nothing.set(false);
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(Parts.done(domain, "j")).doesNotHaveDuplicates().hasSize(4);
+        engine.close();
+    }
+
+    @Test
+    void an_event_that_was_kept_and_cannot_be_read_any_more_is_told_by_the_instance_and_its_history_goes_on_without() {
+        var unread = new AtomicReference<Runnable>(() -> {});
+        var engine = SagaEngine.builder(readAs(unread, new AtomicBoolean()), clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+        assertThat(engine.history("job", "j")).contains("ordered");
+        unread.set(() -> {
+            throw new UnknownEventException("gone", "none");
+        });
+
+        assertThat(engine.history("job", "j")).contains("?");
+        assertThat(engine.diagram("job", "j")).contains("?");
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.RUNNING);
+        unread.set(() -> {
+            throw new IllegalStateException("away");
+        });
+        assertThatThrownBy(() -> engine.history("job", "j")).hasMessage("away");
+        assertThatThrownBy(() -> engine.find("job", "j")).hasMessage("away");
+    }
+
+    @Test
+    void what_is_appended_to_a_log_that_never_knows_or_that_others_always_forestall_is_tried_a_hundred_times() {
+        var appends = new AtomicInteger();
+        var thrown = new AtomicReference<RuntimeException>();
+        var engine = SagaEngine.builder(
+                        around(operations, method -> {
+                            if (method.equals("append") && thrown.get() != null) {
+                                appends.incrementAndGet();
+                                throw thrown.get();
+                            }
+                        }),
+                        clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+        thrown.set(new AppendOutcomeUnknownException("it", new IllegalStateException("cut")));
+        assertThatThrownBy(() -> engine.begin("job", "k", new Ordered("k"))).isSameAs(thrown.get());
+        assertThat(appends).hasValue(100);
+        assertThatThrownBy(() -> engine.cancel("job", "j")).isSameAs(thrown.get());
+        assertThat(appends).hasValue(200);
+        thrown.set(new IllegalStateException("away"));
+        assertThatThrownBy(() -> engine.cancel("job", "j")).isSameAs(thrown.get());
+        assertThat(appends).hasValue(201);
+
+        thrown.set(null);
+        assertThat(engine.find("job", "k")).isEmpty();
+        assertThat(engine.begin("job", "k", new Ordered("k"))).isTrue();
+        assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
     }
 
     /** A log that tells which of its methods is called, before it is. */

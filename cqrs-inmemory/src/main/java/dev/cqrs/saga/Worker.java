@@ -900,7 +900,8 @@ final class Worker {
             lock.unlock();
         }
         var story = live.story;
-        if (story == null || closed || instances.isOthers(story, instances.now())) {
+        var now = instances.now(); // before anything is taken, as it may throw
+        if (story == null || closed || instances.isOthers(story, now)) {
             return null;
         }
         Job job = null;
@@ -922,7 +923,7 @@ final class Worker {
                     act.attempt,
                     act.fresh,
                     act.holders,
-                    instances.now(),
+                    now,
                     act.deadline,
                     act.position,
                     act.command,

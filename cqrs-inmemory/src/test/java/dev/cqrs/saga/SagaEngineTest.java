@@ -27,6 +27,7 @@ import dev.cqrs.suite.Parts;
 import dev.cqrs.suite.Parts.Known;
 import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
+import dev.cqrs.testing.CrashPoints;
 import dev.cqrs.testing.SeededScheduler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -44,6 +45,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -1440,6 +1442,87 @@ class SagaEngineTest {
         assertThat(engine.find("job", "k")).isEmpty();
         assertThat(engine.begin("job", "k", new Ordered("k"))).isTrue();
         assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+    }
+
+    @Test
+    void an_engine_that_is_closed_takes_nothing_in_and_tells_and_is_operated_all_the_same() {
+        var scheduler = new SeededScheduler(1);
+        var engine = sagas(scheduler).build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(1));
+        engine.close();
+
+        Parts.append(domain, new Ordered("k"));
+        assertThat(engine.begin("job", "l", new Ordered("l"))).isTrue();
+        scheduler.runFor(Duration.ofMinutes(5));
+
+        assertThat(engine.find("job", "k")).isEmpty();
+        assertThat(engine.status().count(State.COMPLETED)).isEqualTo(1);
+        assertThat(engine.list(Filter.all(), 10)).singleElement().satisfies(instance -> {
+            assertThat(instance.key()).isEqualTo("l");
+            assertThat(instance.engine()).isEmpty();
+        });
+        assertThat(engine.cancel("job", "l")).isEqualTo(Cancellation.CANCELLED);
+        assertThatThrownBy(() -> engine.start(bus(), scheduler, scheduler::schedule, failures::add))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("was started before");
+        assertThat(failures).isEmpty();
+        assertThat(ran).hasSize(4);
+    }
+
+    @Test
+    void how_many_engines_a_command_has_ended_is_counted_anew_when_its_saga_is_resumed_for_another_step() {
+        var scheduler = new SeededScheduler(1);
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalArgumentException.class)
+                .parallel(beside -> beside.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .build();
+        var crashes = new CrashPoints[1];
+        var ids = new ArrayList<String>();
+        CommandBus bus = Parts.bus(domain, (command, data) -> {
+            ids.add(data.id().orElseThrow());
+            if (command.part().equals("b")) {
+                if (ids.size() < 4) {
+                    throw new IllegalArgumentException("cut");
+                }
+            } else if (ids.size() < 5) {
+                if (ids.size() == 2) {
+                    scheduler.runFor(Duration.ZERO); // b within a, and then it ends this process
+                }
+                crashes[0].restart();
+            }
+        });
+        var engines = new ArrayList<SagaEngine>();
+        for (int i = 1; i <= 4; i++) { // a ends the first three; the second is parked for b, and resumed by the third
+            var life = CrashPoints.none();
+            crashes[0] = life;
+            var engine = SagaEngine.builder(crashes[0].around(operations), scheduler.clock())
+                    .name("host " + i)
+                    .add(saga)
+                    .domain(crashes[0].around(domain))
+                    .expiries(2)
+                    .build();
+            engines.add(engine);
+            var executor = crashes[0].around(scheduler);
+            engine.start(
+                    bus,
+                    executor,
+                    (delay, task) -> life.around((Executor) later -> scheduler.schedule(delay, later))
+                            .execute(task),
+                    failures::add);
+            if (i == 1) {
+                Parts.append(domain, new Ordered("j"));
+            } else if (i == 3) {
+                scheduler.runFor(Duration.ofSeconds(1));
+                assertThat(reason(engine)).contains("job/j/b/1");
+                assertThat(engine.resume("job", "j")).isTrue();
+            }
+            scheduler.runFor(Duration.ofMinutes(2));
+        }
+        assertThat(ids).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/a/1", "job/j/a/1", "job/j/b/1");
+        assertThat(engines.get(3).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
     }
 
     /** A log that tells which of its methods is called, before it is. */

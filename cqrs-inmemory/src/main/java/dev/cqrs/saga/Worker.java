@@ -246,7 +246,6 @@ final class Worker {
         } finally {
             lock.unlock();
         }
-        alarm.close();
         subscriptions.forEach(EventStore.Subscription::close);
         boolean over = false;
         lock.lock();
@@ -283,6 +282,7 @@ final class Worker {
 
     /** Ends it, when no task runs any more. */
     private void leave() {
+        alarm.close(); // no sooner, as commands may take long
         try {
             giveBack();
             if (found) {
@@ -331,8 +331,21 @@ final class Worker {
     // ---- looking
 
     void signal() {
-        if (!closed && wanted.getAndIncrement() == 0) {
+        if (!isDone() && wanted.getAndIncrement() == 0) {
             execute();
+        }
+    }
+
+    /** Says whether it is closed, and no command is being dispatched any more for which an instance is to be had. */
+    private boolean isDone() {
+        if (!closed) {
+            return false;
+        }
+        lock.lock();
+        try {
+            return flights.isEmpty();
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -360,9 +373,9 @@ final class Worker {
     private void lookAndAgain() {
         int asked = wanted.get();
         boolean more = false;
-        if (begin()) {
+        if (begin(true)) {
             try {
-                more = lookOnce();
+                more = !closed ? lookOnce() : hold();
             } catch (Throwable thrown) {
                 tell(thrown);
                 wanted.set(0);
@@ -377,14 +390,15 @@ final class Worker {
         }
     }
 
-    /** Says whether a task may begin. */
-    private boolean begin() {
+    /** Says whether a task may begin; a look also while the last commands of an engine that is closed are dispatched. */
+    private boolean begin(boolean looks) {
         lock.lock();
         try {
-            if (!closed) {
+            boolean may = !closed || (looks && !flights.isEmpty());
+            if (may) {
                 threads.add(Thread.currentThread());
             }
-            return !closed;
+            return may;
         } finally {
             lock.unlock();
         }
@@ -403,6 +417,13 @@ final class Worker {
         if (last) {
             leave();
         }
+    }
+
+    /** Once it is closed: has the instances for longer whose commands are still being dispatched; there is no more to take in. */
+    private boolean hold() {
+        renew();
+        arm(instances.now());
+        return false;
     }
 
     /** Gives whether there is more to take in. */
@@ -731,7 +752,7 @@ final class Worker {
         @Override
         public void run() {
             runs.run(() -> {
-                if (!begin()) {
+                if (!begin(false)) {
                     setFree();
                     return;
                 }
@@ -1210,7 +1231,7 @@ final class Worker {
         Instant soonest;
         lock.lock();
         try {
-            soonest = index.nextDue();
+            soonest = closed ? null : index.nextDue();
             for (var flight : flights) {
                 var entry = flight.entry();
                 if (instances.isMine(entry.incarnation)) {

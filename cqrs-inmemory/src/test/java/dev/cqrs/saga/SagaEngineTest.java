@@ -1525,6 +1525,38 @@ class SagaEngineTest {
         assertThat(engines.get(3).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
     }
 
+    @Test
+    void an_engine_that_is_being_closed_has_its_instances_for_longer_while_a_command_takes_long() {
+        var scheduler = new SeededScheduler(1);
+        var ids = new ArrayList<String>();
+        var engines = new ArrayList<SagaEngine>();
+        for (var name : List.of("one", "two")) {
+            engines.add(
+                    sagas(scheduler).name(name).lease(Duration.ofSeconds(30)).build());
+        }
+        CommandBus bus = Parts.bus(domain, (command, data) -> {
+            ids.add(data.id().orElseThrow());
+            if (ids.size() == 1) {
+                engines.get(0).close();
+                engines.get(1).start(bus(), scheduler, scheduler::schedule, failures::add);
+                scheduler.runFor(Duration.ofMinutes(5));
+                assertThat(ran).isEmpty();
+            }
+        });
+        engines.get(0).start(bus, scheduler, scheduler::schedule, failures::add);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ofMinutes(10));
+
+        assertThat(ids).containsExactly("job/j/a/1");
+        assertThat(ran.keySet()).containsExactlyInAnyOrder("job/j/b/1", "job/j/c/1", "job/j/d/1");
+        assertThat(engines.get(1).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(failures).isEmpty();
+        engines.get(1).close();
+        scheduler.runFor(Duration.ofMinutes(10));
+        assertThat(scheduler.isIdle()).isTrue();
+    }
+
     /** A log that tells which of its methods is called, before it is. */
     private static EventStore around(EventStore log, Consumer<String> called) {
         return (EventStore) Proxy.newProxyInstance(

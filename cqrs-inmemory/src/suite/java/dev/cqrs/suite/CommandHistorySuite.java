@@ -44,6 +44,7 @@ import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.VirtualClock;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -56,7 +57,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.BeforeEach;
@@ -620,10 +620,10 @@ public abstract class CommandHistorySuite {
 
     @Test
     void an_undo_or_redo_that_is_not_allowed_or_fails_leaves_the_history_as_it_was() {
-        var fault = new AtomicReference<>(Optional.<RuntimeException>empty());
+        var faults = new ArrayDeque<RuntimeException>();
         Interceptor guard = (message, metadata, next) -> {
-            if (fault.get().isPresent()) {
-                throw fault.get().get();
+            if (!faults.isEmpty()) {
+                throw faults.remove();
             }
             return next.proceed(message, metadata);
         };
@@ -632,15 +632,13 @@ public abstract class CommandHistorySuite {
         scope.dispatch(write(0, "a"));
         for (var why : List.of(
                 new NotAuthorizedException(Cut.class, "no longer yours"), new IllegalStateException("a fault"))) {
-            fault.set(Optional.of(why));
+            faults.add(why);
             assertThatThrownBy(scope::undo).isSameAs(why);
-            fault.set(Optional.empty());
             scope.undo();
             assertThat(text()).isEmpty();
 
-            fault.set(Optional.of(why));
+            faults.add(why);
             assertThatThrownBy(scope::redo).isSameAs(why);
-            fault.set(Optional.empty());
             scope.redo();
             assertThat(text()).isEqualTo("a");
         }

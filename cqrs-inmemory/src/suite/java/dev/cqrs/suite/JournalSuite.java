@@ -452,7 +452,7 @@ public abstract class JournalSuite {
         });
     }
 
-    @SuppressWarnings("NullAway") // what must not be
+    @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"}) // what must not be
     private static <T> T nothing() {
         return null;
     }

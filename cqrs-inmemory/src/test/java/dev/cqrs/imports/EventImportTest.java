@@ -745,7 +745,7 @@ class EventImportTest {
         @Override
         public EventStream read(EventQuery query, ReadOptions options) {
             var whole = super.read(query, options);
-            return new Stream(whole) {
+            return new Fronted.Stream(whole) {
                 private boolean second = true;
 
                 @Override

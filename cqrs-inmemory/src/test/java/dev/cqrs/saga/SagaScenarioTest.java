@@ -151,9 +151,9 @@ class SagaScenarioTest {
         var scenario = SagaScenario.of(saga())
                 .given(new Ordered("j"))
                 .whenReturned(A, "receipt")
-                .whenThrown(B, new UncheckedIOException(new IOException("cut")))
+                .whenThrown(B, cut())
                 .whenTimePasses(Duration.ofSeconds(10))
-                .whenThrown(B, new UncheckedIOException(new IOException("cut")))
+                .whenThrown(B, cut())
                 .thenState(State.PARKED);
         assertThatThrownBy(scenario::whenCancelled).hasMessageContaining("UNSURE");
         assertThatThrownBy(() -> scenario.whenSettled(A, Finding.TOOK_EFFECT))
@@ -179,9 +179,9 @@ class SagaScenarioTest {
         SagaScenario.of(saga())
                 .given(new Ordered("j"))
                 .whenReturned(A, "receipt")
-                .whenThrown(B, new UncheckedIOException(new IOException("cut")))
+                .whenThrown(B, cut())
                 .whenTimePasses(Duration.ofSeconds(10))
-                .whenThrown(B, new UncheckedIOException(new IOException("cut")))
+                .whenThrown(B, cut())
                 .whenSettled(B, Finding.TOOK_EFFECT)
                 .thenState(State.PARKED)
                 .whenCancelled()
@@ -593,7 +593,10 @@ class SagaScenarioTest {
     }
 
     private static final Instant START = Instant.parse("2026-01-01T00:00:00Z");
-    private static final RuntimeException CUT = new UncheckedIOException(new java.io.IOException("cut"));
+
+    private static RuntimeException cut() {
+        return new UncheckedIOException(new IOException("cut"));
+    }
 
     private static ProcessManager.Builder<Known> manager(Reaction... reactions) {
         return ProcessManager.named("manager", Parts.KNOWN)
@@ -709,7 +712,7 @@ class SagaScenarioTest {
                         .unsure(UncheckedIOException.class)
                         .build())
                 .given(new Ordered("j"))
-                .whenThrown(A, CUT)
+                .whenThrown(A, cut())
                 .thenState(State.PARKED);
         assertThat(scenario.instance().reason()).startsWith("It is not known whether step \"1\" took effect");
         assertThat(scenario.instance().wake()).isEmpty();
@@ -720,19 +723,19 @@ class SagaScenarioTest {
     void what_is_resumed_is_tried_as_often_as_before() {
         var scenario = SagaScenario.of(saga())
                 .given(new Ordered("j"))
-                .whenThrown(A, CUT)
+                .whenThrown(A, cut())
                 .whenTimePasses(Duration.ofSeconds(10))
-                .whenThrown(A, CUT)
+                .whenThrown(A, cut())
                 .thenState(State.PARKED);
         assertThat(scenario.instance().wake())
                 .as("while it is parked no time counts")
                 .isEmpty();
         scenario.whenResumed()
-                .whenThrown(A, CUT)
+                .whenThrown(A, cut())
                 .thenState(State.WAITING)
                 .whenTimePasses(Duration.ofSeconds(10))
                 .thenCommands(A)
-                .whenThrown(A, CUT)
+                .whenThrown(A, cut())
                 .thenState(State.PARKED);
     }
 
@@ -793,7 +796,7 @@ class SagaScenarioTest {
 
         var again = SagaScenario.of(timed().build())
                 .given(new Ordered("j"))
-                .whenThrown(A, CUT)
+                .whenThrown(A, cut())
                 .whenTimePasses(Duration.ofSeconds(10))
                 .thenCommands(A);
         assertThat(again.instance().wake()).as("it keeps its time").contains(START.plus(Duration.ofMinutes(5)));

@@ -47,7 +47,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
@@ -853,18 +852,19 @@ public abstract class EventStoreContract {
         var list = Fold.<List<Object>>fresh(ArrayList::new).change(CampusEvent.class, List::add);
 
         for (var query : List.of(EventQuery.all(), MATHS, MATHS.or(LATIN))) {
-            var run = new AtomicReference<Fold.Run<List<Object>>>();
+            var runs = new ArrayList<Fold.Run<List<Object>>>(1);
             var stopping = list.change(Unsubscribed.class, (events, event) -> {
                 events.add(event);
-                run.get().stop();
+                runs.get(0).stop();
             });
-            run.set(stopping.run(stopping.initial()));
+            var run = stopping.run(stopping.initial());
+            runs.add(run);
             try (var stream = store.read(query)) {
                 var all = events(query);
                 var taken = all.subList(0, all.indexOf(TERM.get(6)) + 1);
 
-                assertEquals(taken.size(), stream.fold(run.get()));
-                assertEquals(taken, run.get().state());
+                assertEquals(taken.size(), stream.fold(run));
+                assertEquals(taken, run.state());
             }
         }
     }

@@ -35,6 +35,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -1415,12 +1416,12 @@ class SagaEngineTest {
     @Test
     void what_is_appended_to_a_log_that_never_knows_or_that_others_always_forestall_is_tried_a_hundred_times() {
         var appends = new AtomicInteger();
-        var thrown = new AtomicReference<RuntimeException>();
+        var thrown = new ArrayDeque<RuntimeException>();
         var engine = SagaEngine.builder(
                         around(operations, method -> {
-                            if (method.equals("append") && thrown.get() != null) {
+                            if (method.equals("append") && !thrown.isEmpty()) {
                                 appends.incrementAndGet();
-                                throw thrown.get();
+                                throw thrown.getFirst();
                             }
                         }),
                         clock)
@@ -1429,16 +1430,16 @@ class SagaEngineTest {
                 .domain(domain)
                 .build();
         assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
-        thrown.set(new AppendOutcomeUnknownException("it", new IllegalStateException("cut")));
-        assertThatThrownBy(() -> engine.begin("job", "k", new Ordered("k"))).isSameAs(thrown.get());
+        thrown.addFirst(new AppendOutcomeUnknownException("it", new IllegalStateException("cut")));
+        assertThatThrownBy(() -> engine.begin("job", "k", new Ordered("k"))).isSameAs(thrown.getFirst());
         assertThat(appends).hasValue(100);
-        assertThatThrownBy(() -> engine.cancel("job", "j")).isSameAs(thrown.get());
+        assertThatThrownBy(() -> engine.cancel("job", "j")).isSameAs(thrown.getFirst());
         assertThat(appends).hasValue(200);
-        thrown.set(new IllegalStateException("away"));
-        assertThatThrownBy(() -> engine.cancel("job", "j")).isSameAs(thrown.get());
+        thrown.addFirst(new IllegalStateException("away"));
+        assertThatThrownBy(() -> engine.cancel("job", "j")).isSameAs(thrown.getFirst());
         assertThat(appends).hasValue(201);
 
-        thrown.set(null);
+        thrown.clear();
         assertThat(engine.find("job", "k")).isEmpty();
         assertThat(engine.begin("job", "k", new Ordered("k"))).isTrue();
         assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);

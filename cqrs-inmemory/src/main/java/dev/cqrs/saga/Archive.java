@@ -39,6 +39,15 @@ final class Archive {
     /** An instance as it was read, with its last mark. */
     record Loaded<S>(Story<S> story, Mark last) {}
 
+    /** What is read today where a command was stored is none; no failure of the log, which passes. */
+    static final class NoCommandException extends IllegalStateException {
+        private static final long serialVersionUID = 1L;
+
+        private NoCommandException(String message) {
+            super(message);
+        }
+    }
+
     private final EventStore log;
     private final Scripts scripts;
 
@@ -196,7 +205,7 @@ final class Archive {
         if (found.size() == 1 && found.get(0) instanceof Command<?> command) {
             return command;
         }
-        throw new IllegalStateException("Position " + position + " of the operations log holds "
+        throw new NoCommandException("Position " + position + " of the operations log holds "
                 + (found.isEmpty() ? "nothing" : found.size() + " events, and no command")
                 + "; expected the command that was stored there. What do the upcasters make of it?");
     }
@@ -252,6 +261,16 @@ final class Archive {
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }
+        }
+    }
+
+    /** Says whether it can be told by which tags the events of a turn are found: the functions are the application's. */
+    boolean canTag(Turn<?> turn) {
+        try {
+            turn.behind().forEach(log.catalog()::tagsOf);
+            return true;
+        } catch (RuntimeException thrown) {
+            return false;
         }
     }
 

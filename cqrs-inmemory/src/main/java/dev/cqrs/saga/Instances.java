@@ -43,6 +43,9 @@ final class Instances {
     /** How often an append may be refused or unknown. */
     static final int ATTEMPTS = 100;
 
+    /** As good as for ever, and no clock's end. */
+    private static final Duration LONGEST = Duration.ofDays(100_000);
+
     private static final EventQuery MARKS = EventQuery.types(SagaEvent.class, EngineStarted.class);
 
     /*
@@ -111,8 +114,8 @@ final class Instances {
         this.scripts = scripts;
         this.clock = clock;
         this.name = name;
-        this.lease = lease;
-        this.renewal = lease.dividedBy(2);
+        this.lease = lease.compareTo(LONGEST) < 0 ? lease : LONGEST;
+        this.renewal = this.lease.dividedBy(2);
         this.index = new Index((saga, version) -> scripts.choose(saga, version) != null);
         this.marks = new Marks<>(archive.log(), MARKS, Object.class, lock, new Known(), saving);
     }
@@ -290,7 +293,7 @@ final class Instances {
                 }
                 unknown.add(turn);
             } catch (RuntimeException failed) {
-                if (!isHopeless(failed) || trouble != null || cause == Cause.BEGUN) {
+                if (!isHopeless(failed, turn) || trouble != null || cause == Cause.BEGUN) {
                     throw failed;
                 }
                 trouble = Reasons.of(failed);
@@ -381,7 +384,7 @@ final class Instances {
                         unknown.add(turn);
                     }
                 } catch (RuntimeException failed) {
-                    if (!isHopeless(failed) || trouble != null) {
+                    if (!isHopeless(failed, turn) || trouble != null) {
                         throw failed;
                     }
                     trouble = Reasons.of(failed);
@@ -542,11 +545,12 @@ final class Instances {
     }
 
     /** Whether what was thrown would be thrown again. */
-    private static boolean isHopeless(RuntimeException thrown) {
+    private boolean isHopeless(RuntimeException thrown, @Nullable Turn<?> turn) {
         return thrown instanceof UnknownEventException
                 || thrown instanceof UnreadableEventException
                 || thrown instanceof IllegalArgumentException
-                || thrown instanceof NullPointerException;
+                || thrown instanceof NullPointerException
+                || (turn != null && !archive.canTag(turn));
     }
 
     // ---- following the log

@@ -377,7 +377,8 @@ public final class SagaEngine implements AutoCloseable {
 
     /**
      * Takes in nothing more, waits until the commands that are being dispatched have ended and what became of them is written,
-     * and gives back what instances the engine has. A second call does nothing more. An engine that is just being started is
+     * and gives back what instances the engine has; until then it has those of these commands for longer, by the executor and the
+     * timer, so let them run. A second call does nothing more. An engine that is just being started is
      * closed too.
      *
      * <p>Called by a handler that the engine dispatches to, or by its listener, it returns at once, as it would wait for

@@ -72,6 +72,8 @@ final class Story<S> {
         long holder;
 
         int holders;
+        /** Until when it said that it has it, unless it was given back since. */
+        Instant held = NONE;
         /** How many of those said nothing more, since this attempt was issued or last told of. */
         int expiries;
         /** Until when one of those may be at it all the same, by what it said last. */
@@ -213,7 +215,8 @@ final class Story<S> {
                 failing = true;
                 reason = input.reason();
             }
-            case DUE, HELD, RELEASED -> {}
+            case RELEASED -> all().forEach(a -> a.held = NONE); // nothing is under way there
+            case DUE, HELD -> {}
         }
     }
 
@@ -393,13 +396,14 @@ final class Story<S> {
         if (!name.isEmpty()) {
             for (var act : ready()) { // of a process manager the first alone is dispatched
                 if (act.holder != by) {
-                    if (act.holder != 0 && !engine.isEmpty()) { // who had it has not given it back
-                        act.expiries++;
-                        act.others = until.isAfter(act.others) ? until : act.others;
+                    if (act.holder != 0) {
+                        act.expiries += engine.isEmpty() ? 0 : 1; // who had it has not given it back
+                        act.others = act.held.isAfter(act.others) ? act.held : act.others;
                     }
                     act.holder = by;
                     act.holders++;
                 }
+                act.held = end;
             }
         }
         engine = name;

@@ -94,6 +94,10 @@ final class Worker {
     private final List<Thread> threads = new ArrayList<>();
     private final Set<Flight> flights = new LinkedHashSet<>();
     private boolean leftToTask;
+    /** Who gives back what this engine has, when no task runs any more; and whether that is done. */
+    private @Nullable Thread leaver;
+
+    private boolean left;
 
     private volatile boolean closed;
     private final List<EventStore.Subscription> subscriptions = new ArrayList<>();
@@ -242,22 +246,21 @@ final class Worker {
         } finally {
             lock.unlock();
         }
-        alarm.close();
         subscriptions.forEach(EventStore.Subscription::close);
         boolean over = false;
         lock.lock();
         try {
             index.run("", 0);
-            if (threads.contains(Thread.currentThread())) {
+            if (threads.contains(Thread.currentThread()) || leaver == Thread.currentThread()) {
                 leftToTask = true;
                 return;
             }
-            while (!threads.isEmpty()) {
+            while (!threads.isEmpty() || (leaver != null && !left)) {
                 ended.await();
             }
-            over = true;
+            over = isToLeave();
         } catch (InterruptedException stop) {
-            over = threads.isEmpty(); // or the last task does it
+            over = isToLeave(); // or the last task does it
             leftToTask = !over;
             Thread.currentThread().interrupt();
         } finally {
@@ -268,8 +271,18 @@ final class Worker {
         }
     }
 
+    /** With the lock: says whether it is for this thread to end it, as no task runs any more and nobody else does. */
+    private boolean isToLeave() {
+        if (!threads.isEmpty() || leaver != null) {
+            return false;
+        }
+        leaver = Thread.currentThread();
+        return true;
+    }
+
     /** Ends it, when no task runs any more. */
     private void leave() {
+        alarm.close(); // no sooner, as commands may take long
         try {
             giveBack();
             if (found) {
@@ -278,6 +291,14 @@ final class Worker {
             }
         } catch (Throwable thrown) { // what was not given back ends by itself
             tell(thrown);
+        } finally {
+            lock.lock();
+            try {
+                left = true;
+                ended.signalAll();
+            } finally {
+                lock.unlock();
+            }
         }
     }
 
@@ -310,8 +331,21 @@ final class Worker {
     // ---- looking
 
     void signal() {
-        if (!closed && wanted.getAndIncrement() == 0) {
+        if (!isDone() && wanted.getAndIncrement() == 0) {
             execute();
+        }
+    }
+
+    /** Says whether it is closed, and no command is being dispatched any more for which an instance is to be had. */
+    private boolean isDone() {
+        if (!closed) {
+            return false;
+        }
+        lock.lock();
+        try {
+            return flights.isEmpty();
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -321,6 +355,12 @@ final class Worker {
             executor.execute(this::look);
         } catch (Throwable refused) { // also an error: no thread could be had, for instance
             wanted.set(0);
+            tellOfRefusal(refused);
+        }
+    }
+
+    private void tellOfRefusal(Throwable refused) {
+        if (!closed) { // then nothing more was to be done
             tell(refused);
             alarm.pause();
         }
@@ -333,9 +373,9 @@ final class Worker {
     private void lookAndAgain() {
         int asked = wanted.get();
         boolean more = false;
-        if (begin()) {
+        if (begin(true)) {
             try {
-                more = lookOnce();
+                more = !closed ? lookOnce() : hold();
             } catch (Throwable thrown) {
                 tell(thrown);
                 wanted.set(0);
@@ -350,14 +390,15 @@ final class Worker {
         }
     }
 
-    /** Says whether a task may begin. */
-    private boolean begin() {
+    /** Says whether a task may begin; a look also while the last commands of an engine that is closed are dispatched. */
+    private boolean begin(boolean looks) {
         lock.lock();
         try {
-            if (!closed) {
+            boolean may = !closed || (looks && !flights.isEmpty());
+            if (may) {
                 threads.add(Thread.currentThread());
             }
-            return !closed;
+            return may;
         } finally {
             lock.unlock();
         }
@@ -369,13 +410,20 @@ final class Worker {
         try {
             threads.remove(Thread.currentThread());
             ended.signalAll();
-            last = leftToTask && threads.isEmpty();
+            last = leftToTask && isToLeave();
         } finally {
             lock.unlock();
         }
         if (last) {
             leave();
         }
+    }
+
+    /** Once it is closed: has the instances for longer whose commands are still being dispatched; there is no more to take in. */
+    private boolean hold() {
+        renew();
+        arm(instances.now());
+        return false;
     }
 
     /** Gives whether there is more to take in. */
@@ -472,6 +520,7 @@ final class Worker {
         var chunk = new ArrayList<RecordedEvent>();
         Position end;
         boolean more = false;
+        RuntimeException unread = null;
         try (var found =
                 store.read(query, ReadOptions.forwards().after(followed).limit(CHUNK + 1L))) {
             end = found.head();
@@ -485,6 +534,12 @@ final class Worker {
                     chunk.add(found.recorded());
                 }
             }
+        } catch (RuntimeException thrown) { // as by an event that cannot be read; what stands in front of it can
+            if (chunk.isEmpty()) {
+                throw thrown;
+            }
+            unread = thrown;
+            end = chunk.get(chunk.size() - 1).position();
         }
         for (int i = 0; i < chunk.size(); i++) {
             if (closed) {
@@ -500,10 +555,14 @@ final class Worker {
         if (end.isAfter(followed)) {
             followed = end;
         }
+        if (unread != null) {
+            throw unread;
+        }
         return more;
     }
 
     private void takeIn(RecordedEvent event) {
+        var unknown = new HashSet<String>(0); // to several versions, one that is for nobody counts once
         for (var script : instances.scripts().all()) {
             var starter = script.starter(event.event());
             if (starter != null && instances.scripts().isNewest(script) && !isPassed(script, event)) {
@@ -516,7 +575,7 @@ final class Worker {
             if (trigger != null) {
                 var key = key(script, trigger.key(), event);
                 if (key != null) {
-                    take(script, key, trigger.step(), event);
+                    take(script, key, trigger.step(), event, unknown);
                 }
             }
         }
@@ -563,14 +622,14 @@ final class Worker {
         }
     }
 
-    private void take(Script<?> script, String key, String step, RecordedEvent event) {
+    private void take(Script<?> script, String key, String step, RecordedEvent event, Set<String> unknown) {
         var entry = known(script.name(), key);
         if (entry == null) {
             instances.refresh(); // another engine may have started it
             entry = known(script.name(), key);
         }
         if (entry == null) {
-            if (event.position().isAfter(counted)) {
+            if (event.position().isAfter(counted) && unknown.add(script.name())) {
                 instances.ignore();
             }
             return;
@@ -674,8 +733,7 @@ final class Worker {
                 return true;
             } catch (Throwable refused) {
                 setFree();
-                tell(refused);
-                alarm.pause();
+                tellOfRefusal(refused);
                 return false;
             }
         }
@@ -694,7 +752,7 @@ final class Worker {
         @Override
         public void run() {
             runs.run(() -> {
-                if (!begin()) {
+                if (!begin(false)) {
                     setFree();
                     return;
                 }
@@ -863,7 +921,8 @@ final class Worker {
             lock.unlock();
         }
         var story = live.story;
-        if (story == null || closed || instances.isOthers(story, instances.now())) {
+        var now = instances.now(); // before anything is taken, as it may throw
+        if (story == null || closed || instances.isOthers(story, now)) {
             return null;
         }
         Job job = null;
@@ -885,7 +944,7 @@ final class Worker {
                     act.attempt,
                     act.fresh,
                     act.holders,
-                    instances.now(),
+                    now,
                     act.deadline,
                     act.position,
                     act.command,
@@ -977,7 +1036,7 @@ final class Worker {
         if (command == null) {
             try {
                 command = archive.command(job.position());
-            } catch (UnknownEventException | UnreadableEventException | IllegalStateException unreadable) {
+            } catch (UnknownEventException | UnreadableEventException | Archive.NoCommandException unreadable) {
                 return Outcome.stuck(unreadable);
             }
         }
@@ -1172,7 +1231,7 @@ final class Worker {
         Instant soonest;
         lock.lock();
         try {
-            soonest = index.nextDue();
+            soonest = closed ? null : index.nextDue();
             for (var flight : flights) {
                 var entry = flight.entry();
                 if (instances.isMine(entry.incarnation)) {
@@ -1215,7 +1274,9 @@ final class Worker {
         try {
             listener.accept(failure);
         } catch (Throwable further) {
-            further.addSuppressed(failure.cause());
+            if (further != failure.cause()) { // it may throw what it was told of
+                further.addSuppressed(failure.cause());
+            }
             var thread = Thread.currentThread();
             try {
                 thread.getUncaughtExceptionHandler().uncaughtException(thread, further);

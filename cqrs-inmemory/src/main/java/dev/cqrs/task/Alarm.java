@@ -46,7 +46,7 @@ public final class Alarm {
     }
 
     /**
-     * Has it wake at an instant, unless it does so sooner.
+     * Has it wake at an instant, unless it does so sooner; if the timer throws, a little later, to be set anew.
      *
      * @param now what the clock shows
      * @param soonest when to wake; a past one is now
@@ -65,7 +65,9 @@ public final class Alarm {
         } finally {
             lock.unlock();
         }
-        schedule(Duration.between(now, at), () -> disarm(at));
+        if (!schedule(Duration.between(now, at), () -> disarm(at))) {
+            pause();
+        }
     }
 
     /** Has it wake a little later, after a failure. */
@@ -106,15 +108,17 @@ public final class Alarm {
         }
     }
 
-    private void schedule(Duration delay, Runnable before) {
+    private boolean schedule(Duration delay, Runnable before) {
         try {
             timer.accept(delay, () -> {
                 before.run();
                 wake.run();
             });
+            return true;
         } catch (Throwable thrown) {
             before.run();
             refused.accept(thrown);
+            return false;
         }
     }
 

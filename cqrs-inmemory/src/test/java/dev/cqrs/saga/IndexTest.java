@@ -415,6 +415,150 @@ class IndexTest {
         assertThat(takeAll(index)).as("once").isEmpty();
     }
 
+    private static Standing ready() {
+        return new Standing(State.RUNNING, "a", true, Story.NONE, "me", 9, NOW);
+    }
+
+    @Test
+    void of_those_in_line_the_stories_of_a_thousand_are_kept_and_of_others_none() {
+        var index = running();
+        var all = new ArrayList<Entry>();
+        for (int i = 0; i < 1_500; i++) {
+            index.apply(started("k" + i, ready()), Position.of(i + 1L), NOW, true, false);
+        }
+        for (var entry = index.takeRunnable(); entry != null; entry = index.takeRunnable()) {
+            all.add(entry);
+        }
+        var first = Instances.live(all.get(0));
+        all.forEach(entry -> index.exit(entry, Instances.live(entry), null));
+        assertThat(index.inLine()).isEqualTo(1_500);
+        assertThat(all).filteredOn(entry -> entry.live != null).hasSize(1_000).contains(all.get(0));
+
+        for (int i = 0; i < 1_000; i++) {
+            var entry = index.takeRunnable();
+            assertThat(entry).isNotNull();
+            assertThat(entry).isSameAs(all.get(i));
+            assertThat(i > 0 || entry.live == first).isTrue();
+            index.exit(entry, Instances.live(entry), NOW.plusSeconds(5));
+        }
+        assertThat(all).as("those that are not in line").allMatch(entry -> entry.live == null);
+        var others = new ArrayList<Entry>();
+        for (var entry = index.takeRunnable(); entry != null; entry = index.takeRunnable()) {
+            others.add(entry);
+        }
+        others.forEach(entry -> index.exit(entry, Instances.live(entry), null));
+        assertThat(all)
+                .filteredOn(entry -> entry.live != null)
+                .isEqualTo(others)
+                .hasSize(500);
+    }
+
+    @Test
+    void who_is_only_looked_for_and_who_has_just_ended_is_not_among_those_that_are_open() {
+        var index = running();
+        index.apply(mark("j", Cause.STARTED, "e", 7, standing(State.WAITING)), Position.of(1), NOW, true, false);
+        index.apply(mark("k", Cause.STARTED, "e", 3, standing(State.WAITING)), Position.of(2), NOW, true, false);
+        index.apply(mark("k", Cause.DUE, "", 0, standing(State.COMPLETED)), Position.of(3), NOW, false, false);
+        var looked = index.enter("job", "l");
+
+        assertThat(index.oldest(10, any -> true)).extracting(entry -> entry.key).containsExactly("j");
+        assertThat(index.leastSource((saga, version) -> false)).isEqualTo(7);
+        assertThat(index.save(9, Map.of()).open())
+                .extracting(SagaEngine.Saved.Open::key)
+                .containsExactly("j");
+        index.exit(looked, Instances.live(looked), null);
+        assertThat(index.count(State.WAITING)).isEqualTo(1);
+    }
+
+    @Test
+    void what_is_begun_by_hand_says_nothing_of_the_events_that_start_others() {
+        var index = running();
+        index.apply(mark("j", Cause.BEGUN, "e", 7, standing(State.WAITING)), Position.of(1), NOW, true, false);
+        assertThat(index.source("job", "e")).isZero();
+        assertThat(index.save(9, Map.of()).sources()).isEmpty();
+    }
+
+    @Test
+    void what_has_ended_has_no_time_left_and_leaves_nothing_behind_whatever_was_to_come() {
+        var index = running();
+        index.apply(started("j", ready()), Position.of(1), NOW, true, false);
+        var entry = index.takeRunnable();
+        assertThat(entry).isNotNull();
+        var live = Instances.live(entry);
+        index.apply(started("j", standing(State.COMPLETED)), Position.of(2), NOW, false, false);
+        index.exit(entry, live, NOW.plusSeconds(5)); // as what came then has failed
+        index.line(entry);
+        index.apply(started("j", standing(State.COMPLETED)), Position.of(2), NOW, true, false);
+        assertThat(index.nextDue()).isNull();
+        assertThat(index.takeRunnable()).isNull();
+        assertThat(entry.live).isNull();
+
+        index.line(entry);
+        index.postpone(entry, NOW.plusSeconds(7));
+        assertThat(index.inLine()).isZero();
+        assertThat(index.nextDue()).isNull();
+        wake(index, NOW.plusSeconds(10));
+        assertThat(index.inLine()).isZero();
+    }
+
+    @Test
+    void an_engine_that_does_not_run_keeps_nothing_of_what_an_operator_writes_but_what_it_has_read() {
+        var index = new Index((saga, version) -> true);
+        for (boolean read : new boolean[] {false, true}) {
+            var entry = index.enter("job", "j");
+            index.apply(waiting("j", NOW), Position.of(1), NOW, read, false);
+            index.line(entry);
+            index.postpone(entry, NOW.plusSeconds(7));
+            assertThat(index.inLine()).isZero();
+            assertThat(index.nextDue()).isNull();
+            index.exit(entry, Instances.live(entry), null);
+            assertThat(index.size()).isEqualTo(read ? 1 : 0);
+            assertThat(index.count(State.WAITING)).isEqualTo(read ? 1 : 0);
+        }
+    }
+
+    @Test
+    void what_was_written_first_and_is_told_of_last_says_nothing_of_who_has_it_now() {
+        var index = running();
+        index.apply(started("j", ready()), Position.of(2), NOW, true, false);
+        index.apply(started("j", ready()), Position.of(1), NOW, false, true);
+        assertThat(found(index, "j").own).isFalse();
+    }
+
+    @Test
+    void what_was_looked_at_in_vain_keeps_its_time() {
+        var index = running();
+        index.apply(waiting("j", NOW.plusSeconds(3)), Position.of(1), NOW, true, false);
+        wake(index, NOW.plusSeconds(3));
+        assertThat(index.nextDue()).isNull();
+        var entry = index.takeRunnable();
+        assertThat(entry).isNotNull();
+        index.exit(entry, Instances.live(entry), null);
+        assertThat(index.nextDue()).isEqualTo(NOW.plusSeconds(3));
+
+        wake(index, NOW.plusSeconds(3));
+        var again = index.takeRunnable();
+        assertThat(again).isSameAs(entry);
+        index.postpone(entry, NOW.plusSeconds(7));
+        assertThat(index.nextDue()).isEqualTo(NOW.plusSeconds(7));
+    }
+
+    @Test
+    void what_becomes_ready_while_two_are_at_it_is_in_line_once_when_both_have_let_it_go() {
+        var index = running();
+        index.apply(waiting("j", NOW.plusSeconds(3)), Position.of(1), NOW, true, false);
+        var entry = found(index, "j");
+        var live = index.enter(entry);
+        assertThat(index.enter(entry)).isSameAs(live);
+        index.apply(started("j", ready()), Position.of(2), NOW, true, false);
+        index.exit(entry, live, null);
+        assertThat(index.inLine()).isZero();
+        assertThat(entry.live).isSameAs(live);
+        index.exit(entry, live, null);
+        assertThat(index.inLine()).isEqualTo(1);
+        assertThat(takeAll(index)).containsExactly("j");
+    }
+
     @Test
     void another_engine_is_one_of_another_incarnation_but_for_what_this_name_said_before_this_one_was_started() {
         assertThat(Index.isOthers("", 0, 5, "me", 9)).isFalse();

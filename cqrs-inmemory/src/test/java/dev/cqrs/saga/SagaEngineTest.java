@@ -1,19 +1,33 @@
 package dev.cqrs.saga;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.command.CommandBus;
+import dev.cqrs.decider.RejectedException;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
+import dev.cqrs.event.UnknownEventException;
+import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.projection.CheckpointStore;
+import dev.cqrs.saga.SagaEngine.Cancellation;
 import dev.cqrs.saga.SagaEngine.Filter;
+import dev.cqrs.saga.SagaEngine.Finding;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.suite.Parts;
 import dev.cqrs.suite.Parts.Known;
 import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
+import dev.cqrs.testing.CrashPoints;
 import dev.cqrs.testing.SeededScheduler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -21,8 +35,10 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -30,17 +46,22 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The engine on threads of its own, on the appending thread, and over logs that fail. */
 @Timeout(180)
@@ -578,6 +599,963 @@ class SagaEngineTest {
         var left = engine.find("job", "k").orElseThrow();
         assertThat(left.state()).isEqualTo(State.RUNNING);
         assertThat(left.engine()).isEmpty();
+    }
+
+    /** An engine over the logs of this test, whose tasks wait for {@code scheduler}. */
+    private SagaEngine.Builder sagas(SeededScheduler scheduler) {
+        return SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(three())
+                .domain(domain);
+    }
+
+    @Test
+    void a_listener_that_throws_again_what_it_is_told_of_holds_nothing_up() {
+        var scheduler = new SeededScheduler(1);
+        var away = new AtomicBoolean();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        var uncaught = new ArrayList<Throwable>();
+        var engine = sagas(scheduler)
+                .domain(around(domain, method -> {
+                    if (away.get() && method.equals("read")) {
+                        throw new IllegalStateException("away");
+                    }
+                }))
+                .build();
+        thread.setUncaughtExceptionHandler((where, thrown) -> uncaught.add(thrown));
+        try {
+            engine.start(bus(), scheduler, scheduler::schedule, failure -> {
+                throw (IllegalStateException) failure.cause();
+            });
+            scheduler.runFor(Duration.ofSeconds(1));
+            away.set(true);
+            Parts.append(domain, new Ordered("j"));
+            scheduler.runFor(Duration.ofSeconds(1));
+            away.set(false);
+
+            scheduler.runFor(Duration.ofSeconds(2));
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        assertThat(uncaught)
+                .isNotEmpty()
+                .allSatisfy(thrown -> assertThat(thrown)
+                        .isExactlyInstanceOf(IllegalStateException.class)
+                        .hasMessage("away"));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @Test
+    void a_listener_that_closes_the_engine_is_told_once_of_what_fails_while_it_closes() {
+        var scheduler = new SeededScheduler(1);
+        var away = new AtomicBoolean();
+        var engine = SagaEngine.builder(
+                        around(operations, method -> {
+                            if (away.get()) {
+                                throw new IllegalStateException("away");
+                            }
+                        }),
+                        scheduler.clock())
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failure -> {
+            failures.add(failure);
+            engine.close();
+        });
+        scheduler.runFor(Duration.ofSeconds(1));
+        away.set(true);
+
+        engine.close();
+
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).hasMessage("away"));
+    }
+
+    @Test
+    void a_second_close_saves_nothing_more() {
+        var scheduler = new SeededScheduler(1);
+        var saves = new AtomicInteger();
+        var store = new InMemoryCheckpointStore();
+        var counting = (CheckpointStore) Proxy.newProxyInstance(
+                CheckpointStore.class.getClassLoader(),
+                new Class<?>[] {CheckpointStore.class},
+                (proxy, method, args) -> {
+                    if (method.getName().equals("save")) {
+                        saves.incrementAndGet();
+                    }
+                    return method.invoke(store, args);
+                });
+        var engine = sagas(scheduler).checkpoints(counting, "sagas").build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(1));
+        engine.close();
+        assertThat(saves).hasValue(1);
+        assertThat(engine.begin("job", "k", new Ordered("k"))).isTrue(); // as another engine may have
+
+        engine.close();
+
+        assertThat(saves).hasValue(1);
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_event_that_no_version_of_a_saga_waits_for_is_counted_once() {
+        var scheduler = new SeededScheduler(1);
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .await("packed", Packed.class, Packed::job);
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(saga.build())
+                .add(saga.version(2).build())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+
+        Parts.append(domain, new Packed("nobody"));
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(engine.status().ignored()).isEqualTo(1);
+        engine.close();
+    }
+
+    @Test
+    void a_timer_that_throws_once_is_asked_again_so_that_no_time_is_missed() {
+        var scheduler = new SeededScheduler(1);
+        var throwing = new AtomicBoolean();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(Saga.named("job", Parts.KNOWN)
+                        .startedBy(Ordered.class, Ordered::job)
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(10))
+                        .build())
+                .domain(domain)
+                .build();
+        engine.start(
+                bus(),
+                scheduler,
+                (delay, task) -> {
+                    if (throwing.getAndSet(false)) {
+                        throw new IllegalStateException("full");
+                    }
+                    scheduler.schedule(delay, task);
+                },
+                failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+        throwing.set(true);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ofMinutes(11));
+
+        assertThat(failures)
+                .first()
+                .satisfies(failure -> assertThat(failure.cause()).hasMessage("full"));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        engine.close();
+    }
+
+    @Test
+    void a_lease_may_be_as_long_as_one_likes() {
+        var scheduler = new SeededScheduler(1);
+        var engine = sagas(scheduler).lease(Duration.ofSeconds(Long.MAX_VALUE)).build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(2));
+
+        assertThat(failures).isEmpty();
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @Test
+    void an_event_whose_tags_cannot_be_told_parks_its_saga_alone() {
+        var scheduler = new SeededScheduler(1);
+        var log = new InMemoryEventStore(
+                SagaEngine.catalog(Catalog.builder())
+                        .event("ordered", Ordered.class, ordered -> {
+                            if (ordered.job().equals("bad")) {
+                                throw new IllegalStateException("no tags");
+                            }
+                            return Set.of(Tag.of("job", ordered.job()));
+                        })
+                        .event("do", Parts.Do.class)
+                        .build(),
+                scheduler.clock());
+        var engine = SagaEngine.builder(log, scheduler.clock())
+                .name("sagas")
+                .add(Saga.named("job", Fold.from("").on(Ordered.class, (none, ordered) -> ordered.job()))
+                        .startedBy(Ordered.class, Ordered::job)
+                        .step("a", known -> new Parts.Do(known, "a"))
+                        .build())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+
+        Parts.append(domain, new Ordered("bad"));
+        Parts.append(domain, new Ordered("good"));
+        scheduler.runFor(Duration.ofSeconds(2));
+
+        assertThat(engine.find("job", "good").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        var bad = engine.find("job", "bad").orElseThrow();
+        assertThat(bad.state()).isEqualTo(State.PARKED);
+        assertThat(bad.reason()).contains("\"ordered\"").contains("no tags");
+        engine.close();
+    }
+
+    @Test
+    void what_is_refused_when_the_engine_is_closed_is_not_told() {
+        var scheduler = new SeededScheduler(1);
+        var refusing = new AtomicBoolean();
+        var engines = new ArrayList<SagaEngine>();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(Saga.named("job", Parts.KNOWN)
+                        .startedBy(Ordered.class, ordered -> {
+                            engines.forEach(SagaEngine::close);
+                            Parts.append(domain, new Ordered("another"));
+                            refusing.set(true);
+                            return ordered.job();
+                        })
+                        .step("a", known -> known.part("a"))
+                        .build())
+                .domain(domain)
+                .build();
+        engines.add(engine);
+        engine.start(
+                bus(),
+                task -> {
+                    if (refusing.get()) {
+                        throw new RejectedExecutionException("shut down");
+                    }
+                    scheduler.execute(task);
+                },
+                scheduler::schedule,
+                failures::add);
+
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(2));
+
+        assertThat(refusing).isTrue();
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void events_in_front_of_one_that_cannot_be_read_are_taken_in() {
+        var scheduler = new SeededScheduler(1);
+        var unreadable = new AtomicBoolean(true);
+        var reading = (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    var found = method.invoke(domain, args);
+                    return found instanceof EventStream stream ? upTo("bad", unreadable, stream) : found;
+                });
+        var engine = sagas(scheduler).domain(reading).build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        domain.append(
+                List.of(new Ordered("j"), new Ordered("k"), new Ordered("bad"), new Ordered("l")),
+                AppendCondition.none());
+        scheduler.runFor(Duration.ofSeconds(2));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(engine.find("job", "l")).isEmpty();
+        assertThat(failures)
+                .isNotEmpty()
+                .allSatisfy(failure -> assertThat(failure.cause()).hasMessage("unreadable"));
+        unreadable.set(false);
+        scheduler.runFor(Duration.ofSeconds(2));
+        assertThat(engine.find("job", "l").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(engine.status().ignored()).isZero();
+        engine.close();
+    }
+
+    private static EventStream upTo(String job, AtomicBoolean unreadable, EventStream stream) {
+        return (EventStream) Proxy.newProxyInstance(
+                EventStream.class.getClassLoader(), new Class<?>[] {EventStream.class}, (proxy, method, args) -> {
+                    var result = method.invoke(stream, args);
+                    if (method.getName().equals("advance")
+                            && unreadable.get()
+                            && (boolean) result
+                            && stream.event() instanceof Ordered ordered
+                            && ordered.job().equals(job)) {
+                        throw new IllegalStateException("unreadable");
+                    }
+                    return result;
+                });
+    }
+
+    @Test
+    void a_command_that_cannot_be_read_as_the_log_is_away_is_dispatched_when_it_is_back() {
+        var scheduler = new SeededScheduler(1);
+        assertThat(sagas(scheduler).build().begin("job", "j", new Ordered("j"))).isTrue();
+        var reads = new AtomicInteger();
+        var log = (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    if (method.getName().equals("read")
+                            && args[0].equals(EventQuery.all())
+                            && reads.incrementAndGet() == 2) { // what was kept of the event, and then the command
+                        throw new IllegalStateException("away");
+                    }
+                    return method.invoke(operations, args);
+                });
+        var engine = SagaEngine.builder(log, scheduler.clock())
+                .name("other")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+
+        scheduler.runFor(Duration.ofSeconds(5));
+
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause()).hasMessage("away"));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void a_handler_that_closes_the_engine_has_it_end_with_what_became_of_its_command(boolean inTheCaller)
+            throws Exception {
+        var engines = new ArrayList<SagaEngine>();
+        var tasks = Executors.newFixedThreadPool(3);
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .atOnce(1)
+                .build();
+        engines.add(engine);
+        var closed = new CountDownLatch(1);
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    engine.begin("job", "k", new Ordered("k")); // it has that too
+                    engines.forEach(SagaEngine::close);
+                    closed.countDown();
+                }),
+                inTheCaller ? Runnable::run : tasks,
+                (delay, task) -> {},
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+        closed.await();
+        tasks.shutdown();
+
+        assertThat(tasks.awaitTermination(PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                .isTrue();
+        engine.close();
+
+        assertThat(failures).isEmpty();
+        assertThat(Parts.done(domain, "j")).containsExactly("a");
+        assertThat(returned("j")).containsExactly("a");
+        for (var key : List.of("j", "k")) {
+            var left = engine.find("job", key).orElseThrow();
+            assertThat(left.state()).as(key).isEqualTo(State.RUNNING);
+            assertThat(left.engine()).as(key).isEmpty();
+        }
+    }
+
+    @Test
+    void a_command_that_throws_as_its_thread_was_interrupted_is_dispatched_again_under_its_id() {
+        var scheduler = new SeededScheduler(1);
+        var ids = new ArrayList<String>();
+        var engine = sagas(scheduler).build();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    ids.add(data.id().orElseThrow());
+                    if (ids.size() == 1) {
+                        Thread.currentThread().interrupt();
+                        throw new IllegalStateException("interrupted");
+                    }
+                }),
+                task -> scheduler.execute(() -> {
+                    task.run();
+                    Thread.interrupted(); // as executors do
+                }),
+                scheduler::schedule,
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ofSeconds(3));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(ids.subList(0, 3)).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1");
+        assertThat(failures).singleElement().satisfies(failure -> {
+            assertThat(failure.cause()).hasMessage("interrupted");
+            assertThat(failure.again()).isTrue();
+            assertThat(failure.key()).hasValue("j");
+        });
+        engine.close();
+    }
+
+    @Test
+    void what_a_command_returned_is_written_though_its_thread_was_interrupted_which_stays_so() {
+        var scheduler = new SeededScheduler(1);
+        var log = around(operations, method -> {
+            if (method.equals("append") && Thread.currentThread().isInterrupted()) {
+                throw new IllegalStateException("not when interrupted");
+            }
+        });
+        var engine = SagaEngine.builder(log, scheduler.clock())
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        var stayed = new AtomicInteger();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    ran.merge(data.id().orElseThrow(), 1, Integer::sum);
+                    Thread.currentThread().interrupt();
+                }),
+                task -> scheduler.execute(() -> {
+                    task.run();
+                    if (Thread.interrupted()) {
+                        stayed.incrementAndGet();
+                    }
+                }),
+                scheduler::schedule,
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(failures).isEmpty();
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(ran).hasSize(4).containsValue(1);
+        assertThat(stayed.get()).isPositive();
+        engine.close();
+    }
+
+    @Test
+    void whichever_task_the_executor_refuses_that_is_told_and_done_a_second_later() {
+        boolean refused = true;
+        for (int at = 1; refused; at++) {
+            var scheduler = new SeededScheduler(at);
+            var log = new InMemoryEventStore(Parts.operations(), scheduler.clock());
+            var events = new InMemoryEventStore(Parts.domain(), scheduler.clock());
+            int wanted = at;
+            var tasks = new AtomicInteger();
+            failures.clear();
+            var engine = SagaEngine.builder(log, scheduler.clock())
+                    .name("sagas")
+                    .add(three())
+                    .domain(events)
+                    .build();
+            engine.start(
+                    Parts.bus(events, (command, data) -> {}),
+                    task -> {
+                        if (tasks.incrementAndGet() == wanted) {
+                            throw new RejectedExecutionException("full");
+                        }
+                        scheduler.execute(task);
+                    },
+                    scheduler::schedule,
+                    failures::add);
+            for (int i = 1; i <= 3; i++) {
+                Parts.append(events, new Ordered("j" + i));
+                scheduler.runFor(Duration.ZERO);
+            }
+            scheduler.runFor(Duration.ofSeconds(1));
+
+            refused = tasks.get() >= wanted;
+            for (int i = 1; i <= 3; i++) {
+                assertThat(engine.find("job", "j" + i).orElseThrow().state())
+                        .as("task %s", at)
+                        .isEqualTo(State.COMPLETED);
+            }
+            assertThat(failures).as("task %s", at).hasSize(refused ? 1 : 0).allSatisfy(failure -> {
+                assertThat(failure.cause()).hasMessage("full");
+                assertThat(failure.again()).isTrue();
+            });
+            engine.close();
+        }
+    }
+
+    @Test
+    void what_a_listener_throws_goes_to_the_threads_handler_with_what_it_was_told_of_and_disturbs_nobody() {
+        var scheduler = new SeededScheduler(1);
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        var uncaught = new ArrayList<Throwable>();
+        var engine = sagas(scheduler).build();
+        thread.setUncaughtExceptionHandler((where, thrown) -> {
+            uncaught.add(thrown);
+            throw new IllegalStateException("handler");
+        });
+        try {
+            engine.start(bus(), scheduler, scheduler::schedule, failure -> {
+                throw new IllegalStateException("listener");
+            });
+            Parts.append(domain, new Ordered("j0")); // of which "d" is refused
+
+            scheduler.runFor(Duration.ofSeconds(1));
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        assertThat(uncaught).singleElement().satisfies(thrown -> {
+            assertThat(thrown).hasMessage("listener");
+            assertThat(thrown.getSuppressed()).singleElement().isInstanceOf(RejectedException.class);
+        });
+        assertThat(engine.find("job", "j0").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        engine.close();
+    }
+
+    @Test
+    void an_engine_whose_log_is_away_when_it_is_started_begins_when_it_is_back() {
+        var scheduler = new SeededScheduler(1);
+        var away = new AtomicBoolean(true);
+        var engine = SagaEngine.builder(
+                        around(operations, method -> {
+                            if (away.get() && !method.equals("onAppend") && !method.equals("catalog")) {
+                                throw new IllegalStateException("away");
+                            }
+                        }),
+                        scheduler.clock())
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(3));
+        assertThat(failures).hasSizeGreaterThan(2).allSatisfy(failure -> {
+            assertThat(failure.cause()).hasMessage("away");
+            assertThat(failure.again()).isTrue();
+            assertThat(failure.saga()).isEmpty();
+        });
+        away.set(false);
+
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @Test
+    void no_more_instances_go_on_at_once_than_is_said() {
+        for (int most = 1; most <= 3; most++) {
+            var scheduler = new SeededScheduler(most);
+            var atOnce = new AtomicInteger();
+            var deepest = new AtomicInteger();
+            var engine = sagas(scheduler).atOnce(most).build();
+            engine.start(
+                    Parts.bus(domain, (command, data) -> {
+                        deepest.accumulateAndGet(atOnce.incrementAndGet(), Math::max);
+                        scheduler.runFor(Duration.ZERO); // all that can go on meanwhile
+                        atOnce.decrementAndGet();
+                    }),
+                    scheduler,
+                    scheduler::schedule,
+                    failures::add);
+            for (int i = 1; i <= 6; i++) {
+                Parts.append(domain, new Ordered("j" + most + i));
+            }
+            scheduler.runFor(Duration.ofSeconds(1));
+
+            assertThat(failures).isEmpty();
+            assertThat(deepest).hasValue(most);
+            engine.close();
+        }
+    }
+
+    @Test
+    void who_is_interrupted_while_waiting_for_an_end_waits_no_longer() throws Exception {
+        var engine = SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.begin("job", "j", new Ordered("j"));
+        var thrown = new CompletableFuture<Throwable>();
+        var waiting = new Thread(() -> {
+            try {
+                thrown.completeExceptionally(new AssertionError(engine.awaitEnded("job", "j", PATIENCE)));
+            } catch (Throwable interrupted) {
+                thrown.complete(interrupted);
+            }
+        });
+        waiting.start();
+        waiting.interrupt();
+
+        assertThat(thrown.get(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isInstanceOf(InterruptedException.class);
+    }
+
+    /** Starts a saga of which two steps side by side are not known, and a third one is refused if it is to be. */
+    private SagaEngine notKnownOfTwo(SeededScheduler scheduler, boolean refused) {
+        var cut = new ArrayList<>(List.of("a", "b"));
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalArgumentException.class)
+                .step("first", known -> known.part("first"))
+                .compensate(known -> known.part("undo first"))
+                .parallel(beside -> beside.step("a", known -> known.part("a"))
+                        .step("b", known -> known.part("b"))
+                        .step("c", known -> known.part(refused ? "c!" : "c")))
+                .build();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(saga)
+                .domain(domain)
+                .build();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    ran.merge(data.id().orElseThrow(), 1, Integer::sum);
+                    scheduler.runFor(Duration.ZERO); // the others too, within this one
+                    if (cut.remove(command.part())) {
+                        throw new IllegalArgumentException("cut " + command.part());
+                    }
+                }),
+                scheduler,
+                scheduler::schedule,
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(1));
+        assertThat(cut).isEmpty();
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.PARKED);
+        return engine;
+    }
+
+    private static String reason(SagaEngine engine) {
+        var instance = engine.find("job", "j").orElseThrow();
+        assertThat(instance.state()).isEqualTo(State.PARKED);
+        return instance.reason();
+    }
+
+    @Test
+    void of_two_steps_that_are_not_known_the_other_is_told_when_an_operator_has_found_one_out() {
+        var scheduler = new SeededScheduler(1);
+        var engine = notKnownOfTwo(scheduler, false);
+        var one = reason(engine).contains("job/j/a/1") ? "a" : "b";
+        var other = one.equals("a") ? "b" : "a";
+        assertThat(reason(engine)).contains("not known", "job/j/" + one + "/1");
+
+        assertThat(engine.settle("job", "j", "job/j/" + one + "/1", Finding.TOOK_EFFECT))
+                .isTrue();
+        assertThat(reason(engine)).contains("not known", "job/j/" + other + "/1");
+        assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.UNSURE);
+        assertThat(engine.settle("job", "j", "job/j/" + other + "/1", Finding.NO_EFFECT))
+                .isTrue();
+        assertThat(reason(engine))
+                .isEqualTo("Step \"" + other + "\" had no effect, as an operator has found out. Resume or cancel it.");
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(ran)
+                .containsOnlyKeys("job/j/first/1", "job/j/a/1", "job/j/b/1", "job/j/c/1", "job/j/" + other + "/2")
+                .containsValue(1);
+        engine.close();
+    }
+
+    @Test
+    void a_saga_of_which_one_of_two_stuck_steps_is_left_out_is_parked_for_the_other() {
+        var scheduler = new SeededScheduler(1);
+        var engine = notKnownOfTwo(scheduler, false);
+
+        assertThat(engine.skip("job", "j", "b")).isTrue();
+        assertThat(reason(engine)).contains("not known", "job/j/a/1");
+        assertThat(engine.find("job", "j").orElseThrow().step()).isEqualTo("a");
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.INCOMPLETE);
+        assertThat(ran).containsEntry("job/j/a/1", 2).containsEntry("job/j/b/1", 1);
+        engine.close();
+    }
+
+    @Test
+    void a_saga_that_has_failed_goes_back_when_all_that_was_not_known_is_seen_to_and_no_sooner() {
+        var scheduler = new SeededScheduler(1);
+        var engine = notKnownOfTwo(scheduler, true);
+        assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED); // it has failed as it is
+        assertThat(reason(engine)).contains("not known");
+
+        assertThat(engine.skip("job", "j", "b")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+        assertThat(reason(engine)).contains("not known", "job/j/a/1");
+        assertThat(Parts.done(domain, "j")).containsExactly("first");
+        assertThat(engine.settle("job", "j", "job/j/a/1", Finding.NO_EFFECT)).isTrue();
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        var end = engine.find("job", "j").orElseThrow();
+        assertThat(end.state()).isEqualTo(State.INCOMPLETE);
+        assertThat(end.reason()).contains("\"c\" has failed");
+        assertThat(Parts.done(domain, "j")).containsExactly("first", "undo first");
+        engine.close();
+    }
+
+    @Test
+    void a_rejection_says_nothing_of_another_engine_that_is_at_the_command_since_before_its_saga_was_parked() {
+        var scheduler = new SeededScheduler(1);
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalArgumentException.class)
+                .parallel(beside -> beside.step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a"))
+                        .step("b", known -> known.part("b"))
+                        .compensate(known -> known.part("undo b")))
+                .build();
+        var engines = new ArrayList<SagaEngine>();
+        for (var name : List.of("one", "two")) {
+            engines.add(SagaEngine.builder(operations, scheduler.clock())
+                    .name(name)
+                    .add(saga)
+                    .domain(domain)
+                    .build());
+        }
+        var parked = new AtomicBoolean();
+        engines.get(0)
+                .start(
+                        Parts.bus(domain, (command, data) -> {
+                            if (command.part().equals("b")) {
+                                throw new IllegalArgumentException("cut");
+                            }
+                            scheduler.runFor(Duration.ZERO); // b, within a
+                            parked.set(engines.get(1).resume("job", "j"));
+                            scheduler.runFor(Duration.ZERO); // both, by the other engine
+                        }),
+                        scheduler,
+                        scheduler::schedule,
+                        failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+        Parts.append(domain, new Ordered("j"));
+        engines.get(0).begin("job", "j", new Ordered("j"));
+        engines.get(1)
+                .start(
+                        Parts.bus(domain, (command, data) -> {
+                            if (command.part().equals("a")) { // it has looked before the first was done
+                                throw new RejectedException(Parts.Do.class, "not this one");
+                            }
+                        }),
+                        scheduler,
+                        scheduler::schedule,
+                        failures::add);
+
+        scheduler.runFor(Duration.ofMinutes(2));
+
+        assertThat(parked).isTrue();
+        assertThat(engines.get(0).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(Parts.done(domain, "j")).containsExactlyInAnyOrder("a", "b");
+        engines.forEach(SagaEngine::close);
+    }
+
+    /** The operations log, of which single events are read as said: as nothing, or not at all. */
+    private EventStore readAs(AtomicReference<Runnable> unread, AtomicBoolean nothing) {
+        return (EventStore) Proxy.newProxyInstance(
+                EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
+                    if (method.getName().equals("read") && args[0].equals(EventQuery.all())) {
+                        unread.get().run();
+                        if (nothing.get()) {
+                            return operations.read(EventQuery.types(Parts.Weighed.class), (ReadOptions) args[1]);
+                        }
+                    }
+                    return method.invoke(operations, args);
+                });
+    }
+
+    @Test
+    void a_command_that_is_read_as_none_parks_its_saga_until_that_is_mended() {
+        var scheduler = new SeededScheduler(1);
+        assertThat(sagas(scheduler).build().begin("job", "j", new Ordered("j"))).isTrue();
+        var nothing = new AtomicBoolean(true);
+        var engine = SagaEngine.builder(readAs(new AtomicReference<>(() -> {}), nothing), scheduler.clock())
+                .name("other")
+                .add(three())
+                .domain(domain)
+                .build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        assertThat(reason(engine))
+                .contains(
+                        "holds nothing; expected the command that was stored there. What do the upcasters make of it?");
+        assertThat(engine.find("job", "j").orElseThrow().step()).isEqualTo("a");
+        assertThat(failures).hasSize(1);
+        nothing.set(false);
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofSeconds(1));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(Parts.done(domain, "j")).doesNotHaveDuplicates().hasSize(4);
+        engine.close();
+    }
+
+    @Test
+    void an_event_that_was_kept_and_cannot_be_read_any_more_is_told_by_the_instance_and_its_history_goes_on_without() {
+        var unread = new AtomicReference<Runnable>(() -> {});
+        var engine = SagaEngine.builder(readAs(unread, new AtomicBoolean()), clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+        assertThat(engine.history("job", "j")).contains("ordered");
+        unread.set(() -> {
+            throw new UnknownEventException("gone", "none");
+        });
+
+        assertThat(engine.history("job", "j")).contains("?");
+        assertThat(engine.diagram("job", "j")).contains("?");
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.RUNNING);
+        unread.set(() -> {
+            throw new IllegalStateException("away");
+        });
+        assertThatThrownBy(() -> engine.history("job", "j")).hasMessage("away");
+        assertThatThrownBy(() -> engine.find("job", "j")).hasMessage("away");
+    }
+
+    @Test
+    void what_is_appended_to_a_log_that_never_knows_or_that_others_always_forestall_is_tried_a_hundred_times() {
+        var appends = new AtomicInteger();
+        var thrown = new ArrayDeque<RuntimeException>();
+        var engine = SagaEngine.builder(
+                        around(operations, method -> {
+                            if (method.equals("append") && !thrown.isEmpty()) {
+                                appends.incrementAndGet();
+                                throw thrown.getFirst();
+                            }
+                        }),
+                        clock)
+                .name("sagas")
+                .add(three())
+                .domain(domain)
+                .build();
+        assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+        thrown.addFirst(new AppendOutcomeUnknownException("it", new IllegalStateException("cut")));
+        assertThatThrownBy(() -> engine.begin("job", "k", new Ordered("k"))).isSameAs(thrown.getFirst());
+        assertThat(appends).hasValue(100);
+        assertThatThrownBy(() -> engine.cancel("job", "j")).isSameAs(thrown.getFirst());
+        assertThat(appends).hasValue(200);
+        thrown.addFirst(new IllegalStateException("away"));
+        assertThatThrownBy(() -> engine.cancel("job", "j")).isSameAs(thrown.getFirst());
+        assertThat(appends).hasValue(201);
+
+        thrown.clear();
+        assertThat(engine.find("job", "k")).isEmpty();
+        assertThat(engine.begin("job", "k", new Ordered("k"))).isTrue();
+        assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+    }
+
+    @Test
+    void an_engine_that_is_closed_takes_nothing_in_and_tells_and_is_operated_all_the_same() {
+        var scheduler = new SeededScheduler(1);
+        var engine = sagas(scheduler).build();
+        engine.start(bus(), scheduler, scheduler::schedule, failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofSeconds(1));
+        engine.close();
+
+        Parts.append(domain, new Ordered("k"));
+        assertThat(engine.begin("job", "l", new Ordered("l"))).isTrue();
+        scheduler.runFor(Duration.ofMinutes(5));
+
+        assertThat(engine.find("job", "k")).isEmpty();
+        assertThat(engine.status().count(State.COMPLETED)).isEqualTo(1);
+        assertThat(engine.list(Filter.all(), 10)).singleElement().satisfies(instance -> {
+            assertThat(instance.key()).isEqualTo("l");
+            assertThat(instance.engine()).isEmpty();
+        });
+        assertThat(engine.cancel("job", "l")).isEqualTo(Cancellation.CANCELLED);
+        assertThatThrownBy(() -> engine.start(bus(), scheduler, scheduler::schedule, failures::add))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("was started before");
+        assertThat(failures).isEmpty();
+        assertThat(ran).hasSize(4);
+    }
+
+    @Test
+    void how_many_engines_a_command_has_ended_is_counted_anew_when_its_saga_is_resumed_for_another_step() {
+        var scheduler = new SeededScheduler(1);
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalArgumentException.class)
+                .parallel(beside -> beside.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .build();
+        var crashes = new CrashPoints[1];
+        var ids = new ArrayList<String>();
+        CommandBus bus = Parts.bus(domain, (command, data) -> {
+            ids.add(data.id().orElseThrow());
+            if (command.part().equals("b")) {
+                if (ids.size() < 4) {
+                    throw new IllegalArgumentException("cut");
+                }
+            } else if (ids.size() < 5) {
+                if (ids.size() == 2) {
+                    scheduler.runFor(Duration.ZERO); // b within a, and then it ends this process
+                }
+                crashes[0].restart();
+            }
+        });
+        var engines = new ArrayList<SagaEngine>();
+        for (int i = 1; i <= 4; i++) { // a ends the first three; the second is parked for b, and resumed by the third
+            var life = CrashPoints.none();
+            crashes[0] = life;
+            var engine = SagaEngine.builder(crashes[0].around(operations), scheduler.clock())
+                    .name("host " + i)
+                    .add(saga)
+                    .domain(crashes[0].around(domain))
+                    .expiries(2)
+                    .build();
+            engines.add(engine);
+            var executor = crashes[0].around(scheduler);
+            engine.start(
+                    bus,
+                    executor,
+                    (delay, task) -> life.around((Executor) later -> scheduler.schedule(delay, later))
+                            .execute(task),
+                    failures::add);
+            if (i == 1) {
+                Parts.append(domain, new Ordered("j"));
+            } else if (i == 3) {
+                scheduler.runFor(Duration.ofSeconds(1));
+                assertThat(reason(engine)).contains("job/j/b/1");
+                assertThat(engine.resume("job", "j")).isTrue();
+            }
+            scheduler.runFor(Duration.ofMinutes(2));
+        }
+        assertThat(ids).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/a/1", "job/j/a/1", "job/j/b/1");
+        assertThat(engines.get(3).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+    }
+
+    @Test
+    void an_engine_that_is_being_closed_has_its_instances_for_longer_while_a_command_takes_long() {
+        var scheduler = new SeededScheduler(1);
+        var ids = new ArrayList<String>();
+        var engines = new ArrayList<SagaEngine>();
+        for (var name : List.of("one", "two")) {
+            engines.add(
+                    sagas(scheduler).name(name).lease(Duration.ofSeconds(30)).build());
+        }
+        CommandBus bus = Parts.bus(domain, (command, data) -> {
+            ids.add(data.id().orElseThrow());
+            if (ids.size() == 1) {
+                engines.get(0).close();
+                engines.get(1).start(bus(), scheduler, scheduler::schedule, failures::add);
+                scheduler.runFor(Duration.ofMinutes(5));
+                assertThat(ran).isEmpty();
+            }
+        });
+        engines.get(0).start(bus, scheduler, scheduler::schedule, failures::add);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ofMinutes(10));
+
+        assertThat(ids).containsExactly("job/j/a/1");
+        assertThat(ran.keySet()).containsExactlyInAnyOrder("job/j/b/1", "job/j/c/1", "job/j/d/1");
+        assertThat(engines.get(1).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        assertThat(failures).isEmpty();
+        engines.get(1).close();
+        scheduler.runFor(Duration.ofMinutes(10));
+        assertThat(scheduler.isIdle()).isTrue();
     }
 
     /** A log that tells which of its methods is called, before it is. */

@@ -88,9 +88,32 @@ class AlarmTest {
         refusing.set(NOON, NOON.plusSeconds(20));
         refusing.pause();
 
-        assertThat(refused).containsExactly(full, full, full);
+        assertThat(refused).hasSize(5).containsOnly(full); // what is set is tried a little later too
         assertThat(refusing.isPausing()).isFalse();
-        assertThat(delays).hasSize(3);
+        assertThat(delays).hasSize(5).endsWith(Alarm.PAUSE);
+    }
+
+    @Test
+    void what_the_timer_refuses_once_wakes_a_little_later_to_be_set_anew() {
+        var tasks = new ArrayList<Runnable>();
+        var refusing = new Alarm(
+                (delay, task) -> {
+                    delays.add(delay);
+                    if (delays.size() == 1) {
+                        throw new RejectedExecutionException("full");
+                    }
+                    tasks.add(task);
+                },
+                () -> woken++,
+                refused::add);
+        refusing.set(NOON, NOON.plusSeconds(20));
+
+        assertThat(refused).hasSize(1);
+        assertThat(delays).containsExactly(Duration.ofSeconds(20), Alarm.PAUSE);
+        assertThat(refusing.isPausing()).isTrue();
+        tasks.get(0).run();
+        assertThat(woken).isEqualTo(1);
+        assertThat(refusing.isPausing()).isFalse();
     }
 
     @Test

@@ -77,7 +77,7 @@ final class Follower<V> {
     private final Meter meter;
 
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
-    private final Workers.Fence fence = new Workers.Fence();
+    private final Workers.Fence fence;
     private final Draft<V> draft;
     private final EventStore.@Nullable Feed feed;
     private final boolean withEffects;
@@ -134,19 +134,24 @@ final class Follower<V> {
     private final AtomicBoolean scheduled = new AtomicBoolean();
     private final Trampoline tasks = new Trampoline();
 
-    /** What all followers of a view have in common. */
+    /**
+     * What all followers of a view have in common: the fence too, as while one takes another's place, who folds for it holds
+     * up both.
+     */
     record Surroundings(
             EventStore store,
             @Nullable CheckpointStore checkpoints,
             Consumer<? super ProjectionFailure> listener,
             @Nullable Clock clock,
-            Runnable moved) {}
+            Runnable moved,
+            Workers.Fence fence) {}
 
     private Follower(
             Surroundings around, Projection<V> projection, Delivery delivery, @Nullable CheckpointStore checkpoints) {
         this.store = around.store();
         this.listener = around.listener();
         this.moved = around.moved();
+        this.fence = around.fence();
         this.meter = new Meter(around.clock());
         this.projection = projection;
         this.delivery = delivery;
@@ -235,7 +240,14 @@ final class Follower<V> {
                         + "\" has events that were put aside with those of their key, but the projection has no keys any"
                         + " more. Give it by(...), or raise its version."));
         try {
-            return new Item(at, keysOf(keys, 0, takeAt(at)), parked.reason(), parked.effectDue());
+            var found = keysOf(keys, 0, takeAt(at));
+            if (found.isEmpty()) {
+                throw new IllegalStateException("Projection \"" + projection.name() + "\" has no key for the event at"
+                        + " position " + at
+                        + ", which its checkpoint has put aside with those of its key. Give that event"
+                        + " a key in by(...) again, or raise the projection's version.");
+            }
+            return new Item(at, found, parked.reason(), parked.effectDue());
         } finally {
             Arrays.fill(events, null);
         }
@@ -971,6 +983,9 @@ final class Follower<V> {
                 }
                 folded += count;
             }
+            if (isOver()) {
+                return false;
+            }
             publish(draft.end(), end.isAfter(stream.head()) ? stream.head() : end, parked);
             recovered();
             return true;
@@ -1151,7 +1166,7 @@ final class Follower<V> {
 
     /** Goes on after it has stopped; says whether it had. */
     boolean resume() {
-        checkNotReading("resume");
+        checkMayChange("resume");
         lock.writeLock().lock();
         try {
             var why = stopped();

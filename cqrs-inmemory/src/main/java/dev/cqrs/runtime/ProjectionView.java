@@ -30,8 +30,8 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Threads:</b> thread-safe. A view made of immutable values, or with a state for each key, is read without a lock.
  * Folding and reading exclude each other where the fold changes the view in place: a read waits while a batch is folded.
  *
- * <p><b>Errors:</b> after the engine was closed, its methods throw {@link IllegalStateException}, except
- * {@link #status()}.
+ * <p><b>Errors:</b> after the engine was closed, its methods throw {@link IllegalStateException}, except those that tell how
+ * it stands: {@link #status()}, {@link #position()}, {@link #parked()}, {@link #projection()} and {@link #watch}.
  *
  * @param <V> the view
  */
@@ -71,7 +71,7 @@ public final class ProjectionView<V> {
             @Nullable CheckpointStore checkpoints,
             Consumer<? super ProjectionFailure> listener,
             @Nullable Clock clock) {
-        this.around = new Follower.Surroundings(store, checkpoints, listener, clock, this::wake);
+        this.around = new Follower.Surroundings(store, checkpoints, listener, clock, this::wake, new Workers.Fence());
         this.delivery = delivery;
         this.name = projection.name();
         this.known.add(projection);
@@ -245,7 +245,8 @@ public final class ProjectionView<V> {
      *
      * @return whether it had stopped
      * @throws IllegalStateException if its view is changed in place and an event failed, which may have been folded by
-     *     half: {@linkplain ProjectionEngine#rebuild rebuild} it instead; or if called from within the reading of it
+     *     half: {@linkplain ProjectionEngine#rebuild rebuild} it instead; or if called from within its fold, effect or
+     *     reading
      */
     public boolean resume() {
         checkOpen();
@@ -363,10 +364,20 @@ public final class ProjectionView<V> {
         return known.contains(projection);
     }
 
-    synchronized Rebuild rebuild(
-            Projection<V> to, Executor executor, Consumer<? super Rebuild.Progress> progressListener) {
+    Rebuild rebuild(Projection<V> to, Executor executor, Consumer<? super Rebuild.Progress> progressListener) {
         checkOpen();
         current.checkMayChange("rebuild");
+        var begun = begin(to, executor, progressListener);
+        if (closed) { // and whoever closed has perhaps not seen it
+            begun.cancel();
+            checkOpen();
+        }
+        begun.start(); // which may build all of it, so nobody is to wait for it
+        return begun;
+    }
+
+    private synchronized Rebuild begin(
+            Projection<V> to, Executor executor, Consumer<? super Rebuild.Progress> progressListener) {
         var running = rebuild;
         if (running != null && running.progress().state() == Rebuild.State.RUNNING) {
             throw new IllegalStateException("Projection \"" + name
@@ -378,17 +389,12 @@ public final class ProjectionView<V> {
                     + " cannot be rebuilt as \"" + to.name() + "\" in version " + to.version()
                     + "; expected the same name, and the same version or a later one.");
         }
-        known.add(to);
         var filled = Follower.filling(around, to, delivery);
+        var begun = new Rebuild(from, to, new Swap(filled), executor, progressListener, around.clock());
+        known.add(to);
         next = filled;
-        var started = new Rebuild(from, to, new Swap(filled), executor, progressListener, around.clock());
-        rebuild = started;
-        if (closed) { // and whoever closed has perhaps not seen it
-            started.cancel();
-            checkOpen();
-        }
-        started.start();
-        return started;
+        rebuild = begun;
+        return begun;
     }
 
     /** The work of a rebuild. */

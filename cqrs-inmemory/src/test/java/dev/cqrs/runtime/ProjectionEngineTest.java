@@ -433,12 +433,9 @@ class ProjectionEngineTest {
             var engine =
                     engine().checkpoints(checkpoints).background(slow, threads).build();
             await(begun);
-            var closing = threads.submit(engine::close);
-            while (engine.view(slow).status().state() != ProjectionStatus.State.CLOSED) {
-                Thread.onSpinWait();
-            }
+            var closing = closing(engine);
             goOn.countDown();
-            closing.get();
+            closing.join();
             assertThat(engine.view(slow).position()).isEqualTo(Position.START);
 
             try (var next = engine().checkpoints(checkpoints).inline(slow).build()) {
@@ -447,6 +444,54 @@ class ProjectionEngineTest {
         } finally {
             threads.shutdown();
         }
+    }
+
+    @Test
+    void closing_ends_the_folds_of_several_workers_at_their_next_events() throws Exception {
+        // given two threads that are each in a fold of their first event
+        var checkpoints = new InMemoryCheckpointStore();
+        var folds = new AtomicInteger();
+        var both = new CountDownLatch(2);
+        var goOn = new CountDownLatch(1);
+        var slow = Projection.keyed(
+                "slow", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    folds.incrementAndGet();
+                    both.countDown();
+                    await(goOn);
+                    return sum + e.number();
+                }));
+        store.append(IntStream.rangeClosed(1, 1_000).mapToObj(Added::new).toList(), AppendCondition.none());
+        var threads = Executors.newFixedThreadPool(2);
+        try {
+            var engine = engine().checkpoints(checkpoints)
+                    .run(slow, Delivery.background(threads).workers(2))
+                    .build();
+            await(both);
+
+            // when
+            var closing = closing(engine);
+            goOn.countDown();
+            closing.join();
+
+            // then
+            assertThat(folds).hasValue(2);
+            assertThat(engine.view(slow).position()).isEqualTo(Position.START);
+            assertThat(checkpoints.load("slow")).contains(new Checkpoint(1, Position.START, Map.of()));
+        } finally {
+            threads.shutdown();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    /** Closes an engine on a thread of its own, which has told all to end and waits for a fold. */
+    private static Thread closing(ProjectionEngine engine) {
+        var closing = new Thread(engine::close);
+        closing.start();
+        while (closing.getState() != Thread.State.WAITING) {
+            assertThat(closing.isAlive()).isTrue();
+            Thread.onSpinWait();
+        }
+        return closing;
     }
 
     private static void await(CountDownLatch latch) {
@@ -473,6 +518,38 @@ class ProjectionEngineTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("closed");
         assertThatThrownBy(() -> engine.view(TOTAL).at(Position.START)).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
+    void after_the_engine_was_closed_its_views_do_nothing_any_more_and_tell_how_they_stand() {
+        var parking = failingAt("parking", 1).by(Keys.by(Added.class, Added::number));
+        var stopped = failingAt("stopped", 1);
+        var engine =
+                engine().run(parking, Delivery.inline().park()).inline(stopped).build();
+        add(1, 2);
+        var view = engine.view(parking);
+        engine.close();
+
+        for (ThrowingCallable call : List.<ThrowingCallable>of(
+                () -> view.awaitApplied(Position.START, Duration.ZERO),
+                () -> view.awaitApplied(Position.of(9), Duration.ofDays(1)),
+                () -> view.retryParked(1),
+                () -> view.discardParked(Position.of(1)),
+                engine.view(stopped)::resume,
+                () -> engine.rebuild(parking, parking, executor, progress -> {}))) {
+            assertThatThrownBy(call)
+                    .isInstanceOf(IllegalStateException.class)
+                    .isNotInstanceOf(ProjectionStoppedException.class)
+                    .hasMessageContaining("closed");
+        }
+        assertThat(view.parked()).extracting(ProjectionView.Parked::position).containsExactly(Position.of(1));
+        assertThat(view.position()).isEqualTo(Position.of(2));
+        assertThat(view.projection()).isSameAs(parking);
+        assertThat(view.status().rebuild()).isEmpty();
+        assertThat(engine.status())
+                .extracting(ProjectionStatus::state)
+                .containsExactly(ProjectionStatus.State.CLOSED, ProjectionStatus.State.STOPPED);
+        assertThat(executor.isIdle()).isTrue();
     }
 
     @Test
@@ -1230,6 +1307,7 @@ class ProjectionEngineTest {
                         for (ThrowingCallable call : List.<ThrowingCallable>of(
                                 () -> add(99),
                                 () -> awaitApplied(view, Position.of(99)),
+                                view::resume,
                                 () -> view.retryParked(1),
                                 () -> view.discardParked(Position.of(1)),
                                 () -> engine.rebuild(itself, itself, Runnable::run, progress -> {}))) {
@@ -1257,7 +1335,7 @@ class ProjectionEngineTest {
             assertThat(refused.values())
                     .hasSize(2)
                     .allSatisfy(own -> assertThat(own)
-                            .hasSize(5)
+                            .hasSize(6)
                             .allMatch(said -> said.startsWith("java.lang.IllegalStateException")
                                     && said.contains("\"folding\"")));
             assertThat(store.head()).isEqualTo(Position.of(64));
@@ -1283,6 +1361,50 @@ class ProjectionEngineTest {
             assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         }
         assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_worker_that_helps_others_out_in_the_middle_of_a_fold_may_not_append_there_either() {
+        // given three workers: one that folds, and in its first event waits for another, which runs the third's task in
+        // its own
+        var tasks = new ArrayDeque<Runnable>();
+        var helpers = new ArrayDeque<Thread>();
+        var refused = new AtomicReference<Throwable>();
+        var folding = Projection.keyed(
+                "folding", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    if (helpers.isEmpty()) {
+                        var helper = new Thread(tasks.remove());
+                        helpers.add(helper);
+                        helper.start();
+                        join(helper);
+                    } else if (Thread.currentThread() == helpers.peek() && !tasks.isEmpty()) {
+                        tasks.remove().run();
+                        refused.set(catchThrowable(() -> add(99)));
+                    }
+                    return sum + e.number();
+                }));
+        try (var engine = engine().run(folding, Delivery.background(tasks::add).workers(3))
+                .build()) {
+            store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
+
+            // when
+            tasks.remove().run();
+
+            // then
+            assertThat(refused.get()).isInstanceOf(IllegalStateException.class).hasMessageContaining("tried to append");
+            assertThat(store.head()).isEqualTo(Position.of(64));
+            assertThat(engine.view(folding).<Map<Integer, Integer>>read(sums -> sums))
+                    .hasSize(64);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException interrupted) {
+            throw new AssertionError(interrupted);
+        }
     }
 
     @Test
@@ -1519,6 +1641,7 @@ class ProjectionEngineTest {
         var ignoring = parking.over(EventQuery.types(Ignored.class));
         for (var each : List.of(
                 Map.entry(TOTAL, "the projection has no keys any more"),
+                Map.entry(TOTAL.by(Keys.by(Ignored.class, Ignored::number)), "no key for the event at position 1"),
                 Map.entry(ignoring, "no event at position 1 that projection \"total\""))) {
             var checkpoints = new InMemoryCheckpointStore();
             var aside = new Checkpoint(
@@ -1764,6 +1887,31 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void another_rebuild_is_refused_at_once_also_where_the_first_is_built_by_the_thread_that_asked_for_it() {
+        var other = Executors.newSingleThreadExecutor();
+        var refused = new AtomicReference<Throwable>();
+        var second = Projection.of("total", 2, Fold.from(0).on(Added.class, (sum, e) -> {
+            var asking = other.submit(
+                    () -> Objects.requireNonNull(running.get()).rebuild(TOTAL, TOTAL, executor, progress -> {}));
+            refused.set(catchThrowable(() -> asking.get(120, TimeUnit.SECONDS)));
+            return sum + e.number();
+        }));
+        add(1);
+        try (var engine = engine().inline(TOTAL).build()) {
+            running.set(engine);
+            var rebuild = engine.rebuild(TOTAL, second, Runnable::run, progress -> {});
+
+            assertThat(refused.get())
+                    .hasCauseInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("\"total\" is being rebuilt");
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+            assertThat(engine.view(second).projection()).isSameAs(second);
+        } finally {
+            other.shutdown();
+        }
+    }
+
+    @Test
     void a_fold_that_appends_while_it_is_built_ends_its_rebuild_and_writes_nothing() {
         var appending = Projection.of("total", 2, Fold.from(0).on(Added.class, (sum, e) -> {
             add(9);
@@ -1782,6 +1930,74 @@ class ProjectionEngineTest {
             add(2);
             assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
         }
+    }
+
+    @Test
+    void a_worker_of_a_version_that_takes_over_neither_changes_what_stands_still_meanwhile_nor_waits_for_it()
+            throws Exception {
+        // given a version of two threads, of which the second part of the log is folded while it takes over
+        var building = new AtomicReference<Thread>();
+        var helps = new CountDownLatch(1);
+        var done = new CountDownLatch(1);
+        var refused = new ArrayList<String>();
+        var keys = Keys.by(Added.class, Added::number);
+        var first = Projection.keyed("sums", 1, keys, SUM);
+        var second = Projection.keyed("sums", 2, keys, Fold.from(0).on(Added.class, (sum, e) -> {
+            if (e.number() > 64 && Thread.currentThread() == building.get()) {
+                await(helps); // so that another takes part
+            } else if (e.number() > 64 && helps.getCount() > 0) {
+                helps.countDown();
+                var engine = Objects.requireNonNull(running.get());
+                var view = engine.view(first);
+                for (ThrowingCallable call : List.<ThrowingCallable>of(
+                        view::resume,
+                        () -> view.retryParked(1),
+                        () -> view.discardParked(Position.of(1)),
+                        () -> awaitApplied(view, Position.of(999)))) {
+                    refused.add(String.valueOf(catchThrowable(call)));
+                }
+                engine.close();
+                done.countDown();
+            }
+            return sum + e.number();
+        }));
+        for (int part : List.of(0, 64)) {
+            store.append(
+                    IntStream.rangeClosed(part + 1, part + 64)
+                            .mapToObj(Added::new)
+                            .toList(),
+                    AppendCondition.none());
+            clock.advance(Duration.ofSeconds(1));
+        }
+        var threads = Executors.newFixedThreadPool(2);
+        try (var engine = engine().run(
+                        first, Delivery.background(threads).workers(2).batch(64))
+                .build()) {
+            running.set(engine);
+            engine.view(first).awaitApplied(store.head(), Duration.ofMinutes(2));
+
+            // when
+            var rebuild = engine.rebuild(
+                    first,
+                    second,
+                    task -> threads.execute(() -> {
+                        building.set(Thread.currentThread());
+                        task.run();
+                    }),
+                    progress -> {});
+
+            // then
+            await(done);
+            assertThat(refused)
+                    .hasSize(4)
+                    .allMatch(said -> said.startsWith("java.lang.IllegalStateException") && said.contains("\"sums\""));
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.CANCELLED);
+            assertThat(engine.view(first).projection()).isSameAs(first);
+        } finally {
+            threads.shutdown();
+            assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
     }
 
     @Test

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -56,6 +57,8 @@ public final class ProjectionView<V> {
     private volatile Follower<V> current;
     private volatile @Nullable Follower<V> next;
     private volatile @Nullable Rebuild rebuild;
+    private final AtomicBoolean announced = new AtomicBoolean();
+    private final AtomicBoolean ending = new AtomicBoolean();
     private volatile boolean closed;
     private EventStore.@Nullable Subscription subscription;
 
@@ -265,7 +268,8 @@ public final class ProjectionView<V> {
     /**
      * Tries the events of a key that were put aside again, in order, on the calling thread, up to the first that fails. Those
      * that do not fail are in the view then, as the latest of their key, and have had their effects. Where a stored event was
-     * split into events of several keys, those of the other keys are tried with them.
+     * split into events of several keys, those of the other keys are tried with them. What the store throws in reading them is
+     * thrown here, and they stay put aside.
      *
      * @param key as {@link Parked#key()} gives it
      * @return whether none of them is left
@@ -459,8 +463,11 @@ public final class ProjectionView<V> {
 
     /** Ends what is under way, without waiting for it, and wakes those who wait. */
     void stop() {
-        if (!closed) {
+        if (!announced.getAndSet(true)) { // who hears it may close as well, and is not to hear it again for that
             tellWatchers(ProjectionStatus.State.CLOSED); // before: what fails from now on, fails for that reason
+        }
+        if (ending.getAndSet(true)) {
+            return;
         }
         closed = true;
         var running = rebuild;

@@ -915,21 +915,22 @@ final class Follower<V> {
         if (parked.items().size() >= delivery.mostParked()) {
             return null;
         }
-        List<Object> keys;
-        try {
-            keys = keysOf(projection.keys().orElseThrow(), from, to);
-        } catch (Throwable failed) { // nobody knows what to put aside with it
-            return null;
-        }
-        if (keys.isEmpty()) {
-            return null;
-        }
         long at = positions[from];
+        Parking more;
+        try {
+            var keys = keysOf(projection.keys().orElseThrow(), from, to);
+            if (keys.isEmpty()) {
+                return null;
+            }
+            more = parked.with(new Item(at, keys, reason(thrown), isEffectDue(at)));
+        } catch (Throwable failed) { // its key's, also in being looked up: nobody knows what to put aside with it
+            return null;
+        }
         var why = new ProjectionFailure(projection.name(), Position.of(at), thrown, Outcome.PARKED);
         lastError = why;
         untold.add(why);
         Flight.failed(why, projection);
-        return parked.with(new Item(at, keys, reason(thrown), isEffectDue(at)));
+        return more;
     }
 
     static String reason(Throwable thrown) {
@@ -957,13 +958,15 @@ final class Follower<V> {
                     for (int i = 0, next; i < count; i = next) {
                         next = endOfSame(i, count);
                         List<Object> keys;
+                        boolean free;
                         try {
                             keys = keysOf(projection.keys().orElseThrow(), i, next);
+                            free = !parked.holdsAnyOf(keys);
                         } catch (Throwable withoutKey) { // the event's own fault, as one by one shows
                             folded = before;
                             return null;
                         }
-                        if (!parked.holdsAnyOf(keys)) {
+                        if (free) {
                             System.arraycopy(events, i, events, left, next - i);
                             left += next - i;
                         } else if (parked.items().size() < delivery.mostParked()) {

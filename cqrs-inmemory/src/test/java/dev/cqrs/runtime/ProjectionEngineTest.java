@@ -3,6 +3,7 @@ package dev.cqrs.runtime;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
@@ -917,7 +918,21 @@ class ProjectionEngineTest {
                     () -> view.at((Instant) null),
                     () -> view.at((Timeline.Moment<Integer>) null),
                     () -> view.awaitApplied(null, Duration.ZERO),
-                    () -> view.awaitApplied(Position.START, null))) {
+                    () -> view.awaitApplied(Position.START, null),
+                    () -> view.retryParked(null),
+                    () -> view.discardParked(null),
+                    () -> view.watch(null),
+                    () -> engine.rebuild(null, TOTAL, executor, progress -> {}),
+                    () -> engine.rebuild(TOTAL, null, executor, progress -> {}),
+                    () -> engine.rebuild(TOTAL, TOTAL, null, progress -> {}),
+                    () -> engine.rebuild(TOTAL, TOTAL, executor, null),
+                    () -> engine().run(null, Delivery.inline()),
+                    () -> engine().run(TOTAL, null),
+                    () -> engine().replace(null, TOTAL, Delivery.inline(), executor),
+                    () -> engine().replace(TOTAL, null, Delivery.inline(), executor),
+                    () -> engine().replace(TOTAL, TOTAL, null, executor),
+                    () -> engine().replace(TOTAL, TOTAL, Delivery.inline(), null),
+                    () -> engine().clock(null))) {
                 assertThatThrownBy(call).isInstanceOf(NullPointerException.class);
             }
         }
@@ -1194,6 +1209,29 @@ class ProjectionEngineTest {
         });
     }
 
+    @Test
+    void who_watches_may_close_the_engine_and_is_told_so_once_or_twice() {
+        var told = new ArrayList<ProjectionStatus.State>();
+        var failing = failingAt("failing", 1);
+        var engine = closedBy(engine().inline(failing).inline(LIST), () -> {
+            var unused = Objects.requireNonNull(running.get()).view(failing).watch(state -> {
+                told.add(state);
+                if (state != ProjectionStatus.State.RUNNING) {
+                    Objects.requireNonNull(running.get()).close();
+                }
+            });
+            add(1);
+        });
+
+        assertThat(told)
+                .startsWith(
+                        ProjectionStatus.State.RUNNING, ProjectionStatus.State.STOPPED, ProjectionStatus.State.CLOSED)
+                .hasSizeLessThan(9);
+        assertThat(uncaught).isEmpty();
+        assertThat(failures).hasSize(1);
+        assertThat(engine.view(LIST).status().state()).isEqualTo(ProjectionStatus.State.CLOSED);
+    }
+
     private static void awaitApplied(ProjectionView<?> view, Position wanted) {
         try {
             view.awaitApplied(wanted, Duration.ofDays(1));
@@ -1408,6 +1446,37 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void others_append_while_several_workers_fold() throws Exception {
+        var folding = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        var slow = Projection.keyed(
+                "slow", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    folding.countDown();
+                    await(goOn);
+                    return sum + e.number();
+                }));
+        var threads = Executors.newFixedThreadPool(2);
+        try (var engine =
+                engine().run(slow, Delivery.background(threads).workers(2)).build()) {
+            add(1);
+            await(folding);
+
+            add(2);
+
+            assertThat(store.head()).isEqualTo(Position.of(2));
+            goOn.countDown();
+            engine.view(slow).awaitApplied(Position.of(2), Duration.ofMinutes(2));
+            assertThat(engine.view(slow).<Map<Integer, Integer>>read(sums -> sums))
+                    .hasSize(2);
+        } finally {
+            goOn.countDown();
+            threads.shutdown();
+            assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void an_executor_without_a_thread_to_spare_has_the_work_of_several_done_by_one() {
         var tasks = new AtomicInteger();
         var keyed = Projection.keyed("keyed", 1, Keys.by(Added.class, Added::number), SUM);
@@ -1452,6 +1521,36 @@ class ProjectionEngineTest {
             assertThat(engine.health().isWell()).isTrue();
         }
         assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_store_that_fails_while_an_event_is_repaired_is_thrown_to_who_repairs_and_the_event_stays_put_aside() {
+        var down = new Failing();
+        var poison = new AtomicBoolean(true);
+        var parking = Projection.of("parking", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+                    if (e.number() == 1 && poison.get()) {
+                        throw new IllegalStateException("boom");
+                    }
+                    return sum + e.number();
+                }))
+                .by(Keys.by(Added.class, Added::number));
+        try (var engine = ProjectionEngine.builder(down, failures::add)
+                .run(parking, Delivery.inline().park())
+                .build()) {
+            add(1, 2);
+            var view = engine.view(parking);
+            poison.set(false);
+            down.readsBeforeFailing = 0;
+
+            assertThatThrownBy(() -> view.retryParked(1)).isSameAs(down.onRead);
+
+            assertThat(view.parked()).hasSize(1);
+            down.readsBeforeFailing = Integer.MAX_VALUE;
+            assertThat(view.retryParked(1)).isTrue();
+            assertThat(view.<Integer>read(sum -> sum)).isEqualTo(3);
+            assertThat(engine.health().isWell()).isTrue();
+        }
+        assertThat(failures).hasSize(1);
     }
 
     // ---- closing, and how all stand
@@ -1619,6 +1718,32 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void what_has_effects_runs_where_its_progress_is_kept_in_each_version() {
+        var saved = LIST.effect(Added.class, (event, trigger) -> {})
+                .savedAs(String.class, List::toString, text -> new ArrayList<>());
+        var before = TOTAL.effect(Added.class, (event, trigger) -> {});
+        var after = Projection.of("total", 2, SUM).effect(Added.class, (event, trigger) -> {});
+        Supplier<ProjectionEngine.Builder> all = () ->
+                engine().background(saved, executor).replace(before, after, Delivery.background(executor), executor);
+
+        assertThatThrownBy(() -> all.get().build())
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        wiring -> assertThat(wiring.faults())
+                                .hasSize(3)
+                                .allMatch(fault -> fault.contains("Give the builder checkpoints(...)")));
+        var checkpoints = new InMemoryCheckpointStore();
+        checkpoints.save("total", new Checkpoint(1, Position.START, 0));
+        try (var engine = all.get().checkpoints(checkpoints).build()) {
+            add(1);
+            executor.runAll();
+            assertThat(engine.view(after).projection()).isSameAs(after);
+            assertThat(engine.view(saved).<Integer>read(List::size)).isEqualTo(1);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void a_new_version_is_all_that_runs_where_there_is_no_checkpoint_of_the_one_before() {
         var second = Projection.of("total", 2, SUM);
         add(1, 2);
@@ -1677,6 +1802,82 @@ class ProjectionEngineTest {
                     .containsExactly(ProjectionFailure.Outcome.RETRIED, ProjectionFailure.Outcome.STOPPED);
             assertThat(failures.get(1).cause()).isSameAs(full);
             assertThat(engine.view(failing).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+        }
+    }
+
+    /** A key that not every map can hold. */
+    record Unlucky(int number) {
+        @Override
+        public int hashCode() {
+            if (number == 13) {
+                throw new IllegalStateException("no hash");
+            }
+            return number;
+        }
+    }
+
+    @Test
+    void an_event_with_a_key_that_cannot_be_looked_up_stops_the_projection_and_is_not_said_to_be_put_aside() {
+        var keys = Keys.by(Added.class, (Added e) -> new Unlucky(e.number()));
+        var summing = failingAt("summing", 13).by(keys);
+        var keyed = Projection.keyed("keyed", 1, keys, Fold.from(0).on(Added.class, (sum, e) -> {
+            if (e.number() == 7) {
+                throw new IllegalStateException("boom");
+            }
+            return sum + e.number();
+        }));
+        var alone = Projection.keyed("alone", 1, keys, SUM);
+        try (var engine = engine().run(summing, Delivery.inline().park())
+                .run(keyed, Delivery.background(Runnable::run).workers(2).park())
+                .run(alone, Delivery.background(Runnable::run).park())
+                .build()) {
+            add(7, 1, 13, 2);
+
+            assertThat(failures)
+                    .extracting(ProjectionFailure::projection, ProjectionFailure::position, ProjectionFailure::outcome)
+                    .containsExactlyInAnyOrder(
+                            tuple("summing", Position.of(3), ProjectionFailure.Outcome.STOPPED),
+                            tuple("keyed", Position.of(1), ProjectionFailure.Outcome.PARKED),
+                            tuple("keyed", Position.of(3), ProjectionFailure.Outcome.STOPPED),
+                            tuple("alone", Position.of(3), ProjectionFailure.Outcome.STOPPED));
+            assertThat(engine.health().stopped()).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void a_timer_that_fires_at_once_has_an_event_tried_as_often_as_there_are_delays() {
+        for (var where : List.of(Delivery.inline(), Delivery.background(Runnable::run))) {
+            var attempts = new AtomicInteger();
+            var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+                        attempts.incrementAndGet();
+                        throw new IllegalStateException("boom");
+                    }))
+                    .by(Keys.by(Added.class, Added::number));
+            Delivery.Timer atOnce = (delay, task) -> task.run();
+            var delivery = where.retry(atOnce, Duration.ZERO, Duration.ZERO, Duration.ZERO);
+            var checkpoints = new InMemoryCheckpointStore();
+            checkpoints.save("failing", new Checkpoint(1, store.head(), 0));
+            failures.clear();
+            try (var engine = engine().checkpoints(checkpoints)
+                    .run(failing, delivery.park(1))
+                    .build()) {
+                add(1, 2); // the second is one more than may be put aside
+
+                assertThat(attempts).hasValue(2 * 4);
+                assertThat(failures)
+                        .extracting(ProjectionFailure::outcome)
+                        .containsExactly(
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.PARKED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.STOPPED);
+                assertThat(engine.view(failing).position().value())
+                        .isEqualTo(store.head().value() - 1);
+            }
         }
     }
 
@@ -1882,7 +2083,9 @@ class ProjectionEngineTest {
             building.join();
             assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
             assertThat(rebuild.progress().done()).isEqualTo(Position.of(1));
+            assertThat(rebuild.progress().total()).isEqualTo(Position.of(1));
             assertThat(rebuild.progress().rate()).as("without a clock").isEmpty();
+            assertThat(rebuild.await(Duration.ofDays(1))).isTrue();
         }
     }
 

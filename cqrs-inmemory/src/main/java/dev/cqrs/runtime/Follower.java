@@ -1093,7 +1093,7 @@ final class Follower<V> {
                 && !(thrown instanceof EventCodec.UnreadableEventException);
     }
 
-    /** Notes what was thrown outside a batch; without the lock. */
+    /** Notes what was thrown outside a batch; without the lock, but for an effect that appends while it is repaired. */
     private void failed(Throwable thrown, boolean mayPass) {
         lock.writeLock().lock();
         try {
@@ -1101,7 +1101,9 @@ final class Follower<V> {
         } finally {
             lock.writeLock().unlock();
         }
-        afterwards();
+        if (!lock.isWriteLockedByCurrentThread()) { // who repairs tells of it afterwards, and has the timer wait
+            afterwards();
+        }
     }
 
     /** Notes what is no event's fault. */
@@ -1129,7 +1131,7 @@ final class Follower<V> {
 
     /** Has the timer wait, if something is to be tried again; without the lock. */
     private void pauseAsAsked() {
-        if (!pausing) {
+        if (!pausing || lock.isWriteLockedByCurrentThread()) {
             return;
         }
         Duration delay;

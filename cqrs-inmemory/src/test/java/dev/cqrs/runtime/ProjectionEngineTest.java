@@ -942,8 +942,13 @@ class ProjectionEngineTest {
 
     /** A sum that cannot take a number. */
     static Projection<Integer> failingAt(String name, int number) {
+        return failingAt(name, new AtomicBoolean(true), number);
+    }
+
+    /** The same, as long as it is poison. */
+    static Projection<Integer> failingAt(String name, AtomicBoolean poison, int number) {
         return Projection.of(name, 1, Fold.from(0).on(Added.class, (sum, e) -> {
-            if (e.number() == number) {
+            if (e.number() == number && poison.get()) {
                 throw new IllegalStateException("boom");
             }
             return sum + e.number();
@@ -1527,13 +1532,7 @@ class ProjectionEngineTest {
     void a_store_that_fails_while_an_event_is_repaired_is_thrown_to_who_repairs_and_the_event_stays_put_aside() {
         var down = new Failing();
         var poison = new AtomicBoolean(true);
-        var parking = Projection.of("parking", 1, Fold.from(0).on(Added.class, (sum, e) -> {
-                    if (e.number() == 1 && poison.get()) {
-                        throw new IllegalStateException("boom");
-                    }
-                    return sum + e.number();
-                }))
-                .by(Keys.by(Added.class, Added::number));
+        var parking = failingAt("parking", poison, 1).by(Keys.by(Added.class, Added::number));
         try (var engine = ProjectionEngine.builder(down, failures::add)
                 .run(parking, Delivery.inline().park())
                 .build()) {
@@ -1551,6 +1550,60 @@ class ProjectionEngineTest {
             assertThat(engine.health().isWell()).isTrue();
         }
         assertThat(failures).hasSize(1);
+    }
+
+    @Test
+    void the_listener_holds_nobody_up_where_an_executor_refuses_what_an_effect_has_appended_in_a_repair() {
+        // given an event put aside, whose effect appends, an executor that refuses by now, and a listener that waits for another
+        var poison = new AtomicBoolean(true);
+        var full = new RejectedExecutionException("full");
+        var answering = failingAt("answering", poison, 1)
+                .by(Keys.by(Added.class, Added::number))
+                .effect(Added.class, (e, trigger) -> {
+                    if (e.number() == 1) {
+                        add(7);
+                    }
+                });
+        var other = Executors.newSingleThreadExecutor();
+        var answered = new ArrayList<Object>();
+        try (var engine = ProjectionEngine.builder(store, failure -> {
+                    failures.add(failure);
+                    if (failure.cause() == full) {
+                        var asking = other.submit(() -> Objects.requireNonNull(running.get())
+                                .view(answering)
+                                .discardParked(Position.of(99)));
+                        answered.add(Objects.requireNonNullElse(
+                                catchThrowable(() -> answered.add(asking.get(120, TimeUnit.SECONDS))), "in time"));
+                    }
+                })
+                .checkpoints(new InMemoryCheckpointStore())
+                .run(
+                        answering,
+                        Delivery.background(task -> {
+                                    if (!poison.get()) {
+                                        throw full;
+                                    }
+                                    executor.execute(task);
+                                })
+                                .park())
+                .build()) {
+            running.set(engine);
+            add(1);
+            executor.runAll();
+            poison.set(false);
+
+            // when
+            assertThat(engine.view(answering).retryParked(1)).isTrue();
+
+            // then
+            assertThat(answered).containsExactly(false, "in time");
+            assertThat(failures)
+                    .extracting(ProjectionFailure::outcome)
+                    .containsExactly(ProjectionFailure.Outcome.PARKED, ProjectionFailure.Outcome.STOPPED);
+            assertThat(store.head()).isEqualTo(Position.of(2));
+        } finally {
+            other.shutdown();
+        }
     }
 
     // ---- closing, and how all stand

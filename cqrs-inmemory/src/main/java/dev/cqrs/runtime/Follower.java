@@ -1319,7 +1319,8 @@ final class Follower<V> {
                 if (isRunning() && !mark.isAfter(position) && maySwap.getAsBoolean()) {
                     filling = false;
                     unsaved = true;
-                    effectsAfter = mark.value();
+                    effectsAfter =
+                            Math.max(mark.value(), from.effectsAfter); // it may not have come as far as one before
                     swap.run();
                     from.closed = true;
                     taken = true;

@@ -1554,7 +1554,8 @@ class ProjectionEngineTest {
 
     @Test
     void the_listener_holds_nobody_up_where_an_executor_refuses_what_an_effect_has_appended_in_a_repair() {
-        // given an event put aside, whose effect appends, an executor that refuses by now, and a listener that waits for another
+        // given an event put aside, whose effect appends, an executor that refuses by now, and a listener that waits
+        // for another
         var poison = new AtomicBoolean(true);
         var full = new RejectedExecutionException("full");
         var answering = failingAt("answering", poison, 1)
@@ -1954,6 +1955,48 @@ class ProjectionEngineTest {
             assertThat(failures).hasSize(3).allMatch(ProjectionFailure::retried);
             assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(1);
             assertThat(engine.health().isWell()).isTrue();
+
+            // and when it refuses again, the delays begin anew
+            refusals.set(1);
+            add(2);
+            executor.runAll();
+            assertThat(clock.instant()).isEqualTo(Instant.EPOCH.plusSeconds(1 + 5 + 5 + 1));
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void an_event_that_stopped_its_projection_is_tried_as_often_again_when_it_is_resumed() {
+        var poison = new AtomicBoolean(true);
+        var tried = new ArrayList<Instant>();
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            tried.add(clock.instant());
+            if (poison.get()) {
+                throw new IllegalStateException("boom");
+            }
+            return sum + e.number();
+        }));
+        var delivery = Delivery.inline().retry(executor::schedule, Duration.ofSeconds(1), Duration.ofSeconds(5));
+        try (var engine = engine().run(failing, delivery).build()) {
+            var view = engine.view(failing);
+            assertThat(view.resume()).as("it runs").isFalse();
+            add(1);
+            assertThat(view.resume()).as("it is tried again anyway").isFalse();
+            executor.runAll();
+            add(2);
+            var stopped = clock.instant();
+            assertThat(tried).hasSize(3);
+
+            assertThat(view.resume()).isTrue();
+            executor.runAll();
+
+            assertThat(tried.subList(3, tried.size()))
+                    .containsExactly(stopped, stopped.plusSeconds(1), stopped.plusSeconds(6));
+            assertThat(view.status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+            poison.set(false);
+            assertThat(view.resume()).isTrue();
+            assertThat(view.<Integer>read(sum -> sum)).isEqualTo(3);
+            assertThat(view.status().isWell()).isTrue();
         }
     }
 
@@ -2140,6 +2183,27 @@ class ProjectionEngineTest {
             assertThat(rebuild.progress().rate()).as("without a clock").isEmpty();
             assertThat(rebuild.await(Duration.ofDays(1))).isTrue();
         }
+    }
+
+    @Test
+    void an_executor_that_runs_at_once_follows_and_builds_a_long_log_without_a_deep_stack() {
+        for (int i = 0; i < 3_000; i++) {
+            add(1);
+            clock.advance(Duration.ofMillis(1));
+        }
+        var second = Projection.of("total", 2, SUM);
+        var told = new AtomicInteger();
+        try (var engine =
+                engine().run(TOTAL, Delivery.background(Runnable::run).batch(1)).build()) {
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3_000);
+
+            var rebuild = engine.rebuild(TOTAL, second, Runnable::run, progress -> told.incrementAndGet());
+
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+            assertThat(told).as("a batch each").hasValueGreaterThan(2_990);
+            assertThat(engine.view(second).<Integer>read(sum -> sum)).isEqualTo(3_000);
+        }
+        assertThat(failures).isEmpty();
     }
 
     @Test

@@ -192,14 +192,13 @@ final class Follower<V> {
     }
 
     private void goOnFrom(CheckpointStore saved) {
-        var head = store.head();
-        var checkpoint = usable(saved, projection, head);
+        var checkpoint = usable(saved, projection, store);
         if (checkpoint.isPresent()) {
             restore(checkpoint.get());
         } else if (projection.hasEffects()) { // those of an earlier version, or of a state that cannot be read
             effectsAfter = saved.position(projection.name())
                     .map(at -> Math.min(
-                            at.value(), head.value())) // of a log that was put back: its events have had theirs
+                            at.value(), store.head().value())) // of a log that was put back: its events have had theirs
                     .orElse(0L);
         }
     }
@@ -217,10 +216,11 @@ final class Follower<V> {
         }
     }
 
-    static Optional<Checkpoint> usable(CheckpointStore saved, Projection<?> projection, Position head) {
+    /** The checkpoint is looked at before the head: another engine may be going on with both. */
+    static Optional<Checkpoint> usable(CheckpointStore saved, Projection<?> projection, EventStore store) {
         return saved.load(projection.name())
                 .filter(checkpoint -> checkpoint.version() == projection.version()
-                        && !checkpoint.position().isAfter(head));
+                        && !checkpoint.position().isAfter(store.head()));
     }
 
     @SuppressWarnings("unchecked") // name and version were those of this projection when it was saved

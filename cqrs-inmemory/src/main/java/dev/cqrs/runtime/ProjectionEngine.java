@@ -390,7 +390,7 @@ public final class ProjectionEngine implements AutoCloseable {
             var before = plan.before();
             if (before == null
                     || checkpoints == null
-                    || Follower.usable(checkpoints, before, store.head()).isEmpty()) {
+                    || Follower.usable(checkpoints, before, store).isEmpty()) {
                 return new ProjectionView<>(store, plan.projection(), plan.delivery(), checkpoints, listener, clock);
             }
             var view = new ProjectionView<>(store, before, plan.delivery(), checkpoints, listener, clock);

@@ -372,6 +372,45 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void a_checkpoint_that_another_engine_saves_while_this_one_starts_is_believed() {
+        var saved = new InMemoryCheckpointStore();
+        var moving = new CheckpointStore() {
+            @Override
+            public Optional<Checkpoint> load(String projection) {
+                add(1); // there, and folded and saved
+                saved.save(projection, new Checkpoint(1, store.head(), (int)
+                        store.head().value()));
+                return saved.load(projection);
+            }
+
+            @Override
+            public void save(String projection, Checkpoint checkpoint) {
+                saved.save(projection, checkpoint);
+            }
+
+            @Override
+            public void delete(String projection) {
+                saved.delete(projection);
+            }
+        };
+        var folds = new AtomicInteger();
+        var second = Projection.of("total", 2, SUM);
+        var counting = Projection.of("total", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            folds.incrementAndGet();
+            return sum + e.number();
+        }));
+        add(1, 1);
+        for (var builder :
+                List.of(engine().inline(counting), engine().replace(counting, second, Delivery.inline(), executor))) {
+            try (var engine = builder.checkpoints(moving).build()) {
+                assertThat(engine.view(counting).<Integer>read(sum -> sum))
+                        .isEqualTo((int) store.head().value());
+                assertThat(folds).hasValue(0);
+            }
+        }
+    }
+
+    @Test
     void a_checkpoint_of_another_version_or_ahead_of_the_log_is_not_believed() {
         var checkpoints = new InMemoryCheckpointStore();
         add(1, 2);

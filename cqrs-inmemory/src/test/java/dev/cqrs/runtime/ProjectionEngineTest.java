@@ -39,6 +39,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
@@ -300,6 +301,15 @@ class ProjectionEngineTest {
 
             assertThat(view.<Integer>read(sum -> sum)).isEqualTo(1);
             folder.join();
+
+            // and who has waited keeps nobody from waiting
+            var other = Executors.newSingleThreadExecutor();
+            try {
+                var asked = other.submit(() -> catchThrowable(() -> view.awaitApplied(Position.of(9), Duration.ZERO)));
+                assertThat(asked.get(120, TimeUnit.SECONDS)).isInstanceOf(ProjectionTimeoutException.class);
+            } finally {
+                other.shutdown();
+            }
         }
     }
 
@@ -2221,6 +2231,26 @@ class ProjectionEngineTest {
             assertThat(rebuild.progress().total()).isEqualTo(Position.of(1));
             assertThat(rebuild.progress().rate()).as("without a clock").isEmpty();
             assertThat(rebuild.await(Duration.ofDays(1))).isTrue();
+        }
+    }
+
+    @Test
+    void a_rebuild_has_no_rate_while_its_clock_stands_still_or_is_put_back() {
+        clock.set(Instant.ofEpochSecond(100));
+        add(1, 2, 3, 4);
+        var second = Projection.of("total", 2, SUM);
+        for (int passed : List.of(0, -10, 2)) {
+            try (var engine = engine().clock(clock).inline(TOTAL).build()) {
+                var rebuild = engine.rebuild(TOTAL, second, executor, progress -> {});
+                assertThat(rebuild.progress().total()).isEqualTo(Position.of(4));
+                clock.set(clock.instant().plusSeconds(passed));
+                executor.runAll();
+
+                var progress = rebuild.progress();
+                assertThat(progress.state()).isEqualTo(Rebuild.State.SWAPPED);
+                assertThat(progress.rate()).isEqualTo(passed <= 0 ? OptionalDouble.empty() : OptionalDouble.of(2));
+                assertThat(progress.remaining()).isEqualTo(passed <= 0 ? Optional.empty() : Optional.of(Duration.ZERO));
+            }
         }
     }
 

@@ -52,7 +52,7 @@ abstract sealed class Draft<V> {
         return null;
     }
 
-    /** Ends {@link #applyAll} before the next event, for good. */
+    /** Ends {@link #applyAll} and {@link #applyTogether} before the next event, for good. */
     abstract void stop();
 
     /** The state that has come of it; to go on, begin again. */
@@ -63,7 +63,7 @@ abstract sealed class Draft<V> {
         return false;
     }
 
-    /** Folds many events; where that throws, the draft is of no use any more. */
+    /** Folds many events, or some, if told to stop; where that throws, the draft is of no use any more. */
     void applyTogether(Object[] events, int count, Executor executor, Workers.Fence fence) {
         throw new UnsupportedOperationException();
     }
@@ -235,7 +235,7 @@ abstract sealed class Draft<V> {
                 shares[part] = edit.share();
             }
             Workers.run(parts, workers, executor, fence, part -> {
-                for (int i = 0; i < count; i++) {
+                for (int i = 0; i < count && !stopped; i++) {
                     if (keysOf[i] != null && KeyedMap.root(hashes[i]) % parts == part) {
                         apply(shares[part], hashes[i], keysOf[i], events[i]);
                     }

@@ -77,7 +77,7 @@ final class Follower<V> {
     private final Meter meter;
 
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
-    private final Workers.Fence fence = new Workers.Fence();
+    private final Workers.Fence fence;
     private final Draft<V> draft;
     private final EventStore.@Nullable Feed feed;
     private final boolean withEffects;
@@ -134,19 +134,24 @@ final class Follower<V> {
     private final AtomicBoolean scheduled = new AtomicBoolean();
     private final Trampoline tasks = new Trampoline();
 
-    /** What all followers of a view have in common. */
+    /**
+     * What all followers of a view have in common: the fence too, as while one takes another's place, who folds for it holds
+     * up both.
+     */
     record Surroundings(
             EventStore store,
             @Nullable CheckpointStore checkpoints,
             Consumer<? super ProjectionFailure> listener,
             @Nullable Clock clock,
-            Runnable moved) {}
+            Runnable moved,
+            Workers.Fence fence) {}
 
     private Follower(
             Surroundings around, Projection<V> projection, Delivery delivery, @Nullable CheckpointStore checkpoints) {
         this.store = around.store();
         this.listener = around.listener();
         this.moved = around.moved();
+        this.fence = around.fence();
         this.meter = new Meter(around.clock());
         this.projection = projection;
         this.delivery = delivery;
@@ -187,14 +192,13 @@ final class Follower<V> {
     }
 
     private void goOnFrom(CheckpointStore saved) {
-        var head = store.head();
-        var checkpoint = usable(saved, projection, head);
+        var checkpoint = usable(saved, projection, store);
         if (checkpoint.isPresent()) {
             restore(checkpoint.get());
         } else if (projection.hasEffects()) { // those of an earlier version, or of a state that cannot be read
             effectsAfter = saved.position(projection.name())
                     .map(at -> Math.min(
-                            at.value(), head.value())) // of a log that was put back: its events have had theirs
+                            at.value(), store.head().value())) // of a log that was put back: its events have had theirs
                     .orElse(0L);
         }
     }
@@ -212,10 +216,11 @@ final class Follower<V> {
         }
     }
 
-    static Optional<Checkpoint> usable(CheckpointStore saved, Projection<?> projection, Position head) {
+    /** The checkpoint is looked at before the head: another engine may be going on with both. */
+    static Optional<Checkpoint> usable(CheckpointStore saved, Projection<?> projection, EventStore store) {
         return saved.load(projection.name())
                 .filter(checkpoint -> checkpoint.version() == projection.version()
-                        && !checkpoint.position().isAfter(head));
+                        && !checkpoint.position().isAfter(store.head()));
     }
 
     @SuppressWarnings("unchecked") // name and version were those of this projection when it was saved
@@ -235,7 +240,14 @@ final class Follower<V> {
                         + "\" has events that were put aside with those of their key, but the projection has no keys any"
                         + " more. Give it by(...), or raise its version."));
         try {
-            return new Item(at, keysOf(keys, 0, takeAt(at)), parked.reason(), parked.effectDue());
+            var found = keysOf(keys, 0, takeAt(at));
+            if (found.isEmpty()) {
+                throw new IllegalStateException("Projection \"" + projection.name() + "\" has no key for the event at"
+                        + " position " + at
+                        + ", which its checkpoint has put aside with those of its key. Give that event"
+                        + " a key in by(...) again, or raise the projection's version.");
+            }
+            return new Item(at, found, parked.reason(), parked.effectDue());
         } finally {
             Arrays.fill(events, null);
         }
@@ -903,21 +915,22 @@ final class Follower<V> {
         if (parked.items().size() >= delivery.mostParked()) {
             return null;
         }
-        List<Object> keys;
-        try {
-            keys = keysOf(projection.keys().orElseThrow(), from, to);
-        } catch (Throwable failed) { // nobody knows what to put aside with it
-            return null;
-        }
-        if (keys.isEmpty()) {
-            return null;
-        }
         long at = positions[from];
+        Parking more;
+        try {
+            var keys = keysOf(projection.keys().orElseThrow(), from, to);
+            if (keys.isEmpty()) {
+                return null;
+            }
+            more = parked.with(new Item(at, keys, reason(thrown), isEffectDue(at)));
+        } catch (Throwable failed) { // its key's, also in being looked up: nobody knows what to put aside with it
+            return null;
+        }
         var why = new ProjectionFailure(projection.name(), Position.of(at), thrown, Outcome.PARKED);
         lastError = why;
         untold.add(why);
         Flight.failed(why, projection);
-        return parked.with(new Item(at, keys, reason(thrown), isEffectDue(at)));
+        return more;
     }
 
     static String reason(Throwable thrown) {
@@ -945,13 +958,15 @@ final class Follower<V> {
                     for (int i = 0, next; i < count; i = next) {
                         next = endOfSame(i, count);
                         List<Object> keys;
+                        boolean free;
                         try {
                             keys = keysOf(projection.keys().orElseThrow(), i, next);
+                            free = !parked.holdsAnyOf(keys);
                         } catch (Throwable withoutKey) { // the event's own fault, as one by one shows
                             folded = before;
                             return null;
                         }
-                        if (!parked.holdsAnyOf(keys)) {
+                        if (free) {
                             System.arraycopy(events, i, events, left, next - i);
                             left += next - i;
                         } else if (parked.items().size() < delivery.mostParked()) {
@@ -970,6 +985,9 @@ final class Follower<V> {
                     return null;
                 }
                 folded += count;
+            }
+            if (isOver()) {
+                return false;
             }
             publish(draft.end(), end.isAfter(stream.head()) ? stream.head() : end, parked);
             recovered();
@@ -1075,7 +1093,7 @@ final class Follower<V> {
                 && !(thrown instanceof EventCodec.UnreadableEventException);
     }
 
-    /** Notes what was thrown outside a batch; without the lock. */
+    /** Notes what was thrown outside a batch; without the lock, but for an effect that appends while it is repaired. */
     private void failed(Throwable thrown, boolean mayPass) {
         lock.writeLock().lock();
         try {
@@ -1083,7 +1101,9 @@ final class Follower<V> {
         } finally {
             lock.writeLock().unlock();
         }
-        afterwards();
+        if (!lock.isWriteLockedByCurrentThread()) { // who repairs tells of it afterwards, and has the timer wait
+            afterwards();
+        }
     }
 
     /** Notes what is no event's fault. */
@@ -1111,7 +1131,7 @@ final class Follower<V> {
 
     /** Has the timer wait, if something is to be tried again; without the lock. */
     private void pauseAsAsked() {
-        if (!pausing) {
+        if (!pausing || lock.isWriteLockedByCurrentThread()) {
             return;
         }
         Duration delay;
@@ -1151,7 +1171,7 @@ final class Follower<V> {
 
     /** Goes on after it has stopped; says whether it had. */
     boolean resume() {
-        checkNotReading("resume");
+        checkMayChange("resume");
         lock.writeLock().lock();
         try {
             var why = stopped();
@@ -1299,7 +1319,8 @@ final class Follower<V> {
                 if (isRunning() && !mark.isAfter(position) && maySwap.getAsBoolean()) {
                     filling = false;
                     unsaved = true;
-                    effectsAfter = mark.value();
+                    effectsAfter =
+                            Math.max(mark.value(), from.effectsAfter); // it may not have come as far as one before
                     swap.run();
                     from.closed = true;
                     taken = true;

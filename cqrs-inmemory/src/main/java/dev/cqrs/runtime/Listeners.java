@@ -12,8 +12,17 @@ final class Listeners {
         try {
             listener.accept(news);
         } catch (Throwable thrown) {
-            var thread = Thread.currentThread();
+            hand(thrown);
+        }
+    }
+
+    /** What the handler itself throws is passed over, as the virtual machine does where a thread ends. */
+    private static void hand(Throwable thrown) {
+        var thread = Thread.currentThread();
+        try {
             thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+        } catch (Throwable passedOver) {
+            return;
         }
     }
 

@@ -160,8 +160,8 @@ public final class ProjectionEngine implements AutoCloseable {
      *
      * <p>Who reads sees one or the other, and never an earlier position than before; {@link ProjectionView#awaitApplied}
      * waits right through. Events put aside by the version before are tried by the new one. The new version runs as the one
-     * before did, and performs effects for the events behind the position at which it took over; those of events that
-     * were put aside before are not performed any more.
+     * before did, and performs effects for the events behind the position at which it took over, and behind that to which an
+     * earlier version had come; those of events that were put aside before are not performed any more.
      *
      * @param <V> the view, the same for both
      * @param running the projection that runs, or one that it has replaced
@@ -390,7 +390,7 @@ public final class ProjectionEngine implements AutoCloseable {
             var before = plan.before();
             if (before == null
                     || checkpoints == null
-                    || Follower.usable(checkpoints, before, store.head()).isEmpty()) {
+                    || Follower.usable(checkpoints, before, store).isEmpty()) {
                 return new ProjectionView<>(store, plan.projection(), plan.delivery(), checkpoints, listener, clock);
             }
             var view = new ProjectionView<>(store, before, plan.delivery(), checkpoints, listener, clock);

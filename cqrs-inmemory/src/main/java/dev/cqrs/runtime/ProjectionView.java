@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -30,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Threads:</b> thread-safe. A view made of immutable values, or with a state for each key, is read without a lock.
  * Folding and reading exclude each other where the fold changes the view in place: a read waits while a batch is folded.
  *
- * <p><b>Errors:</b> after the engine was closed, its methods throw {@link IllegalStateException}, except
- * {@link #status()}.
+ * <p><b>Errors:</b> after the engine was closed, its methods throw {@link IllegalStateException}, except those that tell how
+ * it stands: {@link #status()}, {@link #position()}, {@link #parked()}, {@link #projection()} and {@link #watch}.
  *
  * @param <V> the view
  */
@@ -56,6 +57,8 @@ public final class ProjectionView<V> {
     private volatile Follower<V> current;
     private volatile @Nullable Follower<V> next;
     private volatile @Nullable Rebuild rebuild;
+    private final AtomicBoolean announced = new AtomicBoolean();
+    private final AtomicBoolean ending = new AtomicBoolean();
     private volatile boolean closed;
     private EventStore.@Nullable Subscription subscription;
 
@@ -71,7 +74,7 @@ public final class ProjectionView<V> {
             @Nullable CheckpointStore checkpoints,
             Consumer<? super ProjectionFailure> listener,
             @Nullable Clock clock) {
-        this.around = new Follower.Surroundings(store, checkpoints, listener, clock, this::wake);
+        this.around = new Follower.Surroundings(store, checkpoints, listener, clock, this::wake, new Workers.Fence());
         this.delivery = delivery;
         this.name = projection.name();
         this.known.add(projection);
@@ -245,7 +248,8 @@ public final class ProjectionView<V> {
      *
      * @return whether it had stopped
      * @throws IllegalStateException if its view is changed in place and an event failed, which may have been folded by
-     *     half: {@linkplain ProjectionEngine#rebuild rebuild} it instead; or if called from within the reading of it
+     *     half: {@linkplain ProjectionEngine#rebuild rebuild} it instead; or if called from within its fold, effect or
+     *     reading
      */
     public boolean resume() {
         checkOpen();
@@ -264,7 +268,8 @@ public final class ProjectionView<V> {
     /**
      * Tries the events of a key that were put aside again, in order, on the calling thread, up to the first that fails. Those
      * that do not fail are in the view then, as the latest of their key, and have had their effects. Where a stored event was
-     * split into events of several keys, those of the other keys are tried with them.
+     * split into events of several keys, those of the other keys are tried with them. What the store throws in reading them is
+     * thrown here, and they stay put aside.
      *
      * @param key as {@link Parked#key()} gives it
      * @return whether none of them is left
@@ -363,10 +368,20 @@ public final class ProjectionView<V> {
         return known.contains(projection);
     }
 
-    synchronized Rebuild rebuild(
-            Projection<V> to, Executor executor, Consumer<? super Rebuild.Progress> progressListener) {
+    Rebuild rebuild(Projection<V> to, Executor executor, Consumer<? super Rebuild.Progress> progressListener) {
         checkOpen();
         current.checkMayChange("rebuild");
+        var begun = begin(to, executor, progressListener);
+        if (closed) { // and whoever closed has perhaps not seen it
+            begun.cancel();
+            checkOpen();
+        }
+        begun.start(); // which may build all of it, so nobody is to wait for it
+        return begun;
+    }
+
+    private synchronized Rebuild begin(
+            Projection<V> to, Executor executor, Consumer<? super Rebuild.Progress> progressListener) {
         var running = rebuild;
         if (running != null && running.progress().state() == Rebuild.State.RUNNING) {
             throw new IllegalStateException("Projection \"" + name
@@ -378,17 +393,12 @@ public final class ProjectionView<V> {
                     + " cannot be rebuilt as \"" + to.name() + "\" in version " + to.version()
                     + "; expected the same name, and the same version or a later one.");
         }
-        known.add(to);
         var filled = Follower.filling(around, to, delivery);
+        var begun = new Rebuild(from, to, new Swap(filled), executor, progressListener, around.clock());
+        known.add(to);
         next = filled;
-        var started = new Rebuild(from, to, new Swap(filled), executor, progressListener, around.clock());
-        rebuild = started;
-        if (closed) { // and whoever closed has perhaps not seen it
-            started.cancel();
-            checkOpen();
-        }
-        started.start();
-        return started;
+        rebuild = begun;
+        return begun;
     }
 
     /** The work of a rebuild. */
@@ -453,8 +463,11 @@ public final class ProjectionView<V> {
 
     /** Ends what is under way, without waiting for it, and wakes those who wait. */
     void stop() {
-        if (!closed) {
+        if (!announced.getAndSet(true)) { // who hears it may close as well, and is not to hear it again for that
             tellWatchers(ProjectionStatus.State.CLOSED); // before: what fails from now on, fails for that reason
+        }
+        if (ending.getAndSet(true)) {
+            return;
         }
         closed = true;
         var running = rebuild;

@@ -18,7 +18,7 @@ final class Workers {
 
     private Workers() {}
 
-    /** Which threads are at some part of a projection's work now. */
+    /** Which threads are at some part of a projection's work now, in any of its versions. */
     static final class Fence {
         private final Set<Thread> inside = ConcurrentHashMap.newKeySet();
 
@@ -35,7 +35,7 @@ final class Workers {
         Runnable helper = () -> {
             for (int part = next.getAndIncrement(); part < parts; part = next.getAndIncrement()) {
                 var thread = Thread.currentThread();
-                fence.inside.add(thread);
+                boolean entered = fence.inside.add(thread); // not where it helps in the middle of another part
                 try {
                     if (failure.get() == null) { // otherwise it is all for nothing
                         work.accept(part);
@@ -43,7 +43,9 @@ final class Workers {
                 } catch (Throwable thrown) {
                     failure.compareAndSet(null, thrown);
                 } finally {
-                    fence.inside.remove(thread);
+                    if (entered) {
+                        fence.inside.remove(thread);
+                    }
                     ended.countDown();
                 }
             }

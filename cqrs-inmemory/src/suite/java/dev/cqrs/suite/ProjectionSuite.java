@@ -845,6 +845,35 @@ public abstract class ProjectionSuite {
     }
 
     @Test
+    void a_version_that_takes_over_before_the_one_it_replaces_has_caught_up_performs_no_effect_again() {
+        // given a version that has performed three effects, and the next, which stops at the second event
+        var first = Bank.seen(1).effect(Moved.class, doing());
+        var second = Bank.poisoned(2, () -> true).effect(Moved.class, doing());
+        var third = Bank.seen(3).effect(Moved.class, doing());
+        try (var engine = engine().run(first, background()).build()) {
+            move("a", 1, 500, 3);
+            executor.runAll();
+            assertThat(engine.view(first).position()).isEqualTo(store.head());
+        }
+        try (var engine = engine().run(second, background()).build()) {
+            executor.runAll();
+            assertThat(engine.view(second).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+
+            // when
+            var rebuild = engine.rebuild(second, third, executor, progress -> {});
+            executor.runAll();
+            move("a", 4);
+            executor.runAll();
+
+            // then
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+            assertThat(cents(engine.view(third))).containsExactly(1, 500, 3, 4);
+        }
+        assertThat(done).containsExactly("seen/1 1", "seen/2 500", "seen/3 3", "seen/4 4");
+        assertThat(checkpoints.position("seen")).contains(Position.of(4));
+    }
+
+    @Test
     void a_program_that_starts_with_a_new_version_reads_the_one_before_until_the_new_one_is_built() {
         var first = Bank.sum(1);
         var second = Bank.sum(10);

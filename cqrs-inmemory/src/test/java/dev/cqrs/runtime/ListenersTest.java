@@ -51,4 +51,26 @@ class ListenersTest {
         assertThat(uncaught).containsExactly(cause);
         assertThat(cause).hasNoSuppressedExceptions();
     }
+
+    @Test
+    void a_handler_that_throws_itself_is_passed_over_as_where_a_thread_ends() {
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        var handled = new ArrayList<Throwable>();
+        thread.setUncaughtExceptionHandler((where, thrown) -> {
+            handled.add(thrown);
+            throw new IllegalArgumentException("handler");
+        });
+        try {
+            Listeners.tell(
+                    news -> {
+                        throw cause;
+                    },
+                    "news");
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+
+        assertThat(handled).containsExactly(cause);
+    }
 }

@@ -3,6 +3,7 @@ package dev.cqrs.runtime;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
@@ -38,6 +39,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
@@ -299,6 +301,15 @@ class ProjectionEngineTest {
 
             assertThat(view.<Integer>read(sum -> sum)).isEqualTo(1);
             folder.join();
+
+            // and who has waited keeps nobody from waiting
+            var other = Executors.newSingleThreadExecutor();
+            try {
+                var asked = other.submit(() -> catchThrowable(() -> view.awaitApplied(Position.of(9), Duration.ZERO)));
+                assertThat(asked.get(120, TimeUnit.SECONDS)).isInstanceOf(ProjectionTimeoutException.class);
+            } finally {
+                other.shutdown();
+            }
         }
     }
 
@@ -371,6 +382,45 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void a_checkpoint_that_another_engine_saves_while_this_one_starts_is_believed() {
+        var saved = new InMemoryCheckpointStore();
+        var moving = new CheckpointStore() {
+            @Override
+            public Optional<Checkpoint> load(String projection) {
+                add(1); // there, and folded and saved
+                saved.save(projection, new Checkpoint(1, store.head(), (int)
+                        store.head().value()));
+                return saved.load(projection);
+            }
+
+            @Override
+            public void save(String projection, Checkpoint checkpoint) {
+                saved.save(projection, checkpoint);
+            }
+
+            @Override
+            public void delete(String projection) {
+                saved.delete(projection);
+            }
+        };
+        var folds = new AtomicInteger();
+        var second = Projection.of("total", 2, SUM);
+        var counting = Projection.of("total", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            folds.incrementAndGet();
+            return sum + e.number();
+        }));
+        add(1, 1);
+        for (var builder :
+                List.of(engine().inline(counting), engine().replace(counting, second, Delivery.inline(), executor))) {
+            try (var engine = builder.checkpoints(moving).build()) {
+                assertThat(engine.view(counting).<Integer>read(sum -> sum))
+                        .isEqualTo((int) store.head().value());
+                assertThat(folds).hasValue(0);
+            }
+        }
+    }
+
+    @Test
     void a_checkpoint_of_another_version_or_ahead_of_the_log_is_not_believed() {
         var checkpoints = new InMemoryCheckpointStore();
         add(1, 2);
@@ -433,12 +483,9 @@ class ProjectionEngineTest {
             var engine =
                     engine().checkpoints(checkpoints).background(slow, threads).build();
             await(begun);
-            var closing = threads.submit(engine::close);
-            while (engine.view(slow).status().state() != ProjectionStatus.State.CLOSED) {
-                Thread.onSpinWait();
-            }
+            var closing = closing(engine);
             goOn.countDown();
-            closing.get();
+            closing.join();
             assertThat(engine.view(slow).position()).isEqualTo(Position.START);
 
             try (var next = engine().checkpoints(checkpoints).inline(slow).build()) {
@@ -447,6 +494,54 @@ class ProjectionEngineTest {
         } finally {
             threads.shutdown();
         }
+    }
+
+    @Test
+    void closing_ends_the_folds_of_several_workers_at_their_next_events() throws Exception {
+        // given two threads that are each in a fold of their first event
+        var checkpoints = new InMemoryCheckpointStore();
+        var folds = new AtomicInteger();
+        var both = new CountDownLatch(2);
+        var goOn = new CountDownLatch(1);
+        var slow = Projection.keyed(
+                "slow", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    folds.incrementAndGet();
+                    both.countDown();
+                    await(goOn);
+                    return sum + e.number();
+                }));
+        store.append(IntStream.rangeClosed(1, 1_000).mapToObj(Added::new).toList(), AppendCondition.none());
+        var threads = Executors.newFixedThreadPool(2);
+        try {
+            var engine = engine().checkpoints(checkpoints)
+                    .run(slow, Delivery.background(threads).workers(2))
+                    .build();
+            await(both);
+
+            // when
+            var closing = closing(engine);
+            goOn.countDown();
+            closing.join();
+
+            // then
+            assertThat(folds).hasValue(2);
+            assertThat(engine.view(slow).position()).isEqualTo(Position.START);
+            assertThat(checkpoints.load("slow")).contains(new Checkpoint(1, Position.START, Map.of()));
+        } finally {
+            threads.shutdown();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    /** Closes an engine on a thread of its own, which has told all to end and waits for a fold. */
+    private static Thread closing(ProjectionEngine engine) {
+        var closing = new Thread(engine::close);
+        closing.start();
+        while (closing.getState() != Thread.State.WAITING) {
+            assertThat(closing.isAlive()).isTrue();
+            Thread.onSpinWait();
+        }
+        return closing;
     }
 
     private static void await(CountDownLatch latch) {
@@ -473,6 +568,38 @@ class ProjectionEngineTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("closed");
         assertThatThrownBy(() -> engine.view(TOTAL).at(Position.START)).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
+    void after_the_engine_was_closed_its_views_do_nothing_any_more_and_tell_how_they_stand() {
+        var parking = failingAt("parking", 1).by(Keys.by(Added.class, Added::number));
+        var stopped = failingAt("stopped", 1);
+        var engine =
+                engine().run(parking, Delivery.inline().park()).inline(stopped).build();
+        add(1, 2);
+        var view = engine.view(parking);
+        engine.close();
+
+        for (ThrowingCallable call : List.<ThrowingCallable>of(
+                () -> view.awaitApplied(Position.START, Duration.ZERO),
+                () -> view.awaitApplied(Position.of(9), Duration.ofDays(1)),
+                () -> view.retryParked(1),
+                () -> view.discardParked(Position.of(1)),
+                engine.view(stopped)::resume,
+                () -> engine.rebuild(parking, parking, executor, progress -> {}))) {
+            assertThatThrownBy(call)
+                    .isInstanceOf(IllegalStateException.class)
+                    .isNotInstanceOf(ProjectionStoppedException.class)
+                    .hasMessageContaining("closed");
+        }
+        assertThat(view.parked()).extracting(ProjectionView.Parked::position).containsExactly(Position.of(1));
+        assertThat(view.position()).isEqualTo(Position.of(2));
+        assertThat(view.projection()).isSameAs(parking);
+        assertThat(view.status().rebuild()).isEmpty();
+        assertThat(engine.status())
+                .extracting(ProjectionStatus::state)
+                .containsExactly(ProjectionStatus.State.CLOSED, ProjectionStatus.State.STOPPED);
+        assertThat(executor.isIdle()).isTrue();
     }
 
     @Test
@@ -840,7 +967,21 @@ class ProjectionEngineTest {
                     () -> view.at((Instant) null),
                     () -> view.at((Timeline.Moment<Integer>) null),
                     () -> view.awaitApplied(null, Duration.ZERO),
-                    () -> view.awaitApplied(Position.START, null))) {
+                    () -> view.awaitApplied(Position.START, null),
+                    () -> view.retryParked(null),
+                    () -> view.discardParked(null),
+                    () -> view.watch(null),
+                    () -> engine.rebuild(null, TOTAL, executor, progress -> {}),
+                    () -> engine.rebuild(TOTAL, null, executor, progress -> {}),
+                    () -> engine.rebuild(TOTAL, TOTAL, null, progress -> {}),
+                    () -> engine.rebuild(TOTAL, TOTAL, executor, null),
+                    () -> engine().run(null, Delivery.inline()),
+                    () -> engine().run(TOTAL, null),
+                    () -> engine().replace(null, TOTAL, Delivery.inline(), executor),
+                    () -> engine().replace(TOTAL, null, Delivery.inline(), executor),
+                    () -> engine().replace(TOTAL, TOTAL, null, executor),
+                    () -> engine().replace(TOTAL, TOTAL, Delivery.inline(), null),
+                    () -> engine().clock(null))) {
                 assertThatThrownBy(call).isInstanceOf(NullPointerException.class);
             }
         }
@@ -850,8 +991,13 @@ class ProjectionEngineTest {
 
     /** A sum that cannot take a number. */
     static Projection<Integer> failingAt(String name, int number) {
+        return failingAt(name, new AtomicBoolean(true), number);
+    }
+
+    /** The same, as long as it is poison. */
+    static Projection<Integer> failingAt(String name, AtomicBoolean poison, int number) {
         return Projection.of(name, 1, Fold.from(0).on(Added.class, (sum, e) -> {
-            if (e.number() == number) {
+            if (e.number() == number && poison.get()) {
                 throw new IllegalStateException("boom");
             }
             return sum + e.number();
@@ -1117,6 +1263,29 @@ class ProjectionEngineTest {
         });
     }
 
+    @Test
+    void who_watches_may_close_the_engine_and_is_told_so_once_or_twice() {
+        var told = new ArrayList<ProjectionStatus.State>();
+        var failing = failingAt("failing", 1);
+        var engine = closedBy(engine().inline(failing).inline(LIST), () -> {
+            var unused = Objects.requireNonNull(running.get()).view(failing).watch(state -> {
+                told.add(state);
+                if (state != ProjectionStatus.State.RUNNING) {
+                    Objects.requireNonNull(running.get()).close();
+                }
+            });
+            add(1);
+        });
+
+        assertThat(told)
+                .startsWith(
+                        ProjectionStatus.State.RUNNING, ProjectionStatus.State.STOPPED, ProjectionStatus.State.CLOSED)
+                .hasSizeLessThan(9);
+        assertThat(uncaught).isEmpty();
+        assertThat(failures).hasSize(1);
+        assertThat(engine.view(LIST).status().state()).isEqualTo(ProjectionStatus.State.CLOSED);
+    }
+
     private static void awaitApplied(ProjectionView<?> view, Position wanted) {
         try {
             view.awaitApplied(wanted, Duration.ofDays(1));
@@ -1230,6 +1399,7 @@ class ProjectionEngineTest {
                         for (ThrowingCallable call : List.<ThrowingCallable>of(
                                 () -> add(99),
                                 () -> awaitApplied(view, Position.of(99)),
+                                view::resume,
                                 () -> view.retryParked(1),
                                 () -> view.discardParked(Position.of(1)),
                                 () -> engine.rebuild(itself, itself, Runnable::run, progress -> {}))) {
@@ -1257,7 +1427,7 @@ class ProjectionEngineTest {
             assertThat(refused.values())
                     .hasSize(2)
                     .allSatisfy(own -> assertThat(own)
-                            .hasSize(5)
+                            .hasSize(6)
                             .allMatch(said -> said.startsWith("java.lang.IllegalStateException")
                                     && said.contains("\"folding\"")));
             assertThat(store.head()).isEqualTo(Position.of(64));
@@ -1279,6 +1449,81 @@ class ProjectionEngineTest {
             }
             assertThat(store.head()).isEqualTo(Position.of(66));
         } finally {
+            threads.shutdown();
+            assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_worker_that_helps_others_out_in_the_middle_of_a_fold_may_not_append_there_either() {
+        // given three workers: one that folds, and in its first event waits for another, which runs the third's task in
+        // its own
+        var tasks = new ArrayDeque<Runnable>();
+        var helpers = new ArrayDeque<Thread>();
+        var refused = new AtomicReference<Throwable>();
+        var folding = Projection.keyed(
+                "folding", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    if (helpers.isEmpty()) {
+                        var helper = new Thread(tasks.remove());
+                        helpers.add(helper);
+                        helper.start();
+                        join(helper);
+                    } else if (Thread.currentThread() == helpers.peek() && !tasks.isEmpty()) {
+                        tasks.remove().run();
+                        refused.set(catchThrowable(() -> add(99)));
+                    }
+                    return sum + e.number();
+                }));
+        try (var engine = engine().run(folding, Delivery.background(tasks::add).workers(3))
+                .build()) {
+            store.append(IntStream.rangeClosed(1, 64).mapToObj(Added::new).toList(), AppendCondition.none());
+
+            // when
+            tasks.remove().run();
+
+            // then
+            assertThat(refused.get()).isInstanceOf(IllegalStateException.class).hasMessageContaining("tried to append");
+            assertThat(store.head()).isEqualTo(Position.of(64));
+            assertThat(engine.view(folding).<Map<Integer, Integer>>read(sums -> sums))
+                    .hasSize(64);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException interrupted) {
+            throw new AssertionError(interrupted);
+        }
+    }
+
+    @Test
+    void others_append_while_several_workers_fold() throws Exception {
+        var folding = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        var slow = Projection.keyed(
+                "slow", 1, Keys.by(Added.class, Added::number), Fold.from(0).on(Added.class, (sum, e) -> {
+                    folding.countDown();
+                    await(goOn);
+                    return sum + e.number();
+                }));
+        var threads = Executors.newFixedThreadPool(2);
+        try (var engine =
+                engine().run(slow, Delivery.background(threads).workers(2)).build()) {
+            add(1);
+            await(folding);
+
+            add(2);
+
+            assertThat(store.head()).isEqualTo(Position.of(2));
+            goOn.countDown();
+            engine.view(slow).awaitApplied(Position.of(2), Duration.ofMinutes(2));
+            assertThat(engine.view(slow).<Map<Integer, Integer>>read(sums -> sums))
+                    .hasSize(2);
+        } finally {
+            goOn.countDown();
             threads.shutdown();
             assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
         }
@@ -1330,6 +1575,85 @@ class ProjectionEngineTest {
             assertThat(engine.health().isWell()).isTrue();
         }
         assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_store_that_fails_while_an_event_is_repaired_is_thrown_to_who_repairs_and_the_event_stays_put_aside() {
+        var down = new Failing();
+        var poison = new AtomicBoolean(true);
+        var parking = failingAt("parking", poison, 1).by(Keys.by(Added.class, Added::number));
+        try (var engine = ProjectionEngine.builder(down, failures::add)
+                .run(parking, Delivery.inline().park())
+                .build()) {
+            add(1, 2);
+            var view = engine.view(parking);
+            poison.set(false);
+            down.readsBeforeFailing = 0;
+
+            assertThatThrownBy(() -> view.retryParked(1)).isSameAs(down.onRead);
+
+            assertThat(view.parked()).hasSize(1);
+            down.readsBeforeFailing = Integer.MAX_VALUE;
+            assertThat(view.retryParked(1)).isTrue();
+            assertThat(view.<Integer>read(sum -> sum)).isEqualTo(3);
+            assertThat(engine.health().isWell()).isTrue();
+        }
+        assertThat(failures).hasSize(1);
+    }
+
+    @Test
+    void the_listener_holds_nobody_up_where_an_executor_refuses_what_an_effect_has_appended_in_a_repair() {
+        // given an event put aside, whose effect appends, an executor that refuses by now, and a listener that waits
+        // for another
+        var poison = new AtomicBoolean(true);
+        var full = new RejectedExecutionException("full");
+        var answering = failingAt("answering", poison, 1)
+                .by(Keys.by(Added.class, Added::number))
+                .effect(Added.class, (e, trigger) -> {
+                    if (e.number() == 1) {
+                        add(7);
+                    }
+                });
+        var other = Executors.newSingleThreadExecutor();
+        var answered = new ArrayList<Object>();
+        try (var engine = ProjectionEngine.builder(store, failure -> {
+                    failures.add(failure);
+                    if (failure.cause() == full) {
+                        var asking = other.submit(() -> Objects.requireNonNull(running.get())
+                                .view(answering)
+                                .discardParked(Position.of(99)));
+                        answered.add(Objects.requireNonNullElse(
+                                catchThrowable(() -> answered.add(asking.get(120, TimeUnit.SECONDS))), "in time"));
+                    }
+                })
+                .checkpoints(new InMemoryCheckpointStore())
+                .run(
+                        answering,
+                        Delivery.background(task -> {
+                                    if (!poison.get()) {
+                                        throw full;
+                                    }
+                                    executor.execute(task);
+                                })
+                                .park())
+                .build()) {
+            running.set(engine);
+            add(1);
+            executor.runAll();
+            poison.set(false);
+
+            // when
+            assertThat(engine.view(answering).retryParked(1)).isTrue();
+
+            // then
+            assertThat(answered).containsExactly(false, "in time");
+            assertThat(failures)
+                    .extracting(ProjectionFailure::outcome)
+                    .containsExactly(ProjectionFailure.Outcome.PARKED, ProjectionFailure.Outcome.STOPPED);
+            assertThat(store.head()).isEqualTo(Position.of(2));
+        } finally {
+            other.shutdown();
+        }
     }
 
     // ---- closing, and how all stand
@@ -1497,6 +1821,32 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void what_has_effects_runs_where_its_progress_is_kept_in_each_version() {
+        var saved = LIST.effect(Added.class, (event, trigger) -> {})
+                .savedAs(String.class, List::toString, text -> new ArrayList<>());
+        var before = TOTAL.effect(Added.class, (event, trigger) -> {});
+        var after = Projection.of("total", 2, SUM).effect(Added.class, (event, trigger) -> {});
+        Supplier<ProjectionEngine.Builder> all = () ->
+                engine().background(saved, executor).replace(before, after, Delivery.background(executor), executor);
+
+        assertThatThrownBy(() -> all.get().build())
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        wiring -> assertThat(wiring.faults())
+                                .hasSize(3)
+                                .allMatch(fault -> fault.contains("Give the builder checkpoints(...)")));
+        var checkpoints = new InMemoryCheckpointStore();
+        checkpoints.save("total", new Checkpoint(1, Position.START, 0));
+        try (var engine = all.get().checkpoints(checkpoints).build()) {
+            add(1);
+            executor.runAll();
+            assertThat(engine.view(after).projection()).isSameAs(after);
+            assertThat(engine.view(saved).<Integer>read(List::size)).isEqualTo(1);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void a_new_version_is_all_that_runs_where_there_is_no_checkpoint_of_the_one_before() {
         var second = Projection.of("total", 2, SUM);
         add(1, 2);
@@ -1519,6 +1869,7 @@ class ProjectionEngineTest {
         var ignoring = parking.over(EventQuery.types(Ignored.class));
         for (var each : List.of(
                 Map.entry(TOTAL, "the projection has no keys any more"),
+                Map.entry(TOTAL.by(Keys.by(Ignored.class, Ignored::number)), "no key for the event at position 1"),
                 Map.entry(ignoring, "no event at position 1 that projection \"total\""))) {
             var checkpoints = new InMemoryCheckpointStore();
             var aside = new Checkpoint(
@@ -1557,6 +1908,82 @@ class ProjectionEngineTest {
         }
     }
 
+    /** A key that not every map can hold. */
+    record Unlucky(int number) {
+        @Override
+        public int hashCode() {
+            if (number == 13) {
+                throw new IllegalStateException("no hash");
+            }
+            return number;
+        }
+    }
+
+    @Test
+    void an_event_with_a_key_that_cannot_be_looked_up_stops_the_projection_and_is_not_said_to_be_put_aside() {
+        var keys = Keys.by(Added.class, (Added e) -> new Unlucky(e.number()));
+        var summing = failingAt("summing", 13).by(keys);
+        var keyed = Projection.keyed("keyed", 1, keys, Fold.from(0).on(Added.class, (sum, e) -> {
+            if (e.number() == 7) {
+                throw new IllegalStateException("boom");
+            }
+            return sum + e.number();
+        }));
+        var alone = Projection.keyed("alone", 1, keys, SUM);
+        try (var engine = engine().run(summing, Delivery.inline().park())
+                .run(keyed, Delivery.background(Runnable::run).workers(2).park())
+                .run(alone, Delivery.background(Runnable::run).park())
+                .build()) {
+            add(7, 1, 13, 2);
+
+            assertThat(failures)
+                    .extracting(ProjectionFailure::projection, ProjectionFailure::position, ProjectionFailure::outcome)
+                    .containsExactlyInAnyOrder(
+                            tuple("summing", Position.of(3), ProjectionFailure.Outcome.STOPPED),
+                            tuple("keyed", Position.of(1), ProjectionFailure.Outcome.PARKED),
+                            tuple("keyed", Position.of(3), ProjectionFailure.Outcome.STOPPED),
+                            tuple("alone", Position.of(3), ProjectionFailure.Outcome.STOPPED));
+            assertThat(engine.health().stopped()).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void a_timer_that_fires_at_once_has_an_event_tried_as_often_as_there_are_delays() {
+        for (var where : List.of(Delivery.inline(), Delivery.background(Runnable::run))) {
+            var attempts = new AtomicInteger();
+            var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+                        attempts.incrementAndGet();
+                        throw new IllegalStateException("boom");
+                    }))
+                    .by(Keys.by(Added.class, Added::number));
+            Delivery.Timer atOnce = (delay, task) -> task.run();
+            var delivery = where.retry(atOnce, Duration.ZERO, Duration.ZERO, Duration.ZERO);
+            var checkpoints = new InMemoryCheckpointStore();
+            checkpoints.save("failing", new Checkpoint(1, store.head(), 0));
+            failures.clear();
+            try (var engine = engine().checkpoints(checkpoints)
+                    .run(failing, delivery.park(1))
+                    .build()) {
+                add(1, 2); // the second is one more than may be put aside
+
+                assertThat(attempts).hasValue(2 * 4);
+                assertThat(failures)
+                        .extracting(ProjectionFailure::outcome)
+                        .containsExactly(
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.PARKED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.RETRIED,
+                                ProjectionFailure.Outcome.STOPPED);
+                assertThat(engine.view(failing).position().value())
+                        .isEqualTo(store.head().value() - 1);
+            }
+        }
+    }
+
     @Test
     void an_executor_that_refuses_is_asked_again_after_each_delay() {
         var refusals = new AtomicInteger(3);
@@ -1577,6 +2004,48 @@ class ProjectionEngineTest {
             assertThat(failures).hasSize(3).allMatch(ProjectionFailure::retried);
             assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(1);
             assertThat(engine.health().isWell()).isTrue();
+
+            // and when it refuses again, the delays begin anew
+            refusals.set(1);
+            add(2);
+            executor.runAll();
+            assertThat(clock.instant()).isEqualTo(Instant.EPOCH.plusSeconds(1 + 5 + 5 + 1));
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void an_event_that_stopped_its_projection_is_tried_as_often_again_when_it_is_resumed() {
+        var poison = new AtomicBoolean(true);
+        var tried = new ArrayList<Instant>();
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Added.class, (sum, e) -> {
+            tried.add(clock.instant());
+            if (poison.get()) {
+                throw new IllegalStateException("boom");
+            }
+            return sum + e.number();
+        }));
+        var delivery = Delivery.inline().retry(executor::schedule, Duration.ofSeconds(1), Duration.ofSeconds(5));
+        try (var engine = engine().run(failing, delivery).build()) {
+            var view = engine.view(failing);
+            assertThat(view.resume()).as("it runs").isFalse();
+            add(1);
+            assertThat(view.resume()).as("it is tried again anyway").isFalse();
+            executor.runAll();
+            add(2);
+            var stopped = clock.instant();
+            assertThat(tried).hasSize(3);
+
+            assertThat(view.resume()).isTrue();
+            executor.runAll();
+
+            assertThat(tried.subList(3, tried.size()))
+                    .containsExactly(stopped, stopped.plusSeconds(1), stopped.plusSeconds(6));
+            assertThat(view.status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+            poison.set(false);
+            assertThat(view.resume()).isTrue();
+            assertThat(view.<Integer>read(sum -> sum)).isEqualTo(3);
+            assertThat(view.status().isWell()).isTrue();
         }
     }
 
@@ -1759,7 +2228,75 @@ class ProjectionEngineTest {
             building.join();
             assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
             assertThat(rebuild.progress().done()).isEqualTo(Position.of(1));
+            assertThat(rebuild.progress().total()).isEqualTo(Position.of(1));
             assertThat(rebuild.progress().rate()).as("without a clock").isEmpty();
+            assertThat(rebuild.await(Duration.ofDays(1))).isTrue();
+        }
+    }
+
+    @Test
+    void a_rebuild_has_no_rate_while_its_clock_stands_still_or_is_put_back() {
+        clock.set(Instant.ofEpochSecond(100));
+        add(1, 2, 3, 4);
+        var second = Projection.of("total", 2, SUM);
+        for (int passed : List.of(0, -10, 2)) {
+            try (var engine = engine().clock(clock).inline(TOTAL).build()) {
+                var rebuild = engine.rebuild(TOTAL, second, executor, progress -> {});
+                assertThat(rebuild.progress().total()).isEqualTo(Position.of(4));
+                clock.set(clock.instant().plusSeconds(passed));
+                executor.runAll();
+
+                var progress = rebuild.progress();
+                assertThat(progress.state()).isEqualTo(Rebuild.State.SWAPPED);
+                assertThat(progress.rate()).isEqualTo(passed <= 0 ? OptionalDouble.empty() : OptionalDouble.of(2));
+                assertThat(progress.remaining()).isEqualTo(passed <= 0 ? Optional.empty() : Optional.of(Duration.ZERO));
+            }
+        }
+    }
+
+    @Test
+    void an_executor_that_runs_at_once_follows_and_builds_a_long_log_without_a_deep_stack() {
+        for (int i = 0; i < 3_000; i++) {
+            add(1);
+            clock.advance(Duration.ofMillis(1));
+        }
+        var second = Projection.of("total", 2, SUM);
+        var told = new AtomicInteger();
+        try (var engine =
+                engine().run(TOTAL, Delivery.background(Runnable::run).batch(1)).build()) {
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3_000);
+
+            var rebuild = engine.rebuild(TOTAL, second, Runnable::run, progress -> told.incrementAndGet());
+
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+            assertThat(told).as("a batch each").hasValueGreaterThan(2_990);
+            assertThat(engine.view(second).<Integer>read(sum -> sum)).isEqualTo(3_000);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void another_rebuild_is_refused_at_once_also_where_the_first_is_built_by_the_thread_that_asked_for_it() {
+        var other = Executors.newSingleThreadExecutor();
+        var refused = new AtomicReference<Throwable>();
+        var second = Projection.of("total", 2, Fold.from(0).on(Added.class, (sum, e) -> {
+            var asking = other.submit(
+                    () -> Objects.requireNonNull(running.get()).rebuild(TOTAL, TOTAL, executor, progress -> {}));
+            refused.set(catchThrowable(() -> asking.get(120, TimeUnit.SECONDS)));
+            return sum + e.number();
+        }));
+        add(1);
+        try (var engine = engine().inline(TOTAL).build()) {
+            running.set(engine);
+            var rebuild = engine.rebuild(TOTAL, second, Runnable::run, progress -> {});
+
+            assertThat(refused.get())
+                    .hasCauseInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("\"total\" is being rebuilt");
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+            assertThat(engine.view(second).projection()).isSameAs(second);
+        } finally {
+            other.shutdown();
         }
     }
 
@@ -1782,6 +2319,74 @@ class ProjectionEngineTest {
             add(2);
             assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(3);
         }
+    }
+
+    @Test
+    void a_worker_of_a_version_that_takes_over_neither_changes_what_stands_still_meanwhile_nor_waits_for_it()
+            throws Exception {
+        // given a version of two threads, of which the second part of the log is folded while it takes over
+        var building = new AtomicReference<Thread>();
+        var helps = new CountDownLatch(1);
+        var done = new CountDownLatch(1);
+        var refused = new ArrayList<String>();
+        var keys = Keys.by(Added.class, Added::number);
+        var first = Projection.keyed("sums", 1, keys, SUM);
+        var second = Projection.keyed("sums", 2, keys, Fold.from(0).on(Added.class, (sum, e) -> {
+            if (e.number() > 64 && Thread.currentThread() == building.get()) {
+                await(helps); // so that another takes part
+            } else if (e.number() > 64 && helps.getCount() > 0) {
+                helps.countDown();
+                var engine = Objects.requireNonNull(running.get());
+                var view = engine.view(first);
+                for (ThrowingCallable call : List.<ThrowingCallable>of(
+                        view::resume,
+                        () -> view.retryParked(1),
+                        () -> view.discardParked(Position.of(1)),
+                        () -> awaitApplied(view, Position.of(999)))) {
+                    refused.add(String.valueOf(catchThrowable(call)));
+                }
+                engine.close();
+                done.countDown();
+            }
+            return sum + e.number();
+        }));
+        for (int part : List.of(0, 64)) {
+            store.append(
+                    IntStream.rangeClosed(part + 1, part + 64)
+                            .mapToObj(Added::new)
+                            .toList(),
+                    AppendCondition.none());
+            clock.advance(Duration.ofSeconds(1));
+        }
+        var threads = Executors.newFixedThreadPool(2);
+        try (var engine = engine().run(
+                        first, Delivery.background(threads).workers(2).batch(64))
+                .build()) {
+            running.set(engine);
+            engine.view(first).awaitApplied(store.head(), Duration.ofMinutes(2));
+
+            // when
+            var rebuild = engine.rebuild(
+                    first,
+                    second,
+                    task -> threads.execute(() -> {
+                        building.set(Thread.currentThread());
+                        task.run();
+                    }),
+                    progress -> {});
+
+            // then
+            await(done);
+            assertThat(refused)
+                    .hasSize(4)
+                    .allMatch(said -> said.startsWith("java.lang.IllegalStateException") && said.contains("\"sums\""));
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.CANCELLED);
+            assertThat(engine.view(first).projection()).isSameAs(first);
+        } finally {
+            threads.shutdown();
+            assertThat(threads.awaitTermination(120, TimeUnit.SECONDS)).isTrue();
+        }
+        assertThat(failures).isEmpty();
     }
 
     @Test

@@ -38,6 +38,7 @@ import java.time.ZoneId;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
@@ -1354,7 +1355,7 @@ class SagaEngineTest {
         return (EventStore) Proxy.newProxyInstance(
                 EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, args) -> {
                     if (method.getName().equals("read") && args[0].equals(EventQuery.all())) {
-                        unread.get().run();
+                        Objects.requireNonNull(unread.get()).run();
                         if (nothing.get()) {
                             return operations.read(EventQuery.types(Parts.Weighed.class), (ReadOptions) args[1]);
                         }

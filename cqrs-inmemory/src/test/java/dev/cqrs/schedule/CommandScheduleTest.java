@@ -37,6 +37,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -516,7 +517,7 @@ class CommandScheduleTest {
         schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
         var closing = new AtomicReference<ScheduleWorker>();
         closing.set(schedule.work("w", bus, threads, NEVER, failure -> {
-            closing.get().close();
+            Objects.requireNonNull(closing.get()).close();
             go.countDown(); // what runs ends only then
         }));
         await(begun);
@@ -524,7 +525,7 @@ class CommandScheduleTest {
         schedule.enqueue(new Note("q", 2), Metadata.withId("n-2")); // has the worker look
         await(go);
         assertThat(schedule.awaitEnded("n-1", PATIENCE).state()).isEqualTo(State.SUCCEEDED);
-        closing.get().close();
+        Objects.requireNonNull(closing.get()).close();
     }
 
     @Test
@@ -609,7 +610,7 @@ class CommandScheduleTest {
             var watched = new Fronted(operations) {
                 @Override
                 public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-                    if (away.get().isInstance(events.get(0))) {
+                    if (Objects.requireNonNull(away.get()).isInstance(events.get(0))) {
                         throw new IllegalArgumentException("the store is away");
                     }
                     return store.append(events, condition, metadata);
@@ -638,7 +639,7 @@ class CommandScheduleTest {
             var closing = new AtomicReference<ScheduleWorker>();
             var before = new AtomicInteger();
             Runnable close = () -> {
-                closing.get().close();
+                Objects.requireNonNull(closing.get()).close();
                 before.set(asked.get());
             };
             var bus = Pages.bus(domain, (note, metadata) -> {

@@ -515,9 +515,15 @@ public final class EventImport implements AutoCloseable {
         try {
             listener.accept(why);
         } catch (Throwable further) {
-            further.addSuppressed(why.cause());
+            if (further != why.cause()) { // it may throw what it was told of
+                further.addSuppressed(why.cause());
+            }
             var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            } catch (Throwable ignored) {
+                // as the virtual machine does: nobody is left to tell
+            }
         }
     }
 

@@ -54,6 +54,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -420,6 +421,20 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void who_has_looked_keeps_no_other_from_looking_or_from_a_step() throws Exception {
+        var scope = history().in("user-7");
+        assertThat(scope.canUndo()).isFalse();
+        var other = Executors.newSingleThreadExecutor();
+        try {
+            other.submit(() -> scope.dispatch(write(0, "a"))).get(120, TimeUnit.SECONDS);
+            assertThat(scope.canUndo()).isTrue();
+            assertThat(other.submit(scope::entries).get(120, TimeUnit.SECONDS)).hasSize(1);
+        } finally {
+            other.shutdownNow();
+        }
+    }
+
+    @Test
     void every_stream_of_the_log_is_closed() {
         var counting = new Counting(new Crowded(StepEnded.class, 1));
         var away = new AtomicBoolean();
@@ -527,6 +542,29 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void a_log_that_throws_the_same_once_more_reaches_the_caller_as_it_is() {
+        var away = new IllegalStateException("both logs are away");
+        var log = new Fronted(operations) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (events.get(0) instanceof StepEnded) {
+                    throw away;
+                }
+                return super.append(events, condition, metadata);
+            }
+        };
+        Interceptor failing = (message, metadata, next) -> {
+            throw away;
+        };
+        var scope = CommandHistory.over(log, Notes.bus(domain, List.of(failing)), ids)
+                .in("user-7");
+
+        assertThatThrownBy(() -> scope.dispatch(write(0, "x"))).isSameAs(away);
+
+        assertThat(away.getSuppressed()).isEmpty();
+    }
+
+    @Test
     void where_the_machine_itself_gives_up_a_step_is_not_told_as_one_that_cannot_be_finished() {
         var exhausted = new OutOfMemoryError("for a test");
         var scope = failing(exhausted).in("user-7");
@@ -616,6 +654,29 @@ public abstract class CommandHistorySuite {
         assertThat(scope.entries()).isEmpty();
         history().in("user-7").dispatch(write(0, "b"));
         assertThat(text()).isEqualTo("b");
+    }
+
+    @Test
+    void a_command_that_fails_or_is_rejected_is_dispatched_once_and_the_log_says_which() {
+        var scope = history().in("user-7");
+        assertThatThrownBy(() -> scope.dispatch(write(9, "x"))).isInstanceOf(RejectedException.class);
+        assertThat(seen).containsExactly(write(9, "x"));
+
+        var dispatched = new ArrayList<>();
+        Interceptor failing = (message, metadata, next) -> {
+            dispatched.add(message);
+            throw new IllegalArgumentException("fault");
+        };
+        var faulty = CommandHistory.over(operations, Notes.bus(domain, List.of(failing)), ids)
+                .in("user-7");
+        assertThatThrownBy(() -> faulty.dispatch(write(0, "a"))).hasMessage("fault");
+        assertThat(dispatched).containsExactly(write(0, "a"));
+
+        try (var ends = operations.read(EventQuery.types(StepEnded.class))) {
+            assertThat(ends.toList())
+                    .extracting(end -> ((StepEnded) end.event()).result())
+                    .containsExactly(Result.REJECTED, Result.FAILED);
+        }
     }
 
     @Test

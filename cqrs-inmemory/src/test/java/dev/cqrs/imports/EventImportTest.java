@@ -570,6 +570,43 @@ class EventImportTest {
         });
     }
 
+    @Test
+    void a_listener_that_throws_what_it_is_told_and_a_handler_that_throws_do_not_keep_the_import_from_trying_again() {
+        for (boolean handlerThrows : List.of(false, true)) {
+            // given
+            var remote = new Remote(source);
+            var ours = new InMemoryEventStore(OURS, CLOCK);
+            var later = new ArrayList<Runnable>();
+            var uncaught = new ArrayList<Throwable>();
+            var thread = Thread.currentThread();
+            var before = thread.getUncaughtExceptionHandler();
+            thread.setUncaughtExceptionHandler((on, thrown) -> {
+                uncaught.add(thrown);
+                if (handlerThrows) {
+                    throw new IllegalStateException("the handler too");
+                }
+            });
+            try (var imported = EventImport.from("orders", remote)
+                    .retry((delay, task) -> later.add(task), Duration.ZERO)
+                    .into(ours, EventImportTest::translate, DIRECT, failure -> {
+                        throw (RuntimeException) failure.cause();
+                    })) {
+                // when
+                remote.down = true;
+                place(1, 1);
+
+                // then
+                assertThat(uncaught).singleElement().isSameAs(remote.cut);
+                assertThat(remote.cut.getSuppressed()).isEmpty();
+                remote.down = false;
+                later.get(0).run();
+                assertThat(imported.position()).isEqualTo(source.head());
+            } finally {
+                thread.setUncaughtExceptionHandler(before);
+            }
+        }
+    }
+
     // ---- closing
 
     @Test

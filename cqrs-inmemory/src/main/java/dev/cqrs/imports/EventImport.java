@@ -234,12 +234,15 @@ public final class EventImport implements AutoCloseable {
     @Override
     public void close() {
         closed = true; // a task that runs ends at its next append
-        unfollow();
-        working.lock(); // waits for it; called from within the translation, it holds the lock itself
         try {
-            wake();
+            unfollow();
         } finally {
-            working.unlock();
+            working.lock(); // waits for it; called from within the translation, it holds the lock itself
+            try {
+                wake();
+            } finally {
+                working.unlock();
+            }
         }
     }
 

@@ -390,6 +390,35 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void an_undo_is_taken_back_by_a_redo_and_not_by_what_its_command_gives_as_inverse() {
+        // given an inverse that answers with one that the catalog does not know, and is cut off when it is sent first
+        var unknown = new AtomicBoolean(true);
+        var bus = InMemoryCommandBus.builder()
+                .handle(Write.class, c -> Undoable.reversible(1, new Cut(c.note(), 0, 1)))
+                .handle(Cut.class, c -> {
+                    if (unknown.getAndSet(false)) {
+                        throw new AppendOutcomeUnknownException("append", new IllegalStateException("cut off"));
+                    }
+                    return Undoable.reversible("a", new Plain(7));
+                })
+                .build();
+        var scope = CommandHistory.over(operations, bus, ids).in("user-7");
+        scope.dispatch(write(0, "a"));
+        assertThatThrownBy(scope::undo).isInstanceOf(AppendOutcomeUnknownException.class);
+
+        // when
+        var redone = scope.redo();
+
+        // then
+        assertThat(redone.dispatched()).isEqualTo(write(0, "a"));
+        assertThat(scope.undo().result()).isEqualTo("a");
+        assertThat(scope.entries()).extracting(Entry::undone).containsExactly(true);
+        try (var inverses = operations.read(EventQuery.types(Cut.class))) {
+            assertThat(inverses.toList()).as("of what was done").hasSize(2);
+        }
+    }
+
+    @Test
     void a_history_is_as_deep_as_it_is_said_and_a_hundred_commands_if_not() {
         var scope = history().in("user-7");
         for (int i = 0; i <= CommandHistory.DEPTH; i++) {
@@ -976,6 +1005,28 @@ public abstract class CommandHistorySuite {
         assertThat(shallow.entries()).isEqualTo(second.entries().subList(0, 2));
         shallow.undo();
         assertThat(text()).isEqualTo("d");
+    }
+
+    @Test
+    void a_late_undo_of_a_command_that_is_forgotten_changes_nothing() throws Exception {
+        // given an undo that others find rejected
+        var second = history().in("user-7");
+        second.dispatch(write(0, "a"));
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(CommandHistory.Scope::undo);
+            bus().dispatch(new Cut(NOTE, 0, 1));
+            second.dispatch(write(0, "b"));
+
+            // when
+            slow.end(slowly);
+        }
+
+        // then
+        assertThat(second.entries()).extracting(Entry::undone).containsExactly(false, true);
+        var shallow = CommandHistory.over(operations, bus(), ids, 1).in("user-7");
+        assertThat(shallow.entries()).isEqualTo(second.entries().subList(0, 1));
+        assertThat(shallow.command(shallow.entries().get(0))).isEqualTo(write(0, "b"));
+        assertThat(shallow.canRedo()).isFalse();
     }
 
     @Test

@@ -339,7 +339,7 @@ class EventImportTest {
         var thrown = new AtomicReference<Throwable>();
         var waiter = new Thread(() -> {
             try {
-                imported.awaitImported(wanted, PATIENCE);
+                imported.awaitImported(wanted, Duration.ofDays(1)); // so that it is woken, or is still there
             } catch (Throwable any) {
                 thrown.set(any);
             }
@@ -349,7 +349,7 @@ class EventImportTest {
             Thread.onSpinWait();
         }
         then.accept(waiter);
-        waiter.join();
+        waiter.join(PATIENCE.toMillis());
         return Optional.ofNullable(thrown.get()).orElseThrow();
     }
 
@@ -372,6 +372,33 @@ class EventImportTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("is closed at position 1");
         imported.awaitImported(Position.of(1), Duration.ZERO);
+    }
+
+    @Test
+    void a_source_that_throws_when_it_is_left_has_the_import_closed_all_the_same() throws Exception {
+        var cut = new IllegalStateException("no connection");
+        var remote = new Fronted(source) {
+            @Override
+            public Subscription onAppend(Signal signal) {
+                super.onAppend(signal);
+                return () -> {
+                    throw cut;
+                };
+            }
+        };
+        var imported =
+                EventImport.from("orders", remote).into(local, EventImportTest::translate, DIRECT, failures::add);
+
+        assertThat(waitingEndsWith(
+                        imported,
+                        Position.of(1),
+                        waiter -> assertThatThrownBy(imported::close).isSameAs(cut)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("is closed at position 0");
+
+        place(1, 1);
+        assertThat(sold(local)).isEmpty();
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.CLOSED);
     }
 
     @Test
@@ -969,6 +996,30 @@ class EventImportTest {
         imported.close();
         later.get(3).run();
         assertThat(failures).hasSize(5);
+    }
+
+    @Test
+    void a_timer_that_fires_at_once_has_it_tried_again_without_a_deep_stack() {
+        place(1, 2);
+        var left = new AtomicInteger(100_000);
+        var cut = new IllegalStateException("no connection");
+        var remote = new Fronted(source) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                if (left.getAndDecrement() > 0) {
+                    throw cut;
+                }
+                return super.read(query, options);
+            }
+        };
+        var told = new AtomicInteger();
+        try (var imported = EventImport.from("orders", remote)
+                .retry((delay, task) -> task.run(), Duration.ZERO)
+                .into(local, EventImportTest::translate, DIRECT, failure -> told.incrementAndGet())) {
+            assertThat(told).hasValue(100_000);
+            assertThat(sold(local)).isEqualTo(allSales(2));
+            assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RUNNING);
+        }
     }
 
     @Test

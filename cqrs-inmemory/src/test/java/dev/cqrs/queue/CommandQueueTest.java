@@ -434,6 +434,36 @@ class CommandQueueTest {
     }
 
     @Test
+    void there_may_be_many_more_workers_than_processors() throws Exception {
+        int workers = 10 * Runtime.getRuntime().availableProcessors();
+        var threads = threads(workers);
+        try (var queue = queue(threads)
+                .workers(workers)
+                .capacity(workers)
+                .whenFull(WhenFull.REFUSE)
+                .build()) {
+            for (int round = 1; round <= 3; round++) {
+                var meeting = new CyclicBarrier(workers + 1);
+                var go = new CountDownLatch(1);
+                var stages = new ArrayList<CompletionStage<Done>>();
+                for (int i = 0; i < workers; i++) {
+                    stages.add(queue.enqueue(new Do("key" + i, () -> {
+                        meeting.await(120, TimeUnit.SECONDS);
+                        await(go);
+                    })));
+                }
+                meeting.await(120, TimeUnit.SECONDS);
+                int before = (round - 1) * workers;
+                assertThat(queue.status()).isEqualTo(new QueueStatus(before + workers, 0, workers, 0, round - 1));
+                assertThatThrownBy(() -> queue.enqueue(new Ping(1))).isInstanceOf(QueueFullException.class);
+                go.countDown();
+                stages.forEach(CommandQueueTest::result);
+                assertThat(queue.status()).isEqualTo(new QueueStatus(before + workers, 0, 0, 0, round));
+            }
+        }
+    }
+
+    @Test
     void the_key_of_the_nearest_class_holds() {
         var asked = new ArrayList<String>();
         try (var queue = CommandQueue.to(bus, Runnable::run, failures::add)

@@ -94,6 +94,7 @@ public final class EventImport implements AutoCloseable {
     private volatile Position seenHead = Position.START;
 
     private final AtomicBoolean scheduled = new AtomicBoolean();
+    private final Trampoline handing = new Trampoline();
     private final Trampoline tasks = new Trampoline();
     private final AtomicBoolean paused = new AtomicBoolean();
     private final AtomicInteger pauses = new AtomicInteger();
@@ -256,7 +257,7 @@ public final class EventImport implements AutoCloseable {
 
     private void schedule() {
         if (isRunning() && scheduled.compareAndSet(false, true)) {
-            execute();
+            handing.run(this::execute); // whose refusal may come back here, where the timer fires at once
         }
     }
 

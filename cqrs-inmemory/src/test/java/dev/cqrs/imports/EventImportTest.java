@@ -1023,6 +1023,25 @@ class EventImportTest {
     }
 
     @Test
+    void an_executor_that_refuses_many_times_while_the_timer_fires_at_once_does_not_stop_it() {
+        place(1, 2);
+        var left = new AtomicInteger(100_000);
+        Executor executor = task -> {
+            if (left.getAndDecrement() > 0) {
+                throw new RejectedExecutionException("full");
+            }
+            task.run();
+        };
+        try (var imported = EventImport.from("orders", source)
+                .retry((delay, task) -> task.run(), Duration.ZERO)
+                .into(local, EventImportTest::translate, executor, failure -> {})) {
+            assertThat(imported.status().failure()).isEmpty();
+            assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RUNNING);
+            assertThat(sold(local)).isEqualTo(allSales(2));
+        }
+    }
+
+    @Test
     void with_retry_what_the_translation_throws_stops_the_import_all_the_same() {
         place(1, 2);
         var later = new ArrayList<Runnable>();

@@ -1369,7 +1369,7 @@ class EventImportTest {
     void what_another_import_has_appended_before_a_change_of_metadata_is_not_appended_again() {
         place(1, 3);
         source.append(List.of(new Placed(4), new Placed(5)), AppendCondition.none(), Metadata.withId("c-1"));
-        try (var imported = during(3, () -> importedElsewhere(2))) {
+        try (var imported = during(3, () -> importedElsewhere(1))) { // and not the second one's
             assertThat(imported.position()).isEqualTo(Position.of(5));
         }
         assertThat(sold(local)).isEqualTo(allSales(5));

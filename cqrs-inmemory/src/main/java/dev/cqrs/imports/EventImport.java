@@ -94,6 +94,7 @@ public final class EventImport implements AutoCloseable {
     private volatile Position seenHead = Position.START;
 
     private final AtomicBoolean scheduled = new AtomicBoolean();
+    private final Trampoline handing = new Trampoline();
     private final Trampoline tasks = new Trampoline();
     private final AtomicBoolean paused = new AtomicBoolean();
     private final AtomicInteger pauses = new AtomicInteger();
@@ -234,12 +235,15 @@ public final class EventImport implements AutoCloseable {
     @Override
     public void close() {
         closed = true; // a task that runs ends at its next append
-        unfollow();
-        working.lock(); // waits for it; called from within the translation, it holds the lock itself
         try {
-            wake();
+            unfollow();
         } finally {
-            working.unlock();
+            working.lock(); // waits for it; called from within the translation, it holds the lock itself
+            try {
+                wake();
+            } finally {
+                working.unlock();
+            }
         }
     }
 
@@ -253,7 +257,7 @@ public final class EventImport implements AutoCloseable {
 
     private void schedule() {
         if (isRunning() && scheduled.compareAndSet(false, true)) {
-            execute();
+            handing.run(this::execute); // whose refusal may come back here, where the timer fires at once
         }
     }
 
@@ -515,9 +519,15 @@ public final class EventImport implements AutoCloseable {
         try {
             listener.accept(why);
         } catch (Throwable further) {
-            further.addSuppressed(why.cause());
+            if (further != why.cause()) { // it may throw what it was told of
+                further.addSuppressed(why.cause());
+            }
             var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            } catch (Throwable ignored) {
+                // as the virtual machine does: nobody is left to tell
+            }
         }
     }
 

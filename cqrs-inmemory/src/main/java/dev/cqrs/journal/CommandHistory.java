@@ -620,7 +620,9 @@ public final class CommandHistory {
                 var result = thrown instanceof RejectedException ? Result.REJECTED : Result.FAILED;
                 return end(open, result, Optional.empty()) == Result.DONE;
             } catch (RuntimeException unwritten) {
-                unwritten.addSuppressed(thrown);
+                if (unwritten != thrown) {
+                    unwritten.addSuppressed(thrown);
+                }
                 throw unwritten;
             }
         }

@@ -361,9 +361,15 @@ public final class Journal implements Interceptor {
         try {
             listener.accept(what);
         } catch (Throwable further) {
-            further.addSuppressed(what.cause());
+            if (further != what.cause()) { // it may throw what it was told of
+                further.addSuppressed(what.cause());
+            }
             var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
+            } catch (Throwable ignored) {
+                // as the virtual machine does: nobody is left to tell
+            }
         }
     }
 

@@ -5,6 +5,7 @@ import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -40,8 +41,8 @@ final class Worker implements Runnable {
     private final int number;
     private @Nullable Thread thread;
 
-    /** Who has handed it to the executor. */
-    private volatile @Nullable Thread starter;
+    /** Who is just handing it to the executor, which may run it on that thread at once. */
+    private final AtomicReference<@Nullable Thread> starter = new AtomicReference<>();
 
     /**
      * Whether the executor has it, or is about to, and nobody has begun to run it. Set under the queue's lock; who resets it
@@ -134,9 +135,9 @@ final class Worker implements Runnable {
     /** Hands it over; while the executor refuses, and no other worker is there, the first that is ready is told so. */
     void start() {
         var current = Thread.currentThread();
-        starter = current;
         boolean interruptedHere = false;
         do {
+            starter.set(current);
             try {
                 executor.execute(this);
                 break;
@@ -146,6 +147,8 @@ final class Worker implements Runnable {
                     break;
                 }
                 refusal = refused;
+            } finally {
+                starter.compareAndSet(current, null); // unless it is another one's by now
             }
             var first = queue.nextOfLast(this);
             if (first == null) {
@@ -167,7 +170,7 @@ final class Worker implements Runnable {
         if (!begin()) {
             return;
         }
-        boolean withinEnqueue = starter == Thread.currentThread();
+        boolean withinEnqueue = starter.get() == Thread.currentThread();
         try {
             runHere();
         } catch (Throwable broken) { // between two commands: no stack is left, for instance, or no memory
@@ -184,8 +187,7 @@ final class Worker implements Runnable {
                 queue.giveBack(this);
                 return;
             }
-            patient = LOOKS > 0 && starter != Thread.currentThread();
-            starter = null;
+            patient = LOOKS > 0 && starter.getAndSet(null) != Thread.currentThread();
         }
         trampoline.run(step);
     }

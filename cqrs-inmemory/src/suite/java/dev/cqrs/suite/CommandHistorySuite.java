@@ -55,6 +55,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
@@ -389,6 +390,35 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void an_undo_is_taken_back_by_a_redo_and_not_by_what_its_command_gives_as_inverse() {
+        // given an inverse that answers with one that the catalog does not know, and is cut off when it is sent first
+        var unknown = new AtomicBoolean(true);
+        var bus = InMemoryCommandBus.builder()
+                .handle(Write.class, c -> Undoable.reversible(1, new Cut(c.note(), 0, 1)))
+                .handle(Cut.class, c -> {
+                    if (unknown.getAndSet(false)) {
+                        throw new AppendOutcomeUnknownException("append", new IllegalStateException("cut off"));
+                    }
+                    return Undoable.reversible("a", new Plain(7));
+                })
+                .build();
+        var scope = CommandHistory.over(operations, bus, ids).in("user-7");
+        scope.dispatch(write(0, "a"));
+        assertThatThrownBy(scope::undo).isInstanceOf(AppendOutcomeUnknownException.class);
+
+        // when
+        var redone = scope.redo();
+
+        // then
+        assertThat(redone.dispatched()).isEqualTo(write(0, "a"));
+        assertThat(scope.undo().result()).isEqualTo("a");
+        assertThat(scope.entries()).extracting(Entry::undone).containsExactly(true);
+        try (var inverses = operations.read(EventQuery.types(Cut.class))) {
+            assertThat(inverses.toList()).as("of what was done").hasSize(2);
+        }
+    }
+
+    @Test
     void a_history_is_as_deep_as_it_is_said_and_a_hundred_commands_if_not() {
         var scope = history().in("user-7");
         for (int i = 0; i <= CommandHistory.DEPTH; i++) {
@@ -416,6 +446,20 @@ public abstract class CommandHistorySuite {
 
             slow.end(slowly);
             assertThat(slow.scope.canUndo()).isTrue();
+        }
+    }
+
+    @Test
+    void who_has_looked_keeps_no_other_from_looking_or_from_a_step() throws Exception {
+        var scope = history().in("user-7");
+        assertThat(scope.canUndo()).isFalse();
+        var other = Executors.newSingleThreadExecutor();
+        try {
+            other.submit(() -> scope.dispatch(write(0, "a"))).get(120, TimeUnit.SECONDS);
+            assertThat(scope.canUndo()).isTrue();
+            assertThat(other.submit(scope::entries).get(120, TimeUnit.SECONDS)).hasSize(1);
+        } finally {
+            other.shutdownNow();
         }
     }
 
@@ -527,6 +571,29 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void a_log_that_throws_the_same_once_more_reaches_the_caller_as_it_is() {
+        var away = new IllegalStateException("both logs are away");
+        var log = new Fronted(operations) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (events.get(0) instanceof StepEnded) {
+                    throw away;
+                }
+                return super.append(events, condition, metadata);
+            }
+        };
+        Interceptor failing = (message, metadata, next) -> {
+            throw away;
+        };
+        var scope = CommandHistory.over(log, Notes.bus(domain, List.of(failing)), ids)
+                .in("user-7");
+
+        assertThatThrownBy(() -> scope.dispatch(write(0, "x"))).isSameAs(away);
+
+        assertThat(away.getSuppressed()).isEmpty();
+    }
+
+    @Test
     void where_the_machine_itself_gives_up_a_step_is_not_told_as_one_that_cannot_be_finished() {
         var exhausted = new OutOfMemoryError("for a test");
         var scope = failing(exhausted).in("user-7");
@@ -616,6 +683,29 @@ public abstract class CommandHistorySuite {
         assertThat(scope.entries()).isEmpty();
         history().in("user-7").dispatch(write(0, "b"));
         assertThat(text()).isEqualTo("b");
+    }
+
+    @Test
+    void a_command_that_fails_or_is_rejected_is_dispatched_once_and_the_log_says_which() {
+        var scope = history().in("user-7");
+        assertThatThrownBy(() -> scope.dispatch(write(9, "x"))).isInstanceOf(RejectedException.class);
+        assertThat(seen).containsExactly(write(9, "x"));
+
+        var dispatched = new ArrayList<>();
+        Interceptor failing = (message, metadata, next) -> {
+            dispatched.add(message);
+            throw new IllegalArgumentException("fault");
+        };
+        var faulty = CommandHistory.over(operations, Notes.bus(domain, List.of(failing)), ids)
+                .in("user-7");
+        assertThatThrownBy(() -> faulty.dispatch(write(0, "a"))).hasMessage("fault");
+        assertThat(dispatched).containsExactly(write(0, "a"));
+
+        try (var ends = operations.read(EventQuery.types(StepEnded.class))) {
+            assertThat(ends.toList())
+                    .extracting(end -> ((StepEnded) end.event()).result())
+                    .containsExactly(Result.REJECTED, Result.FAILED);
+        }
     }
 
     @Test
@@ -913,6 +1003,28 @@ public abstract class CommandHistorySuite {
         assertThat(shallow.entries()).isEqualTo(second.entries().subList(0, 2));
         shallow.undo();
         assertThat(text()).isEqualTo("d");
+    }
+
+    @Test
+    void a_late_undo_of_a_command_that_is_forgotten_changes_nothing() throws Exception {
+        // given an undo that others find rejected
+        var second = history().in("user-7");
+        second.dispatch(write(0, "a"));
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(CommandHistory.Scope::undo);
+            bus().dispatch(new Cut(NOTE, 0, 1));
+            second.dispatch(write(0, "b"));
+
+            // when
+            slow.end(slowly);
+        }
+
+        // then
+        assertThat(second.entries()).extracting(Entry::undone).containsExactly(false, true);
+        var shallow = CommandHistory.over(operations, bus(), ids, 1).in("user-7");
+        assertThat(shallow.entries()).isEqualTo(second.entries().subList(0, 1));
+        assertThat(shallow.command(shallow.entries().get(0))).isEqualTo(write(0, "b"));
+        assertThat(shallow.canRedo()).isFalse();
     }
 
     @Test

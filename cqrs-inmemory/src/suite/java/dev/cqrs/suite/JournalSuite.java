@@ -342,6 +342,43 @@ public abstract class JournalSuite {
     }
 
     @Test
+    void a_listener_that_throws_what_it_is_told_and_a_handler_that_throws_hide_no_result() {
+        for (boolean handlerThrows : List.of(false, true)) {
+            var away = new IllegalStateException("the operations log is away");
+            var log = new Fronted(emptyLog(Tills.operations(), clock)) {
+                @Override
+                public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                    if (events.get(0) instanceof JournalMark.CommandEnded) {
+                        throw away;
+                    }
+                    return super.append(events, condition, metadata);
+                }
+            };
+            var journal = Journal.builder(log, () -> 0, () -> "id-" + lastId.incrementAndGet(), what -> {
+                        throw (RuntimeException) what.cause();
+                    })
+                    .build();
+            var told = new ArrayList<Throwable>();
+            var thread = Thread.currentThread();
+            var before = thread.getUncaughtExceptionHandler();
+            thread.setUncaughtExceptionHandler((t, thrown) -> {
+                told.add(thrown);
+                if (handlerThrows) {
+                    throw new IllegalStateException("the handler too");
+                }
+            });
+            try {
+                assertThat(Tills.bus(emptyLog(Tills.domain(), clock), journal).dispatch(new PayIn("t1", 100, "x")))
+                        .isEqualTo(100);
+            } finally {
+                thread.setUncaughtExceptionHandler(before);
+            }
+            assertThat(told).singleElement().isSameAs(away);
+            assertThat(away.getSuppressed()).isEmpty();
+        }
+    }
+
+    @Test
     void a_crash_leaves_an_entry_of_unknown_outcome() {
         for (int point = 2; point <= 5; point++) { // from after the start was written to before its end is
             begin();
@@ -405,6 +442,23 @@ public abstract class JournalSuite {
 
         assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.SUCCEEDED);
         assertThat(all(journal).get(0).duration()).isZero();
+    }
+
+    @Test
+    void an_entry_says_how_long_its_command_took_whatever_became_of_it() {
+        var journal = builder().build();
+        Interceptor slow = (message, metadata, next) -> {
+            clock.advance(Duration.ofMillis(300));
+            return next.proceed(message, metadata);
+        };
+        var bus = Tills.bus(domain, journal, slow);
+
+        clock.advance(Duration.ofSeconds(7));
+        bus.dispatch(new PayIn("t1", 100, "x"));
+        assertThatThrownBy(() -> bus.dispatch(new PayOut("t1", 500))).isInstanceOf(RejectedException.class);
+        assertThatThrownBy(() -> bus.dispatch(new Fail("disk full"))).isInstanceOf(HandlerFailedException.class);
+
+        assertThat(all(journal)).extracting(JournalEntry::duration).hasSize(3).containsOnly(Duration.ofMillis(300));
     }
 
     @Test
@@ -1211,6 +1265,7 @@ public abstract class JournalSuite {
         assertThatThrownBy(() -> journal.replay(JournalQuery.all().newestFirst(), bus))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("of commands, newest first;");
+        assertThat(JournalQuery.all().id("order-1")).hasToString("commands of id order-1");
         assertThatThrownBy(() -> journal.replay(JournalQuery.all().outcome(Outcome.SUCCEEDED), bus))
                 .isInstanceOf(IllegalArgumentException.class);
     }

@@ -339,7 +339,7 @@ class EventImportTest {
         var thrown = new AtomicReference<Throwable>();
         var waiter = new Thread(() -> {
             try {
-                imported.awaitImported(wanted, PATIENCE);
+                imported.awaitImported(wanted, Duration.ofDays(1)); // so that it is woken, or is still there
             } catch (Throwable any) {
                 thrown.set(any);
             }
@@ -349,7 +349,7 @@ class EventImportTest {
             Thread.onSpinWait();
         }
         then.accept(waiter);
-        waiter.join();
+        waiter.join(PATIENCE.toMillis());
         return Optional.ofNullable(thrown.get()).orElseThrow();
     }
 
@@ -372,6 +372,33 @@ class EventImportTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("is closed at position 1");
         imported.awaitImported(Position.of(1), Duration.ZERO);
+    }
+
+    @Test
+    void a_source_that_throws_when_it_is_left_has_the_import_closed_all_the_same() throws Exception {
+        var cut = new IllegalStateException("no connection");
+        var remote = new Fronted(source) {
+            @Override
+            public Subscription onAppend(Signal signal) {
+                super.onAppend(signal);
+                return () -> {
+                    throw cut;
+                };
+            }
+        };
+        var imported =
+                EventImport.from("orders", remote).into(local, EventImportTest::translate, DIRECT, failures::add);
+
+        assertThat(waitingEndsWith(
+                        imported,
+                        Position.of(1),
+                        waiter -> assertThatThrownBy(imported::close).isSameAs(cut)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("is closed at position 0");
+
+        place(1, 1);
+        assertThat(sold(local)).isEmpty();
+        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.CLOSED);
     }
 
     @Test
@@ -568,6 +595,43 @@ class EventImportTest {
             assertThat(thrown).hasMessage("listener");
             assertThat(thrown.getSuppressed()).hasSize(1);
         });
+    }
+
+    @Test
+    void a_listener_that_throws_what_it_is_told_and_a_handler_that_throws_do_not_keep_the_import_from_trying_again() {
+        for (boolean handlerThrows : List.of(false, true)) {
+            // given
+            var remote = new Remote(source);
+            var ours = new InMemoryEventStore(OURS, CLOCK);
+            var later = new ArrayList<Runnable>();
+            var uncaught = new ArrayList<Throwable>();
+            var thread = Thread.currentThread();
+            var before = thread.getUncaughtExceptionHandler();
+            thread.setUncaughtExceptionHandler((on, thrown) -> {
+                uncaught.add(thrown);
+                if (handlerThrows) {
+                    throw new IllegalStateException("the handler too");
+                }
+            });
+            try (var imported = EventImport.from("orders", remote)
+                    .retry((delay, task) -> later.add(task), Duration.ZERO)
+                    .into(ours, EventImportTest::translate, DIRECT, failure -> {
+                        throw (RuntimeException) failure.cause();
+                    })) {
+                // when
+                remote.down = true;
+                place(1, 1);
+
+                // then
+                assertThat(uncaught).singleElement().isSameAs(remote.cut);
+                assertThat(remote.cut.getSuppressed()).isEmpty();
+                remote.down = false;
+                later.get(0).run();
+                assertThat(imported.position()).isEqualTo(source.head());
+            } finally {
+                thread.setUncaughtExceptionHandler(before);
+            }
+        }
     }
 
     // ---- closing
@@ -935,6 +999,49 @@ class EventImportTest {
     }
 
     @Test
+    void a_timer_that_fires_at_once_has_it_tried_again_without_a_deep_stack() {
+        place(1, 2);
+        var left = new AtomicInteger(100_000);
+        var cut = new IllegalStateException("no connection");
+        var remote = new Fronted(source) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                if (left.getAndDecrement() > 0) {
+                    throw cut;
+                }
+                return super.read(query, options);
+            }
+        };
+        var told = new AtomicInteger();
+        try (var imported = EventImport.from("orders", remote)
+                .retry((delay, task) -> task.run(), Duration.ZERO)
+                .into(local, EventImportTest::translate, DIRECT, failure -> told.incrementAndGet())) {
+            assertThat(told).hasValue(100_000);
+            assertThat(sold(local)).isEqualTo(allSales(2));
+            assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RUNNING);
+        }
+    }
+
+    @Test
+    void an_executor_that_refuses_many_times_while_the_timer_fires_at_once_does_not_stop_it() {
+        place(1, 2);
+        var left = new AtomicInteger(100_000);
+        Executor executor = task -> {
+            if (left.getAndDecrement() > 0) {
+                throw new RejectedExecutionException("full");
+            }
+            task.run();
+        };
+        try (var imported = EventImport.from("orders", source)
+                .retry((delay, task) -> task.run(), Duration.ZERO)
+                .into(local, EventImportTest::translate, executor, failure -> {})) {
+            assertThat(imported.status().failure()).isEmpty();
+            assertThat(imported.status().state()).isEqualTo(ImportStatus.State.RUNNING);
+            assertThat(sold(local)).isEqualTo(allSales(2));
+        }
+    }
+
+    @Test
     void with_retry_what_the_translation_throws_stops_the_import_all_the_same() {
         place(1, 2);
         var later = new ArrayList<Runnable>();
@@ -1262,7 +1369,7 @@ class EventImportTest {
     void what_another_import_has_appended_before_a_change_of_metadata_is_not_appended_again() {
         place(1, 3);
         source.append(List.of(new Placed(4), new Placed(5)), AppendCondition.none(), Metadata.withId("c-1"));
-        try (var imported = during(3, () -> importedElsewhere(2))) {
+        try (var imported = during(3, () -> importedElsewhere(1))) { // and not the second one's
             assertThat(imported.position()).isEqualTo(Position.of(5));
         }
         assertThat(sold(local)).isEqualTo(allSales(5));

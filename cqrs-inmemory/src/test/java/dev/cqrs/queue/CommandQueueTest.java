@@ -34,6 +34,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -279,6 +280,63 @@ class CommandQueueTest {
         assertThat(done).containsExactly("deposit a 1");
     }
 
+    @Test
+    void who_ends_a_stage_himself_stops_neither_the_command_nor_the_telling_of_its_failure() {
+        var refused = new IllegalArgumentException("refused");
+        List<Consumer<CompletableFuture<Done>>> ends = List.of(
+                stage -> stage.complete(Done.DONE),
+                stage -> stage.completeExceptionally(new IllegalStateException("mine")),
+                stage -> stage.obtrudeValue(Done.DONE),
+                stage -> stage.cancel(true));
+        for (var end : ends) {
+            var tasks = new ArrayDeque<Runnable>();
+            try (var queue = queue(tasks::add).build()) {
+                end.accept(queue.enqueue(new Do("a", () -> {
+                            throw refused;
+                        }))
+                        .toCompletableFuture());
+                queue.enqueue(new Deposit("a", 1));
+                tasks.remove().run();
+                assertThat(queue.status()).isEqualTo(new QueueStatus(2, 0, 0, 1, 0));
+            }
+        }
+        assertThat(failures).hasSize(4).allMatch(failure -> failure.cause() == refused);
+        assertThat(done).hasSize(4);
+    }
+
+    @Test
+    void what_a_handler_has_enqueued_runs_also_if_it_fails_itself() {
+        var failed = new IllegalStateException("after all");
+        try (var queue = queue(threads(1)).capacity(1).build()) {
+            var outer = queue.enqueue(new Do("a", () -> {
+                queue.enqueue(new Deposit("a", 1));
+                throw failed;
+            }));
+            assertThat(failure(outer)).isSameAs(failed);
+        }
+        assertThat(done).containsExactly("deposit a 1");
+    }
+
+    @Test
+    void what_the_listener_throws_goes_to_the_handler_of_uncaught_exceptions() {
+        var mine = new IllegalStateException("the listener");
+        var told = new ArrayList<Throwable>();
+        Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> told.add(thrown));
+        try (var queue = CommandQueue.to(bus, Runnable::run, failure -> {
+                    throw mine;
+                })
+                .build()) {
+            var refused = new IllegalArgumentException("refused");
+            assertThat(failure(queue.enqueue(new Do("a", () -> {
+                        throw refused;
+                    }))))
+                    .isSameAs(refused);
+            assertThat(told).containsExactly(mine);
+        } finally {
+            Thread.currentThread().setUncaughtExceptionHandler(null);
+        }
+    }
+
     // ---- order
 
     @Test
@@ -372,6 +430,36 @@ class CommandQueueTest {
             await(arrived);
             assertThat(queue.status()).isEqualTo(new QueueStatus(10, 7, 3, 0, 0));
             go.countDown();
+        }
+    }
+
+    @Test
+    void there_may_be_many_more_workers_than_processors() throws Exception {
+        int workers = 10 * Runtime.getRuntime().availableProcessors();
+        var threads = threads(workers);
+        try (var queue = queue(threads)
+                .workers(workers)
+                .capacity(workers)
+                .whenFull(WhenFull.REFUSE)
+                .build()) {
+            for (int round = 1; round <= 3; round++) {
+                var meeting = new CyclicBarrier(workers + 1);
+                var go = new CountDownLatch(1);
+                var stages = new ArrayList<CompletionStage<Done>>();
+                for (int i = 0; i < workers; i++) {
+                    stages.add(queue.enqueue(new Do("key" + i, () -> {
+                        meeting.await(120, TimeUnit.SECONDS);
+                        await(go);
+                    })));
+                }
+                meeting.await(120, TimeUnit.SECONDS);
+                int before = (round - 1) * workers;
+                assertThat(queue.status()).isEqualTo(new QueueStatus(before + workers, 0, workers, 0, round - 1));
+                assertThatThrownBy(() -> queue.enqueue(new Ping(1))).isInstanceOf(QueueFullException.class);
+                go.countDown();
+                stages.forEach(CommandQueueTest::result);
+                assertThat(queue.status()).isEqualTo(new QueueStatus(before + workers, 0, 0, 0, round));
+            }
         }
     }
 
@@ -715,6 +803,34 @@ class CommandQueueTest {
         assertThat(done).containsExactlyInAnyOrder("deposit a 0", "deposit b 1", "deposit b 2");
     }
 
+    @Test
+    void an_interrupt_does_not_keep_out_who_need_not_wait() {
+        var tasks = new ArrayDeque<Runnable>();
+        try (var queue = queue(tasks::add).capacity(1).build()) {
+            Thread.currentThread().interrupt();
+            var stage = queue.enqueue(new Deposit("a", 1));
+            assertThat(Thread.interrupted()).isTrue();
+            tasks.remove().run();
+            assertThat(stage.toCompletableFuture()).isCompletedWithValue("deposit a 1");
+        }
+    }
+
+    @Test
+    void what_an_executor_refused_leaves_its_place() {
+        var full = new RejectedExecutionException("full");
+        try (var queue = queue(task -> {
+                    throw full;
+                })
+                .capacity(1)
+                .build()) {
+            for (int i = 0; i < 10; i++) {
+                assertThat(failure(queue.enqueue(new Deposit("a", i)))).isSameAs(full);
+            }
+            assertThat(queue.status()).isEqualTo(new QueueStatus(10, 0, 0, 10, 0));
+        }
+        assertThat(done).isEmpty();
+    }
+
     // ---- executors
 
     @Test
@@ -789,6 +905,28 @@ class CommandQueueTest {
             go.countDown();
             result(early);
             assertThat(result(other)).isEqualTo("deposit b 1");
+        }
+    }
+
+    @Test
+    void an_executor_that_throws_after_it_has_run_the_task_changes_no_outcome() {
+        var late = new IllegalStateException("late");
+        var told = new ArrayList<Throwable>();
+        Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> told.add(thrown));
+        try (var queue = queue(task -> {
+                    task.run();
+                    throw late;
+                })
+                .workers(1)
+                .build()) {
+            for (int i = 1; i <= 3; i++) {
+                assertThat(queue.enqueue(new Deposit("a", i)).toCompletableFuture())
+                        .isCompletedWithValue("deposit a " + i);
+                assertThat(told).hasSize(i).containsOnly(late);
+            }
+            assertThat(queue.status()).isEqualTo(new QueueStatus(3, 0, 0, 0, 0));
+        } finally {
+            Thread.currentThread().setUncaughtExceptionHandler(null);
         }
     }
 
@@ -880,6 +1018,39 @@ class CommandQueueTest {
         }
     }
 
+    @Test
+    void as_long_as_the_executor_refuses_it_is_asked_once_more_for_each_key_that_is_ready() {
+        var queue = new AtomicReference<CommandQueue>();
+        var tasks = new AtomicInteger();
+        try (var own = CommandQueue.to(
+                        bus,
+                        task -> {
+                            throw new RejectedExecutionException("full " + tasks.incrementAndGet());
+                        },
+                        failure -> {
+                            failures.add(failure);
+                            if (failures.size() == 1) { // while this one is told, so that none of them is asked for
+                                for (var account : List.of("a", "b", "c", "b")) {
+                                    of(queue).enqueue(new Deposit(account, failures.size()));
+                                }
+                            }
+                        })
+                .key(OfAccount.class, OfAccount::account)
+                .workers(1)
+                .build()) {
+            queue.set(own);
+            own.enqueue(new Deposit("a", 0));
+            assertThat(own.status()).isEqualTo(new QueueStatus(5, 0, 0, 5, 0));
+        }
+        assertThat(failures.stream().filter(failure -> failure.command().equals(new Deposit("b", 1))))
+                .hasSize(2);
+        assertThat(failures.stream()
+                        .filter(failure -> !failure.command().equals(new Deposit("a", 1)))
+                        .map(QueueFailure::cause)
+                        .distinct())
+                .hasSize(3); // of the first one, of both of a key, and of the last one
+    }
+
     /** Has no stack left at a chosen place between commands: where the queue looks the thread up. */
     private static final class Breaking extends Thread {
         private final AtomicInteger lookUps = new AtomicInteger();
@@ -940,6 +1111,16 @@ class CommandQueueTest {
             assertThat(result(queue.enqueue(new Deposit("b", at)))).isEqualTo("deposit b " + at);
             queue.close();
         }
+    }
+
+    @Test
+    void an_error_between_commands_is_survived_also_where_a_task_of_the_executor_has_enqueued_them() throws Exception {
+        var executor = Executors.newFixedThreadPool(1, task -> new Breaking(task, 1));
+        executors.add(executor);
+        var queue = queue(executor).workers(1).build();
+        var stage = executor.submit(() -> queue.enqueue(new Deposit("a", 1))).get();
+        assertThat(result(stage)).isEqualTo("deposit a 1");
+        queue.close();
     }
 
     @Test
@@ -1222,6 +1403,59 @@ class CommandQueueTest {
         assertThat(seen).containsExactly(false);
     }
 
+    @Test
+    void an_interrupt_of_one_task_is_restored_although_the_commands_are_handed_over() {
+        var tasks = new ArrayDeque<Runnable>();
+        var flags = new AtomicInteger();
+        for (Executor executor : List.<Executor>of(tasks::add, Runnable::run)) {
+            try (var queue = queue(executor).workers(1).build()) {
+                queue.enqueue(new Do("a", () -> {
+                    for (int i = 0; i < 2 * Worker.COMMANDS_A_TASK; i++) {
+                        queue.enqueue(new Do("a", () -> {
+                            if (Thread.currentThread().isInterrupted()) {
+                                flags.incrementAndGet();
+                            }
+                        }));
+                    }
+                    Thread.currentThread().interrupt();
+                }));
+                for (int task = 0; !tasks.isEmpty(); task++) {
+                    tasks.remove().run();
+                    assertThat(Thread.interrupted()).as("task " + task).isEqualTo(task == 0);
+                }
+                Thread.interrupted(); // of the executor that runs it at once
+                assertThat(queue.status().waiting()).isZero();
+            }
+        }
+        assertThat(flags).hasValue(0);
+    }
+
+    @Test
+    void an_interrupt_that_hits_the_listener_of_what_was_refused_is_not_the_next_ones_and_is_restored() {
+        var queue = new AtomicReference<CommandQueue>();
+        var flags = new ArrayList<Boolean>();
+        try (var own = CommandQueue.to(
+                        bus,
+                        task -> {
+                            throw new RejectedExecutionException("full");
+                        },
+                        failure -> {
+                            flags.add(Thread.currentThread().isInterrupted());
+                            if (flags.size() == 1) {
+                                of(queue).enqueue(new Deposit("a", 1));
+                                of(queue).enqueue(new Deposit("b", 1));
+                                Thread.currentThread().interrupt();
+                            }
+                        })
+                .key(OfAccount.class, OfAccount::account)
+                .build()) {
+            queue.set(own);
+            own.enqueue(new Deposit("a", 0));
+            assertThat(Thread.interrupted()).isTrue();
+        }
+        assertThat(flags).containsExactly(false, false, false);
+    }
+
     // ---- closing
 
     @Test
@@ -1476,6 +1710,26 @@ class CommandQueueTest {
         assertThat(done).hasSize(1_000);
         dropped.forEach(Runnable::run); // finds nothing
         assertThat(queue.status()).isEqualTo(new QueueStatus(1_000, 0, 0, 0, 0));
+    }
+
+    @Test
+    void several_who_close_run_as_many_commands_at_once_as_there_are_workers() {
+        var meeting = new CyclicBarrier(2);
+        var queue = queue(task -> {}).workers(2).build(); // an executor that drops it
+        for (var key : List.of("a", "b")) {
+            queue.enqueue(new Do(key, () -> meeting.await(120, TimeUnit.SECONDS)));
+        }
+        var closers = threads(3);
+        var closed = new ArrayList<CompletableFuture<Void>>();
+        for (int i = 0; i < 3; i++) {
+            closed.add(CompletableFuture.runAsync(
+                    () -> {
+                        queue.close();
+                        assertThat(queue.status()).isEqualTo(new QueueStatus(2, 0, 0, 0, 0));
+                    },
+                    closers));
+        }
+        closed.forEach(CommandQueueTest::result);
     }
 
     @Test

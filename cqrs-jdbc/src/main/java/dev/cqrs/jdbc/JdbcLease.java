@@ -477,9 +477,15 @@ public final class JdbcLease implements AutoCloseable {
             try {
                 listener.accept(failed);
             } catch (Throwable thrown) {
-                thrown.addSuppressed(failed);
+                if (thrown != failed) { // it may throw what it was told of
+                    thrown.addSuppressed(failed);
+                }
                 var thread = Thread.currentThread();
-                thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+                try {
+                    thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+                } catch (Throwable ignored) {
+                    // as the virtual machine does: nobody is left to tell
+                }
             }
         }
     }

@@ -550,9 +550,15 @@ public final class JdbcProjector implements AutoCloseable {
             try {
                 listener.accept(why);
             } catch (Throwable thrown) {
-                thrown.addSuppressed(why.cause());
+                if (thrown != why.cause()) { // it may throw what it was told of
+                    thrown.addSuppressed(why.cause());
+                }
                 var thread = Thread.currentThread();
-                thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+                try {
+                    thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+                } catch (Throwable ignored) {
+                    // as the virtual machine does: nobody is left to tell
+                }
             }
         }
     }

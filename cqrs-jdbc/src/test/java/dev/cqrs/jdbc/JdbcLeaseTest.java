@@ -407,6 +407,42 @@ class JdbcLeaseTest {
     }
 
     @Test
+    void a_listener_that_throws_what_it_is_told_does_not_keep_the_work_from_another_try() throws Exception {
+        BlockingQueue<Throwable> uncaught = new LinkedBlockingQueue<>(10);
+        var pool = Executors.newFixedThreadPool(1, task -> {
+            var thread = new Thread(task);
+            thread.setUncaughtExceptionHandler((on, thrown) -> {
+                uncaught.add(thrown);
+                throw new IllegalStateException("the handler too");
+            });
+            return thread;
+        });
+        var notYet = new IllegalStateException("not yet");
+        var opened = new CountDownLatch(1);
+        var openings = new AtomicInteger();
+        try (var running = lease("one", SHORT)
+                .whileHeld(
+                        pool,
+                        () -> {
+                            if (openings.incrementAndGet() == 1) {
+                                throw notYet;
+                            }
+                            opened.countDown();
+                            return () -> {};
+                        },
+                        failed -> {
+                            throw (RuntimeException) failed;
+                        })) {
+            assertThat(uncaught.poll(120, TimeUnit.SECONDS)).isSameAs(notYet);
+            assertThat(opened.await(120, TimeUnit.SECONDS)).isTrue();
+            assertThat(notYet.getSuppressed()).isEmpty();
+            assertThat(running).isNotNull();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
     void work_that_says_that_it_has_ended_is_closed_under_its_lease_and_another_gets_it() throws Exception {
         var pool = Executors.newFixedThreadPool(2);
         BlockingQueue<Runnable> ends = new LinkedBlockingQueue<>(10);

@@ -304,6 +304,41 @@ class JdbcProjectorTest {
     }
 
     @Test
+    void a_listener_that_throws_what_it_is_told_does_not_keep_it_from_another_try() throws Exception {
+        BlockingQueue<Throwable> uncaught = new LinkedBlockingQueue<>(10);
+        var own = Executors.newFixedThreadPool(1, task -> {
+            var thread = new Thread(task);
+            thread.setUncaughtExceptionHandler((on, thrown) -> {
+                uncaught.add(thrown);
+                throw new IllegalStateException("the handler too");
+            });
+            return thread;
+        });
+        pay("a", 1);
+        var passing = new IllegalStateException(new SQLException("deadlock", "40P01"));
+        var attempts = new AtomicInteger();
+        Handler handler = (connection, event) -> {
+            if (attempts.incrementAndGet() == 1) {
+                throw passing;
+            }
+            ADD_UP.apply(connection, event);
+        };
+        try (var projector = JdbcProjector.builder(log, database)
+                .lease(LONG)
+                .owner("test")
+                .start("balances", 1, PAID, handler, own, failure -> {
+                    throw (RuntimeException) failure.cause();
+                })) {
+            assertThat(uncaught.poll(120, TimeUnit.SECONDS)).isSameAs(passing);
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("1 in 1");
+            assertThat(passing.getSuppressed()).isEmpty();
+        } finally {
+            own.shutdownNow();
+        }
+    }
+
+    @Test
     void a_later_version_empties_the_view_and_fills_it_anew_and_the_earlier_one_stays_away() throws Exception {
         pay("a", 1, 2);
         try (var projector = start(1, ADD_UP)) {

@@ -502,10 +502,13 @@ final class Story<S> {
                         : act.is(Progress.AWAITING) || (act.awaits && act.is(Progress.STUCK)));
     }
 
-    /** Says whether all that is ready was issued by this process alone, which has not begun to dispatch it. */
+    /**
+     * Says whether all that is ready, or will be when it is parked no more, was issued by this process alone, which has not
+     * begun to dispatch it.
+     */
     boolean isFresh() {
-        for (var act : ready()) {
-            if (!act.fresh) {
+        for (var act : all()) {
+            if (act.is(Progress.READY) && !act.fresh) {
                 return false;
             }
         }

@@ -510,6 +510,46 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void what_was_dispatched_before_a_restart_is_no_first_time_where_its_instance_was_parked_in_between() {
+        var first = job().retry(Duration.ofSeconds(10))
+                .unsure(UncheckedIOException.class)
+                .parallel(both -> both.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .build();
+        var second = job().version(2)
+                .retry(Duration.ofSeconds(10))
+                .parallel(both -> both.step("b", known -> known.part("b")).step("c", known -> known.part("c")))
+                .build();
+        var closing = new ArrayList<SagaEngine>();
+        before = (command, data) -> {
+            var id = data.id().orElseThrow();
+            if (id.equals("job/j/a/1")) {
+                throw new UncheckedIOException(new IOException("cut"));
+            }
+            if (id.startsWith("job/j/b/")) {
+                if (!closing.isEmpty()) {
+                    closing.remove(0).close();
+                    Thread.currentThread().interrupt(); // so that nothing is told of what became of it
+                }
+                throw new IllegalStateException("no");
+            }
+        };
+        closing.add(start(first));
+        order("j");
+        executor.runAll();
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(ran).endsWith("job/j/b/1");
+
+        try (var engine = start(second)) {
+            executor.runAll();
+            assertThat(find(engine).reason()).contains("does not know");
+            assertThat(engine.skip("job", "j", "a")).isTrue();
+            executor.runFor(Duration.ofMinutes(1));
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSizeGreaterThan(1);
+            assertThat(ran).as("an attempt that may have taken effect").doesNotContain("job/j/b/2");
+        }
+    }
+
+    @Test
     void a_step_of_which_an_operator_found_that_it_took_effect_is_not_tried_again_and_is_undone_on_the_way_back() {
         try (var engine = unknownAt(true)) {
             assertThat(engine.settle("job", "j", "job/j/b/2", Finding.TOOK_EFFECT))

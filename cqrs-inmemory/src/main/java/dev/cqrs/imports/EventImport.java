@@ -13,6 +13,7 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.task.Delays;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import dev.cqrs.task.Waits;
 import java.time.Duration;
@@ -507,27 +508,11 @@ public final class EventImport implements AutoCloseable {
         }
         wake();
         scheduled.set(false);
-        tell(why);
+        Listeners.tell(listener, why, why.cause());
         if (again) {
             pause();
         } else if (!why.equals(failure.get())) {
             schedule(); // it was resumed when this task still counted
-        }
-    }
-
-    private void tell(ImportStatus.Failure why) {
-        try {
-            listener.accept(why);
-        } catch (Throwable further) {
-            if (further != why.cause()) { // it may throw what it was told of
-                further.addSuppressed(why.cause());
-            }
-            var thread = Thread.currentThread();
-            try {
-                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
-            } catch (Throwable ignored) {
-                // as the virtual machine does: nobody is left to tell
-            }
         }
     }
 

@@ -29,6 +29,7 @@ import dev.cqrs.runtime.ProjectionEngine;
 import dev.cqrs.runtime.ProjectionFailure;
 import dev.cqrs.runtime.ProjectionStoppedException;
 import dev.cqrs.runtime.ProjectionView;
+import dev.cqrs.task.Listeners;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -921,8 +922,7 @@ public final class InMemoryCqrs implements AutoCloseable {
     }
 
     private static void tellThread(ProjectionFailure failure) {
-        var thread = Thread.currentThread();
-        thread.getUncaughtExceptionHandler().uncaughtException(thread, new ProjectionStoppedException(failure));
+        Listeners.hand(new ProjectionStoppedException(failure));
     }
 
     /** What a handler needs and gets after it was registered, before its first message. */

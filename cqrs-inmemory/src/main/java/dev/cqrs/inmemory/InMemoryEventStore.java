@@ -12,6 +12,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.task.Listeners;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -247,8 +248,7 @@ public final class InMemoryEventStore implements EventStore {
         try {
             follower.appended(last);
         } catch (Throwable thrown) { // the events stand, so their appender must not be told otherwise
-            var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+            Listeners.hand(thrown);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.cqrs.interceptor;
 
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.task.Listeners;
 import java.util.Objects;
 import java.util.function.Consumer;
 
@@ -120,14 +121,6 @@ public final class Observation<S> implements Interceptor {
         if (thrown instanceof InterruptedException) { // a language without checked exceptions may throw it
             Thread.currentThread().interrupt();
         }
-        try {
-            listener.accept(thrown);
-        } catch (Throwable worse) {
-            if (worse != thrown) {
-                worse.addSuppressed(thrown);
-            }
-            var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, worse);
-        }
+        Listeners.tell(listener, thrown, thrown);
     }
 }

@@ -17,6 +17,7 @@ import dev.cqrs.journal.JournalMark.CommandStarted;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.task.Listeners;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -358,19 +359,7 @@ public final class Journal implements Interceptor {
     }
 
     private void tell(Unwritten what) {
-        try {
-            listener.accept(what);
-        } catch (Throwable further) {
-            if (further != what.cause()) { // it may throw what it was told of
-                further.addSuppressed(what.cause());
-            }
-            var thread = Thread.currentThread();
-            try {
-                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
-            } catch (Throwable ignored) {
-                // as the virtual machine does: nobody is left to tell
-            }
-        }
+        Listeners.tell(listener, what, what.cause());
     }
 
     /**

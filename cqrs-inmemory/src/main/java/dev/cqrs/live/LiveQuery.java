@@ -3,6 +3,7 @@ package dev.cqrs.live;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.runtime.ProjectionStatus.State;
 import dev.cqrs.runtime.ProjectionView;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import java.util.ArrayDeque;
 import java.util.Objects;
@@ -381,7 +382,7 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         private void fail(Throwable why) {
             var to = subscriber;
             if (to != null && end()) {
-                tell(() -> to.onError(why));
+                Listeners.tell(to::onError, why, why);
             }
         }
 
@@ -391,8 +392,7 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
                 call.run();
             } catch (Throwable thrown) {
                 end();
-                var thread = Thread.currentThread();
-                thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+                Listeners.hand(thrown);
             }
         }
 

@@ -4,6 +4,7 @@ import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.task.Listeners;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -228,7 +229,7 @@ public final class CommandQueue implements AutoCloseable {
                 startAnother();
             }
         } catch (Throwable broken) { // the command is accepted by now, and waits for who enqueues next
-            tell(broken);
+            Listeners.hand(broken);
         }
         return task;
     }
@@ -445,11 +446,7 @@ public final class CommandQueue implements AutoCloseable {
 
     void failed(Command<?> command, Metadata metadata, Throwable cause) {
         failed.increment();
-        try {
-            listener.accept(new QueueFailure(command, metadata, cause));
-        } catch (Throwable thrown) {
-            tell(thrown);
-        }
+        Listeners.tell(listener, new QueueFailure(command, metadata, cause), cause);
     }
 
     /** After a place has become free. */
@@ -476,15 +473,6 @@ public final class CommandQueue implements AutoCloseable {
             return backlog.keys();
         } finally {
             lock.unlock();
-        }
-    }
-
-    /** Tells what nobody else is told. */
-    static void tell(Throwable thrown) {
-        var current = Thread.currentThread();
-        try {
-            current.getUncaughtExceptionHandler().uncaughtException(current, thrown);
-        } catch (Throwable handler) { // as the virtual machine does: there is nobody left to be told
         }
     }
 
@@ -572,7 +560,7 @@ public final class CommandQueue implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        tell(broken);
+        Listeners.hand(broken);
     }
 
     /** Gives a worker back unless there is something for it to do. */

@@ -1,5 +1,6 @@
 package dev.cqrs.queue;
 
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import java.util.Objects;
 import java.util.concurrent.Executor;
@@ -318,7 +319,7 @@ final class Worker implements Runnable {
                 task.completeExceptionally(failure);
             }
         } catch (Throwable broken) { // no memory, for instance; the key goes on
-            CommandQueue.tell(broken);
+            Listeners.hand(broken);
         } finally {
             lends = false;
             count(ENDED);
@@ -374,7 +375,7 @@ final class Worker implements Runnable {
                 if (!begun) {
                     throw thrown;
                 }
-                CommandQueue.tell(thrown); // the command has an outcome of its own
+                Listeners.hand(thrown); // the command has an outcome of its own
             }
             if (failure != null) {
                 throw failure;

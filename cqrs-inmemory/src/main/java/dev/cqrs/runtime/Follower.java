@@ -16,6 +16,7 @@ import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.projection.Projection.Trigger;
 import dev.cqrs.runtime.Parking.Item;
 import dev.cqrs.runtime.ProjectionFailure.Outcome;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import java.time.Clock;
 import java.time.Duration;

@@ -5,6 +5,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.Timeline;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Waits;
 import java.time.Clock;
 import java.time.Duration;

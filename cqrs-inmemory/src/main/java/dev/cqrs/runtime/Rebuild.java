@@ -2,6 +2,7 @@ package dev.cqrs.runtime;
 
 import dev.cqrs.event.Position;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import dev.cqrs.task.Waits;
 import java.time.Clock;

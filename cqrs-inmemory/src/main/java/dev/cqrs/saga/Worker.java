@@ -20,6 +20,7 @@ import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.Story.Progress;
 import dev.cqrs.task.Alarm;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -1271,18 +1272,6 @@ final class Worker {
     }
 
     private void tell(SagaFailure failure) {
-        try {
-            listener.accept(failure);
-        } catch (Throwable further) {
-            if (further != failure.cause()) { // it may throw what it was told of
-                further.addSuppressed(failure.cause());
-            }
-            var thread = Thread.currentThread();
-            try {
-                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
-            } catch (Throwable ignored) {
-                // as the virtual machine does: nobody is left to tell
-            }
-        }
+        Listeners.tell(listener, failure, failure.cause());
     }
 }

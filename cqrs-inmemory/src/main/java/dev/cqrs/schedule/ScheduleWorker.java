@@ -23,6 +23,7 @@ import dev.cqrs.schedule.ScheduleEvent.Recurred;
 import dev.cqrs.schedule.ScheduleEvent.Released;
 import dev.cqrs.schedule.ScheduleEvent.Result;
 import dev.cqrs.task.Alarm;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Reasons;
 import dev.cqrs.task.Trampoline;
 import java.time.Duration;
@@ -437,16 +438,7 @@ public final class ScheduleWorker implements AutoCloseable {
         var thread = Thread.currentThread();
         boolean outermost = telling.add(thread);
         try {
-            listener.accept(failure);
-        } catch (Throwable further) {
-            if (further != failure.cause()) {
-                further.addSuppressed(failure.cause());
-            }
-            try {
-                thread.getUncaughtExceptionHandler().uncaughtException(thread, further);
-            } catch (Throwable unheard) {
-                // as where a thread ends by it: the turn that tells this has still to let its lane go
-            }
+            Listeners.tell(listener, failure, failure.cause());
         } finally {
             if (outermost) {
                 telling.remove(thread);

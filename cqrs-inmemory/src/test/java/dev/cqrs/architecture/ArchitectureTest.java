@@ -67,7 +67,7 @@ class ArchitectureTest {
             "gather", List.of("message", "query", "task"),
             "imports", List.of("message", "event", "eventstore", "runtime", "task"),
             "interceptor", List.of("message", "event", "eventstore", "decider", "task"),
-            "journal", List.of("message", "command", "event", "eventstore", "decider"),
+            "journal", List.of("message", "command", "event", "eventstore", "decider", "task"),
             "live", List.of("message", "eventstore", "runtime", "task"),
             "queue", List.of("message", "command", "task"),
             "runtime", List.of("message", "event", "eventstore", "projection", "task"),

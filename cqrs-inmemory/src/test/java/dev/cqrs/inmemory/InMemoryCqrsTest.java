@@ -331,6 +331,27 @@ class InMemoryCqrsTest {
     }
 
     @Test
+    void without_a_listener_a_handler_of_uncaught_exceptions_that_throws_is_told_once_and_disturbs_nobody() {
+        var handled = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((t, e) -> {
+            handled.add(e);
+            throw new IllegalArgumentException("the handler's own");
+        });
+        var failing = Projection.of("failing", 1, Fold.from(0).on(Counted.class, (sum, e) -> {
+            throw new IllegalStateException("boom");
+        }));
+        try (var app = counting().projection(failing).build()) {
+            app.dispatch(new Count(1));
+
+            assertThat(handled).singleElement().isInstanceOf(ProjectionStoppedException.class);
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+    }
+
+    @Test
     void without_a_listener_the_thread_is_told_of_a_stopped_projection() {
         var uncaught = new ArrayList<Throwable>();
         var thread = Thread.currentThread();

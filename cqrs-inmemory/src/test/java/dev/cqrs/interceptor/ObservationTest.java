@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ObservationTest {
 
@@ -179,6 +181,34 @@ class ObservationTest {
             thread.setUncaughtExceptionHandler(before);
         }
         assertThat(uncaught).containsExactly(noting.thrown);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"started", "succeeded", "failed"})
+    void a_handler_of_uncaught_exceptions_that_throws_changes_nothing_either(String when) {
+        noting.throwsAt = when;
+        var why = new IOException("the command handler");
+        var listeners = new IllegalStateException("the listener");
+        var handled = new ArrayDeque<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((where, thrown) -> {
+            handled.add(thrown);
+            throw new IllegalArgumentException("the handler of uncaught exceptions");
+        });
+        try {
+            var throwing = bus(thrown -> {
+                throw listeners;
+            });
+            if (when.equals("failed")) {
+                assertThatThrownBy(() -> throwing.dispatch(new Fail(why))).hasCause(why);
+            } else {
+                assertThat(throwing.dispatch(new Work(0))).isZero();
+            }
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+        assertThat(handled).containsExactly(listeners);
     }
 
     @Test

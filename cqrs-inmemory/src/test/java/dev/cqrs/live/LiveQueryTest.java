@@ -1,6 +1,7 @@
 package dev.cqrs.live;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.event.Fold;
@@ -860,6 +861,67 @@ class LiveQueryTest {
             assertThat(uncaught)
                     .singleElement()
                     .satisfies(thrown -> assertThat(thrown).hasMessage("subscriber"));
+        } finally {
+            thread.setUncaughtExceptionHandler(before);
+        }
+    }
+
+    @Test
+    void a_subscriber_that_throws_when_it_is_told_why_and_a_handler_that_throws_too_reach_nobody() {
+        var why = new RejectedExecutionException("full");
+        var subscribers = new IllegalStateException("subscriber");
+        for (var thrown : List.of(subscribers, why)) {
+            var handled = new ArrayList<Throwable>();
+            var thread = Thread.currentThread();
+            var before = thread.getUncaughtExceptionHandler();
+            thread.setUncaughtExceptionHandler((on, uncaught) -> {
+                handled.add(uncaught);
+                throw new IllegalArgumentException("handler");
+            });
+            try {
+                var told = new Told<Integer>(Long.MAX_VALUE) {
+                    @Override
+                    public void onError(Throwable failure) {
+                        super.onError(failure);
+                        throw thrown;
+                    }
+                };
+                app.live(new Sum(), Backlog.latest(), task -> {
+                            throw why;
+                        })
+                        .subscribe(told);
+
+                assertThat(told.all).containsExactly(why);
+                assertThat(handled).containsExactly(thrown);
+            } finally {
+                thread.setUncaughtExceptionHandler(before);
+            }
+        }
+        assertThat(subscribers).hasSuppressedException(why);
+        assertThat(why).hasNoSuppressedExceptions();
+    }
+
+    @Test
+    void a_handler_of_uncaught_exceptions_that_throws_takes_no_thread_from_the_executor() {
+        var tasks = new ArrayDeque<Runnable>();
+        var handled = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var before = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((on, uncaught) -> {
+            handled.add(uncaught);
+            throw new IllegalArgumentException("handler");
+        });
+        try {
+            var subscribers = new IllegalStateException("subscriber");
+            var told = new Told<Integer>(Long.MAX_VALUE, answer -> {
+                throw subscribers;
+            });
+            app.live(new Sum(), Backlog.latest(), tasks::add).subscribe(told);
+
+            assertThatCode(() -> tasks.remove().run()).doesNotThrowAnyException();
+
+            assertThat(told.all).containsExactly(0);
+            assertThat(handled).containsExactly(subscribers);
         } finally {
             thread.setUncaughtExceptionHandler(before);
         }

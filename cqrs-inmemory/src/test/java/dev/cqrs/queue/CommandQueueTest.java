@@ -332,6 +332,27 @@ class CommandQueueTest {
                     }))))
                     .isSameAs(refused);
             assertThat(told).containsExactly(mine);
+            assertThat(mine).hasSuppressedException(refused);
+        } finally {
+            Thread.currentThread().setUncaughtExceptionHandler(null);
+        }
+    }
+
+    @Test
+    void a_listener_may_throw_what_it_is_told_of() {
+        var refused = new IllegalArgumentException("refused");
+        var told = new ArrayList<Throwable>();
+        Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> told.add(thrown));
+        try (var queue = CommandQueue.to(bus, Runnable::run, failure -> {
+                    throw refused;
+                })
+                .build()) {
+            assertThat(failure(queue.enqueue(new Do("a", () -> {
+                        throw refused;
+                    }))))
+                    .isSameAs(refused);
+            assertThat(told).containsExactly(refused);
+            assertThat(refused).hasNoSuppressedExceptions();
         } finally {
             Thread.currentThread().setUncaughtExceptionHandler(null);
         }

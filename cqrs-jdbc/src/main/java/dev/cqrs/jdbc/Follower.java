@@ -174,12 +174,7 @@ final class Follower {
     }
 
     private void tell(Throwable failed) {
-        try {
-            settings.listener().accept(failed);
-        } catch (Throwable thrown) {
-            var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
-        }
+        Listeners.tell(settings.listener(), failed, failed);
     }
 
     private void pause() {

@@ -474,19 +474,7 @@ public final class JdbcLease implements AutoCloseable {
         }
 
         private void tell(Throwable failed) {
-            try {
-                listener.accept(failed);
-            } catch (Throwable thrown) {
-                if (thrown != failed) { // it may throw what it was told of
-                    thrown.addSuppressed(failed);
-                }
-                var thread = Thread.currentThread();
-                try {
-                    thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
-                } catch (Throwable ignored) {
-                    // as the virtual machine does: nobody is left to tell
-                }
-            }
+            Listeners.tell(listener, failed, failed);
         }
     }
 }

@@ -547,19 +547,7 @@ public final class JdbcProjector implements AutoCloseable {
         }
 
         private void tell(Failure why) {
-            try {
-                listener.accept(why);
-            } catch (Throwable thrown) {
-                if (thrown != why.cause()) { // it may throw what it was told of
-                    thrown.addSuppressed(why.cause());
-                }
-                var thread = Thread.currentThread();
-                try {
-                    thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
-                } catch (Throwable ignored) {
-                    // as the virtual machine does: nobody is left to tell
-                }
-            }
+            Listeners.tell(listener, why, why.cause());
         }
     }
 

@@ -43,8 +43,7 @@ final class Signals {
             try {
                 own.signal.appended(last);
             } catch (Throwable thrown) { // the events stand, so their appender must not be told otherwise
-                var thread = Thread.currentThread();
-                thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+                Listeners.hand(thrown);
             }
         }
     }

@@ -179,6 +179,47 @@ class JdbcFollowingTest {
         assertThat(uncaught).extracting(Throwable::getMessage).contains("the listener's own", "the signal's own");
     }
 
+    @Test
+    void a_handler_of_uncaught_exceptions_that_throws_ends_nothing_either() throws Exception {
+        var handled = new ArrayBlockingQueue<Throwable>(1_000);
+        var store = JdbcEventStore.builder(database, Ledger.CATALOG, Clock.systemUTC())
+                .follow(
+                        task -> executor.execute(() -> {
+                            Thread.currentThread().setUncaughtExceptionHandler((where, thrown) -> {
+                                handled.add(thrown);
+                                throw new IllegalArgumentException("the handler's own");
+                            });
+                            task.run();
+                        }),
+                        Duration.ofMillis(50),
+                        failure -> {
+                            boolean first = failures.isEmpty();
+                            failures.add(failure);
+                            throw first ? new IllegalStateException("the listener's own") : unchecked(failure);
+                        })
+                .build();
+        try (store) {
+            store.onAppend(told::add);
+            appendElsewhere();
+            awaitTold(1);
+            for (int i = 2; i <= 3; i++) {
+                killListener();
+                appendElsewhere();
+                awaitTold(i);
+            }
+        }
+        assertThat(handled.remove())
+                .hasMessage("the listener's own")
+                .satisfies(thrown -> assertThat(thrown).hasSuppressedException(failures.remove()));
+        assertThat(handled.remove()).isSameAs(failures.remove());
+    }
+
+    /** As a language without checked exceptions throws them. */
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> RuntimeException unchecked(Throwable thrown) throws T {
+        throw (T) thrown;
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"order", "user", "select", "a_1"})
     void any_prefix_is_followed(String prefix) throws Exception {

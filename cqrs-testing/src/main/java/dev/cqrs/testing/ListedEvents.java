@@ -122,7 +122,11 @@ final class ListedEvents implements EventStore {
             signal.appended(last);
         } catch (Throwable thrown) { // the events stand
             var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+            } catch (Throwable passedOver) { // as the virtual machine does where a thread ends
+                return;
+            }
         }
     }
 

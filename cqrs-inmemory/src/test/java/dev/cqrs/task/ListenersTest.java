@@ -1,4 +1,4 @@
-package dev.cqrs.runtime;
+package dev.cqrs.task;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -47,6 +47,38 @@ class ListenersTest {
                 },
                 "news",
                 cause));
+
+        assertThat(uncaught).containsExactly(cause);
+        assertThat(cause).hasNoSuppressedExceptions();
+    }
+
+    @Test
+    void a_listener_that_throws_the_same_object_each_time_does_not_have_it_grow_for_ever() {
+        var own = new IllegalArgumentException("made once");
+
+        var uncaught = uncaught(() -> {
+            for (int i = 0; i < 1_000; i++) {
+                Listeners.tell(
+                        news -> {
+                            throw own;
+                        },
+                        "news",
+                        new IllegalStateException("cause " + i));
+            }
+        });
+
+        assertThat(uncaught).hasSize(1_000).containsOnly(own);
+        assertThat(own.getSuppressed()).hasSizeBetween(1, 100);
+        assertThat(own.getSuppressed()[0]).hasMessage("cause 0");
+    }
+
+    @Test
+    void who_is_told_of_nothing_thrown_has_nothing_added() {
+        var uncaught = uncaught(() -> Listeners.tell(
+                news -> {
+                    throw cause;
+                },
+                "news"));
 
         assertThat(uncaught).containsExactly(cause);
         assertThat(cause).hasNoSuppressedExceptions();

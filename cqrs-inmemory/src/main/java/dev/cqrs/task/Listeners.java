@@ -1,0 +1,61 @@
+package dev.cqrs.task;
+
+import java.util.function.Consumer;
+
+/** Calls to what the user wants to be told by, which may throw and must not disturb who tells. */
+public final class Listeners {
+
+    /** Where a listener throws the same object each time, as an exception that is made once: it must not grow for ever. */
+    private static final int KEPT_AT_MOST = 16;
+
+    private Listeners() {}
+
+    /**
+     * Tells; what the listener throws is {@linkplain #hand handed} to the thread.
+     *
+     * @param <T> the class of the news
+     * @param listener may throw anything
+     * @param news what it is told
+     */
+    public static <T> void tell(Consumer<? super T> listener, T news) {
+        try {
+            listener.accept(news);
+        } catch (Throwable thrown) {
+            hand(thrown);
+        }
+    }
+
+    /**
+     * Tells of something that was thrown, which is kept with what the listener throws.
+     *
+     * @param <T> the class of the news
+     * @param listener may throw anything, also what it is told of
+     * @param news what it is told
+     * @param cause what was thrown before
+     */
+    public static <T> void tell(Consumer<? super T> listener, T news, Throwable cause) {
+        try {
+            listener.accept(news);
+        } catch (Throwable thrown) {
+            if (thrown != cause && thrown.getSuppressed().length < KEPT_AT_MOST) {
+                thrown.addSuppressed(cause);
+            }
+            hand(thrown);
+        }
+    }
+
+    /**
+     * Gives what nobody else is told to this thread's handler of uncaught exceptions. What the handler itself throws is passed
+     * over, as the virtual machine does where a thread ends.
+     *
+     * @param thrown what nobody caught
+     */
+    public static void hand(Throwable thrown) {
+        var thread = Thread.currentThread();
+        try {
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+        } catch (Throwable passedOver) {
+            return;
+        }
+    }
+}

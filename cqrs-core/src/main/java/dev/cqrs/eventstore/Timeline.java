@@ -896,7 +896,8 @@ public final class Timeline<S> {
         try (var events = store.read(query, wanted == null ? backwards : backwards.until(wanted))) {
             until = wanted == null ? events.head() : wanted;
             checkNotBehind(until, events.head());
-            while ((more = events.advance()) && (found < limit || events.position().equals(first))) {
+            while ((more = events.advance())
+                    && (found < limit || events.position().equals(first))) {
                 first = events.position();
                 found++;
             }

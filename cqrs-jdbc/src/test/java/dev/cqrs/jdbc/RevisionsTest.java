@@ -100,8 +100,10 @@ class RevisionsTest {
     }
 
     private static final Fold<List<String>> ITEMS = Fold.from(List.<String>of())
-            .on(ItemAdded.class, (items, added) -> Stream.concat(items.stream(), Stream.of(added.item()))
-                    .toList());
+            .on(
+                    ItemAdded.class,
+                    (items, added) -> Stream.concat(items.stream(), Stream.of(added.item()))
+                            .toList());
 
     private Timeline<List<String>> itemsOfThreeBaskets() {
         earlier.append(
@@ -118,9 +120,7 @@ class RevisionsTest {
     }
 
     private static List<Object> added(String... items) {
-        return Stream.of(items)
-                .<Object>map(item -> new ItemAdded("o", item))
-                .toList();
+        return Stream.of(items).<Object>map(item -> new ItemAdded("o", item)).toList();
     }
 
     @Test

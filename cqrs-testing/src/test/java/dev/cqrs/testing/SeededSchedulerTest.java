@@ -258,4 +258,21 @@ class SeededSchedulerTest {
                         + " test start no threads.");
         assertThat(scheduler.isIdle()).isTrue();
     }
+
+    @Test
+    void a_delay_without_end_never_comes_and_holds_up_nobody() {
+        var scheduler = new SeededScheduler(1);
+        var ran = new ArrayList<String>();
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        scheduler.schedule(Duration.ofSeconds(Long.MAX_VALUE), () -> ran.add("never"));
+        scheduler.schedule(Duration.ofSeconds(1), () -> ran.add("soon"));
+        scheduler.runFor(Duration.ofDays(365));
+
+        assertThat(ran).containsExactly("soon");
+        scheduler.runFor(Duration.ofSeconds(Long.MAX_VALUE));
+        scheduler.runAll();
+        assertThat(ran).containsExactly("soon");
+        assertThat(scheduler.isIdle()).isFalse();
+    }
 }

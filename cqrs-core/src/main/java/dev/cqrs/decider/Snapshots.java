@@ -257,11 +257,15 @@ public final class Snapshots<S> {
             DecisionModel.Part<S> part,
             EventStream events,
             S state,
-            Position last,
+            Position folded,
             ReadOptions options,
             boolean mayWrite) {
+        var last = folded;
         int read = 0;
         while (events.advance()) {
+            if (!events.position().isAfter(folded)) {
+                continue; // another part of the event that the snapshot ends with: it was split, and is in the state whole
+            }
             state = fold.apply(state, events.event());
             last = events.position();
             read++;

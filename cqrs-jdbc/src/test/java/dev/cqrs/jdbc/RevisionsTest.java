@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatNoException;
 
 import com.zaxxer.hikari.HikariDataSource;
+import dev.cqrs.decider.Snapshots;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Catalog.Unknown;
 import dev.cqrs.event.Fold;
@@ -17,6 +18,7 @@ import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.eventstore.Timeline;
+import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
@@ -170,6 +172,24 @@ class RevisionsTest {
 
         assertThat(step.recorded().event()).isEqualTo(new ItemAdded("o", "c"));
         assertThat(step.state()).containsExactly("a", "b", "c");
+    }
+
+    @Test
+    void a_snapshot_at_a_split_event_is_carried_on_behind_all_of_its_parts() {
+        earlier.append(
+                List.of(new BasketFilled("o", List.of("a")), new BasketFilled("o", List.of("b", "c", "d"))),
+                AppendCondition.none());
+        var kept = new InMemoryCheckpointStore();
+        var counted = Fold.from(0).on(ItemAdded.class, (count, added) -> count + 1);
+        var counts = Snapshots.of(kept, "items", 1, Integer.class, counted).every(1);
+        var model = counts.model("o", EventQuery.tagged(ORDER));
+        assertThat(model.load(today).state()).isEqualTo(4);
+        assertThat(counts.count(Snapshots.Outcome.SAVED)).isEqualTo(1);
+
+        assertThat(model.load(today).state()).isEqualTo(4);
+        today.append(List.of(new ItemAdded("o", "e")), AppendCondition.none());
+        assertThat(model.load(today).state()).isEqualTo(5);
+        assertThat(counts.count(Snapshots.Outcome.USED)).isEqualTo(2);
     }
 
     @Test

@@ -241,6 +241,7 @@ public final class SeededScheduler implements Executor {
      * @throws AssertionError if a task throws, or if {@code most} tasks are not enough
      */
     public void runAll(int most) {
+        checkThread();
         for (int ran = 0; ran < most; ran++) {
             if (!runOne()) {
                 return;
@@ -283,6 +284,7 @@ public final class SeededScheduler implements Executor {
      * @return whether none is
      */
     public boolean isIdle() {
+        checkThread();
         return ready.isEmpty() && later.isEmpty();
     }
 
@@ -292,6 +294,7 @@ public final class SeededScheduler implements Executor {
      * @return an unmodifiable list of at most {@value #TRACE}, the oldest first
      */
     public List<String> trace() {
+        checkThread();
         return trace.stream().map(Supplier::get).toList();
     }
 

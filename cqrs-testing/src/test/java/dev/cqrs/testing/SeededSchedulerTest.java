@@ -260,6 +260,29 @@ class SeededSchedulerTest {
     }
 
     @Test
+    void another_thread_is_refused_whatever_it_asks() throws InterruptedException {
+        var asked = List.<Runnable>of(
+                scheduler::isIdle,
+                scheduler::trace,
+                scheduler::runOne,
+                scheduler::runAll,
+                () -> scheduler.runAll(0),
+                () -> scheduler.runFor(Duration.ZERO),
+                () -> scheduler.choose(1),
+                () -> scheduler.schedule(Duration.ZERO, () -> {}),
+                () -> scheduler.named("it").execute(() -> {}));
+        for (int i = 0; i < asked.size(); i++) {
+            var refusal = new AtomicReference<Throwable>();
+            var thread = new Thread(asked.get(i), "intruder");
+            thread.setUncaughtExceptionHandler((on, thrown) -> refusal.set(thrown));
+            thread.start();
+            thread.join();
+            assertThat(refusal.get()).as("request %d", i).isInstanceOf(IllegalStateException.class);
+        }
+        assertThat(scheduler.isIdle()).isTrue();
+    }
+
+    @Test
     void a_delay_without_end_never_comes_and_holds_up_nobody() {
         var scheduler = new SeededScheduler(1);
         var ran = new ArrayList<String>();

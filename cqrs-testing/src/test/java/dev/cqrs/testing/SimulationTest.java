@@ -443,6 +443,13 @@ class SimulationTest {
                 .hasMessage("An application is given PT0S to come to rest; expected more than zero.");
         assertThatThrownBy(() -> simulation.clockJumps(Duration.ofDays(-1)))
                 .hasMessage("A clock jumps by PT-24H at most; expected more than zero.");
+        assertThatThrownBy(() -> simulation.rest(Duration.ofSeconds(Long.MAX_VALUE)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("expected 36500 days at most");
+        assertThatThrownBy(() -> simulation.clockJumps(Duration.ofDays(36_501)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("expected 36500 days at most");
+        simulation.rest(Duration.ofDays(36_500)).clockJumps(Duration.ofDays(36_500)).explore(1, 1);
     }
 
     @Test

@@ -264,7 +264,8 @@ public final class Snapshots<S> {
         int read = 0;
         while (events.advance()) {
             if (!events.position().isAfter(folded)) {
-                continue; // another part of the event that the snapshot ends with: it was split, and is in the state whole
+                continue; // another part of the event that the snapshot ends with: it was split, and is in the state
+                // whole
             }
             state = fold.apply(state, events.event());
             last = events.position();

@@ -139,7 +139,8 @@ public interface EventStore {
          * Tells that an append was committed, before it returns to its caller.
          *
          * <p>What it throws does not reach the appender, whose events stand: it goes to the thread's
-         * {@linkplain Thread#getUncaughtExceptionHandler() handler of uncaught exceptions}.
+         * {@linkplain Thread#getUncaughtExceptionHandler() handler of uncaught exceptions}, and what that throws is passed
+         * over.
          *
          * @param last the place of the append's last event
          */

@@ -247,8 +247,17 @@ public final class InMemoryEventStore implements EventStore {
         try {
             follower.appended(last);
         } catch (Throwable thrown) { // the events stand, so their appender must not be told otherwise
-            var thread = Thread.currentThread();
+            hand(thrown);
+        }
+    }
+
+    /** What the handler itself throws is passed over, as the virtual machine does where a thread ends. */
+    private static void hand(Throwable thrown) {
+        var thread = Thread.currentThread();
+        try {
             thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+        } catch (Throwable passedOver) {
+            return;
         }
     }
 

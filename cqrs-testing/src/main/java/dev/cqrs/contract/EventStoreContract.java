@@ -1360,6 +1360,36 @@ public abstract class EventStoreContract {
     }
 
     @Test
+    void a_handler_of_uncaught_exceptions_that_throws_disturbs_neither_the_append_nor_the_other_signals() {
+        // given
+        var after = new ArrayList<Position>();
+        var subscriptions = List.of(
+                store.onAppend(last -> {
+                    throw new IllegalStateException("of the signal");
+                }),
+                store.onAppend(after::add));
+
+        // when
+        Appended appended;
+        var thread = Thread.currentThread();
+        var handler = thread.getUncaughtExceptionHandler();
+        thread.setUncaughtExceptionHandler((on, thrown) -> {
+            throw new IllegalStateException("of the handler");
+        });
+        try {
+            appended = append(AppendCondition.none());
+        } finally {
+            thread.setUncaughtExceptionHandler(handler);
+            subscriptions.forEach(EventStore.Subscription::close);
+        }
+
+        // then
+        assertEquals(appended.last(), store.head());
+        assertEquals(List.of(appended.last()), after);
+        assertStillWorks();
+    }
+
+    @Test
     void a_veto_before_an_append_leaves_the_store_unchanged() {
         givenTheTerm();
         var signals = new ArrayList<Position>();

@@ -121,8 +121,17 @@ final class ListedEvents implements EventStore {
         try {
             signal.appended(last);
         } catch (Throwable thrown) { // the events stand
-            var thread = Thread.currentThread();
+            hand(thrown);
+        }
+    }
+
+    /** What the handler itself throws is passed over, as the virtual machine does where a thread ends. */
+    private static void hand(Throwable thrown) {
+        var thread = Thread.currentThread();
+        try {
             thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+        } catch (Throwable passedOver) {
+            return;
         }
     }
 

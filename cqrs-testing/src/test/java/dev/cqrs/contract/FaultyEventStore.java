@@ -59,6 +59,8 @@ final class FaultyEventStore implements EventStore {
         SIGNAL_COMES_TOO_EARLY("a_signal_comes_after_the_commit_and_before_the_append_returns"),
         SIGNAL_COMES_UNDER_THE_LOCK("no_lock_is_held_while_a_signal_is_told_of_an_append"),
         SIGNAL_BREAKS_THE_APPEND("a_signal_that_throws_disturbs_neither_the_append_nor_the_other_signals"),
+        HANDLER_BREAKS_THE_APPEND(
+                "a_handler_of_uncaught_exceptions_that_throws_disturbs_neither_the_append_nor_the_other_signals"),
         SIGNALS_ARE_CHOSEN_TOO_EARLY(
                 "a_signal_that_is_subscribed_while_an_append_is_under_way_is_told_unless_a_read_would_tell"),
         NO_VETO("a_veto_before_an_append_leaves_the_store_unchanged"),
@@ -206,7 +208,13 @@ final class FaultyEventStore implements EventStore {
                 throw BusContract.undeclared(thrown);
             }
             var thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+            try {
+                thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
+            } catch (Throwable worse) {
+                if (has(Fault.HANDLER_BREAKS_THE_APPEND)) {
+                    throw BusContract.undeclared(worse);
+                }
+            }
         }
     }
 

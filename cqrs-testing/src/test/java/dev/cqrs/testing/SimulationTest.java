@@ -449,7 +449,10 @@ class SimulationTest {
         assertThatThrownBy(() -> simulation.clockJumps(Duration.ofDays(36_501)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("expected 36500 days at most");
-        simulation.rest(Duration.ofDays(36_500)).clockJumps(Duration.ofDays(36_500)).explore(1, 1);
+        simulation
+                .rest(Duration.ofDays(36_500))
+                .clockJumps(Duration.ofDays(36_500))
+                .explore(1, 1);
     }
 
     @Test

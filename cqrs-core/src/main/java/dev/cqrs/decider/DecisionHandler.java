@@ -92,7 +92,8 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      *
      * <p>The same id with another command is refused. Commands are compared by a SHA-256 of their text, which for a
      * record is its {@code toString()}; see {@link #idempotent(Function)} for other classes, for records whose parts
-     * have no text of their own (arrays), and for ids that outlive a change of the record.
+     * have no text of their own (arrays) or not always the same one (sets and maps, whose order may be another in another
+     * process), and for ids that outlive a change of the record.
      *
      * @return a new handler
      * @throws dev.cqrs.event.UnknownEventException if the store's catalog has no command ids: see

@@ -251,9 +251,15 @@ public final class Upcaster {
 
     /** Gives what it may lead to, in order. */
     List<Revision> targets() {
-        return pieces == null
-                ? List.of(target())
-                : pieces.stream().map(Piece::to).toList();
+        if (pieces == null) {
+            return isAtTheEnd() ? List.of() : List.of(target());
+        }
+        return pieces.stream().map(Piece::to).toList();
+    }
+
+    /** Says whether it leads to the next revision where there is none. */
+    boolean isAtTheEnd() {
+        return pieces == null && to == null && from.number() == Integer.MAX_VALUE;
     }
 
     /**

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Threads:</b> immutable.
  */
 final class Upcasts {
+
+    /** How many missing revisions in a row are told one by one. */
+    private static final int FEW = 10;
 
     private final Map<Revision, Upcaster> byFrom;
     private final Map<Revision, Set<Class<?>>> becomes;
@@ -64,12 +68,15 @@ final class Upcasts {
             }
         });
         last.forEach((name, number) -> {
-            for (int earlier = 1; earlier < number; earlier++) {
-                if (!byFrom.containsKey(new Revision(name, earlier))) {
-                    faults.add("Nothing says what becomes of " + new Revision(name, earlier)
-                            + ", which may be in a log. Add upcast(Upcaster.from(\"" + name + "\", " + earlier
-                            + ")...); if it never was in any, say drop().");
-                }
+            var there = new TreeSet<Integer>();
+            there.add(number);
+            byFrom.keySet().stream()
+                    .filter(from -> from.name().equals(name) && from.number() < number)
+                    .forEach(from -> there.add(from.number()));
+            int first = 1;
+            for (int next : there) {
+                addMissing(name, first, next - 1, faults);
+                first = next + 1;
             }
         });
         byFrom.values()
@@ -81,6 +88,11 @@ final class Upcasts {
                                         ? ". The current revision of that name is " + newest.get(target.name()) + "."
                                         : ". Register it with event(\"" + target.name() + "\", " + target.number()
                                                 + ", class)."))));
+        byFrom.values().stream()
+                .filter(Upcaster::isAtTheEnd)
+                .forEach(
+                        upcaster -> faults.add(upcaster + " leads to the next revision, but there is no revision behind"
+                                + " it; expected to(...), into(...) or drop()."));
         var becomes = new HashMap<Revision, Set<Class<?>>>();
         current.forEach((revision, type) -> becomes.put(revision, Set.of(type)));
         var sorted = new LinkedHashMap<Revision, Set<Class<?>>>();
@@ -91,6 +103,21 @@ final class Upcasts {
                 .sorted(Comparator.comparing(Revision::name).thenComparing(Revision::number))
                 .forEach(revision -> sorted.put(revision, Objects.requireNonNull(becomes.get(revision))));
         return new Upcasts(byFrom, Collections.unmodifiableMap(sorted));
+    }
+
+    /** One by one if they are few; a slip of the pen makes millions. */
+    private static void addMissing(String name, int first, int last, List<String> faults) {
+        if (last - first >= FEW) {
+            faults.add("Nothing says what becomes of " + new Revision(name, first) + " to revision " + last
+                    + ", which may be in a log. Number revisions from 1, and by one for each change; add"
+                    + " upcast(Upcaster.from(\"" + name + "\", revision)...) for each.");
+            return;
+        }
+        for (int missing = first; missing <= last; missing++) {
+            faults.add("Nothing says what becomes of " + new Revision(name, missing)
+                    + ", which may be in a log. Add upcast(Upcaster.from(\"" + name + "\", " + missing
+                    + ")...); if it never was in any, say drop().");
+        }
     }
 
     /** Finds what {@code from} becomes in the end, and the circles in which it never does. */

@@ -21,8 +21,17 @@ public final class AppendOutcomeUnknownException extends CqrsException {
      */
     public AppendOutcomeUnknownException(String what, Throwable cause) {
         super(
-                "It is not known whether " + what + " was written: " + cause
+                "It is not known whether " + what + " was written: " + textOf(cause)
                         + ". Read the log to find out, or try again under the same command id.",
                 cause);
+    }
+
+    /** What the store saw may be unable to tell what it is. */
+    private static String textOf(Throwable cause) {
+        try {
+            return cause.toString();
+        } catch (RuntimeException mute) {
+            return cause.getClass().getName();
+        }
     }
 }

@@ -32,6 +32,9 @@ import org.jspecify.annotations.Nullable;
  * not seen. A call holds one state, two for a difference, and the steps of one page, however long the log is; it reads
  * no further than it must. A state that is given is never changed afterwards by this class.
  *
+ * <p>Events that a stored one was split into stay on one page, which may then have more steps than its limit; a moment
+ * may lie between them.
+ *
  * <p><b>Threads:</b> immutable and thread-safe, as far as the store and the fold are.
  *
  * <p><b>Errors:</b> what the fold, a predicate or a look throws reaches the caller unchanged, and the timeline stays
@@ -132,7 +135,7 @@ public final class Timeline<S> {
     public Optional<Step<S>> when(Moment<? super S> moment) {
         var reach = reach(moment);
         return reach.hasCome() && reach.events > 0
-                ? Optional.of(new Step<>(recorded(reach.last), reach.state()))
+                ? Optional.of(new Step<>(recorded(reach.last, reach.part), reach.state()))
                 : Optional.empty();
     }
 
@@ -748,6 +751,9 @@ public final class Timeline<S> {
         private final Run<S> run;
         private @Nullable S reached;
         private Position last = Position.START;
+        /** Which of the events at the last position it is, from 0: a stored event may have been split into several. */
+        private int part;
+
         private long events;
         private boolean ended;
 
@@ -772,7 +778,9 @@ public final class Timeline<S> {
 
         /** Notes that the run has taken the current event. */
         void took(EventStream current) {
-            last = current.position();
+            var position = current.position();
+            part = position.equals(last) ? part + 1 : 0;
+            last = position;
             events++;
             if (isReachedWith(current)) {
                 end();
@@ -888,7 +896,8 @@ public final class Timeline<S> {
         try (var events = store.read(query, wanted == null ? backwards : backwards.until(wanted))) {
             until = wanted == null ? events.head() : wanted;
             checkNotBehind(until, events.head());
-            while ((more = events.advance()) && found < limit) {
+            while ((more = events.advance())
+                    && (found < limit || events.position().equals(first))) {
                 first = events.position();
                 found++;
             }
@@ -907,13 +916,15 @@ public final class Timeline<S> {
         return new Page<>(steps, before, more);
     }
 
-    /** Collects up to {@code limit} steps, and says whether the stream ended with them. */
+    /** Collects up to {@code limit} steps, and the rest of a split event; says whether the stream ended with them. */
     private <T> boolean collect(
             EventStream events, Run<S> run, int limit, Function<? super S, ? extends T> look, List<Step<T>> steps) {
+        var last = Position.START;
         while (events.advance()) {
-            if (steps.size() == limit) {
+            if (steps.size() >= limit && !events.position().equals(last)) {
                 return false;
             }
+            last = events.position();
             run.take(events);
             var state = run.state();
             T kept = look.apply(state);
@@ -931,11 +942,13 @@ public final class Timeline<S> {
         return true;
     }
 
-    private RecordedEvent recorded(Position position) {
+    private RecordedEvent recorded(Position position, int part) {
         var options =
                 ReadOptions.forwards().after(Position.of(position.value() - 1)).until(position);
         try (var events = store.read(query, options)) {
-            events.advance();
+            for (int i = 0; i <= part; i++) {
+                events.advance();
+            }
             return events.recorded();
         }
     }

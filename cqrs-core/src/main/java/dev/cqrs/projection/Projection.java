@@ -21,8 +21,8 @@ import java.util.function.Predicate;
  * <p>The fold is pure, and runs again whenever the view is built again. What touches the outside is an {@link Effect},
  * which does not.
  *
- * <p>Two projections are equal if they have the same name, version and query, and fold, keys and effects that are the same
- * objects.
+ * <p>Two projections are equal if they have the same name, version and query, and fold, keys, effects and functions of
+ * {@link #savedAs} that are the same objects.
  *
  * <p><b>Threads:</b> immutable.
  *

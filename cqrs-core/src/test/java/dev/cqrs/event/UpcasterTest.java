@@ -694,4 +694,27 @@ class UpcasterTest {
             default -> document(random, depth);
         };
     }
+
+    @Test
+    void very_high_revisions_are_told_in_few_words() {
+        var builder = Catalog.builder()
+                .event("deposited", Integer.MAX_VALUE, Deposited.class)
+                .upcast(Upcaster.from("deposited", 20_240_101).drop());
+
+        assertThatExceptionOfType(WiringException.class)
+                .isThrownBy(builder::build)
+                .satisfies(e -> assertThat(e.faults())
+                        .hasSizeLessThan(50)
+                        .anySatisfy(
+                                f -> assertThat(f).contains("becomes of \"deposited\" revision 1 to revision 20240100"))
+                        .anySatisfy(f -> assertThat(f)
+                                .contains("becomes of \"deposited\" revision 20240102 to revision 2147483646")));
+        assertThatExceptionOfType(WiringException.class)
+                .isThrownBy(() -> Catalog.builder()
+                        .upcast(Upcaster.from("old", Integer.MAX_VALUE))
+                        .build())
+                .satisfies(e -> assertThat(e.faults())
+                        .anySatisfy(f ->
+                                assertThat(f).contains("Upcaster.from(\"old\", 2147483647)", "no revision behind it")));
+    }
 }

@@ -24,4 +24,21 @@ class AppendOutcomeUnknownExceptionTest {
                 .isInstanceOf(CqrsException.class);
         assertThat(exception.getCause()).isSameAs(cause);
     }
+
+    @Test
+    void a_cause_that_cannot_be_put_into_words_is_the_cause_all_the_same() {
+        var mute = new IOException() {
+            private static final long serialVersionUID = 1L;
+
+            @Override
+            public String toString() {
+                throw new IllegalStateException("no words");
+            }
+        };
+
+        var exception = new AppendOutcomeUnknownException("2 events", mute);
+
+        assertThat(exception.getCause()).isSameAs(mute);
+        assertThat(exception).hasMessageContaining(mute.getClass().getName());
+    }
 }

@@ -55,4 +55,21 @@ class HandlerFailedExceptionTest {
                 .isThrownBy(() -> new HandlerFailedException(null, "The handler"))
                 .withMessage("messageType");
     }
+
+    @Test
+    void a_cause_that_cannot_be_put_into_words_is_the_cause_all_the_same() {
+        var mute = new Exception() {
+            private static final long serialVersionUID = 1L;
+
+            @Override
+            public String toString() {
+                throw new IllegalStateException("no words");
+            }
+        };
+
+        var exception = new HandlerFailedException(OpenAccount.class, mute);
+
+        assertThat(exception.getCause()).isSameAs(mute);
+        assertThat(exception).hasMessageContaining(mute.getClass().getName());
+    }
 }

@@ -16,12 +16,15 @@ import dev.cqrs.decider.Snapshots.Outcome;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.inmemory.Ledger.Noted;
 import dev.cqrs.inmemory.Ledger.Paid;
 import dev.cqrs.inmemory.Ledger.Pay;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.EnumSet;
@@ -30,6 +33,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
 /** Snapshots: the same decisions with and without, whatever is in the store of them. */
@@ -613,5 +617,93 @@ class SnapshotsTest {
 
     static Object eventAt(InMemoryEventStore log, Position position) {
         return Ledger.events(log).get((int) position.value() - 1);
+    }
+
+    // ---- what comes between
+
+    /** A store whose streams do something when they are left. */
+    private static EventStore left(EventStore store, Runnable then) {
+        return (EventStore) Proxy.newProxyInstance(
+                SnapshotsTest.class.getClassLoader(), new Class<?>[] {EventStore.class}, (proxy, method, arguments) -> {
+                    var given = method.invoke(store, arguments);
+                    return given instanceof EventStream stream ? leaving(stream, then) : given;
+                });
+    }
+
+    private static Object leaving(EventStream stream, Runnable then) {
+        return Proxy.newProxyInstance(
+                SnapshotsTest.class.getClassLoader(),
+                new Class<?>[] {EventStream.class},
+                (proxy, method, arguments) -> {
+                    var given = method.invoke(stream, arguments);
+                    if (method.getName().equals("close")) {
+                        then.run();
+                    }
+                    return given;
+                });
+    }
+
+    @Test
+    void every_so_many_uses_one_is_verified_also_where_others_use_one_meanwhile() {
+        pay("a", 1, 2, 3);
+        kept.save(KEY, new Checkpoint(1, Position.of(2), 99));
+        var verifying = sums.verifyEvery(3).model("a", eventsOf("a"));
+        var states = new ArrayList<Integer>();
+        var meanwhile = new AtomicBoolean(true);
+        var busy = left(store, () -> {
+            if (meanwhile.compareAndSet(true, false)) {
+                states.add(verifying.load(store).state());
+            }
+        });
+
+        states.add(verifying.load(store).state());
+        states.add(verifying.load(store).state());
+        states.clear(); // two uses so far, neither of which is verified
+        states.add(verifying.load(busy).state());
+
+        assertThat(states).as("the third use and one amid it").containsOnlyOnce(6);
+        assertThat(sums.count(Outcome.WRONG)).isEqualTo(1);
+    }
+
+    @Test
+    void one_whose_stream_fails_when_it_is_left_is_counted_once() {
+        pay("a", 1, 2, 3);
+        kept.save(KEY, new Checkpoint(1, Position.of(2), 3));
+        var failing = new AtomicBoolean(true);
+        var broken = left(store, () -> {
+            if (failing.compareAndSet(true, false)) {
+                throw new IllegalStateException("the connection is gone");
+            }
+        });
+
+        assertThat(model.load(broken).state()).isEqualTo(6);
+        assertThat(sums.count(Outcome.CORRUPT)).isEqualTo(1);
+        assertThat(sums.count(Outcome.USED)).isZero();
+    }
+
+    /** What was read amiss may lack what equals needs. */
+    record Total(String currency, int sum) {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Total that && sum == that.sum && that.currency.equals(currency);
+        }
+
+        @Override
+        public int hashCode() {
+            return sum;
+        }
+    }
+
+    @Test
+    void one_that_cannot_be_compared_is_wrong_and_stops_no_decision() {
+        var fold = Fold.from(new Total("EUR", 0))
+                .on(Paid.class, (total, paid) -> new Total(total.currency(), total.sum() + paid.amount()));
+        var totals = Snapshots.of(kept, "total", 1, Total.class, fold).verifyEvery(1);
+        pay("a", 1, 2, 3);
+        kept.save("snapshot/total/a", new Checkpoint(1, Position.of(2), new Total(null, 3)));
+
+        assertThat(totals.model("a", eventsOf("a")).load(store).state().sum()).isEqualTo(6);
+        assertThat(totals.count(Outcome.WRONG)).isEqualTo(1);
+        assertThat(kept.load("snapshot/total/a")).isEmpty();
     }
 }

@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatNoException;
 
 import com.zaxxer.hikari.HikariDataSource;
+import dev.cqrs.decider.Snapshots;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Catalog.Unknown;
+import dev.cqrs.event.Fold;
+import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.event.Upcaster;
@@ -14,6 +17,8 @@ import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.eventstore.Timeline;
+import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +29,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -93,6 +99,97 @@ class RevisionsTest {
         return JdbcEventStore.builder(database, catalog, Clock.systemUTC())
                 .pageSize(pageSize)
                 .build();
+    }
+
+    private static final Fold<List<String>> ITEMS = Fold.from(List.<String>of())
+            .on(
+                    ItemAdded.class,
+                    (items, added) -> Stream.concat(items.stream(), Stream.of(added.item()))
+                            .toList());
+
+    private Timeline<List<String>> itemsOfThreeBaskets() {
+        earlier.append(
+                List.of(
+                        new BasketFilled("o", List.of("a")),
+                        new BasketFilled("o", List.of("b", "c", "d")),
+                        new BasketFilled("o", List.of("e"))),
+                AppendCondition.none());
+        return Timeline.of(today, EventQuery.tagged(ORDER), ITEMS);
+    }
+
+    private static List<Object> eventsOf(Timeline.Page<List<String>> page) {
+        return page.steps().stream().map(step -> step.recorded().event()).toList();
+    }
+
+    private static List<Object> added(String... items) {
+        return Stream.of(items).<Object>map(item -> new ItemAdded("o", item)).toList();
+    }
+
+    @Test
+    void the_pages_of_a_history_hold_each_part_of_a_split_event_once() {
+        var timeline = itemsOfThreeBaskets();
+        for (int limit = 1; limit <= 6; limit++) {
+            var forwards = new ArrayList<>();
+            var page = timeline.history(Position.START, limit);
+            forwards.addAll(eventsOf(page));
+            while (page.more()) {
+                page = timeline.history(page.next(), limit);
+                forwards.addAll(eventsOf(page));
+            }
+            assertThat(forwards).as("pages of %d", limit).isEqualTo(added("a", "b", "c", "d", "e"));
+
+            var backwards = new ArrayList<>();
+            page = timeline.latest(limit);
+            backwards.addAll(eventsOf(page));
+            while (page.more()) {
+                page = timeline.latest(page.next(), limit);
+                backwards.addAll(eventsOf(page));
+            }
+            assertThat(backwards).as("pages of %d", limit).isEqualTo(added("e", "d", "c", "b", "a"));
+        }
+    }
+
+    @Test
+    void the_parts_of_a_split_event_stay_on_one_page() {
+        var timeline = itemsOfThreeBaskets();
+
+        var first = timeline.history(Position.START, 2);
+        assertThat(eventsOf(first)).isEqualTo(added("a", "b", "c", "d"));
+        assertThat(first.more()).isTrue();
+        assertThat(first.steps().get(3).state()).containsExactly("a", "b", "c", "d");
+
+        var last = timeline.latest(2);
+        assertThat(eventsOf(last)).isEqualTo(added("e", "d", "c", "b"));
+        assertThat(last.more()).isTrue();
+        assertThat(last.next()).isEqualTo(Position.of(1));
+    }
+
+    @Test
+    void the_step_that_led_to_a_moment_is_that_of_its_own_part() {
+        var step = itemsOfThreeBaskets()
+                .when(Timeline.Moment.once(items -> items.contains("c")))
+                .orElseThrow();
+
+        assertThat(step.recorded().event()).isEqualTo(new ItemAdded("o", "c"));
+        assertThat(step.state()).containsExactly("a", "b", "c");
+    }
+
+    @Test
+    void a_snapshot_at_a_split_event_is_carried_on_behind_all_of_its_parts() {
+        earlier.append(
+                List.of(new BasketFilled("o", List.of("a")), new BasketFilled("o", List.of("b", "c", "d"))),
+                AppendCondition.none());
+        var kept = new InMemoryCheckpointStore();
+        var counted = Fold.from(0).on(ItemAdded.class, (count, added) -> count + 1);
+        var counts = Snapshots.of(kept, "items", 1, Integer.class, counted).every(1);
+        var model = counts.model("o", EventQuery.tagged(ORDER));
+        assertThat(model.load(today).state()).isEqualTo(4);
+        assertThat(counts.count(Snapshots.Outcome.SAVED)).isEqualTo(1);
+
+        assertThat(model.load(today).state()).isEqualTo(4);
+        today.append(List.of(new ItemAdded("o", "e")), AppendCondition.none());
+        assertThat(model.load(today).state()).isEqualTo(5);
+        assertThat(counts.count(Snapshots.Outcome.USED)).isEqualTo(2);
     }
 
     @Test

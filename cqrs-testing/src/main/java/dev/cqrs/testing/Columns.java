@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Two lists of objects side by side, with a mark at each line where they differ. */
@@ -24,6 +25,16 @@ final class Columns {
 
     private Columns(int width) {
         this.width = width;
+    }
+
+    /** Stands where a state has null, as a row has null where there is nothing. */
+    private enum Null {
+        NULL;
+
+        @Override
+        public String toString() {
+            return "null";
+        }
     }
 
     private record Row(@Nullable Object expected, @Nullable Object actual) {}
@@ -52,13 +63,17 @@ final class Columns {
     static List<?> partsOf(Object state) {
         if (state instanceof Map<?, ?> map) {
             return map.entrySet().stream()
-                    .sorted(Comparator.comparing(entry -> String.valueOf(entry.getKey())))
+                    .sorted(Comparator.comparing(entry -> textOf(entry.getKey())))
                     .toList();
         }
         if (state instanceof Set<?> set) {
-            return set.stream().sorted(Comparator.comparing(String::valueOf)).toList();
+            return present(set).sorted(Comparator.comparing(Columns::textOf)).toList();
         }
-        return state instanceof Collection<?> collection ? new ArrayList<>(collection) : List.of(state);
+        return state instanceof Collection<?> collection ? present(collection).toList() : List.of(state);
+    }
+
+    private static Stream<Object> present(Collection<?> elements) {
+        return elements.stream().map(element -> element == null ? Null.NULL : element);
     }
 
     /** As {@link #of}, for two states, which are not equal. */
@@ -160,10 +175,17 @@ final class Columns {
     }
 
     /** The text of an object; of one that has none of its own, the name of its class, which is the same in each run. */
-    static String textOf(Object object) {
-        var text = String.valueOf(object);
+    static String textOf(@Nullable Object object) {
+        if (object == null) {
+            return "null";
+        }
         var name = object.getClass().getName();
-        return text.equals(name + "@" + Integer.toHexString(object.hashCode())) ? name + " (it has no text)" : text;
+        try {
+            var text = object.toString();
+            return text.equals(name + "@" + Integer.toHexString(object.hashCode())) ? name + " (it has no text)" : text;
+        } catch (RuntimeException thrown) { // or null for a text
+            return name + " (its text throws " + thrown.getClass().getName() + ")";
+        }
     }
 
     private static String kind(Object state) {

@@ -1,5 +1,6 @@
 package dev.cqrs.testing;
 
+import dev.cqrs.event.Position;
 import dev.cqrs.projection.CheckpointStore;
 import java.util.Optional;
 
@@ -18,6 +19,12 @@ final class CrashingCheckpointStore implements CheckpointStore {
     public Optional<Checkpoint> load(String name) {
         life.check("load");
         return store.load(name);
+    }
+
+    @Override
+    public Optional<Position> position(String name) {
+        life.check("position");
+        return store.position(name);
     }
 
     @Override

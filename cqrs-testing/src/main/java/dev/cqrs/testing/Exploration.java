@@ -88,7 +88,7 @@ final class Exploration {
         if (points.length > 0) {
             text.append(" with ").append(run.crashes());
         }
-        text.append(": ").append(thrown);
+        text.append(": ").append(Columns.textOf(thrown));
         text.append("\nRun it alone with -D")
                 .append(SEED)
                 .append('=')

@@ -54,13 +54,14 @@ public final class Given {
     public static <C, S, E> Decisions<C, S, E> decider(Decider<C, S, E> decider) {
         Objects.requireNonNull(decider, "decider");
         return new Decisions<>(List.of(), (history, command) -> {
-            var state = decider.initialState();
+            var state = Objects.requireNonNull(
+                    decider.initialState(), "The initial state of the decider is null; expected one before any event.");
             for (var event : history) {
-                state = decider.evolve(state, event);
+                state = after(event, decider.evolve(state, event));
             }
-            var decision = decider.decide(command, state);
+            var decision = on(command, decider.decide(command, state));
             for (var event : accepted(decision)) {
-                state = decider.evolve(state, event);
+                state = after(event, decider.evolve(state, event));
             }
             return new Outcome<>(decision, state);
         });
@@ -90,7 +91,7 @@ public final class Given {
                 log.append(history, AppendCondition.none());
             }
             var loaded = model.apply(command).load(log);
-            var decision = decide.apply(command, loaded.state());
+            var decision = on(command, decide.apply(command, loaded.state()));
             return new Outcome<>(decision, loaded.after(accepted(decision)).state());
         });
     }
@@ -154,6 +155,18 @@ public final class Given {
             state = fold.apply(state, event);
         }
         return state;
+    }
+
+    private static <S> S after(Object event, S state) {
+        return Objects.requireNonNull(
+                state, () -> "The state after " + event.getClass().getName() + " is null; expected the next state.");
+    }
+
+    private static <D extends Decision<?>> D on(Object command, D decision) {
+        return Objects.requireNonNull(
+                decision,
+                () -> "The decision on " + command.getClass().getName()
+                        + " is null; return accept(...) or reject(reason).");
     }
 
     private static <E> List<E> accepted(Decision<E> decision) {

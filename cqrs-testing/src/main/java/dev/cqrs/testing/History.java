@@ -182,7 +182,7 @@ final class History<A, W extends World<A>> {
         } catch (Throwable thrown) {
             failure = thrown;
             depth = 1;
-            say(() -> "FAILS: " + thrown);
+            say(() -> "FAILS: " + Columns.textOf(thrown));
         }
     }
 
@@ -704,7 +704,16 @@ final class History<A, W extends World<A>> {
                 tell(untold, depth - 1);
                 untold = "";
             }
-            tell(text.get(), depth);
+            tell(wordsOf(text), depth);
+        }
+    }
+
+    /** Of the application's objects, some cannot be put into words: that fails no history. */
+    private static String wordsOf(Supplier<String> text) {
+        try {
+            return text.get();
+        } catch (RuntimeException mute) {
+            return "something that cannot be put into words: " + mute.getClass().getName();
         }
     }
 

@@ -141,11 +141,10 @@ public final class RecordingCommandBus implements CommandBus {
     @Override
     public <C extends Command<R>, R> Route<C, R> handlerFor(Class<C> type) {
         Objects.requireNonNull(type, "type");
-        var answer = recording.find(type);
-        if (answer != null) {
+        if (recording.find(type) != null) {
             return (command, metadata) -> {
                 recording.record(new Sent(command, metadata));
-                return given(answer, command, metadata);
+                return given(Objects.requireNonNull(recording.find(type)), command, metadata);
             };
         }
         if (other == null) {
@@ -154,7 +153,8 @@ public final class RecordingCommandBus implements CommandBus {
         var route = other.handlerFor(type);
         return (command, metadata) -> {
             recording.record(new Sent(command, metadata));
-            return route.handle(command, metadata);
+            var answer = recording.find(type); // which may have been given since
+            return answer == null ? route.handle(command, metadata) : given(answer, command, metadata);
         };
     }
 

@@ -141,11 +141,10 @@ public final class RecordingQueryBus implements QueryBus {
     @Override
     public <Q extends Query<R>, R> Route<Q, R> handlerFor(Class<Q> type) {
         Objects.requireNonNull(type, "type");
-        var answer = recording.find(type);
-        if (answer != null) {
+        if (recording.find(type) != null) {
             return (query, metadata) -> {
                 recording.record(new Asked(query, metadata));
-                return given(answer, query, metadata);
+                return given(Objects.requireNonNull(recording.find(type)), query, metadata);
             };
         }
         if (other == null) {
@@ -154,7 +153,8 @@ public final class RecordingQueryBus implements QueryBus {
         var route = other.handlerFor(type);
         return (query, metadata) -> {
             recording.record(new Asked(query, metadata));
-            return route.handle(query, metadata);
+            var answer = recording.find(type); // which may have been given since
+            return answer == null ? route.handle(query, metadata) : given(answer, query, metadata);
         };
     }
 

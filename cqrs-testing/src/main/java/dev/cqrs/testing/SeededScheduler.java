@@ -1,5 +1,6 @@
 package dev.cqrs.testing;
 
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
@@ -33,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p><b>Time:</b> a delayed task waits until the clock has been advanced by its delay. When nothing else is left to do,
- * time moves on to the next of them.
+ * time moves on to the next of them. One whose time no clock can show never runs.
  *
  * <p><b>Errors:</b> what a task throws is the cause of an {@link AssertionError} that begins with the seed, thrown at
  * once to whoever runs the scheduler; other tasks stay where they are, and may be run. A {@link SimulatedCrash} passes
@@ -52,6 +53,8 @@ public final class SeededScheduler implements Executor {
 
     /** How many choices {@link #trace} looks back. */
     public static final int TRACE = 1_000;
+
+    private static final Duration NEVER = Duration.ofSeconds(Long.MAX_VALUE, 999_999_999);
 
     private static final Comparator<Task> BY_DUE =
             Comparator.comparing(Task::due).thenComparingLong(Task::number);
@@ -238,6 +241,7 @@ public final class SeededScheduler implements Executor {
      * @throws AssertionError if a task throws, or if {@code most} tasks are not enough
      */
     public void runAll(int most) {
+        checkThread();
         for (int ran = 0; ran < most; ran++) {
             if (!runOne()) {
                 return;
@@ -258,7 +262,7 @@ public final class SeededScheduler implements Executor {
         if (duration.isNegative()) {
             throw new IllegalArgumentException("Tasks were to run for " + duration + "; expected zero or more.");
         }
-        var end = clock.elapsed().plus(duration);
+        var end = in(duration);
         for (int ran = 0; ran < STEPS; ran++) {
             collectDue();
             var next = later.peek();
@@ -277,9 +281,10 @@ public final class SeededScheduler implements Executor {
     /**
      * Says whether no task is waiting, not even a delayed one.
      *
-     * @return whether {@link #runOne} would do nothing
+     * @return whether none is
      */
     public boolean isIdle() {
+        checkThread();
         return ready.isEmpty() && later.isEmpty();
     }
 
@@ -289,6 +294,7 @@ public final class SeededScheduler implements Executor {
      * @return an unmodifiable list of at most {@value #TRACE}, the oldest first
      */
     public List<String> trace() {
+        checkThread();
         return trace.stream().map(Supplier::get).toList();
     }
 
@@ -336,7 +342,16 @@ public final class SeededScheduler implements Executor {
             throw new RejectedExecutionException("Seed " + seed + ", step " + steps + ": " + CAPACITY
                     + " tasks are waiting, and no more fit. Run some, or look for a task that adds tasks without end.");
         }
-        later.add(new Task(++tasks, name, clock.elapsed().plus(delay), body));
+        later.add(new Task(++tasks, name, in(delay), body));
+    }
+
+    /** When so much time will have passed. */
+    private Duration in(Duration delay) {
+        try {
+            return clock.elapsed().plus(delay);
+        } catch (ArithmeticException tooLong) {
+            return NEVER;
+        }
     }
 
     /** Moves the tasks that are due to those to choose from. */
@@ -350,7 +365,11 @@ public final class SeededScheduler implements Executor {
     private void passTimeUntil(Duration due) {
         var missing = due.minus(clock.elapsed());
         if (!missing.isNegative()) {
-            clock.advance(missing);
+            try {
+                clock.advance(missing);
+            } catch (ArithmeticException | DateTimeException tooLong) { // no clock shows that time
+                note(() -> "time cannot pass by " + missing);
+            }
         }
     }
 
@@ -369,7 +388,8 @@ public final class SeededScheduler implements Executor {
         } catch (SimulatedCrash crash) {
             throw crash;
         } catch (Throwable thrown) {
-            throw new AssertionError("Seed " + seed + ", step " + step + ": " + task + " threw " + thrown, thrown);
+            throw new AssertionError(
+                    "Seed " + seed + ", step " + step + ": " + task + " threw " + Columns.textOf(thrown), thrown);
         }
         return true;
     }

@@ -54,7 +54,7 @@ final class Shrinking<A, W extends World<A>> {
         var text = new StringBuilder("Seed ")
                 .append(excerpt.seed())
                 .append(" fails: ")
-                .append(failure)
+                .append(Columns.textOf(failure))
                 .append("\nRun it alone with -D")
                 .append(Exploration.SEED)
                 .append('=')
@@ -102,7 +102,7 @@ final class Shrinking<A, W extends World<A>> {
         }
         var text = new StringBuilder("Seed ").append(excerpt.seed());
         if (thrown != null) {
-            text.append(" fails: ").append(thrown).append("\nBut it");
+            text.append(" fails: ").append(Columns.textOf(thrown)).append("\nBut it");
         }
         text.append(" was run a second time and went another way: the application depends on something beside the seed,"
                 + " such as a thread of its own, the time of day, random numbers, or what an earlier history"
@@ -199,6 +199,6 @@ final class Shrinking<A, W extends World<A>> {
                 return name + '.' + element.getMethodName() + ':' + element.getLineNumber();
             }
         }
-        return thrown.toString();
+        return Columns.textOf(thrown);
     }
 }

@@ -1,5 +1,6 @@
 package dev.cqrs.testing;
 
+import dev.cqrs.event.Position;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.testing.Simulation.Fault;
 import dev.cqrs.testing.Simulation.InjectedException;
@@ -18,9 +19,19 @@ final class SimulatedCheckpointStore implements CheckpointStore {
 
     @Override
     public Optional<Checkpoint> load(String name) {
+        failToLoad(name);
+        return store.load(name);
+    }
+
+    @Override
+    public Optional<Position> position(String name) {
+        failToLoad(name);
+        return store.position(name);
+    }
+
+    private void failToLoad(String name) {
         history.checkThread();
         history.fail(Fault.CHECKPOINT_FAILS, "loading checkpoint \"" + name + "\"");
-        return store.load(name);
     }
 
     @Override

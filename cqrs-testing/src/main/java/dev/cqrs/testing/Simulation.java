@@ -68,6 +68,9 @@ public final class Simulation<A, W extends Simulation.World<A>> {
     /** How far a clock jumps at most unless it is said, forwards and back: a day. */
     public static final Duration DEFAULT_JUMP = Duration.ofDays(1);
 
+    /** The longest time that a history may be given at once: a hundred years, of which a clock can show many. */
+    private static final Duration LONGEST = Duration.ofDays(36_500);
+
     /** One history in so many is run twice, though it does not fail; the first one is. */
     static final int RUN_TWICE = 100;
 
@@ -390,30 +393,34 @@ public final class Simulation<A, W extends Simulation.World<A>> {
      * Sets how much virtual time an application gets to come to rest: longer than it waits before it tries again what has
      * failed. Half of it is the longest time that a step lets pass.
      *
-     * @param duration more than zero; {@link #DEFAULT_REST} unless it is said
+     * @param duration more than zero, and 36,500 days at most; {@link #DEFAULT_REST} unless it is said
      * @return this simulation
-     * @throws IllegalArgumentException if the duration is not positive
+     * @throws IllegalArgumentException if the duration is out of bounds
      */
     public Simulation<A, W> rest(Duration duration) {
-        this.rest = positive(duration, "An application is given %s to come to rest");
+        this.rest = bounded(duration, "An application is given %s to come to rest");
         return this;
     }
 
     /**
      * Sets how far a clock jumps at most.
      *
-     * @param most more than zero; {@link #DEFAULT_JUMP} unless it is said
+     * @param most more than zero, and 36,500 days at most; {@link #DEFAULT_JUMP} unless it is said
      * @return this simulation
-     * @throws IllegalArgumentException if the duration is not positive
+     * @throws IllegalArgumentException if the duration is out of bounds
      */
     public Simulation<A, W> clockJumps(Duration most) {
-        this.jump = positive(most, "A clock jumps by %s at most");
+        this.jump = bounded(most, "A clock jumps by %s at most");
         return this;
     }
 
-    private static Duration positive(Duration duration, String what) {
+    private static Duration bounded(Duration duration, String what) {
         if (duration.isNegative() || duration.isZero()) {
             throw new IllegalArgumentException(String.format(what, duration) + "; expected more than zero.");
+        }
+        if (duration.compareTo(LONGEST) > 0) {
+            throw new IllegalArgumentException(
+                    String.format(what, duration) + "; expected 36500 days at most, so that the clock can show it.");
         }
         return duration;
     }

@@ -43,6 +43,8 @@ public final class VirtualClock extends Clock {
      *
      * @param by how much, zero or more
      * @throws IllegalArgumentException if {@code by} is negative
+     * @throws java.time.DateTimeException if that is later than an {@link Instant} can be; nothing has changed then
+     * @throws ArithmeticException if so much time cannot be told; nothing has changed then
      */
     public void advance(Duration by) {
         if (by.isNegative()) {

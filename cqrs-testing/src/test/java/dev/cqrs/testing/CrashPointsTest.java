@@ -14,6 +14,7 @@ import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class CrashPointsTest {
@@ -191,5 +192,67 @@ class CrashPointsTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("A crash was asked for at point 0; expected 1 or more. Use none() for a run without a"
                         + " crash.");
+    }
+
+    /** Keeps states that can be read no more. */
+    private static final class Unreadable implements CheckpointStore {
+        @Override
+        public Optional<Checkpoint> load(String name) {
+            throw new IllegalStateException("cannot be read");
+        }
+
+        @Override
+        public Optional<Position> position(String name) {
+            return Optional.of(Position.of(7));
+        }
+
+        @Override
+        public void save(String name, Checkpoint checkpoint) {}
+
+        @Override
+        public void delete(String name) {}
+    }
+
+    @Test
+    void the_position_of_a_checkpoint_is_given_also_where_its_state_cannot_be_read() {
+        var crashes = CrashPoints.none();
+        var checkpoints = crashes.around(new Unreadable());
+
+        assertThat(checkpoints.position("view")).contains(Position.of(7));
+        crashes.restart();
+        assertThatThrownBy(() -> checkpoints.position("view")).isInstanceOf(SimulatedCrash.class);
+    }
+
+    @Test
+    void the_position_of_a_checkpoint_is_given_in_a_simulation_too() {
+        var found = new ArrayList<Object>();
+        Simulation.<String, Simulation.World<String>>of(clock -> new Simulation.World<>() {
+                    @Override
+                    public void start(Simulation.Host host) {
+                        found.add(host.around(new Unreadable()).position("view"));
+                    }
+
+                    @Override
+                    public Object perform(String action, String id) {
+                        return action;
+                    }
+
+                    @Override
+                    public void done(String action, String id, Object result) {}
+
+                    @Override
+                    public void refused(String action, String id, Exception thrown) {}
+
+                    @Override
+                    public void unknown(String action, String id) {}
+
+                    @Override
+                    public void checkAtRest() {}
+                })
+                .action("nothing", 1, random -> "nothing")
+                .steps(1)
+                .explore(1, 1);
+
+        assertThat(found).isNotEmpty().containsOnly(Optional.of(Position.of(7)));
     }
 }

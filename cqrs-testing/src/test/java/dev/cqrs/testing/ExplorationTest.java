@@ -155,4 +155,34 @@ class ExplorationTest {
                         + " without that crash, although a run without one passed more points: the test depends on"
                         + " something beside the seed.\n");
     }
+
+    private static final class Mute extends RuntimeException {
+
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public String getMessage() {
+            throw new IllegalStateException("no words");
+        }
+    }
+
+    @Test
+    void a_failure_that_cannot_be_put_into_words_is_told_with_the_seed_all_the_same() {
+        assertThatThrownBy(() -> SeededScheduler.explore(1, 42, scheduler -> {
+                    throw new Mute();
+                }))
+                .isInstanceOf(AssertionError.class)
+                .hasMessageStartingWith("Seed 42 fails: " + Mute.class.getName())
+                .hasCauseInstanceOf(Mute.class);
+        assertThatThrownBy(() -> {
+                    var scheduler = new SeededScheduler(42);
+                    scheduler.execute(() -> {
+                        throw new Mute();
+                    });
+                    scheduler.runAll();
+                })
+                .isInstanceOf(AssertionError.class)
+                .hasMessageStartingWith("Seed 42, step 1: task #1 threw " + Mute.class.getName())
+                .hasCauseInstanceOf(Mute.class);
+    }
 }

@@ -13,6 +13,7 @@ import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.projection.Projection;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -350,5 +351,90 @@ class GivenTest {
         others.set(1_000, -1);
         assertThatThrownBy(() -> Given.fold(Fold.from(numbers)).thenView(others))
                 .hasMessageContaining("  999      | 999\n! -1       | 1000\n  1001     | 1001\n");
+    }
+
+    // ---- what is no answer
+
+    /** Gives nothing at one of three places. */
+    private static Decider<Order, Integer, Happened> forgetful(
+            Integer initial, Decision<Happened> decision, Integer next) {
+        return new Decider<>() {
+            @Override
+            public Integer initialState() {
+                return initial;
+            }
+
+            @Override
+            public Decision<Happened> decide(Order command, Integer state) {
+                return decision;
+            }
+
+            @Override
+            public Integer evolve(Integer state, Happened event) {
+                return next;
+            }
+        };
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // that is what is tested
+    void a_decider_that_gives_null_is_named_as_a_handler_would() {
+        var close = new Close("1");
+        assertThatThrownBy(() -> Given.decider(forgetful(0, null, 0)).when(close))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessageContaining("decision on " + Close.class.getName() + " is null");
+        assertThatThrownBy(() ->
+                        Given.decider(forgetful(null, Decision.accept(), 0)).when(close))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessageContaining("initial state");
+        assertThatThrownBy(() -> Given.decider(forgetful(0, Decision.accept(new Closed("1")), null))
+                        .when(close))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessageContaining("state after " + Closed.class.getName() + " is null");
+        assertThatThrownBy(() -> Given.decision(CATALOG, GivenTest::balanceOf, (draw, balance) -> null)
+                        .when(new Draw("1", 5)))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessageContaining("decision on " + Draw.class.getName() + " is null");
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // a list of the application's own may hold nulls
+    void a_view_with_nulls_is_shown_too() {
+        var views = Given.fold(Fold.from(Arrays.<Object>asList("a", null)));
+
+        assertThatThrownBy(() -> views.thenView(Arrays.asList("null", null, "b")))
+                .isInstanceOf(AssertionError.class)
+                .hasMessageContaining("Another view than expected");
+        views.thenView(Arrays.asList("a", null));
+    }
+
+    /** Has neither a text nor a number. */
+    record Wordless(int cents) {
+        @Override
+        public String toString() {
+            throw new UnsupportedOperationException("no text");
+        }
+    }
+
+    static final class Numberless {
+        @Override
+        public boolean equals(Object other) {
+            return other == this;
+        }
+
+        @Override
+        public int hashCode() {
+            throw new UnsupportedOperationException("no number");
+        }
+    }
+
+    @Test
+    void what_cannot_be_printed_is_named_by_its_class() {
+        assertThatThrownBy(() -> Given.fold(Fold.<Object>from(new Wordless(1))).thenView(new Wordless(2)))
+                .isInstanceOf(AssertionError.class)
+                .hasMessageContainingAll("! ", "Wordless (its text throws");
+        assertThatThrownBy(() -> Given.fold(Fold.<Object>from(new Numberless())).thenView(new Numberless()))
+                .isInstanceOf(AssertionError.class)
+                .hasMessageContainingAll("! ", "Numberless (its text throws");
     }
 }

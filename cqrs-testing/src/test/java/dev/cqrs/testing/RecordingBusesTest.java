@@ -189,4 +189,28 @@ class RecordingBusesTest {
         queries.clear();
         assertThat(queries.asked()).isEmpty();
     }
+
+    @Test
+    void a_route_that_was_taken_before_gives_the_answer_that_was_given_since() {
+        commands.answer(Open.class, "4711");
+        queries.answer(BalanceOf.class, 70);
+        var open = RecordingCommandBus.around(commands);
+        var opening = open.handlerFor(Open.class);
+        var balance = RecordingQueryBus.around(queries);
+        var asking = balance.handlerFor(BalanceOf.class);
+        var first = commands.handlerFor(Open.class);
+        var second = queries.handlerFor(BalanceOf.class);
+        assertThat(opening.handle(new Open("Anna"))).isEqualTo("4711");
+        assertThat(asking.handle(new BalanceOf("4711"))).isEqualTo(70);
+
+        open.answer(Open.class, "4712");
+        balance.answer(BalanceOf.class, 71);
+        assertThat(opening.handle(new Open("Bert"))).isEqualTo("4712");
+        assertThat(asking.handle(new BalanceOf("4711"))).isEqualTo(71);
+
+        commands.answer(Open.class, "4713");
+        queries.answer(BalanceOf.class, 72);
+        assertThat(first.handle(new Open("Carl"))).isEqualTo("4713");
+        assertThat(second.handle(new BalanceOf("4711"))).isEqualTo(72);
+    }
 }

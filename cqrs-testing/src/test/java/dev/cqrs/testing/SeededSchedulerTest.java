@@ -258,4 +258,44 @@ class SeededSchedulerTest {
                         + " test start no threads.");
         assertThat(scheduler.isIdle()).isTrue();
     }
+
+    @Test
+    void another_thread_is_refused_whatever_it_asks() throws InterruptedException {
+        var asked = List.<Runnable>of(
+                scheduler::isIdle,
+                scheduler::trace,
+                scheduler::runOne,
+                scheduler::runAll,
+                () -> scheduler.runAll(0),
+                () -> scheduler.runFor(Duration.ZERO),
+                () -> scheduler.choose(1),
+                () -> scheduler.schedule(Duration.ZERO, () -> {}),
+                () -> scheduler.named("it").execute(() -> {}));
+        for (int i = 0; i < asked.size(); i++) {
+            var refusal = new AtomicReference<Throwable>();
+            var thread = new Thread(asked.get(i), "intruder");
+            thread.setUncaughtExceptionHandler((on, thrown) -> refusal.set(thrown));
+            thread.start();
+            thread.join();
+            assertThat(refusal.get()).as("request %d", i).isInstanceOf(IllegalStateException.class);
+        }
+        assertThat(scheduler.isIdle()).isTrue();
+    }
+
+    @Test
+    void a_delay_without_end_never_comes_and_holds_up_nobody() {
+        var scheduler = new SeededScheduler(1);
+        var ran = new ArrayList<String>();
+        scheduler.runFor(Duration.ofSeconds(1));
+
+        scheduler.schedule(Duration.ofSeconds(Long.MAX_VALUE), () -> ran.add("never"));
+        scheduler.schedule(Duration.ofSeconds(1), () -> ran.add("soon"));
+        scheduler.runFor(Duration.ofDays(365));
+
+        assertThat(ran).containsExactly("soon");
+        scheduler.runFor(Duration.ofSeconds(Long.MAX_VALUE));
+        scheduler.runAll();
+        assertThat(ran).containsExactly("soon");
+        assertThat(scheduler.isIdle()).isFalse();
+    }
 }

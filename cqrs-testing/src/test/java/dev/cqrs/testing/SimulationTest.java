@@ -443,6 +443,16 @@ class SimulationTest {
                 .hasMessage("An application is given PT0S to come to rest; expected more than zero.");
         assertThatThrownBy(() -> simulation.clockJumps(Duration.ofDays(-1)))
                 .hasMessage("A clock jumps by PT-24H at most; expected more than zero.");
+        assertThatThrownBy(() -> simulation.rest(Duration.ofSeconds(Long.MAX_VALUE)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("expected 36500 days at most");
+        assertThatThrownBy(() -> simulation.clockJumps(Duration.ofDays(36_501)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("expected 36500 days at most");
+        simulation
+                .rest(Duration.ofDays(36_500))
+                .clockJumps(Duration.ofDays(36_500))
+                .explore(1, 1);
     }
 
     @Test
@@ -453,5 +463,61 @@ class SimulationTest {
             }
         }
         Simulation.of(Counting::new).action("go", 1, random -> "go").explore(2, 1);
+    }
+
+    // ---- what cannot be put into words
+
+    private static final class Mute extends RuntimeException {
+
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public String getMessage() {
+            throw new IllegalStateException("no words");
+        }
+    }
+
+    /** Refuses everything, and says nothing of it; at rest, it fails if it is told to. */
+    private record Silent(boolean failing) implements Simulation.World<String> {
+
+        @Override
+        public void start(Simulation.Host host) {}
+
+        @Override
+        public Object perform(String action, String id) {
+            throw new Mute();
+        }
+
+        @Override
+        public void done(String action, String id, Object result) {}
+
+        @Override
+        public void refused(String action, String id, Exception thrown) {}
+
+        @Override
+        public void unknown(String action, String id) {}
+
+        @Override
+        public void checkAtRest() {
+            if (failing) {
+                throw new Mute();
+            }
+        }
+    }
+
+    @Test
+    void a_refusal_that_cannot_be_put_into_words_is_one_and_a_failure_is_told_with_its_seed() {
+        var tally = Simulation.<String, Silent>of(clock -> new Silent(false))
+                .action("ask", 1, random -> "ask")
+                .explore(2, 1);
+        assertThat(tally.count("ask: refused")).isPositive();
+
+        assertThatThrownBy(() -> Simulation.<String, Silent>of(clock -> new Silent(true))
+                        .action("ask", 1, random -> "ask")
+                        .explore(1, 7))
+                .isInstanceOf(AssertionError.class)
+                .hasMessageStartingWith("Seed 7 fails: " + Mute.class.getName())
+                .hasMessageContaining("It was run a second time and went the same way")
+                .hasCauseInstanceOf(Mute.class);
     }
 }

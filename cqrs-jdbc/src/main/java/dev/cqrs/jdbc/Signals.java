@@ -47,14 +47,4 @@ final class Signals {
             }
         }
     }
-
-    /** What the handler itself throws is passed over, as the virtual machine does where a thread ends. */
-    private static void hand(Throwable thrown) {
-        var thread = Thread.currentThread();
-        try {
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
-        } catch (Throwable passedOver) {
-            return;
-        }
-    }
 }

@@ -29,7 +29,7 @@ public final class HandlerFailedException extends CqrsException {
                 "The handler of "
                         + Objects.requireNonNull(messageType, "messageType").getName()
                         + ", or an interceptor around it, threw a checked exception: "
-                        + Objects.requireNonNull(cause, "cause")
+                        + textOf(Objects.requireNonNull(cause, "cause"))
                         + ". See the cause; throw an unchecked exception where the caller is to catch it directly.",
                 cause);
         this.messageType = messageType;
@@ -47,6 +47,15 @@ public final class HandlerFailedException extends CqrsException {
                 + "; expected a result. Return Done.DONE where there is nothing to tell, or an Optional where"
                 + " there may be nothing.");
         this.messageType = messageType;
+    }
+
+    /** What was thrown may be unable to tell what it is. */
+    private static String textOf(Throwable cause) {
+        try {
+            return cause.toString();
+        } catch (RuntimeException mute) {
+            return cause.getClass().getName();
+        }
     }
 
     /**

@@ -47,7 +47,7 @@ final class Dispatcher {
         private Way first = this;
 
         LookUp(Map<Class<?>, Way> known) {
-            super(Object.class);
+            super(LookUp.class); // no message is of that class: an interceptor may hand on any object
             table = new Way[Integer.highestOneBit(Math.max(known.size(), 1)) * 8];
             types = Set.copyOf(known.keySet());
             for (var way : known.values()) {

@@ -326,6 +326,35 @@ class GatherTest {
         assertThat(read.outcomes()).isEmpty();
     }
 
+    @Test
+    @SuppressWarnings("OverrideThrowableToString") // what must not be
+    void a_source_whose_failure_cannot_tell_what_it_is_fails_the_gather_like_any_other() {
+        var mute = new IOException("why") {
+            @Override
+            public String toString() {
+                throw new IllegalStateException("mute");
+            }
+        };
+        var endless = new RejectedExecutionException("full") {
+            @Override
+            public String toString() {
+                throw new StackOverflowError("it turns on itself");
+            }
+        };
+        var outcomes = new LinkedHashMap<String, Outcome>();
+        outcomes.put("mute", new Failed(mute));
+        outcomes.put("endless", new Rejected(endless));
+
+        var thrown = new GatherFailedException(StatementOf.class, "mute", outcomes);
+
+        assertThat(thrown.getMessage())
+                .contains("\"mute\" failed with " + mute.getClass().getName())
+                .contains("\"endless\" was not asked, as the executor threw "
+                        + endless.getClass().getName());
+        assertThat(thrown.getCause() == mute).isTrue();
+        assertThat(thrown.getSuppressed()[0] == endless).isTrue();
+    }
+
     // ---- the deadline
 
     @Test

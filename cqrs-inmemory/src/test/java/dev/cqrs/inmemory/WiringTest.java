@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandHandler;
 import dev.cqrs.message.Done;
+import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
@@ -322,6 +323,41 @@ class WiringTest {
         assertThat(shared.handlerFor(Open.class).handle(new Open("1"))).isEqualTo("close");
         assertThat(perClass.dispatch(new Open("1"))).isEqualTo("close");
         assertThat(perClass.handlerFor(Open.class).handle(new Open("1"))).isEqualTo("close");
+    }
+
+    @Test
+    void what_an_interceptor_hands_on_and_is_no_message_at_all_has_no_handler() {
+        Interceptor mistaken = (message, metadata, next) -> next.proceed(new Object(), metadata);
+        var bus =
+                builder().handle(Open.class, c -> "open").intercept(0, mistaken).build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Open("1")))
+                .isInstanceOf(NoHandlerException.class)
+                .hasMessageContaining("No handler for java.lang.Object.");
+        assertThatThrownBy(() -> bus.handlerFor(Open.class).handle(new Open("1")))
+                .isInstanceOf(NoHandlerException.class);
+    }
+
+    @Test
+    @SuppressWarnings("OverrideThrowableToString") // what must not be
+    void a_checked_exception_that_cannot_tell_what_it_is_reaches_the_sender_all_the_same() {
+        var mute = new Exception("why") {
+            @Override
+            public String toString() {
+                throw new IllegalStateException("mute");
+            }
+        };
+        var bus = builder()
+                .handle(Open.class, c -> {
+                    throw mute;
+                })
+                .build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Open("1")))
+                .isInstanceOf(HandlerFailedException.class)
+                .satisfies(thrown -> assertThat(thrown.getCause() == mute).isTrue())
+                .satisfies(thrown ->
+                        assertThat(thrown.getMessage()).contains(mute.getClass().getName()));
     }
 
     @Test

@@ -39,6 +39,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -645,6 +646,49 @@ class GatherTest {
         assertThat(gathered.outcomes().get("owner"))
                 .isInstanceOfSatisfying(
                         Failed.class, failed -> assertThat(failed.cause()).hasMessage("context"));
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // what must not be
+    void a_context_that_cannot_wrap_a_source_is_that_sources_failure_and_not_the_executors() throws Exception {
+        var broken = new IllegalStateException("context");
+        UnaryOperator<Runnable> throwing = task -> {
+            throw broken;
+        };
+        UnaryOperator<Runnable> nothing = task -> null;
+        for (var wrap : List.of(throwing, nothing)) {
+            var gather = Gather.builder(StatementOf.class, pool, LONG)
+                    .context(() -> wrap)
+                    .ask(OWNER)
+                    .merge((query, answers) -> answers.find(OWNER).orElse("nobody"));
+
+            var gathered = gather.handle(QUERY, Metadata.none());
+
+            assertThat(gathered.value()).isEqualTo("nobody");
+            assertThat(gathered.outcomes().get("owner")).isInstanceOfSatisfying(Failed.class, failed -> {
+                if (wrap == throwing) {
+                    assertThat(failed.cause()).isSameAs(broken);
+                } else {
+                    assertThat(failed.cause()).hasMessageContaining("context");
+                }
+            });
+        }
+    }
+
+    @Test
+    void an_interrupt_that_the_executor_takes_without_saying_so_is_the_askers_all_the_same() {
+        // given an executor that waits for room, in a language without checked exceptions
+        Executor waiting = task -> sneak(new InterruptedException("no room yet"));
+        var gather = Gather.builder(StatementOf.class, waiting, LONG)
+                .ask(OWNER)
+                .merge((query, answers) -> "as if nothing had been");
+
+        assertThatThrownBy(() -> gather.handle(QUERY, Metadata.none())).isInstanceOf(InterruptedException.class);
+    }
+
+    @SuppressWarnings("unchecked") // what must not be
+    private static <X extends Throwable> void sneak(Throwable thrown) throws X {
+        throw (X) thrown;
     }
 
     @Test

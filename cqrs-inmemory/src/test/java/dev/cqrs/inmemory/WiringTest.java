@@ -17,8 +17,11 @@ import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** What a bus accepts when it is built, and how it chooses a handler. */
 class WiringTest {
@@ -269,6 +272,45 @@ class WiringTest {
 
         assertThat(asked).containsExactlyInAnyOrder(Open.class, Close.class, Send.class, Receive.class, Freeze.class);
         assertThat(seen).containsExactly(freeze, freeze, open);
+    }
+
+    @Test
+    @Timeout(
+            value = 120,
+            unit = TimeUnit.SECONDS,
+            threadMode = Timeout.ThreadMode.SEPARATE_THREAD) // or it hangs for ever
+    void an_interceptor_that_is_asked_may_wait_for_another_thread_that_sends_the_same() {
+        // given one that asks what is guarded by a lock that the other thread has while it sends
+        var self = new ArrayList<InMemoryCommandBus>();
+        var waiting = new AtomicBoolean();
+        var bus = builder()
+                .handle(Account.class, c -> "account")
+                .intercept(0, new Interceptor() {
+                    @Override
+                    public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                        return next.proceed(message, metadata);
+                    }
+
+                    @Override
+                    public boolean appliesTo(Class<?> type) {
+                        if (type == Freeze.class && waiting.compareAndSet(false, true)) {
+                            var sending = new FutureTask<>(() -> self.get(0).dispatch(new Freeze("other")));
+                            new Thread(sending).start();
+                            try {
+                                return sending.get().equals("account");
+                            } catch (Exception failed) {
+                                throw new AssertionError(failed);
+                            }
+                        }
+                        return true;
+                    }
+                })
+                .build();
+        self.add(bus);
+
+        // when, then
+        assertThat(bus.dispatch(new Freeze("1"))).isEqualTo("account");
+        assertThat(waiting).isTrue();
     }
 
     @Test

@@ -37,7 +37,8 @@ public interface Interceptor {
      * Says whether this interceptor runs around messages of {@code messageType}.
      *
      * <p>Asked once for each class of message: when the bus is built, or at the first send of a class the bus has not
-     * known; an event bus may ask again after subscribers have come or gone. Must give the same answer whenever it is asked.
+     * known, then perhaps by several threads that send it at the same time; an event bus may ask again after subscribers
+     * have come or gone. Must give the same answer whenever it is asked.
      *
      * @param messageType the concrete class of a message, never {@code null}
      * @return {@code true}, unless overridden

@@ -415,10 +415,20 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
         }
 
         void begin(UnaryOperator<Runnable> wrap) {
+            Runnable wrapped;
             try {
-                var wrapped = wrap.apply(this);
+                wrapped = Objects.requireNonNull(
+                        wrap.apply(this), "The context gave no task around that of a source; expected one.");
+            } catch (Throwable thrown) {
+                setException(thrown);
+                return;
+            }
+            try {
                 executor.execute(() -> run(wrapped));
             } catch (Throwable refused) { // also an error: no thread could be had, for instance
+                if (refused instanceof InterruptedException) { // a language without checked exceptions may throw it
+                    Thread.currentThread().interrupt();
+                }
                 if (end(new Rejected(refused))) {
                     round.ended(planned, false);
                 }

@@ -6,6 +6,7 @@ import dev.cqrs.gather.Gathered.Late;
 import dev.cqrs.gather.Gathered.Outcome;
 import dev.cqrs.gather.Gathered.Rejected;
 import dev.cqrs.message.CqrsException;
+import dev.cqrs.task.Reasons;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -63,13 +64,13 @@ public final class GatherFailedException extends CqrsException {
             return "answered";
         }
         if (outcome instanceof Failed failed) {
-            return "failed with " + failed.cause();
+            return "failed with " + Reasons.of(failed.cause());
         }
         if (outcome instanceof Late late) {
             return "was late after " + late.timeout();
         }
         return outcome instanceof Rejected rejected
-                ? "was not asked, as the executor threw " + rejected.cause()
+                ? "was not asked, as the executor threw " + Reasons.of(rejected.cause())
                 : "was cancelled";
     }
 

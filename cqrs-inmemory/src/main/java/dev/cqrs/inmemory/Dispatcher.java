@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 
 /**
  * Sends messages through interceptors to handlers: what both buses are made of.
@@ -47,7 +48,7 @@ final class Dispatcher {
         private Way first = this;
 
         LookUp(Map<Class<?>, Way> known) {
-            super(Object.class);
+            super(LookUp.class); // no message is of that class: an interceptor may hand on any object
             table = new Way[Integer.highestOneBit(Math.max(known.size(), 1)) * 8];
             types = Set.copyOf(known.keySet());
             for (var way : known.values()) {
@@ -71,7 +72,7 @@ final class Dispatcher {
             for (int i = place(type); ; i = place(i + 1)) {
                 var found = table[i];
                 if (found == null) {
-                    return late.computeIfAbsent(type, this::resolve);
+                    return once(late, type, this::resolve);
                 }
                 if (found.type == type) {
                     return found;
@@ -214,15 +215,27 @@ final class Dispatcher {
         return Chain.of(type, applicable(type), end);
     }
 
-    /** The interceptors around messages of a class, each asked once. */
+    /** The interceptors around messages of a class, each asked once; by each of the threads that meet it first at one time. */
     List<Interceptor> applicable(Class<?> type) {
         return sharedChain
                 ? interceptors
-                : applicable.computeIfAbsent(
+                : once(
+                        applicable,
                         type,
                         t -> interceptors.stream()
                                 .filter(interceptor -> interceptor.appliesTo(t))
                                 .toList());
+    }
+
+    /** Finds it with no lock of the map held: an interceptor that is asked may wait for another thread that sends. */
+    private static <T> T once(ConcurrentHashMap<Class<?>, T> known, Class<?> type, Function<Class<?>, T> find) {
+        var before = known.get(type);
+        if (before != null) {
+            return before;
+        }
+        var found = find.apply(type);
+        var meanwhile = known.putIfAbsent(type, found);
+        return meanwhile != null ? meanwhile : found;
     }
 
     private String hint(Class<?> type) {

@@ -27,6 +27,7 @@ import dev.cqrs.query.QueryHandler;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.runtime.ProjectionEngine;
 import dev.cqrs.runtime.ProjectionFailure;
+import dev.cqrs.runtime.ProjectionStatus.State;
 import dev.cqrs.runtime.ProjectionStoppedException;
 import dev.cqrs.runtime.ProjectionView;
 import dev.cqrs.task.Listeners;
@@ -314,12 +315,21 @@ public final class InMemoryCqrs implements AutoCloseable {
 
     /**
      * Stops the projections, as {@link ProjectionEngine#close()}; from then on nothing is dispatched or asked here. A
-     * second call does nothing; messages being handled on other threads end as they will.
+     * second call does nothing; messages being handled on other threads end as they will. What a store throws when it is
+     * left is thrown here, when all projections have ended.
+     *
+     * @throws IllegalStateException if called from within the reading of a view that is changed in place; nothing is
+     *     closed then
      */
     @Override
     public void close() {
-        projections.close();
-        closed = true;
+        try {
+            projections.close();
+            closed = true;
+        } catch (Throwable thrown) { // it was refused; or all have ended, but a store throws when it is left
+            closed = projections.status().stream().anyMatch(status -> status.state() == State.CLOSED);
+            throw thrown;
+        }
     }
 
     private void checkOpen() {

@@ -144,6 +144,7 @@ final class InMemoryEventStream implements EventStream {
     public <S> S fold(Fold<S> fold, S state) {
         checkOpen();
         if (left == Long.MAX_VALUE) {
+            position = 0;
             if (cursor instanceof Cursor.Range range && range.isPlain()) {
                 return foldRange(fold, state, range.position() + 1, range.end());
             }

@@ -42,6 +42,11 @@ public final class Validation implements Interceptor {
     public Object around(Object message, Metadata metadata, Next next) throws Exception {
         var faults = faults(checks.of(message.getClass()), message);
         if (!faults.isEmpty()) {
+            if (faults.stream().anyMatch(Objects::isNull)) {
+                throw new NullPointerException("A check of "
+                        + message.getClass().getName() + " gave a fault that is null, and the message was refused;"
+                        + " expected words for whoever sent it.");
+            }
             throw new InvalidMessageException(message.getClass(), List.copyOf(faults));
         }
         return next.proceed(message, metadata);

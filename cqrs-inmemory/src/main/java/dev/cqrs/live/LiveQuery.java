@@ -206,6 +206,9 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
                                     + " Return an Optional where there may be none."));
                 }
             } catch (Throwable thrown) {
+                if (thrown instanceof InterruptedException) { // a language without checked exceptions may throw it
+                    Thread.currentThread().interrupt();
+                }
                 if (closed || view.status().state() == State.CLOSED) {
                     closed = true; // that is why
                 } else {

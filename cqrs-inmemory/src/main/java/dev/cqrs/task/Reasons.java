@@ -20,7 +20,7 @@ public final class Reasons {
         String text;
         try {
             text = thrown.toString();
-        } catch (RuntimeException mute) {
+        } catch (Throwable mute) {
             text = thrown.getClass().getName();
         }
         return keepable(text == null ? thrown.getClass().getName() : text);

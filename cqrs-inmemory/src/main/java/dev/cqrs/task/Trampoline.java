@@ -19,7 +19,8 @@ public final class Trampoline {
     }
 
     /**
-     * Runs {@code step}, and once more for each time that this was called from within it.
+     * Runs {@code step}, and once more after each run from within which this was called, be it once or often. What a step
+     * throws ends it.
      *
      * @param step never {@code null}
      * @return whether it was run here; {@code false} where the step around this call will run once more

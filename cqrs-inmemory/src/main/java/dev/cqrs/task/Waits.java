@@ -11,6 +11,11 @@ import java.util.function.Supplier;
 /** Waiting for something, for a time. */
 public final class Waits {
 
+    /** How many looks may follow each other at once, and how long is waited between two after that. */
+    private static final int AT_ONCE = 16;
+
+    private static final long REST = TimeUnit.MILLISECONDS.toNanos(1);
+
     private Waits() {}
 
     /**
@@ -28,7 +33,9 @@ public final class Waits {
     }
 
     /**
-     * Looks until it is enough: now, whenever a log tells of an append, and once more when the time is over.
+     * Looks until it is enough: now, whenever a log tells of an append, and once more when the time is over. On a log that is
+     * never quiet it waits a millisecond between two looks after a while: the time would never be over otherwise, as only
+     * what is waited counts.
      *
      * @param <T> what is looked at
      * @param log whose appends wake who waits
@@ -43,6 +50,7 @@ public final class Waits {
         long left = nanos(timeout);
         var gate = new ReentrantLock();
         var appended = gate.newCondition();
+        var never = gate.newCondition();
         var appends = new long[1];
         try (var following = log.onAppend(last -> {
             gate.lock();
@@ -54,7 +62,7 @@ public final class Waits {
             }
         })) {
             Objects.requireNonNull(following); // only closed
-            while (true) {
+            for (int looks = 1; ; looks = Math.min(looks, AT_ONCE) + 1) {
                 long before;
                 gate.lock();
                 try {
@@ -68,8 +76,13 @@ public final class Waits {
                 }
                 gate.lockInterruptibly();
                 try {
+                    long begun = left;
                     while (appends[0] == before && left > 0) { // then it is looked at once more
                         left = appended.awaitNanos(left);
+                    }
+                    long rest = Math.min(left, REST - (begun - left));
+                    if (looks > AT_ONCE && rest > 0) {
+                        left -= rest - never.awaitNanos(rest);
                     }
                 } finally {
                     gate.unlock();

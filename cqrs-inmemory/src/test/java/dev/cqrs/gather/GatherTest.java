@@ -39,6 +39,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -324,6 +325,35 @@ class GatherTest {
                 new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray())).readObject();
         assertThat(read).hasMessage(thrown.getMessage());
         assertThat(read.outcomes()).isEmpty();
+    }
+
+    @Test
+    @SuppressWarnings("OverrideThrowableToString") // what must not be
+    void a_source_whose_failure_cannot_tell_what_it_is_fails_the_gather_like_any_other() {
+        var mute = new IOException("why") {
+            @Override
+            public String toString() {
+                throw new IllegalStateException("mute");
+            }
+        };
+        var endless = new RejectedExecutionException("full") {
+            @Override
+            public String toString() {
+                throw new StackOverflowError("it turns on itself");
+            }
+        };
+        var outcomes = new LinkedHashMap<String, Outcome>();
+        outcomes.put("mute", new Failed(mute));
+        outcomes.put("endless", new Rejected(endless));
+
+        var thrown = new GatherFailedException(StatementOf.class, "mute", outcomes);
+
+        assertThat(thrown.getMessage())
+                .contains("\"mute\" failed with " + mute.getClass().getName())
+                .contains("\"endless\" was not asked, as the executor threw "
+                        + endless.getClass().getName());
+        assertThat(thrown.getCause() == mute).isTrue();
+        assertThat(thrown.getSuppressed()[0] == endless).isTrue();
     }
 
     // ---- the deadline
@@ -616,6 +646,49 @@ class GatherTest {
         assertThat(gathered.outcomes().get("owner"))
                 .isInstanceOfSatisfying(
                         Failed.class, failed -> assertThat(failed.cause()).hasMessage("context"));
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // what must not be
+    void a_context_that_cannot_wrap_a_source_is_that_sources_failure_and_not_the_executors() throws Exception {
+        var broken = new IllegalStateException("context");
+        UnaryOperator<Runnable> throwing = task -> {
+            throw broken;
+        };
+        UnaryOperator<Runnable> nothing = task -> null;
+        for (var wrap : List.of(throwing, nothing)) {
+            var gather = Gather.builder(StatementOf.class, pool, LONG)
+                    .context(() -> wrap)
+                    .ask(OWNER)
+                    .merge((query, answers) -> answers.find(OWNER).orElse("nobody"));
+
+            var gathered = gather.handle(QUERY, Metadata.none());
+
+            assertThat(gathered.value()).isEqualTo("nobody");
+            assertThat(gathered.outcomes().get("owner")).isInstanceOfSatisfying(Failed.class, failed -> {
+                if (wrap == throwing) {
+                    assertThat(failed.cause()).isSameAs(broken);
+                } else {
+                    assertThat(failed.cause()).hasMessageContaining("context");
+                }
+            });
+        }
+    }
+
+    @Test
+    void an_interrupt_that_the_executor_takes_without_saying_so_is_the_askers_all_the_same() {
+        // given an executor that waits for room, in a language without checked exceptions
+        Executor waiting = task -> sneak(new InterruptedException("no room yet"));
+        var gather = Gather.builder(StatementOf.class, waiting, LONG)
+                .ask(OWNER)
+                .merge((query, answers) -> "as if nothing had been");
+
+        assertThatThrownBy(() -> gather.handle(QUERY, Metadata.none())).isInstanceOf(InterruptedException.class);
+    }
+
+    @SuppressWarnings("unchecked") // what must not be
+    private static <X extends Throwable> void sneak(Throwable thrown) throws X {
+        throw (X) thrown;
     }
 
     @Test

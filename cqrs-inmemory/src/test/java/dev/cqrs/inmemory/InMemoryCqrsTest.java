@@ -21,6 +21,7 @@ import dev.cqrs.query.Query;
 import dev.cqrs.query.QueryHandler;
 import dev.cqrs.runtime.ProjectionFailure;
 import dev.cqrs.runtime.ProjectionStoppedException;
+import dev.cqrs.suite.Fronted;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -297,6 +298,55 @@ class InMemoryCqrsTest {
                 .satisfies(status -> assertThat(status.position())
                         .as("its projections stand still")
                         .isEqualTo(Position.of(1)));
+    }
+
+    @Test
+    void an_application_whose_store_throws_when_it_is_left_is_closed_all_the_same() {
+        var gone = new IllegalStateException("no network");
+        var catalog = Catalog.builder().event("counted", Counted.class).build();
+        var store = new Fronted(new InMemoryEventStore(catalog, Clock.systemUTC())) {
+            @Override
+            public Subscription onAppend(Signal signal) {
+                var following = super.onAppend(signal);
+                return () -> {
+                    following.close();
+                    throw gone;
+                };
+            }
+        };
+        var app = InMemoryCqrs.builder(store)
+                .run(Reset.class, c -> store.append(List.of(new Counted(1)), AppendCondition.none()))
+                .query(HowMany.class, COUNT, (q, count) -> count)
+                .build();
+
+        assertThatThrownBy(app::close).isSameAs(gone);
+
+        assertThatThrownBy(() -> app.dispatch(new Reset())).hasMessageContaining("This InMemoryCqrs is closed");
+        assertThatThrownBy(() -> app.ask(new HowMany())).hasMessageContaining("This InMemoryCqrs is closed");
+        assertThat(store.head()).isEqualTo(Position.START);
+        app.close();
+    }
+
+    @Test
+    void an_application_that_is_not_closed_as_a_view_is_being_read_stays_open() {
+        var list = Projection.of(
+                "list",
+                1,
+                Fold.<List<Integer>>fresh(ArrayList::new).change(Counted.class, (all, e) -> all.add(e.by())));
+        try (var app = counting().projection(list).build()) {
+            app.dispatch(new Count(1));
+
+            assertThatThrownBy(() -> app.view(list).read(all -> {
+                        app.close();
+                        return all.size();
+                    }))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("close");
+
+            app.dispatch(new Count(2));
+            int size = app.view(list).read(List::size);
+            assertThat(size).isEqualTo(2);
+        }
     }
 
     @Test

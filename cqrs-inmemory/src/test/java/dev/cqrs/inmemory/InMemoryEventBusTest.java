@@ -262,6 +262,34 @@ class InMemoryEventBusTest {
         }
     }
 
+    @Test
+    @SuppressWarnings("OverrideThrowableToString") // what must not be
+    void a_failure_that_cannot_tell_what_it_is_keeps_the_event_from_nobody() {
+        for (var bus : List.of(
+                InMemoryEventBus.builder().build(),
+                InMemoryEventBus.builder()
+                        .intercept(1, (message, metadata, next) -> next.proceed(message, metadata))
+                        .build())) {
+            var heard = new ArrayList<Integer>();
+            bus.subscribe(Happened.class, e -> {
+                throw new IOException("why") {
+                    @Override
+                    public String toString() {
+                        throw new IllegalStateException("mute");
+                    }
+                };
+            });
+            bus.subscribe(Happened.class, e -> heard.add(e.number()));
+
+            assertThatThrownBy(() -> bus.publish(new Happened(1)))
+                    .isInstanceOf(HandlerFailedException.class)
+                    .satisfies(thrown ->
+                            assertThat(thrown.getCause() instanceof IOException).isTrue());
+
+            assertThat(heard).containsExactly(1);
+        }
+    }
+
     /** The first event of a class finds its way; those after it go there. */
     @Test
     void a_failure_at_a_later_event_keeps_it_from_nobody_and_is_called_once() {

@@ -209,6 +209,26 @@ class InMemoryEventStoreTest {
     }
 
     @Test
+    void after_a_fold_no_event_is_current_also_where_another_fold_has_thrown_before() {
+        store.append(List.of(new Red(1, Set.of()), new Red(2, Set.of()), new Red(3, Set.of())), AppendCondition.none());
+        var sum = Fold.from(0).on(Red.class, (s, e) -> s + e.id());
+        var failing = Fold.from(0).on(Red.class, (s, e) -> {
+            throw new IllegalStateException("at " + e.id());
+        });
+        try (var events = store.read(EventQuery.all())) {
+            assertThatThrownBy(() -> events.fold(failing.run(0))).hasMessage("at 1");
+            assertThat(events.position()).isEqualTo(Position.of(1));
+
+            assertThat(events.fold(sum)).isEqualTo(5);
+
+            assertThatThrownBy(events::position)
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("No event is current");
+            assertThat(events.advance()).isFalse();
+        }
+    }
+
+    @Test
     void metadata_is_kept_with_its_own_events_only() {
         store.append(List.of(new Red(1, Set.of())), AppendCondition.none());
         store.append(List.of(new Red(2, Set.of())), AppendCondition.none(), Metadata.withId("x"));

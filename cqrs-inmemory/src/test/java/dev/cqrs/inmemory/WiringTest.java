@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandHandler;
 import dev.cqrs.message.Done;
+import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
@@ -16,8 +17,11 @@ import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** What a bus accepts when it is built, and how it chooses a handler. */
 class WiringTest {
@@ -271,6 +275,45 @@ class WiringTest {
     }
 
     @Test
+    @Timeout(
+            value = 120,
+            unit = TimeUnit.SECONDS,
+            threadMode = Timeout.ThreadMode.SEPARATE_THREAD) // or it hangs for ever
+    void an_interceptor_that_is_asked_may_wait_for_another_thread_that_sends_the_same() {
+        // given one that asks what is guarded by a lock that the other thread has while it sends
+        var self = new ArrayList<InMemoryCommandBus>();
+        var waiting = new AtomicBoolean();
+        var bus = builder()
+                .handle(Account.class, c -> "account")
+                .intercept(0, new Interceptor() {
+                    @Override
+                    public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                        return next.proceed(message, metadata);
+                    }
+
+                    @Override
+                    public boolean appliesTo(Class<?> type) {
+                        if (type == Freeze.class && waiting.compareAndSet(false, true)) {
+                            var sending = new FutureTask<>(() -> self.get(0).dispatch(new Freeze("other")));
+                            new Thread(sending).start();
+                            try {
+                                return sending.get().equals("account");
+                            } catch (Exception failed) {
+                                throw new AssertionError(failed);
+                            }
+                        }
+                        return true;
+                    }
+                })
+                .build();
+        self.add(bus);
+
+        // when, then
+        assertThat(bus.dispatch(new Freeze("1"))).isEqualTo("account");
+        assertThat(waiting).isTrue();
+    }
+
+    @Test
     void an_unknown_message_passes_only_the_interceptors_that_apply_to_it() {
         var seen = new ArrayList<Object>();
         Interceptor onlyOpen = new Interceptor() {
@@ -322,6 +365,41 @@ class WiringTest {
         assertThat(shared.handlerFor(Open.class).handle(new Open("1"))).isEqualTo("close");
         assertThat(perClass.dispatch(new Open("1"))).isEqualTo("close");
         assertThat(perClass.handlerFor(Open.class).handle(new Open("1"))).isEqualTo("close");
+    }
+
+    @Test
+    void what_an_interceptor_hands_on_and_is_no_message_at_all_has_no_handler() {
+        Interceptor mistaken = (message, metadata, next) -> next.proceed(new Object(), metadata);
+        var bus =
+                builder().handle(Open.class, c -> "open").intercept(0, mistaken).build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Open("1")))
+                .isInstanceOf(NoHandlerException.class)
+                .hasMessageContaining("No handler for java.lang.Object.");
+        assertThatThrownBy(() -> bus.handlerFor(Open.class).handle(new Open("1")))
+                .isInstanceOf(NoHandlerException.class);
+    }
+
+    @Test
+    @SuppressWarnings("OverrideThrowableToString") // what must not be
+    void a_checked_exception_that_cannot_tell_what_it_is_reaches_the_sender_all_the_same() {
+        var mute = new Exception("why") {
+            @Override
+            public String toString() {
+                throw new IllegalStateException("mute");
+            }
+        };
+        var bus = builder()
+                .handle(Open.class, c -> {
+                    throw mute;
+                })
+                .build();
+
+        assertThatThrownBy(() -> bus.dispatch(new Open("1")))
+                .isInstanceOf(HandlerFailedException.class)
+                .satisfies(thrown -> assertThat(thrown.getCause() == mute).isTrue())
+                .satisfies(thrown ->
+                        assertThat(thrown.getMessage()).contains(mute.getClass().getName()));
     }
 
     @Test

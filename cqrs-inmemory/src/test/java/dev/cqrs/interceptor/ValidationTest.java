@@ -8,7 +8,9 @@ import dev.cqrs.command.Command;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.inmemory.InMemoryEventBus;
 import dev.cqrs.message.Done;
+import dev.cqrs.message.Metadata;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -110,6 +112,19 @@ class ValidationTest {
                 .isInstanceOf(NullPointerException.class)
                 .hasMessageContainingAll("A check of", "Ping returned null", "or an empty list");
         assertThat(handled).isEmpty();
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // what must not be
+    void a_fault_that_is_null_refuses_the_message_and_says_so() {
+        var validation = Validation.builder()
+                .check(String.class, text -> Arrays.asList("too long", null))
+                .build();
+
+        assertThatThrownBy(() -> validation.around("text", Metadata.none(), (message, metadata) -> "passed"))
+                .isInstanceOf(NullPointerException.class)
+                .hasMessageContaining("java.lang.String")
+                .hasMessageContaining("null");
     }
 
     @Test

@@ -1153,6 +1153,30 @@ class LiveQueryTest {
     }
 
     @Test
+    void an_interrupt_that_the_query_takes_without_saying_so_is_given_back_to_the_thread_that_appends() {
+        var interrupt = new InterruptedException("no lock");
+        var tasks = new ArrayDeque<Runnable>();
+        var told = new Told<Integer>(Long.MAX_VALUE);
+        Consumer<Integer> failing = sum -> {
+            if (sum == 1) {
+                sneak(interrupt); // in a language without checked exceptions
+            }
+        };
+        counted(new AtomicInteger(), failing, Backlog.newest(5), tasks::add).subscribe(told);
+
+        add(app, 1);
+
+        assertThat(Thread.interrupted()).isTrue();
+        runAll(tasks);
+        assertThat(told.all).containsExactly(0, interrupt);
+    }
+
+    @SuppressWarnings("unchecked") // what must not be
+    private static <X extends Throwable> void sneak(Throwable thrown) throws X {
+        throw (X) thrown;
+    }
+
+    @Test
     void an_answer_that_cannot_be_compared_fails_the_subscriber_wherever_it_is() {
         for (int comparison = 1; comparison <= 4; comparison++) {
             var left = new AtomicInteger(comparison);

@@ -29,7 +29,15 @@ class ReasonsTest {
             }
         };
 
+        var endless = new RuntimeException() {
+            @Override
+            public String toString() {
+                throw new StackOverflowError("it turns on itself");
+            }
+        };
+
         assertThat(Reasons.of(mute)).isEqualTo(mute.getClass().getName());
+        assertThat(Reasons.of(endless)).isEqualTo(endless.getClass().getName());
         assertThat(Reasons.of(none)).isEqualTo(none.getClass().getName());
     }
 

@@ -7,6 +7,7 @@ import dev.cqrs.jdbc.Pending.Event;
 import dev.cqrs.jdbc.Pending.Item;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -48,7 +49,7 @@ final class AppendCall {
             }
             return statement;
         } catch (Throwable thrown) {
-            statement.close();
+            close(statement);
             throw thrown;
         }
     }
@@ -143,24 +144,44 @@ final class AppendCall {
     }
 
     /**
-     * Sends the statement.
+     * Sends the statement and closes it.
      *
      * @return what became of each, in order: {@link Appended} or {@link Conflict}
+     * @throws SQLException with the server's code if it has refused; without one if its answer cannot be read
      */
     static List<Object> send(PreparedStatement statement, List<Pending> members) throws SQLException {
-        var outcomes = new ArrayList<>(members.size());
-        try (var rows = statement.executeQuery()) {
-            for (var member : members) {
-                if (!rows.next()) {
-                    throw new SQLException("The function that appends gave no row for an append.");
-                }
-                long position = rows.getLong(1);
-                int clause = rows.getInt(2);
-                outcomes.add(
-                        rows.wasNull()
-                                ? new Appended(Position.of(position), Position.of(position + member.events.size() - 1))
-                                : new Conflict(clause, position, rows.getLong(3), rows.getString(4), rows.getInt(5)));
+        try {
+            var rows = statement.executeQuery();
+            try {
+                return outcomes(rows, members);
+            } catch (SQLException unread) { // its code is the driver's, and no refusal
+                throw new SQLException("The answer to an append could not be read: " + unread.getMessage(), unread);
             }
+        } finally {
+            close(statement); // with its rows
+        }
+    }
+
+    /** What is answered by then does not depend on it. */
+    private static void close(PreparedStatement statement) {
+        try {
+            statement.close();
+        } catch (SQLException | RuntimeException ignored) { // whoever gets a broken connection finds out
+        }
+    }
+
+    private static List<Object> outcomes(ResultSet rows, List<Pending> members) throws SQLException {
+        var outcomes = new ArrayList<>(members.size());
+        for (var member : members) {
+            if (!rows.next()) {
+                throw new SQLException("The function that appends gave no row for an append.");
+            }
+            long position = rows.getLong(1);
+            int clause = rows.getInt(2);
+            outcomes.add(
+                    rows.wasNull()
+                            ? new Appended(Position.of(position), Position.of(position + member.events.size() - 1))
+                            : new Conflict(clause, position, rows.getLong(3), rows.getString(4), rows.getInt(5)));
         }
         return outcomes;
     }

@@ -23,7 +23,7 @@ import org.postgresql.PGConnection;
 final class Follower {
 
     /*
-     * The lock guards `closed` and `connection`, so that close() either finds the connection and cuts it, which ends the
+     * The lock guards `closed`, `cut` and `connection`, so that close() either finds the connection and cuts it, which ends the
      * wait for messages, or comes before it is taken, and the task sees that it is closed.
      */
 
@@ -40,6 +40,7 @@ final class Follower {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition ended = lock.newCondition();
     private @Nullable Connection connection;
+    private boolean cut;
     private boolean closed;
     private Position told = Position.START;
 
@@ -147,7 +148,7 @@ final class Follower {
 
     private void restore(Connection own, boolean autoCommit, int timeout) {
         try {
-            if (!isClosed()) {
+            if (!isCut()) { // also one that was taken while the store was closed is somebody else's next
                 execute(own, "unlisten \"" + prefix + "\"");
                 own.setAutoCommit(autoCommit);
                 if (timeout != AS_IT_WAS) {
@@ -194,8 +195,17 @@ final class Follower {
     private boolean keep(@Nullable Connection own) {
         lock.lock();
         try {
-            connection = own;
+            connection = closed ? null : own;
             return !closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isCut() {
+        lock.lock();
+        try {
+            return cut;
         } finally {
             lock.unlock();
         }
@@ -217,8 +227,11 @@ final class Follower {
             ended.signalAll();
             if (connection != null) {
                 connection.abort(Runnable::run);
+                cut = true;
             }
-        } catch (SQLException ignored) { // it is dead already
+        } catch (SQLException
+                | RuntimeException
+                | AbstractMethodError ignored) { // dead already, or found out by the poll
         } finally {
             lock.unlock();
         }

@@ -232,10 +232,9 @@ final class GroupCommit {
                         isolation.execute("set transaction isolation level read committed");
                     }
                 }
-                try (var statement = call.prepare(connection, group, true)) {
-                    sent = true;
-                    outcomes = AppendCall.send(statement, group);
-                }
+                var statement = call.prepare(connection, group, true);
+                sent = true;
+                outcomes = AppendCall.send(statement, group);
                 if (!autoCommit) {
                     connection.commit();
                 }
@@ -253,15 +252,17 @@ final class GroupCommit {
         private void restoreAutoCommit() {
             try {
                 connection.setAutoCommit(true);
-            } catch (SQLException ignored) { // a dead connection, which has nothing to be restored
+            } catch (SQLException | RuntimeException ignored) { // a dead connection: nothing is to be restored
             }
         }
 
         private void rollBack(Exception failed) {
             try {
                 connection.rollback();
-            } catch (SQLException further) {
-                failed.addSuppressed(further);
+            } catch (SQLException | RuntimeException further) {
+                if (further != failed) { // a connection may fail with the same exception each time
+                    failed.addSuppressed(further);
+                }
             }
         }
     }
@@ -300,7 +301,7 @@ final class GroupCommit {
     private static void close(Connection connection) {
         try {
             connection.close();
-        } catch (SQLException ignored) { // the outcome is known, and does not depend on it
+        } catch (SQLException | RuntimeException ignored) { // the outcome is known, and does not depend on it
         }
     }
 }

@@ -13,22 +13,30 @@ import com.fasterxml.jackson.databind.BeanDescription;
 import com.fasterxml.jackson.databind.DeserializationConfig;
 import com.fasterxml.jackson.databind.DeserializationContext;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JavaType;
 import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.KeyDeserializer;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationConfig;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
 import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.cfg.MapperConfig;
 import com.fasterxml.jackson.databind.deser.AbstractDeserializer;
 import com.fasterxml.jackson.databind.deser.BeanDeserializerBase;
 import com.fasterxml.jackson.databind.deser.BeanDeserializerModifier;
 import com.fasterxml.jackson.databind.deser.DefaultDeserializationContext;
 import com.fasterxml.jackson.databind.deser.std.StdScalarDeserializer;
+import com.fasterxml.jackson.databind.introspect.AccessorNamingStrategy;
+import com.fasterxml.jackson.databind.introspect.AnnotatedClass;
+import com.fasterxml.jackson.databind.introspect.AnnotatedMethod;
+import com.fasterxml.jackson.databind.introspect.DefaultAccessorNamingStrategy;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.ser.BeanSerializerModifier;
 import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import dev.cqrs.event.EventCodec;
@@ -45,6 +53,7 @@ import java.time.Period;
 import java.time.YearMonth;
 import java.util.Map;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps events as JSON, for records of strings, booleans, numbers, enums, UUIDs, days and times, lists, sets, maps and
@@ -55,7 +64,10 @@ import java.util.function.Function;
  *
  * <p>It is strict: a field too many or too few, a number that would be rounded, a text where a number belongs are refused
  * instead of mended in silence, so that a class that was changed without a new revision is noticed by the first test. What
- * could not be read again is not written: a part whose type is an interface (also a sealed one), an {@code Optional}.
+ * could not be read again is not written: a part whose type is an interface (also a sealed one), an {@code Optional}, a map's
+ * key that prints itself otherwise than it is made, as a record does. Of a part whose type is {@link Object}, {@link Number} or
+ * a type parameter comes back what the JSON alone says: an {@code int} where there was a {@code long}, a text for a day. Of a
+ * record its components are written, whatever further methods it has.
  * Annotations on the events are not read, so none can put a class name into the JSON.
  *
  * <p><b>Threads:</b> thread-safe.
@@ -80,6 +92,7 @@ public final class JacksonEventCodec implements EventCodec {
                     DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS, MapperFeature.USE_ANNOTATIONS)
+            .accessorNaming(new Components())
             .withCoercionConfig(
                     LogicalType.Textual,
                     texts -> texts.setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
@@ -88,16 +101,20 @@ public final class JacksonEventCodec implements EventCodec {
             .addModule(module())
             .build();
 
+    /** A mapper that reads texts of whichever length, and is nothing else than usual. */
+    static JsonMapper anyLength() {
+        return JsonMapper.builder(
+                        JsonFactory.builder().streamReadConstraints(ANY_LENGTH).build())
+                .build();
+    }
+
     /** Whether values of a class can be read again: looked at once for each, when the first is written. */
     private static final ClassValue<Boolean> READABLE = new ClassValue<>() {
 
         @Override
         protected Boolean computeValue(Class<?> type) {
             try {
-                var blueprint = (DefaultDeserializationContext) JSON.getDeserializationContext();
-                blueprint
-                        .createDummyInstance(JSON.getDeserializationConfig())
-                        .findRootValueDeserializer(JSON.constructType(type));
+                deserialization().findRootValueDeserializer(JSON.constructType(type));
                 return true;
             } catch (JsonMappingException cannot) {
                 throw cannotWrite(type, cannot); // and is looked at again at the next
@@ -105,9 +122,16 @@ public final class JacksonEventCodec implements EventCodec {
         }
     };
 
+    private static DeserializationContext deserialization() {
+        var blueprint = (DefaultDeserializationContext) JSON.getDeserializationContext();
+        return blueprint.createDummyInstance(JSON.getDeserializationConfig());
+    }
+
     private static SimpleModule module() {
         var module = new SimpleModule()
                 .addKeySerializer(String.class, new WholeKeys())
+                .addKeySerializer(Character.class, new WholeKeys())
+                .setSerializerModifier(new OwnKeys())
                 .setDeserializerModifier(new Makeable());
         addIso(module, Instant.class, Instant::parse);
         addIso(module, LocalDate.class, LocalDate::parse);
@@ -178,10 +202,11 @@ public final class JacksonEventCodec implements EventCodec {
     }
 
     /** Half a character in a key would be written and could not be read again. */
-    private static final class WholeKeys extends JsonSerializer<String> {
+    private static class WholeKeys extends JsonSerializer<Object> {
 
         @Override
-        public void serialize(String key, JsonGenerator json, SerializerProvider provider) throws IOException {
+        public void serialize(Object value, JsonGenerator json, SerializerProvider provider) throws IOException {
+            var key = value.toString();
             if (!UTF_8.newEncoder().canEncode(key)) {
                 throw new JsonGenerationException(
                         "A key of a map holds a lone surrogate; expected valid Unicode. Was a text cut in the middle of a"
@@ -189,6 +214,68 @@ public final class JacksonEventCodec implements EventCodec {
                         json);
             }
             json.writeFieldName(key);
+        }
+    }
+
+    /**
+     * A key of a class of the application, which is written as it prints itself and read by a constructor of one text: that
+     * of a record takes the text for the component, and makes another key.
+     */
+    private static final class OwnKey extends WholeKeys {
+
+        private final JavaType type;
+
+        OwnKey(JavaType type) {
+            this.type = type;
+        }
+
+        @Override
+        public void serialize(Object value, JsonGenerator json, SerializerProvider provider) throws IOException {
+            var context = deserialization();
+            var back = context.findKeyDeserializer(type, null).deserializeKey(value.toString(), context);
+            if (!value.equals(back)) {
+                throw new JsonGenerationException(
+                        "The key " + value + " of a map would be read as " + back + ". Let toString() of "
+                                + type.getRawClass() + " give the text of which it is made, or use a text as the key.",
+                        json);
+            }
+            super.serialize(value, json, provider);
+        }
+    }
+
+    private static final class OwnKeys extends BeanSerializerModifier {
+
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public JsonSerializer<?> modifyKeySerializer(
+                SerializationConfig config, JavaType type, BeanDescription description, JsonSerializer<?> serializer) {
+            var key = type.getRawClass();
+            return key.getClassLoader() == null || key.isInterface() || Enum.class.isAssignableFrom(key)
+                    ? serializer
+                    : new OwnKey(type);
+        }
+    }
+
+    /** The parts of a record are its components: a method such as {@code isEmpty()} tells of them, and is none. */
+    private static final class Components extends DefaultAccessorNamingStrategy.Provider {
+
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public AccessorNamingStrategy forRecord(MapperConfig<?> config, AnnotatedClass type) {
+            return new DefaultAccessorNamingStrategy.RecordNaming(config, type) {
+
+                @Override
+                public @Nullable String findNameForRegularGetter(AnnotatedMethod method, String name) {
+                    return _fieldNames.contains(name) ? name : null;
+                }
+
+                @Override
+                public @Nullable String findNameForIsGetter(AnnotatedMethod method, String name) {
+                    return null;
+                }
+            };
         }
     }
 

@@ -366,7 +366,8 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         private void send(Pending append) {
             checkInTransaction(connection); // it may be kept for longer than its transaction lasts
             var one = List.of(append);
-            try (var statement = call.prepare(connection, one, false)) {
+            try {
+                var statement = call.prepare(connection, one, false);
                 append.done(AppendCall.send(statement, one).get(0));
             } catch (SQLException failed) { // its commit is still to come
                 append.done(new DatabaseException(append.what(), failed));

@@ -88,8 +88,9 @@ final class JdbcEventStream implements EventStream {
                 turnPage();
                 continue;
             }
-            var read = page.get(next++);
-            events = source.decode(read);
+            var read = page.get(next);
+            events = source.decode(read); // what cannot be decoded is not passed over
+            next++;
             if (!events.isEmpty()) {
                 row = read;
                 left--;

@@ -282,7 +282,10 @@ public final class JdbcLease implements AutoCloseable {
         return mine.isNone() ? OptionalLong.empty() : OptionalLong.of(mine.fence());
     }
 
-    /** Gives the lease up, if it is held, so that another owner need not wait. */
+    /**
+     * Gives the lease up, if it is held, so that another owner need not wait. Waits for a guarded transaction, as
+     * {@link #acquire()} does.
+     */
     @Override
     public void close() {
         lock.lock();
@@ -371,7 +374,12 @@ public final class JdbcLease implements AutoCloseable {
     @FunctionalInterface
     public interface Running extends AutoCloseable {
 
-        /** Waits until the work is closed and the lease given up; a second call does nothing. */
+        /**
+         * Waits until the work is closed and the lease given up, unless the calling thread is interrupted; a second call
+         * does nothing.
+         *
+         * @throws IllegalStateException if called where the work is opened or closed, or by the listener
+         */
         @Override
         void close();
     }
@@ -408,8 +416,7 @@ public final class JdbcLease implements AutoCloseable {
             if (open != null) {
                 if (ended.get() || !attempt(() -> renew(openedUnder))) {
                     // before the lease is taken again: what the work writes in closing must find it lost, if it is
-                    closeWork();
-                    giveUp();
+                    end();
                 }
             } else if (attempt(JdbcLease.this::acquire)) {
                 try {
@@ -449,11 +456,15 @@ public final class JdbcLease implements AutoCloseable {
 
         @Override
         public void end() {
-            closeWork();
-            giveUp();
+            boolean interrupted = closeWork();
+            giveUp(); // which an interrupt would prevent
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
 
-        private void closeWork() {
+        /** Says whether the executor wants its thread back. */
+        private boolean closeWork() {
             var closing = open;
             open = null;
             if (closing != null) {
@@ -461,8 +472,10 @@ public final class JdbcLease implements AutoCloseable {
                     closing.close();
                 } catch (Throwable failed) {
                     tell(failed);
+                    return failed instanceof InterruptedException;
                 }
             }
+            return false;
         }
 
         private void giveUp() {

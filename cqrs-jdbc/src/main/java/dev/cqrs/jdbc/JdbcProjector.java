@@ -285,6 +285,7 @@ public final class JdbcProjector implements AutoCloseable {
      */
     public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
         long left = nanos(timeout);
+        long last = System.nanoTime();
         while (wanted.isAfter(position)) {
             boolean elsewhere = state == State.STANDBY;
             if (elsewhere) {
@@ -292,6 +293,9 @@ public final class JdbcProjector implements AutoCloseable {
             }
             lock.lockInterruptibly();
             try {
+                long now = System.nanoTime();
+                left -= now - last; // looking takes time, too
+                last = now;
                 if (!wanted.isAfter(position)) {
                     return;
                 }
@@ -299,7 +303,7 @@ public final class JdbcProjector implements AutoCloseable {
                     throw new LateException(wanted, timeout, status());
                 }
                 long nap = elsewhere ? Math.min(left, LOOK.toNanos()) : left;
-                left -= nap - moved.awaitNanos(nap);
+                moved.awaitNanos(nap);
             } finally {
                 lock.unlock();
             }
@@ -327,13 +331,27 @@ public final class JdbcProjector implements AutoCloseable {
      * Ends the work when the batch in hand is committed, and gives the lease up; a second call does nothing. The store, the
      * data source and the executor stay open.
      *
-     * @throws IllegalStateException if called by the handler
+     * <p>An interrupted thread does not wait for the batch.
+     *
+     * @throws IllegalStateException if called by the handler or the listener
      */
     @Override
     public void close() {
         loop.close("Projector \"" + projection.name() + "\"");
+        closed();
         subscription.close();
-        move(state == State.STOPPED ? State.STOPPED : State.CLOSED, position, failure);
+    }
+
+    /** What is tried again no more is no failure of one that was closed. */
+    private void closed() {
+        lock.lock();
+        try {
+            if (state != State.STOPPED) {
+                move(State.CLOSED, position, null);
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 
     private record Progress(int version, Position position) {}
@@ -367,10 +385,13 @@ public final class JdbcProjector implements AutoCloseable {
         /** The ownership in which the position was read. */
         private OptionalLong fence = OptionalLong.empty();
 
+        /** When the lease was taken or renewed without a batch. */
+        private long renewed;
+
         @Override
         public Loop.Rest step(boolean woken) {
             try {
-                if ((state == State.RUNNING && woken) || acquired()) {
+                if ((state == State.RUNNING && woken && !isRenewalDue()) || acquired()) {
                     followLog();
                     return new Loop.Rest(lease.beat(), true);
                 }
@@ -395,8 +416,14 @@ public final class JdbcProjector implements AutoCloseable {
             }
         }
 
+        /** Who is woken all the time rests never so long that the rest would end by itself. */
+        private boolean isRenewalDue() {
+            return System.nanoTime() - renewed >= lease.beat().toNanos();
+        }
+
         /** Takes or renews the lease; a new owner looks where the view is. */
         private boolean acquired() throws SQLException {
+            renewed = System.nanoTime();
             if (!lease.acquire()) {
                 move(State.STANDBY, position, null);
                 return false;
@@ -535,14 +562,16 @@ public final class JdbcProjector implements AutoCloseable {
 
         @Override
         public void end() {
-            subscription.close();
+            attempt(lease::close); // otherwise it ends by itself
+            attempt(subscription::close);
+            closed();
+        }
+
+        private void attempt(Runnable leaving) {
             try {
-                lease.close();
-            } catch (RuntimeException failed) { // it ends by itself
+                leaving.run();
+            } catch (Throwable failed) {
                 tell(new Failure(projection.name(), position, failed, false));
-            }
-            if (state != State.STOPPED) {
-                move(State.CLOSED, position, failure);
             }
         }
 

@@ -111,23 +111,17 @@ public final class JdbcSchema {
      *
      * @param dataSource with the right to create tables and functions
      * @throws SchemaMismatchException if the database has a newer version
-     * @throws DatabaseException if the database refuses; nothing was changed
+     * @throws DatabaseException if the database refuses, and nothing was changed; or if the connection was lost when all
+     *     but the answer had come, which the message says: apply it again
      */
     public void apply(DataSource dataSource) {
-        try (var connection = dataSource.getConnection()) {
-            boolean autoCommit = connection.getAutoCommit();
-            connection.setAutoCommit(false);
-            try {
+        try {
+            Transaction.run(dataSource, connection -> {
                 applyMissing(connection);
-                connection.commit();
-            } catch (Throwable thrown) {
-                rollBack(connection, thrown);
-                throw thrown;
-            } finally {
-                connection.setAutoCommit(autoCommit);
-            }
+                return true;
+            });
         } catch (SQLException failed) {
-            throw new DatabaseException("Applying the schema \"" + prefix + "\"", failed);
+            throw DatabaseException.ofRepeatable("Applying the schema \"" + prefix + "\"", failed);
         }
     }
 
@@ -148,14 +142,6 @@ public final class JdbcSchema {
             for (int missing = actual + 1; missing <= version(); missing++) {
                 statement.execute(sql(missing));
             }
-        }
-    }
-
-    private static void rollBack(Connection connection, Throwable thrown) {
-        try {
-            connection.rollback();
-        } catch (SQLException further) {
-            thrown.addSuppressed(further);
         }
     }
 

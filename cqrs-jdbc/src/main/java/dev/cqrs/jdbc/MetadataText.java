@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class MetadataText {
 
-    private static final JsonMapper JSON = new JsonMapper();
+    private static final JsonMapper JSON = JacksonEventCodec.anyLength();
     private static final ObjectWriter WRITER = JSON.writer();
     private static final ObjectReader READER = JSON.readerFor(new TypeReference<Map<String, String>>() {});
 

@@ -19,27 +19,34 @@ final class Transaction {
     /**
      * Commits if {@code work} returns, otherwise rolls back and throws on what it threw. A connection that is in the middle of
      * a transaction that has written is refused, and that transaction, which is somebody else's, left alone.
+     *
+     * <p>What fails in leaving the connection is not told: by then it is known what became of the transaction.
      */
     static <T, X extends Exception> T run(DataSource dataSource, Work<T, X> work) throws SQLException, X {
-        try (var connection = dataSource.getConnection()) {
+        var connection = dataSource.getConnection();
+        try {
             boolean autoCommit = connection.getAutoCommit();
             if (autoCommit) {
                 connection.setAutoCommit(false);
             } else {
                 checkFree(connection);
             }
+            boolean ended = false;
             try {
                 T result = work.on(connection);
                 connection.commit();
+                ended = true;
                 return result;
             } catch (Throwable thrown) {
-                rollback(connection, thrown);
+                ended = rollback(connection, thrown);
                 throw thrown;
             } finally {
-                if (autoCommit) {
+                if (autoCommit && ended) { // otherwise this would commit what could not be rolled back
                     restore(connection);
                 }
             }
+        } finally {
+            close(connection);
         }
     }
 
@@ -48,7 +55,8 @@ final class Transaction {
      * whoever gets the connection next would go on in it; one that has written is somebody else's, and left alone.
      */
     static <T> T read(DataSource dataSource, Work<T, SQLException> work) throws SQLException {
-        try (var connection = dataSource.getConnection()) {
+        var connection = dataSource.getConnection();
+        try {
             if (connection.getAutoCommit()) {
                 return work.on(connection);
             }
@@ -63,6 +71,8 @@ final class Transaction {
                 connection.rollback();
             }
             return result;
+        } finally {
+            close(connection);
         }
     }
 
@@ -86,19 +96,38 @@ final class Transaction {
         }
     }
 
-    private static void rollback(Connection connection, Throwable cause) {
+    /** Says whether it is rolled back; if not, the connection is cut, and the server does it. */
+    private static boolean rollback(Connection connection, Throwable cause) {
         try {
             connection.rollback();
-        } catch (SQLException broken) { // then the server rolls back by itself
-            cause.addSuppressed(broken);
+            return true;
+        } catch (SQLException | RuntimeException broken) {
+            if (broken != cause) { // a connection may fail with the same exception each time
+                cause.addSuppressed(broken);
+            }
+            abort(connection);
+            return false;
+        }
+    }
+
+    private static void abort(Connection connection) {
+        try {
+            connection.abort(Runnable::run);
+        } catch (SQLException | RuntimeException | AbstractMethodError ignored) { // dead already, or not offered
         }
     }
 
     private static void restore(Connection connection) {
         try {
             connection.setAutoCommit(true);
-        } catch (SQLException broken) {
-            // The outcome is known by now, and whoever gets a broken connection finds out.
+        } catch (SQLException | RuntimeException ignored) { // whoever gets a broken connection finds out
+        }
+    }
+
+    private static void close(Connection connection) {
+        try {
+            connection.close();
+        } catch (SQLException | RuntimeException ignored) { // as above
         }
     }
 }

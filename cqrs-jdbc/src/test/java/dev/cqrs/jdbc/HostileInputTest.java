@@ -279,4 +279,16 @@ class HostileInputTest {
             }
         };
     }
+
+    @Test
+    void metadata_with_a_name_of_any_length_comes_back() {
+        var store = store(JdbcEventStore.Payload.JSONB);
+        var metadata = Metadata.of(Map.of("k".repeat(60_000), "v"));
+        store.append(List.of(new Noted("a", Map.of())), AppendCondition.none(), metadata);
+
+        try (var events = store.read(EventQuery.all())) {
+            assertThat(events.advance()).isTrue();
+            assertThat(events.metadata()).isEqualTo(metadata);
+        }
+    }
 }

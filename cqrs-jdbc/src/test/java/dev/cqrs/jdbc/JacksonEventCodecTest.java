@@ -246,6 +246,79 @@ class JacksonEventCodecTest {
                 .withMessageContaining(Means.class.getName());
     }
 
+    record Bill(String text, long cents) {
+        public boolean isCredit() {
+            return cents < 0;
+        }
+
+        public String getTitle() {
+            return text + "!";
+        }
+    }
+
+    @Test
+    void a_record_is_its_components_and_not_what_its_methods_say_of_them() {
+        var bill = new Bill("rent", -5);
+
+        assertThat(new String(codec.encode(bill), UTF_8)).isEqualTo("{\"text\":\"rent\",\"cents\":-5}");
+        assertThat(codec.decode(codec.encode(bill), Bill.class)).isEqualTo(bill);
+    }
+
+    record Flags(boolean isOpen, boolean open, String getName, String name) {
+        public String getOpen() {
+            return "neither";
+        }
+    }
+
+    @Test
+    void a_component_may_be_called_like_a_method_that_gets_another() {
+        var flags = new Flags(true, false, "a", "b");
+        assertThat(codec.decode(codec.encode(flags), Flags.class)).isEqualTo(flags);
+    }
+
+    record Id(String value) {}
+
+    record Printed(String value) {
+        @Override
+        public String toString() {
+            return value;
+        }
+    }
+
+    record ById(Map<Id, Long> sums) {}
+
+    record ByPrinted(Map<Printed, Long> sums) {}
+
+    record ByCharacter(Map<Character, Long> sums) {}
+
+    record ByColour(Map<Colour, Long> sums, Map<Size, Long> sizes, Map<UUID, Long> ids, Map<Integer, Long> numbers) {}
+
+    @Test
+    void a_key_that_would_be_read_as_another_is_not_written() {
+        assertThatExceptionOfType(IllegalArgumentException.class)
+                .isThrownBy(() -> codec.encode(new ById(Map.of(new Id("a"), 1L))))
+                .havingRootCause()
+                .withMessageContaining("Id[value=a]")
+                .withMessageContaining("toString()");
+        assertThatExceptionOfType(IllegalArgumentException.class)
+                .isThrownBy(() -> codec.encode(new ByCharacter(Map.of('\ud800', 1L))))
+                .havingRootCause()
+                .withMessageContaining("surrogate");
+
+        for (var event : List.of(
+                new ByPrinted(Map.of(new Printed("a"), 1L)),
+                new ByCharacter(Map.of('a', 1L)),
+                new ByColour(
+                        Map.of(Colour.RED, 1L), Map.of(Size.LARGE, 2L), Map.of(new UUID(1, 2), 3L), Map.of(4, 4L)))) {
+            assertThat(codec.<Object>decode(codec.encode(event), type(event))).isEqualTo(event);
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Class<Object> type(Object event) {
+        return (Class<Object>) event.getClass();
+    }
+
     @Test
     void an_object_that_is_no_event_cannot_be_encoded() {
         assertThatExceptionOfType(IllegalArgumentException.class)

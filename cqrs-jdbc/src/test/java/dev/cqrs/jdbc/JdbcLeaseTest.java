@@ -676,4 +676,29 @@ class JdbcLeaseTest {
             return rows.getString(1);
         }
     }
+
+    @Test
+    void work_whose_closing_was_interrupted_gives_the_lease_up_and_the_thread_back() throws Exception {
+        var pool = Executors.newFixedThreadPool(1);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(100);
+        try {
+            lease("one", LONG)
+                    .whileHeld(
+                            pool,
+                            ended -> {
+                                ended.run();
+                                return () -> {
+                                    throw new InterruptedException("asked for while it was closing");
+                                };
+                            },
+                            errors::add);
+            assertThat(errors.poll(120, TimeUnit.SECONDS)).isInstanceOf(InterruptedException.class);
+
+            pool.shutdown();
+            assertThat(pool.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
+            assertThat(lease("two", LONG).acquire()).isTrue();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
 }

@@ -10,22 +10,28 @@ import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.jdbc.JdbcProjector.Failure;
 import dev.cqrs.jdbc.JdbcProjector.Handler;
 import dev.cqrs.jdbc.JdbcProjector.State;
+import dev.cqrs.message.Metadata;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -761,6 +767,127 @@ class JdbcProjectorTest {
                 assertThat(asked.get()).isLessThan(1_000); // once in a while, for as long as it took
             }
         }
+    }
+
+    /** The log, whose signals are the test's. */
+    private record Waking(EventStore log, List<Signal> signals, Subscription subscription) implements EventStore {
+
+        @Override
+        public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+            return log.append(events, condition, metadata);
+        }
+
+        @Override
+        public EventStream read(EventQuery query, ReadOptions options) {
+            return log.read(query, options);
+        }
+
+        @Override
+        public Position head() {
+            return log.head();
+        }
+
+        @Override
+        public Catalog catalog() {
+            return log.catalog();
+        }
+
+        @Override
+        public Subscription onAppend(Signal signal) {
+            signals.add(signal);
+            return subscription;
+        }
+    }
+
+    @Test
+    void one_that_is_woken_all_the_time_for_nothing_renews_its_lease() throws Exception {
+        var waking = new Waking(log, new CopyOnWriteArrayList<>(), () -> {});
+        try (var projector = JdbcProjector.builder(waking, database)
+                .lease(Duration.ofSeconds(3))
+                .start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+            projector.awaitApplied(pay("a", 1), SOON);
+            var first = leasedUntil();
+
+            long begin = System.nanoTime();
+            boolean renewed = false;
+            while (!renewed && System.nanoTime() - begin < TimeUnit.SECONDS.toNanos(20)) {
+                waking.signals().forEach(signal -> signal.appended(log.head()));
+                renewed = leasedUntil().isAfter(first);
+            }
+            assertThat(renewed).isTrue();
+        }
+    }
+
+    private OffsetDateTime leasedUntil() throws SQLException {
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement();
+                var row = statement.executeQuery("select until from cqrs_lease")) {
+            row.next();
+            return row.getObject(1, OffsetDateTime.class);
+        }
+    }
+
+    @Test
+    void a_store_whose_signals_cannot_be_ended_keeps_no_lease() throws Exception {
+        pay("a", 1);
+        var waking = new Waking(log, new CopyOnWriteArrayList<>(), () -> {
+            throw new IllegalStateException("unruly");
+        });
+        JdbcProjector.builder(waking, database)
+                .lease(LONG)
+                .start(
+                        "balances",
+                        1,
+                        PAID,
+                        (connection, event) -> {
+                            throw new IllegalArgumentException("wrong");
+                        },
+                        pool,
+                        failures::add);
+
+        assertThat(failures.poll(120, TimeUnit.SECONDS))
+                .extracting(Failure::cause)
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThat(failures.poll(30, TimeUnit.SECONDS))
+                .extracting(Failure::cause)
+                .isInstanceOf(IllegalStateException.class);
+        assertThat(JdbcLease.of(database, "cqrs", "projection/balances", "next", LONG)
+                        .acquire())
+                .isTrue();
+    }
+
+    @Test
+    void waiting_ends_in_time_where_the_database_is_slow() {
+        var looks = new AtomicInteger();
+        var slow = Unruly.source(database, (what, call) -> {
+            if (what.startsWith("DataSource.getConnection")) {
+                looks.incrementAndGet();
+                update("do 'begin perform pg_sleep(0.1); end'");
+            }
+            return call.make();
+        });
+        try (var projector =
+                JdbcProjector.builder(log, slow).start("balances", 1, PAID, ADD_UP, task -> {}, failures::add)) {
+
+            assertThatThrownBy(() -> projector.awaitApplied(Position.of(7), Duration.ofMillis(300)))
+                    .isInstanceOf(JdbcProjector.LateException.class);
+
+            assertThat(looks.get()).isLessThan(6);
+        }
+    }
+
+    @Test
+    void what_was_being_tried_again_is_no_failure_of_one_that_was_closed() throws Exception {
+        var away = Unruly.source(database, (what, call) -> {
+            throw new SQLException("away", "08006");
+        });
+        var projector = JdbcProjector.builder(log, away).start("balances", 1, PAID, ADD_UP, pool, failures::add);
+        assertThat(failures.poll(120, TimeUnit.SECONDS)).isNotNull();
+
+        projector.close();
+
+        assertThat(projector.status().state()).isEqualTo(State.CLOSED);
+        assertThat(projector.status().failure()).isEmpty();
     }
 
     @Test

@@ -278,14 +278,13 @@ public final class JdbcProjector implements AutoCloseable {
      * at the database while this one stands by.
      *
      * @param wanted the position, such as that of an {@link dev.cqrs.eventstore.Appended}
-     * @param timeout how long to wait at most; zero to ask only
+     * @param timeout how long to wait at most, not counting the time of looking at the database; zero to ask only
      * @throws LateException if the view has not come so far in time, or the projector has stopped or was closed
      * @throws InterruptedException if the thread was interrupted while it waited
      * @throws DatabaseException if the database cannot be asked
      */
     public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
         long left = nanos(timeout);
-        long last = System.nanoTime();
         while (wanted.isAfter(position)) {
             boolean elsewhere = state == State.STANDBY;
             if (elsewhere) {
@@ -293,9 +292,6 @@ public final class JdbcProjector implements AutoCloseable {
             }
             lock.lockInterruptibly();
             try {
-                long now = System.nanoTime();
-                left -= now - last; // looking takes time, too
-                last = now;
                 if (!wanted.isAfter(position)) {
                     return;
                 }
@@ -303,7 +299,7 @@ public final class JdbcProjector implements AutoCloseable {
                     throw new LateException(wanted, timeout, status());
                 }
                 long nap = elsewhere ? Math.min(left, LOOK.toNanos()) : left;
-                moved.awaitNanos(nap);
+                left -= nap - moved.awaitNanos(nap);
             } finally {
                 lock.unlock();
             }
@@ -385,14 +381,16 @@ public final class JdbcProjector implements AutoCloseable {
         /** The ownership in which the position was read. */
         private OptionalLong fence = OptionalLong.empty();
 
-        /** When the lease was taken or renewed without a batch. */
-        private long renewed;
+        /** How often it was woken for nothing: no batch has renewed the lease, and no rest was so long that its end would. */
+        private int idle;
 
         @Override
         public Loop.Rest step(boolean woken) {
             try {
-                if ((state == State.RUNNING && woken && !isRenewalDue()) || acquired()) {
+                if ((state == State.RUNNING && woken && idle < 2) || acquired()) {
+                    var before = position;
                     followLog();
+                    idle = position.equals(before) ? idle + 1 : 0;
                     return new Loop.Rest(lease.beat(), true);
                 }
                 return lease.standby();
@@ -416,14 +414,9 @@ public final class JdbcProjector implements AutoCloseable {
             }
         }
 
-        /** Who is woken all the time rests never so long that the rest would end by itself. */
-        private boolean isRenewalDue() {
-            return System.nanoTime() - renewed >= lease.beat().toNanos();
-        }
-
         /** Takes or renews the lease; a new owner looks where the view is. */
         private boolean acquired() throws SQLException {
-            renewed = System.nanoTime();
+            idle = 0;
             if (!lease.acquire()) {
                 move(State.STANDBY, position, null);
                 return false;

@@ -857,26 +857,6 @@ class JdbcProjectorTest {
     }
 
     @Test
-    void waiting_ends_in_time_where_the_database_is_slow() {
-        var looks = new AtomicInteger();
-        var slow = Unruly.source(database, (what, call) -> {
-            if (what.startsWith("DataSource.getConnection")) {
-                looks.incrementAndGet();
-                update("do 'begin perform pg_sleep(0.1); end'");
-            }
-            return call.make();
-        });
-        try (var projector =
-                JdbcProjector.builder(log, slow).start("balances", 1, PAID, ADD_UP, task -> {}, failures::add)) {
-
-            assertThatThrownBy(() -> projector.awaitApplied(Position.of(7), Duration.ofMillis(300)))
-                    .isInstanceOf(JdbcProjector.LateException.class);
-
-            assertThat(looks.get()).isLessThan(6);
-        }
-    }
-
-    @Test
     void what_was_being_tried_again_is_no_failure_of_one_that_was_closed() throws Exception {
         var away = Unruly.source(database, (what, call) -> {
             throw new SQLException("away", "08006");

@@ -25,6 +25,7 @@ class AppendOutcomeUnknownExceptionTest {
         assertThat(exception.getCause()).isSameAs(cause);
     }
 
+    @SuppressWarnings("OverrideThrowableToString") // it is what fails
     @Test
     void a_cause_that_cannot_be_put_into_words_is_the_cause_all_the_same() {
         var mute = new IOException() {

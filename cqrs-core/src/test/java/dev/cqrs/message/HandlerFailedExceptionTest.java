@@ -56,6 +56,7 @@ class HandlerFailedExceptionTest {
                 .withMessage("messageType");
     }
 
+    @SuppressWarnings("OverrideThrowableToString") // it is what fails
     @Test
     void a_cause_that_cannot_be_put_into_words_is_the_cause_all_the_same() {
         var mute = new Exception() {

@@ -328,6 +328,7 @@ class InMemoryCqrsTest {
     }
 
     @Test
+    @SuppressWarnings("try") // closed by hand, too
     void an_application_that_is_not_closed_as_a_view_is_being_read_stays_open() {
         var list = Projection.of(
                 "list",

@@ -1,6 +1,7 @@
 package dev.cqrs.decider;
 
 import dev.cqrs.event.Catalog.CommandId;
+import dev.cqrs.event.Catalog.CommandRefused;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
@@ -18,7 +19,7 @@ import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** Which commands were carried out already, as the log tells by {@link CommandId} events. */
+/** Which commands were carried out already, or refused for good, as the log tells by {@link CommandId} and {@link CommandRefused}. */
 final class CommandIds<C> {
 
     private final EventStore store;
@@ -46,8 +47,13 @@ final class CommandIds<C> {
      */
     record Memory(List<Position> positions, AppendCondition notYet) {}
 
+    /**
+     * Looks for an id.
+     *
+     * @throws RejectedException if it was refused for good
+     */
     Memory find(String id, List<? extends C> commands) {
-        var query = EventQuery.types(CommandId.class).withTags(CommandId.tag(id));
+        var query = EventQuery.types(CommandId.class, CommandRefused.class).withTags(CommandId.tag(id));
         try (var marks = store.read(query, ReadOptions.backwards().limit(commands.size()))) {
             if (!marks.advance()) {
                 return new Memory(List.of(), AppendCondition.absent(query));
@@ -55,10 +61,12 @@ final class CommandIds<C> {
             if (isForgotten(marks.recordedAt())) {
                 return new Memory(List.of(), AppendCondition.unchanged(query, marks.position()));
             }
+            if (marks.event() instanceof CommandRefused refused) {
+                throw rejected(refused, marks.position(), commands);
+            }
             var positions = new Position[commands.size()];
             for (int i = commands.size() - 1; i >= 0; i--) {
-                var mark = (CommandId) marks.event();
-                if (!mark.equals(mark(id, i, commands))) {
+                if (!marks.event().equals(mark(id, i, commands))) {
                     throw new CommandIdReusedException(id, commands.get(i).getClass(), marks.position());
                 }
                 positions[i] = marks.position();
@@ -68,6 +76,20 @@ final class CommandIds<C> {
             }
             return new Memory(List.of(positions), AppendCondition.none());
         }
+    }
+
+    private RejectedException rejected(CommandRefused refused, Position at, List<? extends C> commands) {
+        int index = Math.min(refused.index(), commands.size() - 1);
+        var type = commands.get(index).getClass();
+        if (!refused.equals(refusal(refused.id(), index, commands, refused.reason()))) {
+            throw new CommandIdReusedException(refused.id(), type, at);
+        }
+        return new RejectedException(type, refused.reason(), true);
+    }
+
+    CommandRefused refusal(String id, int index, List<? extends C> commands, String reason) {
+        return new CommandRefused(
+                id, index, commands.size(), mark(id, index, commands).digest(), reason);
     }
 
     CommandId mark(String id, int index, List<? extends C> commands) {
@@ -90,11 +112,12 @@ final class CommandIds<C> {
 
     /** Without the tag every id would be a new one, and every repeat a second effect. */
     private static void checkFound(EventStore store) {
-        var probe = new CommandId("probe", 0, 1, "");
-        if (!store.catalog().tagsOf(probe).contains(CommandId.tag(probe.id()))) {
-            throw new IllegalStateException("The catalog has command ids as \""
-                    + store.catalog().nameOf(CommandId.class)
-                    + "\", but without their tag, by which they are found. Use Catalog.Builder.commandIds().");
+        for (var probe : List.of(new CommandId("probe", 0, 1, ""), new CommandRefused("probe", 0, 1, "", ""))) {
+            if (!store.catalog().tagsOf(probe).contains(CommandId.tag("probe"))) {
+                throw new IllegalStateException("The catalog has command ids as \""
+                        + store.catalog().nameOf(probe.getClass())
+                        + "\", but without their tag, by which they are found. Use Catalog.Builder.commandIds().");
+            }
         }
     }
 

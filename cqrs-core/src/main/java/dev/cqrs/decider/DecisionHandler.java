@@ -88,7 +88,9 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * sent. An event that says so ({@link CommandId}) is appended together with the command's own events, even if there
      * are none, so that no crash comes between them. The same id sent again appends nothing and gives the first result:
      * the result function is given the state as it was just after the first time. A command that was rejected left
-     * nothing behind, and is decided anew.
+     * nothing behind, and is decided anew; but for one that was said to be {@link Metadata#REPEATED}, which somebody else may
+     * be about to carry out: its rejection is appended too ({@link dev.cqrs.event.Catalog.CommandRefused}), and the same id is
+     * rejected from then on ({@link RejectedException#isNoted()}).
      *
      * <p>The same id with another command is refused. Commands are compared by a SHA-256 of their text, which for a
      * record is its {@code toString()}; see {@link #idempotent(Function)} for other classes, for records whose parts
@@ -203,9 +205,24 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
             }
             var events = new ArrayList<Object>();
             var results = new ArrayList<R>(commands.size());
+            RejectedException rejected = null;
             for (int i = 0; i < commands.size(); i++) {
                 var command = commands.get(i);
-                var own = decide(command, pick.stateOf(loaded.state(), i));
+                List<?> own;
+                try {
+                    own = decide(command, pick.stateOf(loaded.state(), i));
+                } catch (RejectedException thrown) {
+                    if (ids == null
+                            || id.isEmpty()
+                            || metadata.get(Metadata.REPEATED).isEmpty()) {
+                        throw thrown;
+                    }
+                    rejected = new RejectedException(thrown.commandType(), thrown.reason(), true);
+                    events.clear();
+                    events.add(ids.refusal(id.get(), i, commands, thrown.reason()));
+                    condition = notYet; // whatever else has changed, it is refused
+                    break;
+                }
                 int before = events.size();
                 events.addAll(own);
                 if (ids != null && id.isPresent()) { // into the state too, where a repeat will find it
@@ -215,6 +232,9 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
                 results.add(result(command, pick.stateOf(loaded.state(), i)));
             }
             if (events.isEmpty() || append(events, condition, notYet, metadata, attempt)) {
+                if (rejected != null) {
+                    throw rejected;
+                }
                 return results;
             }
             fresh = model.reload(store, fresh);

@@ -17,6 +17,8 @@ public final class RejectedException extends CqrsException {
     private final Class<?> commandType;
     /** The reason as the decision gave it. */
     private final String reason;
+    /** Whether the log tells of it. */
+    private final boolean noted;
 
     /**
      * Makes the exception and its message.
@@ -26,9 +28,14 @@ public final class RejectedException extends CqrsException {
      * @throws IllegalArgumentException if the reason is blank
      */
     public RejectedException(Class<?> commandType, String reason) {
+        this(commandType, reason, false);
+    }
+
+    RejectedException(Class<?> commandType, String reason, boolean noted) {
         super(message(commandType, reason), false);
         this.commandType = commandType;
         this.reason = reason;
+        this.noted = noted;
     }
 
     /**
@@ -47,6 +54,17 @@ public final class RejectedException extends CqrsException {
      */
     public String reason() {
         return reason;
+    }
+
+    /**
+     * Says whether the log tells of the rejection, so that the command does not take effect under its id any more, whoever
+     * sends it.
+     *
+     * @return {@code true} for a command that was said to be {@linkplain dev.cqrs.message.Metadata#REPEATED repeated}, or was
+     *     rejected when it was, by a handler that is {@linkplain DecisionHandler#idempotent() idempotent}
+     */
+    public boolean isNoted() {
+        return noted;
     }
 
     private static String message(Class<?> commandType, String reason) {

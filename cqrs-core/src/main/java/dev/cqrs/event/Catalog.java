@@ -80,6 +80,44 @@ public final class Catalog {
         }
     }
 
+    /**
+     * The event that says that a command with an id was rejected, and never takes effect any more under that id: appended by
+     * handlers that carry out each id once, for a command that may be under way elsewhere too
+     * ({@link dev.cqrs.message.Metadata#REPEATED}). Found by its {@linkplain CommandId#tag tag}. Known to catalogs that have
+     * {@linkplain Builder#commandIds() command ids}.
+     *
+     * <p><b>Threads:</b> immutable.
+     *
+     * @param id the command's id, or that of the batch it belongs to
+     * @param index its place in the batch, from 0
+     * @param of how many commands the batch has; 1 for a command on its own
+     * @param digest the SHA-256 of the command's text, in hexadecimal digits
+     * @param reason why it was rejected
+     */
+    public record CommandRefused(String id, int index, int of, String digest, String reason) {
+
+        /** The stable name of these events. */
+        public static final String NAME = "cqrs.command-refused";
+
+        /**
+         * Checks for nulls and bounds.
+         *
+         * @param id the command's id, or that of the batch it belongs to
+         * @param index its place in the batch, from 0
+         * @param of how many commands the batch has; 1 for a command on its own
+         * @param digest the SHA-256 of the command's text, in hexadecimal digits
+         * @param reason why it was rejected
+         * @throws NullPointerException if a part is {@code null}
+         * @throws IndexOutOfBoundsException if {@code index} is not one of {@code of}
+         */
+        public CommandRefused {
+            Objects.requireNonNull(id, "id");
+            Objects.checkIndex(index, of);
+            Objects.requireNonNull(digest, "digest");
+            Objects.requireNonNull(reason, "reason");
+        }
+    }
+
     private record Entry(Class<?> type, Revision revision, Function<Object, Set<Tag>> tagging) {}
 
     private Catalog(Map<Class<?>, Entry> byClass, Upcasts upcasts, Unknown unknown) {
@@ -548,9 +586,13 @@ public final class Catalog {
          * @return this builder
          */
         public Builder commandIds() {
-            return names.containsKey(CommandId.class)
-                    ? this
-                    : event(CommandId.NAME, CommandId.class, mark -> Set.of(CommandId.tag(mark.id())));
+            if (!names.containsKey(CommandId.class)) {
+                event(CommandId.NAME, CommandId.class, mark -> Set.of(CommandId.tag(mark.id())));
+            }
+            if (!names.containsKey(CommandRefused.class)) {
+                event(CommandRefused.NAME, CommandRefused.class, mark -> Set.of(CommandId.tag(mark.id())));
+            }
+            return this;
         }
 
         /**

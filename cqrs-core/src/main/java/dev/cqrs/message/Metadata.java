@@ -24,6 +24,13 @@ public final class Metadata {
     /** The key of the id of the message that directly caused this one. */
     public static final String CAUSATION = "causation";
 
+    /**
+     * Says, with any value, that a command may have been dispatched before under its id, by somebody who may still be at it. A
+     * handler that carries out each id once then notes it in the log if it rejects the command, so that it cannot take effect
+     * elsewhere after that.
+     */
+    public static final String REPEATED = "repeated";
+
     private static final Metadata NONE = new Metadata(Map.of());
 
     private final Map<String, String> entries;

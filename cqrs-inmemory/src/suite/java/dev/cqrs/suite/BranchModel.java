@@ -2,6 +2,7 @@ package dev.cqrs.suite;
 
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog.CommandId;
+import dev.cqrs.event.Catalog.CommandRefused;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.eventstore.EventQuery;
@@ -42,6 +43,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -97,6 +99,7 @@ final class BranchModel {
     private final Map<String, Order> orders = new HashMap<>();
     private final Map<String, Integer> balances = new TreeMap<>();
     private final Map<String, Effect> effects = new HashMap<>();
+    private final Set<String> refused = new HashSet<>();
     private final List<Object> open = new ArrayList<>();
     private final Map<String, Asked> transfers = new LinkedHashMap<>();
     private final Map<String, List<String>> steps = new HashMap<>();
@@ -245,6 +248,12 @@ final class BranchModel {
             require(transfers.put(asked.key(), asked) == null, () -> asked + " is there twice");
             return;
         }
+        if (recorded.event() instanceof CommandRefused no) {
+            require(open.isEmpty(), () -> no.id() + " was refused and did " + open);
+            require(!effects.containsKey(no.id()), () -> no.id() + " was refused for good, but it was done");
+            require(refused.add(no.id()), () -> no.id() + " was refused for good twice");
+            return;
+        }
         if (!(recorded.event() instanceof CommandId mark)) {
             open.add(recorded.event());
             loans.happened(recorded);
@@ -254,6 +263,7 @@ final class BranchModel {
         require(recorded.metadata().id().orElse("").equals(id), () -> "the metadata is of another than " + id);
         var order = order(id);
         requireEqual(open, bookings(order), "what " + id + " has booked");
+        require(!refused.contains(id), () -> id + " was carried out, but it was refused for good");
         require(effects.put(id, new Effect(balance(order.account()))) == null, () -> id + " was carried out twice");
         open.clear();
         if (Name.isOne(id)) {

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.BiConsumer;
+import java.util.function.Predicate;
 
 /** What stored commands are about in the tests: pages, on which numbers are noted. */
 public final class Pages {
@@ -49,12 +50,17 @@ public final class Pages {
 
     /** A bus that notes each id once, and calls somebody before. */
     public static CommandBus bus(EventStore domain, BiConsumer<Note, Metadata> before) {
+        return bus(domain, before, note -> note.number() < 0);
+    }
+
+    /** A bus that notes each id once, and calls somebody before; some notes are refused. */
+    public static CommandBus bus(EventStore domain, BiConsumer<Note, Metadata> before, Predicate<Note> refused) {
         var handler = new DecisionHandler<Note, Integer, Done>(
                         domain,
                         c -> DecisionModel.of(
                                 EventQuery.types(Noted.class).withTags(Tag.of("page", c.page())), Fold.from(0)),
                         (c, none) ->
-                                c.number() < 0 ? reject("less than nothing") : accept(new Noted(c.page(), c.number())),
+                                refused.test(c) ? reject("less than nothing") : accept(new Noted(c.page(), c.number())),
                         (c, none) -> Done.DONE)
                 .idempotent();
         return InMemoryCommandBus.builder()

@@ -517,6 +517,38 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void a_command_that_is_rejected_by_who_took_over_takes_no_effect_where_its_handler_was_held_up() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        var refuses = new boolean[1];
+        var repeated = new ArrayList<Boolean>();
+        var bus = Pages.bus(
+                domain,
+                (note, metadata) -> {
+                    repeated.add(metadata.get(Metadata.REPEATED).isPresent());
+                    before.accept(note, metadata);
+                },
+                note -> refuses[0]);
+        before = (note, metadata) -> {
+            if (repeated.size() == 1) {
+                clock.advance(Duration.ofSeconds(31));
+                refuses[0] = true;
+                try (var other = schedule(log).build().work("other", bus, Runnable::run, (d, t) -> {}, failures::add)) {
+                    assertThat(other).isNotNull();
+                }
+                refuses[0] = false;
+            }
+        };
+        try (var worker = schedule.work("paused", bus, executor, executor::schedule, failures::add)) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(repeated).containsExactly(false, true);
+        assertThat(state(schedule, "p-1")).isEqualTo(State.REJECTED);
+        assertThat(Pages.on(domain, "p")).isEmpty();
+    }
+
+    @Test
     void
             a_worker_that_has_lost_its_claim_runs_nothing_more_of_it_though_something_failed_and_something_waits_for_that() {
         var schedule = schedule(log).lanes(1).retry(Duration.ofHours(1)).build();

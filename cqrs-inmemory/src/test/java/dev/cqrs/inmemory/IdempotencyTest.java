@@ -19,6 +19,7 @@ import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Catalog.CommandId;
+import dev.cqrs.event.Catalog.CommandRefused;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
@@ -105,6 +106,114 @@ class IdempotencyTest {
     }
 
     @Test
+    void a_rejection_of_a_command_that_may_be_under_way_elsewhere_is_noted_and_holds_from_then_on() {
+        pay("a", 900);
+        var repeated = id("1").with(Metadata.REPEATED, "true");
+        assertThatExceptionOfType(RejectedException.class)
+                .isThrownBy(() -> handler.handle(new Pay("a", 200), repeated))
+                .satisfies(e -> assertThat(e.isNoted()).isTrue());
+        assertThat(events(store))
+                .last()
+                .isInstanceOfSatisfying(
+                        CommandRefused.class, e -> assertThat(e.id()).isEqualTo("1"));
+        var head = store.head();
+        pay("a", -500); // it would be accepted now
+
+        for (var again : List.of(id("1"), repeated)) {
+            assertThatExceptionOfType(RejectedException.class)
+                    .isThrownBy(() -> handler.handle(new Pay("a", 200), again))
+                    .withMessageContaining("Pay was rejected: over the limit")
+                    .satisfies(e -> assertThat(e.isNoted()).isTrue());
+        }
+        assertThat(store.head().value()).isEqualTo(head.value() + 1);
+        assertThatExceptionOfType(CommandIdReusedException.class)
+                .isThrownBy(() -> handler.handle(new Pay("a", 201), id("1")))
+                .satisfies(e -> assertThat(e.position()).isEqualTo(head));
+        assertThatExceptionOfType(CommandIdReusedException.class)
+                .isThrownBy(() -> handler.handleAll(List.of(new Pay("a", 200), new Pay("a", 1)), id("1")));
+        assertThat(handler.handle(new Pay("a", 200), id("2")))
+                .as("under another id")
+                .isEqualTo(600);
+    }
+
+    @Test
+    void nothing_is_noted_without_an_id_or_by_a_handler_that_is_not_idempotent_or_where_the_command_is_accepted() {
+        pay("a", 900);
+        var head = store.head();
+        var repeated = Metadata.none().with(Metadata.REPEATED, "true");
+        assertThatExceptionOfType(RejectedException.class)
+                .isThrownBy(() -> handler.handle(new Pay("a", 200), repeated))
+                .satisfies(e -> assertThat(e.isNoted()).isFalse());
+        assertThatExceptionOfType(RejectedException.class)
+                .isThrownBy(() -> handler(store).handle(new Pay("a", 200), repeated.with(Metadata.ID, "1")))
+                .satisfies(e -> assertThat(e.isNoted()).isFalse());
+        assertThat(store.head()).isEqualTo(head);
+
+        assertThat(handler.handle(new Pay("a", 2), repeated.with(Metadata.ID, "1")))
+                .isEqualTo(902);
+        assertThat(handler.handle(new Pay("a", 2), repeated.with(Metadata.ID, "1")))
+                .isEqualTo(902);
+        assertThat(events(store)).filteredOn(CommandRefused.class::isInstance).isEmpty();
+    }
+
+    @Test
+    void what_was_accepted_before_a_rejection_was_noted_is_decided_again_and_rejected() {
+        pay("a", 700);
+        var repeated = id("1").with(Metadata.REPEATED, "true");
+        meddled.beforeAppend = number -> {
+            if (number == 1) {
+                pay("a", 200);
+                assertThatExceptionOfType(RejectedException.class)
+                        .isThrownBy(() -> handler(store).idempotent().handle(new Pay("a", 200), repeated));
+                pay("a", -500);
+            }
+        };
+        assertThatExceptionOfType(RejectedException.class)
+                .isThrownBy(() -> handler.handle(new Pay("a", 200), id("1")))
+                .satisfies(e -> assertThat(e.isNoted()).isTrue());
+        assertThat(marks()).isEmpty();
+    }
+
+    @Test
+    void a_rejection_that_is_to_be_noted_is_none_if_the_command_was_carried_out_meanwhile() {
+        pay("a", 900);
+        meddled.beforeAppend = number -> {
+            if (number == 1) {
+                pay("a", -500);
+                handler(store).idempotent().handle(new Pay("a", 200), id("1"));
+            }
+        };
+        assertThat(handler.handle(new Pay("a", 200), id("1").with(Metadata.REPEATED, "true")))
+                .isEqualTo(600);
+        assertThat(events(store)).filteredOn(CommandRefused.class::isInstance).isEmpty();
+    }
+
+    @Test
+    void a_noted_rejection_of_a_batch_is_that_of_the_batch_and_is_forgotten_like_any_id() {
+        pay("a", 900);
+        var batch = List.of(new Pay("a", 50), new Pay("a", 200));
+        var forgetting =
+                handler(store).idempotent().rememberedFor(Duration.ofDays(1), clockAfter(Duration.ofHours(23)));
+        for (var again : List.of(id("1").with(Metadata.REPEATED, "true"), id("1"))) {
+            assertThatExceptionOfType(RejectedException.class)
+                    .isThrownBy(() -> forgetting.handleAll(batch, again))
+                    .satisfies(e -> assertThat(e.isNoted()).isTrue());
+        }
+        assertThat(events(store)).last().isInstanceOfSatisfying(CommandRefused.class, e -> {
+            assertThat(e.index()).isEqualTo(1);
+            assertThat(e.of()).isEqualTo(2);
+            assertThat(e.reason()).isEqualTo("over the limit");
+        });
+        pay("a", -500);
+        var later = handler(store).idempotent().rememberedFor(Duration.ofDays(1), clockAfter(Duration.ofHours(24)));
+        assertThat(later.handleAll(batch, id("1"))).containsExactly(450, 650);
+    }
+
+    private static Clock clockAfter(Duration time) {
+        return Clock.fixed(Instant.EPOCH.plus(time), java.time.ZoneOffset.UTC);
+    }
+
+    @Test
     void the_mark_rides_in_the_same_append_behind_the_events_and_its_clause_is_checked_first() {
         handler.handle(new Pay("a", 2), id("1"));
 
@@ -112,8 +221,8 @@ class IdempotencyTest {
         assertThat(events(store)).hasSize(2).element(1).isInstanceOf(CommandId.class);
         assertThat(meddled.conditions.get(0).clauses())
                 .containsExactly(
-                        new AppendCondition.Absent(
-                                EventQuery.types(CommandId.class).withTags(CommandId.tag("1"))),
+                        new AppendCondition.Absent(EventQuery.types(CommandId.class, CommandRefused.class)
+                                .withTags(CommandId.tag("1"))),
                         new AppendCondition.Unchanged(Ledger.eventsOf("a"), Position.START));
     }
 
@@ -455,7 +564,8 @@ class IdempotencyTest {
 
     @Test
     void command_ids_may_be_added_to_a_catalog_twice() {
-        assertThat(Catalog.builder().commandIds().commandIds().build().types()).containsExactly(CommandId.class);
+        assertThat(Catalog.builder().commandIds().commandIds().build().types())
+                .containsExactlyInAnyOrder(CommandId.class, CommandRefused.class);
     }
 
     @Test

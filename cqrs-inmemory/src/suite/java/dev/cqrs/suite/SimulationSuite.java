@@ -146,7 +146,8 @@ public abstract class SimulationSuite {
 
     /** Otherwise it would be easy to withstand. */
     private void checkThatAllHappened(Tally tally) {
-        if (tally.histories() >= 500) {
+        if (tally.histories() >= 500
+                && System.getProperty("dev.cqrs.testing.seed") == null) { // which is one history alone
             for (var what : REACHED) {
                 assertThat(reached.getOrDefault(what, 0L)).as(what).isGreaterThan(tally.histories() / 200);
             }
@@ -475,7 +476,7 @@ public abstract class SimulationSuite {
                             .map(SagaInstance::state)
                             .orElse(SagaInstance.State.WAITING));
             if (!clock.instant().isBefore(latest.plus(NEARLY_REST))) { // or what waits may do so for longer
-                var since = clock.instant().minus(VISIT.multipliedBy(2));
+                var since = clock.instant().minus(VISIT.multipliedBy(2)).minus(Loans.TO_SIGN); // it may wait anew
                 model.loans()
                         .checkAtRest(
                                 running, since, visits, name -> branch.sagas().find(name.saga(), name.key()));

@@ -4,7 +4,7 @@ import dev.cqrs.event.Position;
 import dev.cqrs.message.CqrsException;
 
 /**
- * A command, or a batch of them, has the id of another one that was carried out before; nothing was appended.
+ * A command, or a batch of them, has the id of another one that was carried out before, or refused for good; nothing was appended.
  *
  * <p><b>Threads:</b> immutable.
  */
@@ -14,7 +14,7 @@ public final class CommandIdReusedException extends CqrsException {
 
     /** The id. */
     private final String id;
-    /** Where the other command was carried out. */
+    /** Where the other command was carried out, or refused. */
     private final long position;
 
     /**
@@ -22,7 +22,7 @@ public final class CommandIdReusedException extends CqrsException {
      *
      * @param id the id
      * @param commandType the class of the refused command
-     * @param position where the other command was carried out
+     * @param position where the other command was carried out, or its rejection noted
      */
     public CommandIdReusedException(String id, Class<?> commandType, Position position) {
         super(

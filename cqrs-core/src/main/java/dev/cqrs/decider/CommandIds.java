@@ -84,12 +84,21 @@ final class CommandIds<C> {
         if (!refused.equals(refusal(refused.id(), index, commands, refused.reason()))) {
             throw new CommandIdReusedException(refused.id(), type, at);
         }
-        return new RejectedException(type, refused.reason(), true);
+        return new RejectedException(type, refused.reason().isBlank() ? "as before" : refused.reason()).noted();
     }
 
     CommandRefused refusal(String id, int index, List<? extends C> commands, String reason) {
-        return new CommandRefused(
-                id, index, commands.size(), mark(id, index, commands).digest(), reason);
+        var digests = new StringBuilder();
+        for (int i = 0; i < commands.size(); i++) {
+            digests.append(mark(id, i, commands).digest());
+        }
+        var digest = commands.size() == 1 ? digests.toString() : sha256(digests.toString());
+        return new CommandRefused(id, index, commands.size(), digest, keepable(reason));
+    }
+
+    /** Whatever a decision said, without what not every store can keep: half characters and NUL. */
+    private static String keepable(String reason) {
+        return new String(reason.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8).replace('\0', '?');
     }
 
     CommandId mark(String id, int index, List<? extends C> commands) {

@@ -90,7 +90,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * the result function is given the state as it was just after the first time. A command that was rejected left
      * nothing behind, and is decided anew; but for one that was said to be {@link Metadata#REPEATED}, which somebody else may
      * be about to carry out: its rejection is appended too ({@link dev.cqrs.event.Catalog.CommandRefused}), and the same id is
-     * rejected from then on ({@link RejectedException#isNoted()}).
+     * rejected for as long as ids are remembered ({@link RejectedException#isNoted()}).
      *
      * <p>The same id with another command is refused. Commands are compared by a SHA-256 of their text, which for a
      * record is its {@code toString()}; see {@link #idempotent(Function)} for other classes, for records whose parts
@@ -118,8 +118,8 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
     }
 
     /**
-     * Gives a handler that forgets a command's id some time after it was carried out; sent again then, it is a new
-     * command.
+     * Gives a handler that forgets a command's id some time after it was carried out, or its rejection was noted; sent again
+     * then, it is a new command.
      *
      * @param duration positive; without this call ids are remembered for as long as the log is kept
      * @param clock tells what time it is
@@ -148,7 +148,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * @param command never {@code null}
      * @param metadata kept with the events
      * @return what the result function gives
-     * @throws RejectedException if the decision is a rejection
+     * @throws RejectedException if the decision is a rejection, or one was noted before under the same id
      * @throws CommandIdReusedException if this handler is idempotent, and another command had the same id
      * @throws HandlerFailedException if the result function gives {@code null}; nothing was appended
      * @throws AppendConflictException if other appends came between in every attempt, or trying again cannot help
@@ -160,7 +160,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
     }
 
     /**
-     * Decides on several commands and appends what all of them bring about, or nothing: one decision, one append.
+     * Decides on several commands and appends what all of them bring about, or nothing of it: one decision, one append.
      *
      * <p>Each command is decided on the state that the ones before it leave. Is this handler idempotent, then the
      * metadata's id is the id of them all.
@@ -168,7 +168,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * @param commands in order
      * @param metadata kept with the events
      * @return the results in the same order; empty if there are no commands
-     * @throws RejectedException if one of the decisions is a rejection
+     * @throws RejectedException if one of the decisions is a rejection, or one was noted before under the same id
      * @throws CommandIdReusedException if this handler is idempotent, and other commands had the same id
      * @throws HandlerFailedException if the result function gives {@code null}; nothing was appended
      * @throws AppendConflictException if other appends came between in every attempt, or trying again cannot help
@@ -217,7 +217,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
                             || metadata.get(Metadata.REPEATED).isEmpty()) {
                         throw thrown;
                     }
-                    rejected = new RejectedException(thrown.commandType(), thrown.reason(), true);
+                    rejected = new RejectedException(command.getClass(), thrown.reason()).noted();
                     events.clear();
                     events.add(ids.refusal(id.get(), i, commands, thrown.reason()));
                     condition = notYet; // whatever else has changed, it is refused

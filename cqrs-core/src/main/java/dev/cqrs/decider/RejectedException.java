@@ -4,8 +4,8 @@ import dev.cqrs.message.CqrsException;
 import java.util.Objects;
 
 /**
- * A command was refused by its decision; nothing was appended, and sending it again is pointless until the state
- * changes.
+ * A command was refused by its decision; nothing of it was appended, and sending it again is pointless until the state
+ * changes, or at all under the same id if the rejection {@linkplain #isNoted() is noted}.
  *
  * <p><b>Threads:</b> immutable.
  */
@@ -31,7 +31,7 @@ public final class RejectedException extends CqrsException {
         this(commandType, reason, false);
     }
 
-    RejectedException(Class<?> commandType, String reason, boolean noted) {
+    private RejectedException(Class<?> commandType, String reason, boolean noted) {
         super(message(commandType, reason), false);
         this.commandType = commandType;
         this.reason = reason;
@@ -57,8 +57,18 @@ public final class RejectedException extends CqrsException {
     }
 
     /**
-     * Says whether the log tells of the rejection, so that the command does not take effect under its id any more, whoever
-     * sends it.
+     * Gives the same rejection as one that is noted, for handlers of other kinds that note it, and for what brings it here from
+     * another process.
+     *
+     * @return a new exception
+     */
+    public RejectedException noted() {
+        return new RejectedException(commandType, reason, true);
+    }
+
+    /**
+     * Says whether the rejection is written down, so that the command takes no effect under its id any more, whoever sends it,
+     * for as long as ids are remembered.
      *
      * @return {@code true} for a command that was said to be {@linkplain dev.cqrs.message.Metadata#REPEATED repeated}, or was
      *     rejected when it was, by a handler that is {@linkplain DecisionHandler#idempotent() idempotent}

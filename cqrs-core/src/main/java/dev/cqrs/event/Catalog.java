@@ -81,18 +81,18 @@ public final class Catalog {
     }
 
     /**
-     * The event that says that a command with an id was rejected, and never takes effect any more under that id: appended by
-     * handlers that carry out each id once, for a command that may be under way elsewhere too
+     * The event that says that a command with an id was rejected, and takes no effect under that id as long as ids are
+     * remembered: appended by handlers that carry out each id once, for a command that may be under way elsewhere too
      * ({@link dev.cqrs.message.Metadata#REPEATED}). Found by its {@linkplain CommandId#tag tag}. Known to catalogs that have
      * {@linkplain Builder#commandIds() command ids}.
      *
      * <p><b>Threads:</b> immutable.
      *
      * @param id the command's id, or that of the batch it belongs to
-     * @param index its place in the batch, from 0
+     * @param index the place in the batch of the one that was rejected, from 0
      * @param of how many commands the batch has; 1 for a command on its own
-     * @param digest the SHA-256 of the command's text, in hexadecimal digits
-     * @param reason why it was rejected
+     * @param digest the SHA-256 of the command's text, in hexadecimal digits; for a batch that of those of all its commands
+     * @param reason why it was rejected, in the words of the decision
      */
     public record CommandRefused(String id, int index, int of, String digest, String reason) {
 

@@ -27,7 +27,8 @@ public final class Metadata {
     /**
      * Says, with any value, that a command may have been dispatched before under its id, by somebody who may still be at it. A
      * handler that carries out each id once then notes it in the log if it rejects the command, so that it cannot take effect
-     * elsewhere after that.
+     * elsewhere after that ({@link dev.cqrs.decider.DecisionHandler#idempotent()}). Handed on to what a handler sends in turn,
+     * it says the same of that.
      */
     public static final String REPEATED = "repeated";
 

@@ -9,6 +9,7 @@ import dev.cqrs.decider.DecisionHandler;
 import dev.cqrs.decider.DecisionModel;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Catalog.CommandId;
+import dev.cqrs.event.Catalog.CommandRefused;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.EventQuery;
@@ -837,7 +838,7 @@ public final class InMemoryCqrs implements AutoCloseable {
                 all.add("event(...) or tags(...) was called beside a given store, which has a catalog of its own."
                         + " Add the events to that catalog.");
             }
-            if (given != null && idempotent && !given.catalog().types().contains(CommandId.class)) {
+            if (given != null && idempotent && !hasCommandIds(given)) {
                 all.add("idempotent() needs command ids, which the catalog of the given store does not have. Add"
                         + " commandIds() to that catalog.");
             }
@@ -889,7 +890,7 @@ public final class InMemoryCqrs implements AutoCloseable {
                                             + " DecisionHandler with idempotent(text) by handle(...).")
                             .forEach(all::add);
                 }
-                if (!store.catalog().types().contains(CommandId.class)) {
+                if (!hasCommandIds(store)) {
                     return; // told already
                 }
             }
@@ -919,6 +920,10 @@ public final class InMemoryCqrs implements AutoCloseable {
             } else if (planned.explicit()) {
                 projections.put(planned.projection().name(), planned);
             }
+        }
+
+        private static boolean hasCommandIds(EventStore store) {
+            return store.catalog().types().containsAll(Set.of(CommandId.class, CommandRefused.class));
         }
 
         private static <T> @Nullable T collect(List<String> all, Supplier<T> part) {

@@ -4,6 +4,7 @@ import dev.cqrs.decider.CommandIdReusedException;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
@@ -31,7 +32,8 @@ import org.jspecify.annotations.Nullable;
  * {@link HandlerFailedException}, which a message sent by the handler ended with, is judged by its cause.
  *
  * <p>When all attempts have failed, the last failure is thrown unchanged; a conflict has a suppressed exception then that
- * says so. Message and metadata are the same in all attempts, so a command id is, too.
+ * says so. Message and metadata are the same in all attempts, so a command id is, too; but after an append whose outcome is
+ * unknown the command is said to be {@linkplain Metadata#REPEATED repeated}.
  *
  * <p><b>Nested:</b> to try a message again is to do all over what its handler has sent by then, and on one bus the attempts of
  * each depth multiply. So a conflict that a message sent by the handler ended with, and that a retry has tried already, is not
@@ -216,12 +218,14 @@ public final class Retry implements Interceptor {
 
     private Object again(Object message, Metadata metadata, Next next, Exception first) throws Exception {
         var failure = first;
+        boolean repeated = false;
         for (var delay : delays) {
             if (!isCurable(failure) || !waited(delay, failure)) {
                 throw failure;
             }
+            repeated |= failure instanceof AppendOutcomeUnknownException;
             try {
-                return next.proceed(message, metadata);
+                return next.proceed(message, repeated ? metadata.with(Metadata.REPEATED, "true") : metadata);
             } catch (Exception another) {
                 failure = another;
             }

@@ -1,6 +1,7 @@
 package dev.cqrs.journal;
 
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Catalog.CommandRefused;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
@@ -28,7 +29,9 @@ final class NotingEventStore implements EventStore {
     public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
         try {
             var appended = store.append(events, condition, metadata);
-            journal.noteAppend(metadata, appended.last());
+            if (!events.stream().allMatch(CommandRefused.class::isInstance)) { // of a command that has no effect
+                journal.noteAppend(metadata, appended.last());
+            }
             return appended;
         } catch (AppendOutcomeUnknownException unknown) {
             journal.noteUnknown(metadata, unknown);

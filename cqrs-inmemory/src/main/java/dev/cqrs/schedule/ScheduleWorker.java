@@ -459,11 +459,6 @@ public final class ScheduleWorker implements AutoCloseable {
             int attempt,
             int expiries) {
 
-        /** Whether nobody can have dispatched it before. */
-        boolean isFirst() {
-            return attempt == 1 && expiries == 0;
-        }
-
         String dispatchId() {
             return period.isZero() ? id : id + "#" + occurrence;
         }
@@ -694,8 +689,10 @@ public final class ScheduleWorker implements AutoCloseable {
             }
             var command = stored.command();
             try {
-                var metadata = stored.metadata().with(Metadata.ID, job.dispatchId());
-                bus.dispatch(command, job.isFirst() ? metadata : metadata.with(Metadata.REPEATED, "true"));
+                bus.dispatch( // also the first time that the log knows of, as clocks differ; a rejection is an end
+                        // anyway
+                        command,
+                        stored.metadata().with(Metadata.ID, job.dispatchId()).with(Metadata.REPEATED, "true"));
                 return new Run(Optional.of(Outcome.SUCCEEDED), "", Optional.empty());
             } catch (RejectedException rejected) {
                 return new Run(Optional.of(Outcome.REJECTED), Reasons.keepable(rejected.reason()), Optional.empty());

@@ -11,6 +11,7 @@ import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Catalog.CommandRefused;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.UnknownEventException;
@@ -990,6 +991,29 @@ public abstract class JournalSuite {
         assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(2);
 
         assertThat(log(fresh)).isEqualTo(log(domain));
+    }
+
+    @Test
+    void with_notes_a_rejection_that_is_noted_in_the_log_is_still_one_that_has_appended_nothing() {
+        var journal = whole();
+        var store = journal.noting(domain);
+        var bus = InMemoryCommandBus.builder()
+                .intercept(0, journal)
+                .handle(PayOut.class, (command, metadata) -> {
+                    var refused = new CommandRefused(metadata.id().orElseThrow(), 0, 1, "", "only 0");
+                    store.append(List.of(refused), AppendCondition.none(), metadata);
+                    throw new RejectedException(PayOut.class, "only 0").noted();
+                })
+                .build();
+        assertThatThrownBy(() -> bus.dispatch(new PayOut("t1", 5), Metadata.withId("1")))
+                .isInstanceOf(RejectedException.class);
+        assertThat(all(journal)).singleElement().satisfies(entry -> {
+            assertThat(entry.outcome()).isEqualTo(Outcome.REJECTED);
+            assertThat(entry.appended()).isEmpty();
+        });
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(emptyLog(Tills.domain(), clock))))
+                .as("rejected commands are not dispatched again, and do no harm")
+                .isZero();
     }
 
     @Test

@@ -543,7 +543,9 @@ public abstract class ScheduleSuite {
             assertThat(worker).isNotNull();
             executor.runAll();
         }
-        assertThat(repeated).containsExactly(false, true);
+        assertThat(repeated)
+                .as("whoever dispatches it, somebody may have done so")
+                .containsExactly(true, true);
         assertThat(state(schedule, "p-1")).isEqualTo(State.REJECTED);
         assertThat(Pages.on(domain, "p")).isEmpty();
     }

@@ -41,6 +41,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -207,6 +208,47 @@ class IdempotencyTest {
         pay("a", -500);
         var later = handler(store).idempotent().rememberedFor(Duration.ofDays(1), clockAfter(Duration.ofHours(24)));
         assertThat(later.handleAll(batch, id("1"))).containsExactly(450, 650);
+    }
+
+    @Test
+    void another_batch_under_the_id_of_one_that_was_refused_is_another_one() {
+        pay("a", 900);
+        var repeated = id("1").with(Metadata.REPEATED, "true");
+        assertThatExceptionOfType(RejectedException.class)
+                .isThrownBy(() -> handler.handleAll(List.of(new Pay("a", 1), new Pay("a", 200)), repeated));
+        assertThatExceptionOfType(CommandIdReusedException.class)
+                .isThrownBy(() -> handler.handleAll(List.of(new Pay("a", 7), new Pay("a", 200)), repeated));
+    }
+
+    @Test
+    void a_reason_that_no_store_can_keep_is_noted_without_what_cannot_be_kept() {
+        var reasons = List.of("no\0ne", "half \ud800 of it").iterator();
+        var odd = new DecisionHandler<Pay, Integer, Integer>(
+                        store,
+                        c -> sumOf(c.account()),
+                        (c, sum) -> {
+                            throw new RejectedException(Paid.class, reasons.next());
+                        },
+                        (c, sum) -> sum)
+                .idempotent();
+        for (var number : List.of("1", "2")) {
+            var repeated = id(number).with(Metadata.REPEATED, "true");
+            assertThatExceptionOfType(RejectedException.class)
+                    .isThrownBy(() -> odd.handle(new Pay("a", 1), repeated))
+                    .satisfies(e -> assertThat(e.commandType()).isEqualTo(Pay.class));
+        }
+        assertThat(events(store).stream().map(e -> ((CommandRefused) e).reason()))
+                .containsExactly("no?ne", "half ? of it");
+    }
+
+    @Test
+    void a_reason_that_was_made_unreadable_since_is_told_in_other_words() {
+        var digest = "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"; // of another text
+        store.append(List.of(new CommandRefused("1", 0, 1, digest, "")), AppendCondition.none());
+        var same = handler(store).idempotent(pay -> "123456789");
+        assertThatExceptionOfType(RejectedException.class)
+                .isThrownBy(() -> same.handle(new Pay("a", 1), id("1")))
+                .withMessage("Pay was rejected: as before");
     }
 
     private static Clock clockAfter(Duration time) {
@@ -609,6 +651,23 @@ class IdempotencyTest {
         assertThatExceptionOfType(WiringException.class)
                 .isThrownBy(builder::build)
                 .satisfies(e -> assertThat(e.faults()).hasSize(2).anyMatch(f -> f.contains("commandIds()")));
+    }
+
+    @Test
+    void the_preset_tells_of_a_given_catalog_that_has_one_of_the_two_marks_of_an_id() {
+        var half = new InMemoryEventStore(
+                Ledger.catalog()
+                        .event(CommandId.NAME, CommandId.class, mark -> Set.of(CommandId.tag(mark.id())))
+                        .build(),
+                Clock.systemUTC());
+        var builder = InMemoryCqrs.builder(half)
+                .idempotent()
+                .decide(Pay.class, c -> sumOf(c.account()), Ledger::decide, (c, sum) -> sum);
+
+        assertThatExceptionOfType(WiringException.class)
+                .isThrownBy(builder::build)
+                .satisfies(
+                        e -> assertThat(e.faults()).singleElement().asString().contains("commandIds()"));
     }
 
     @Test

@@ -12,6 +12,7 @@ import dev.cqrs.event.Position;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
+import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.inmemory.InMemoryEventBus;
@@ -103,6 +104,22 @@ class RetryTest {
 
         assertThatThrownBy(() -> send(Retry.atOnce(2))).isSameAs(last);
         assertThat(calls).isEqualTo(3);
+    }
+
+    @Test
+    void behind_an_append_of_unknown_outcome_a_command_is_said_to_be_repeated_and_behind_a_conflict_it_is_not() {
+        var unknown = new AppendOutcomeUnknownException("it", new IllegalStateException("cut"));
+        fail(conflict(true), unknown, conflict(true));
+        var repeated = new ArrayList<Boolean>();
+        var bus = InMemoryCommandBus.builder()
+                .handle(Work.class, (work, metadata) -> {
+                    repeated.add(metadata.get(Metadata.REPEATED).isPresent());
+                    return work(work);
+                })
+                .intercept(InterceptorOrder.RETRY, Retry.atOnce(5).on(AppendOutcomeUnknownException.class))
+                .build();
+        bus.dispatch(new Work(), Metadata.withId("1"));
+        assertThat(repeated).containsExactly(false, false, true, true);
     }
 
     @Test

@@ -82,6 +82,10 @@ final class Index {
 
         /** The signals of other engines, for whoever lets the lock go: they may run instances of theirs on this thread. */
         final Set<Runnable> later = new LinkedHashSet<>();
+        /** Whether a turn is being appended: until it is, the story says more than the log. */
+        boolean appending;
+        /** The index's: whether a task left it alone, as it came in the midst of that. */
+        boolean left;
         /** The steps that are being dispatched. */
         final Set<String> flying = new HashSet<>();
         /** The index's: how many are at it. */
@@ -390,6 +394,12 @@ final class Index {
         return live;
     }
 
+    /** Lets an instance go that somebody is in the midst of, who is to look at it again. */
+    void leave(Live live) {
+        live.workers--;
+        live.left = true;
+    }
+
     /** Lets an instance go; {@code later} is when it is looked at again after a failure, if it was one. */
     void exit(Entry entry, Live live, @Nullable Instant later) {
         live.workers--;
@@ -425,18 +435,18 @@ final class Index {
     /**
      * Puts those in line whose time has come.
      *
-     * @param behind whether there is something that times wait for
+     * @param seen until when all is known that times may wait for
      * @param waits whether one has no times but such
      */
-    void wake(Instant now, boolean behind, Predicate<Entry> waits) {
-        if (!behind) {
+    void wake(Instant now, Instant seen, Predicate<Entry> waits) {
+        if (!seen.isBefore(now)) {
             late.forEach(this::lineLate); // also if somebody is at it, who may be long
             late.clear();
         }
         while (heaped > 0 && !heap[0].due.isAfter(now)) {
             var entry = heap[0];
             drop(entry);
-            if (behind && waits.test(entry)) {
+            if (entry.due.isAfter(seen) && waits.test(entry)) {
                 late.add(entry);
             } else {
                 line(entry);

@@ -194,16 +194,28 @@ final class Instances {
     }
 
     void exit(Entry entry, Live live, @Nullable Instant later) {
+        boolean wake = othersCame;
         lock.lock();
         try {
+            wake |= backToLine(entry, live);
             index.exit(entry, live, later);
         } finally {
             lock.unlock();
         }
-        if (othersCame) {
+        if (wake) {
             othersCame = false;
             onOthers.run(); // no sooner, as it may run other instances on this thread
         }
+    }
+
+    /** With `lock`: puts an instance in line again that a task has left, as it came in the midst of a turn that is over now. */
+    boolean backToLine(Entry entry, Live live) {
+        if (!live.left || live.lock.isHeldByCurrentThread()) {
+            return false;
+        }
+        live.left = false;
+        index.line(entry);
+        return true;
     }
 
     private Entry enter(String saga, String key) {
@@ -273,7 +285,6 @@ final class Instances {
             var turn = started(script, key, cause, event, eventName, source, causation, trouble);
             try {
                 commit(live, turn);
-                live.story = turn.story();
                 written.add(turn);
                 return Begun.NOW;
             } catch (AppendConflictException there) {
@@ -429,13 +440,14 @@ final class Instances {
         boolean own;
         lock.lock();
         try {
+            entry.own &= !live.appending;
             position = entry.position;
             own = entry.own;
         } finally {
             lock.unlock();
         }
         var known = live.story;
-        if (known != null && known.last.value() >= position) {
+        if (known != null && !live.appending && known.last.value() >= position) {
             return known;
         }
         var found = archive.load(entry.saga, entry.key);
@@ -471,7 +483,18 @@ final class Instances {
         long by = others ? story.incarnation : incarnation;
         var mark = Archive.mark(turn, turn.standing(engine, by, others ? story.until : now.plus(lease)));
         turn.mark = mark;
-        var at = append(live, turn, mark);
+        Position at;
+        boolean outer = live.appending; // a signal of the application may have an operator's turn come in between
+        live.appending = true;
+        try {
+            at = append(live, turn, mark);
+        } finally {
+            live.appending = outer;
+        }
+        var there = live.story; // another one if somebody came in between
+        if (there == null || story.last.isAfter(there.last)) {
+            live.story = story;
+        }
         if (others) {
             story.exposed(); // they may dispatch what was issued just now
         }
@@ -488,8 +511,7 @@ final class Instances {
     private Position append(Live live, Turn<?> turn, SagaEvent mark) {
         var self = Thread.currentThread();
         var others = new Appending(this);
-        var outer =
-                APPENDING.put(self, others); // a signal of the application may have an operator's turn come in between
+        var outer = APPENDING.put(self, others);
         try {
             var at = archive.append(turn, mark);
             if (others.last.isAfter(at.last())) {

@@ -22,17 +22,18 @@ record Outcome(
         Cause cause,
         @Nullable Object result,
         String reason,
-        @Nullable Throwable thrown) {
+        @Nullable Throwable thrown,
+        boolean isFinal) {
 
     /** How far causes are looked at, which may be in a circle. */
     private static final int DEPTH = 100;
 
     static Outcome returned(Object result) {
-        return new Outcome(Cause.RETURNED, result, "", null);
+        return new Outcome(Cause.RETURNED, result, "", null, false);
     }
 
     static Outcome stuck(Throwable thrown) {
-        return new Outcome(Cause.STUCK, null, Reasons.of(thrown), thrown);
+        return new Outcome(Cause.STUCK, null, Reasons.of(thrown), thrown, false);
     }
 
     /**
@@ -42,7 +43,9 @@ record Outcome(
      */
     static Outcome thrown(Throwable thrown, Command<?> command, List<Class<? extends Throwable>> unsure) {
         if (thrown instanceof RejectedException rejected) {
-            return new Outcome(Cause.REFUSED, null, Reasons.keepable(rejected.reason()), thrown);
+            boolean own = rejected.commandType() == command.getClass(); // not one of what its handler has sent
+            return new Outcome(
+                    Cause.REFUSED, null, Reasons.keepable(rejected.reason()), thrown, own && rejected.isNoted());
         }
         if (thrown instanceof NoHandlerException none && none.messageType() == command.getClass()) {
             return stuck(thrown);
@@ -50,7 +53,7 @@ record Outcome(
         var cause = thrown instanceof InvalidMessageException || thrown instanceof NotAuthorizedException
                 ? Cause.REFUSED
                 : isUnsure(thrown, unsure) ? Cause.UNSURE : Cause.FAILED;
-        return new Outcome(cause, null, Reasons.of(thrown), thrown);
+        return new Outcome(cause, null, Reasons.of(thrown), thrown, false);
     }
 
     private static boolean isUnsure(Throwable thrown, List<Class<? extends Throwable>> unsure) {
@@ -67,9 +70,14 @@ record Outcome(
         return types.stream().anyMatch(type -> type.isInstance(thrown));
     }
 
+    /** Whether it holds for whoever dispatches the command too, or has done so before. */
+    boolean isForAll() {
+        return cause == Cause.RETURNED || isFinal;
+    }
+
     /** The same where another engine has the command too, or had it meanwhile: there it may take effect. */
     Outcome besideOthers() {
-        return cause == Cause.RETURNED ? this : new Outcome(Cause.UNSURE, null, reason, thrown);
+        return isForAll() ? this : new Outcome(Cause.UNSURE, null, reason, thrown, false);
     }
 
     /** Whether it says nothing of another time, as no handler was asked that could know of that. */

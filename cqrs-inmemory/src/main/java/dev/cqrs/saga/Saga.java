@@ -55,9 +55,10 @@ import org.jspecify.annotations.Nullable;
  * and for an append whose outcome is unknown. Then, and where a command was dispatched before by a process that is gone, the
  * same id is dispatched again after each of the delays, and at last the instance is parked: it is never guessed. Of a command
  * that may have been dispatched before, a rejection still means that it had no effect: so a handler has to look whether it has
- * carried out the id before it looks at anything else. A refusal by validation or authorisation, which do not look, means
- * nothing then. And a lease has to be longer than the longest a handler can stand still: no log can hold back a foreign system.
- * If a command takes effect after it was given up on, the listener is told, as nothing undoes it.
+ * carried out the id before it looks at anything else, and should note the rejection, as {@code idempotent()} does with what is
+ * said to be {@linkplain dev.cqrs.message.Metadata#REPEATED repeated}. A refusal by validation or authorisation, which do not
+ * look, means nothing then. Where nothing is noted, a lease has to be longer than the longest a handler can stand still; if a
+ * command takes effect after it was given up on, the listener is told, as nothing undoes it.
  *
  * <p><b>Versions:</b> an instance that was started under a version ends under it as long as an engine has it, and otherwise
  * under the newest version, which goes on behind the steps that it knows by name; if the instance is at a step that this

@@ -58,9 +58,10 @@ import org.jspecify.annotations.Nullable;
  * that issues a command tells which engine has the instance, and until when, by its clock; it has it for longer while a
  * command takes long. Others leave it alone until then, and take it over afterwards, dispatching the same commands under
  * the same ids. One that is started under a name takes over at once what that name had before, as {@link Builder#name}
- * says. Clocks that differ cost time or a second dispatch. An engine that stands still for longer than its lease when it is
- * about to dispatch a command, and goes on, may have it take effect after another engine's was rejected and the saga has
- * gone back: let the lease be longer than the longest pause of a process.
+ * says. Clocks that differ cost time or a second dispatch. An engine that stands still for longer than its lease in the
+ * middle of a command, and goes on, finds it refused for good if another one was rejected meanwhile by a handler that keeps
+ * command ids ({@link dev.cqrs.decider.DecisionHandler#idempotent()}); with others it may still take effect after the saga has
+ * gone back: for those let the lease be longer than the longest pause of a process.
  *
  * <p><b>Events</b> of the domain's log are taken in one after the other, in their order, each once for an instance: a turn
  * tells the place of its event. An event whose key function throws is told to the listener and left out. One that nobody

@@ -6,6 +6,7 @@ import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -138,16 +139,16 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
     /**
      * Puts out what follows from the time.
      *
-     * @param behind whether an event may be there that came before, and is not taken in: then times wait that it may end
+     * @param seen until when all events that came are taken in: later times wait that an event may end
      */
-    final void due(Turn<S> turn, boolean behind) {
+    final void due(Turn<S> turn, Instant seen) {
         var story = turn.story();
-        boolean waits = behind && story.waitsForEvents();
+        var until = story.waitsForEvents() && seen.isBefore(turn.now()) ? seen : turn.now();
         if (story.parked || story.ended != null) {
             return;
         }
         var whole = story.timers.get("");
-        if (whole != null && !waits && turn.isPast(whole)) {
+        if (whole != null && Turn.isPast(whole, until)) {
             turn.fired("", 0);
             if (!story.passed && !story.failing) {
                 turn.fail("It was not done in the time given to the whole.");
@@ -157,18 +158,15 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
             if (act.is(Progress.AGAIN) && turn.isPast(act.again)) {
                 turn.redo(act, act.attempt);
             }
-            boolean timed = !act.undo && !act.late && !act.status.isSettled() && !(waits && act.awaits);
-            if (timed && turn.isPast(act.deadline)) {
+            boolean timed = !act.undo && !act.late && !act.status.isSettled();
+            if (timed && Turn.isPast(act.deadline, act.awaits ? until : turn.now())) {
                 turn.fired(act.step, act.attempt);
             }
-        }
-        if (waits) {
-            return;
         }
         for (var timer : Map.copyOf(story.timers).entrySet().stream()
                 .sorted(Map.Entry.comparingByValue())
                 .toList()) {
-            if (turn.isPast(timer.getValue())) {
+            if (Turn.isPast(timer.getValue(), until)) {
                 turn.fired(timer.getKey(), 0);
             }
         }

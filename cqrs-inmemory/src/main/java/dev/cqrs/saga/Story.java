@@ -572,12 +572,17 @@ final class Story<S> {
         return wake(false);
     }
 
-    /** When the time for something comes; {@code behind} leaves out what an event may end that is not taken in. */
-    Instant wake(boolean behind) {
+    /** Says whether the time for something has come; {@code seen} is until when all events that came are taken in. */
+    boolean isDue(Instant now, Instant seen) {
+        return Turn.isPast(wake(true), now) || Turn.isPast(wake(false), seen.isBefore(now) ? seen : now);
+    }
+
+    /** When the time for something comes; {@code alone} leaves out what an event may end. */
+    Instant wake(boolean alone) {
         if (parked || ended != null) {
             return NONE;
         }
-        boolean waits = behind && waitsForEvents();
+        boolean waits = alone && waitsForEvents();
         var soonest = NONE;
         for (var act : current()) {
             if (act.is(Progress.AGAIN)) {

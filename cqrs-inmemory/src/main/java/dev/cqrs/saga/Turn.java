@@ -66,6 +66,10 @@ final class Turn<S> {
         return input;
     }
 
+    Instant now() {
+        return now;
+    }
+
     boolean isPast(Instant at) {
         return isPast(at, now);
     }

@@ -84,8 +84,8 @@ final class Worker {
     private long toldOf;
     /** Whether it is known up to where the domain's log was taken in before. */
     private volatile boolean found;
-    /** Whether an event may be there that came before the time for something, and is not taken in. */
-    private volatile boolean behind = true;
+    /** Until when all events that came are taken in: a time behind it may be one that an event has ended. */
+    private volatile Instant seen = Instant.MIN;
     /** Behind here events are counted for which there is no instance. */
     private Position counted = Position.START;
 
@@ -115,7 +115,6 @@ final class Worker {
             boolean first,
             int holders,
             Instant begun,
-            Instant deadline,
             long position,
             @Nullable Command<?> command,
             List<Class<? extends Throwable>> unsure,
@@ -438,32 +437,36 @@ final class Worker {
         }
         tellOfReplacement();
         renew();
-        boolean more = false;
+        var now = instances.now();
+        boolean more = true;
+        boolean away = false;
         try {
             if (!found) {
                 findPlace();
                 found = true;
             }
             more = follow();
-            behind = more;
+            if (!more) {
+                seen = now;
+            }
         } catch (Throwable thrown) { // what needs no event goes on
             tell(thrown);
             alarm.pause();
-            behind = true;
+            seen = now.isBefore(seen) ? now : seen; // if the clock went back
+            away = true;
         }
-        var now = instances.now();
         lock.lock();
         try {
-            index.wake(now, behind, this::waitsForEvents);
+            index.wake(now, seen, this::waitsForEvents);
         } finally {
             lock.unlock();
         }
         startTasks();
-        arm(now);
-        if (!behind && !alarm.isPausing()) {
+        arm(instances.now());
+        if (!more && !alarm.isPausing()) {
             instances.save(followed.value(), false);
         }
-        return more;
+        return more && !away;
     }
 
     private boolean waitsForEvents(Entry entry) {
@@ -544,7 +547,7 @@ final class Worker {
         }
         for (int i = 0; i < chunk.size(); i++) {
             if (closed) {
-                return false;
+                return true; // something is left
             }
             var position = chunk.get(i).position();
             takeIn(chunk.get(i));
@@ -803,6 +806,16 @@ final class Worker {
 
     private void goOn(Entry entry) {
         var live = Instances.live(entry);
+        if (live.lock.isHeldByCurrentThread() && live.appending) { // which may fail: it is looked at again after that
+            lock.lock();
+            try {
+                working--;
+                index.leave(live);
+            } finally {
+                lock.unlock();
+            }
+            return;
+        }
         boolean well = false;
         try {
             goOn(entry, live);
@@ -835,13 +848,17 @@ final class Worker {
     private void goOn(Entry entry, Live live) {
         Turn<?> turn;
         Job job;
+        boolean waits;
         live.lock.lock();
         try {
             turn = instances.turn(entry, live, this::due);
-            postpone(entry, live);
+            waits = postpone(entry, live);
             job = pick(entry, live);
         } finally {
             Instances.unlock(live);
+        }
+        if (waits && !alarm.isPausing()) {
+            signal(); // for a look, which takes in what came before
         }
         tellIfParked(entry, turn);
         while (job != null) {
@@ -855,16 +872,15 @@ final class Worker {
         if (story.ended != null || story.parked) {
             return null;
         }
-        boolean waits = behind; // for what came before
         boolean ready = story.isReady();
         if (ready && instances.isOthers(story, now)) {
             return null;
         }
         boolean own = instances.isMine(story.incarnation) && now.isBefore(story.until);
-        if (ready && own && story.isFresh() && !Turn.isPast(story.wake(waits), now)) {
+        if (ready && own && story.isFresh() && !story.isDue(now, seen)) {
             return null; // as this engine has just written it
         }
-        var turn = due(story, Archive.input(Cause.DUE, ""), waits);
+        var turn = due(story, Archive.input(Cause.DUE, ""), seen);
         if (trouble != null) {
             turn.park("What follows could not be stored: " + trouble);
         } else {
@@ -894,23 +910,26 @@ final class Worker {
         }
     }
 
-    private <S> Turn<S> due(Story<S> story, Input input, boolean waits) {
+    private <S> Turn<S> due(Story<S> story, Input input, Instant until) {
         var turn = instances.turn(story, input, Optional.empty(), "");
-        story.script.due(turn, waits);
+        story.script.due(turn, until);
         return turn;
     }
 
     /** With the Live's lock: keeps an instance whose time has come and waits for events, lest it be looked at in vain. */
-    private void postpone(Entry entry, Live live) {
+    private boolean postpone(Entry entry, Live live) {
         var story = live.story;
-        if (behind && story != null && Turn.isPast(story.wake(false), instances.now())) {
-            lock.lock();
-            try {
-                index.postpone(entry, story.wake(true));
-            } finally {
-                lock.unlock();
-            }
+        var now = instances.now();
+        if (story == null || !Turn.isPast(story.wake(false), now) || story.isDue(now, seen)) {
+            return false;
         }
+        lock.lock();
+        try {
+            index.postpone(entry, story.wake(true));
+        } finally {
+            lock.unlock();
+        }
+        return true;
     }
 
     /** With the Live's lock: takes a command that is to be dispatched and is not yet. */
@@ -923,7 +942,18 @@ final class Worker {
         }
         var story = live.story;
         var now = instances.now(); // before anything is taken, as it may throw
-        if (story == null || closed || instances.isOthers(story, now)) {
+        if (story == null) { // a turn that came in between has failed
+            lock.lock();
+            try {
+                if (entry.ready) {
+                    index.line(entry);
+                }
+            } finally {
+                lock.unlock();
+            }
+            return null;
+        }
+        if (closed || instances.isOthers(story, now)) {
             return null;
         }
         Job job = null;
@@ -943,10 +973,9 @@ final class Worker {
                     act.step,
                     act.undo,
                     act.attempt,
-                    act.fresh,
+                    act.fresh && !act.unsure && !act.returned,
                     act.holders,
                     now,
-                    act.deadline,
                     act.position,
                     act.command,
                     story.script.unsure(act.step),
@@ -981,9 +1010,7 @@ final class Worker {
             outcome = dispatch(job);
             live.lock.lock();
             try {
-                if (!job.deadline().equals(Story.NONE) && !job.deadline().isAfter(instances.now())) {
-                    late = instances.turn(entry, live, this::due); // before what came after it
-                }
+                late = writeDue(entry, live);
                 land(job);
                 turn = write(entry, live, job, outcome);
                 told = true;
@@ -1053,16 +1080,11 @@ final class Worker {
     }
 
     private static Metadata metadata(Job job) {
-        return Metadata.of(
-                job.causation().isEmpty()
-                        ? Map.of(Metadata.ID, job.id(), Metadata.CORRELATION, job.instance())
-                        : Map.of(
-                                Metadata.ID,
-                                job.id(),
-                                Metadata.CORRELATION,
-                                job.instance(),
-                                Metadata.CAUSATION,
-                                job.causation()));
+        var metadata = Metadata.of(Map.of(Metadata.ID, job.id(), Metadata.CORRELATION, job.instance()));
+        if (!job.causation().isEmpty()) {
+            metadata = metadata.with(Metadata.CAUSATION, job.causation());
+        }
+        return job.first() ? metadata : metadata.with(Metadata.REPEATED, "true");
     }
 
     /** Writes what became of a command; a store that fails is tried again, as the command would be dispatched again. */
@@ -1070,6 +1092,21 @@ final class Worker {
         for (int attempt = 1; ; attempt++) {
             try {
                 return instances.turn(entry, live, (story, trouble) -> told(story, trouble, job, outcome));
+            } catch (RuntimeException away) {
+                if (attempt == TRIES) {
+                    throw away;
+                }
+            }
+        }
+    }
+
+    /** With the Live's lock: writes what has become due while a command was dispatched, before what became of that. */
+    private @Nullable Turn<?> writeDue(Entry entry, Live live) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                var story = live.story;
+                boolean due = story == null || story.isDue(instances.now(), seen);
+                return due ? instances.turn(entry, live, this::due) : null;
             } catch (RuntimeException away) {
                 if (attempt == TRIES) {
                     throw away;
@@ -1094,7 +1131,7 @@ final class Worker {
         boolean others = act.holders != job.holders() // also if it is here again by now
                 || (!story.engine.isEmpty() && !instances.isMine(story.incarnation));
         // another that looked for the id before this one was done may be at it, until it is surely gone
-        boolean early = job.begun().isBefore(act.others);
+        boolean early = !outcome.isForAll() && job.begun().isBefore(act.others);
         return (others ? outcome.besideOthers() : outcome)
                 .told(
                         story,
@@ -1193,6 +1230,12 @@ final class Worker {
                                     : null);
                 } finally {
                     Instances.unlock(flight.live());
+                    lock.lock();
+                    try {
+                        instances.backToLine(entry, flight.live()); // the look that renews starts tasks
+                    } finally {
+                        lock.unlock();
+                    }
                 }
             }
         }

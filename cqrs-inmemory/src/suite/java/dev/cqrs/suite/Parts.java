@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.BiConsumer;
+import java.util.function.Predicate;
 
 /** What sagas are about in the tests: jobs, of which parts are done and undone. */
 public final class Parts {
@@ -94,13 +95,18 @@ public final class Parts {
 
     /** A bus that does each id once, and calls somebody before, who may throw; a part that ends in "!" is refused. */
     public static CommandBus bus(EventStore domain, BiConsumer<Do, Metadata> before) {
+        return bus(domain, before, part -> part.endsWith("!"));
+    }
+
+    /** A bus that does each id once, and calls somebody before, who may throw; some parts are refused. */
+    public static CommandBus bus(EventStore domain, BiConsumer<Do, Metadata> before, Predicate<String> refused) {
         var handler = new DecisionHandler<Do, Integer, String>(
                         domain,
                         c -> DecisionModel.of(
                                 EventQuery.types(Done.class).withTags(Tag.of("job", c.job())),
                                 Fold.from(0).on(Done.class, (count, e) -> count + 1)),
                         (c, count) ->
-                                c.part().endsWith("!") ? reject("not this one") : accept(new Done(c.job(), c.part())),
+                                refused.test(c.part()) ? reject("not this one") : accept(new Done(c.job(), c.part())),
                         (c, count) -> c.part() + "@" + count)
                 .idempotent();
         return InMemoryCommandBus.builder()

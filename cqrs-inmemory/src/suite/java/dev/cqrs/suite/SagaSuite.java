@@ -49,13 +49,19 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -80,6 +86,7 @@ public abstract class SagaSuite {
     private final List<String> ran = new ArrayList<>();
     private final List<Metadata> metadata = new ArrayList<>();
     private BiConsumer<Do, Metadata> before = (command, data) -> {};
+    private final Set<String> refused = new HashSet<>();
 
     @SuppressWarnings("NullAway.Init") // opened before each test
     protected SagaSuite() {}
@@ -149,11 +156,14 @@ public abstract class SagaSuite {
     }
 
     private CommandBus bus(EventStore domain) {
-        return Parts.bus(domain, (command, data) -> {
-            ran.add(data.id().orElseThrow());
-            metadata.add(data);
-            before.accept(command, data);
-        });
+        return Parts.bus(
+                domain,
+                (command, data) -> {
+                    ran.add(data.id().orElseThrow());
+                    metadata.add(data);
+                    before.accept(command, data);
+                },
+                part -> part.endsWith("!") || refused.contains(part));
     }
 
     private void order(String job) {
@@ -1787,6 +1797,368 @@ public abstract class SagaSuite {
                     });
             executor.runFor(Duration.ofSeconds(50));
             assertThat(done()).containsExactly("a", "b", "c");
+        }
+    }
+
+    @Test
+    void a_command_that_is_refused_where_it_was_taken_over_takes_no_effect_where_its_handler_stood_still() {
+        var saga = three(job()).build();
+        var stopped = new boolean[1];
+        before = (command, data) -> {
+            if (ran.size() == 2) {
+                refused.add("b");
+                standStill(stopped);
+                refused.clear(); // it would be accepted now
+            }
+        };
+        try (var one = startStopping(saga, stopped);
+                var two = start(engine(saga).name("two"))) {
+            order("j");
+            executor.runFor(Duration.ofSeconds(50));
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/b/1", "job/j/a/undo-1");
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(one)).isEqualTo(State.COMPENSATED);
+            assertThat(state(two)).isEqualTo(State.COMPENSATED);
+            assertThat(metadata.stream().map(data -> data.get(Metadata.REPEATED).isPresent()))
+                    .as("the second time alone is said to be one")
+                    .containsExactly(false, false, true, false);
+        }
+    }
+
+    @Test
+    void what_is_tried_again_under_its_id_is_refused_for_good_too_also_after_what_became_of_it_was_told() {
+        var saga = three(job().retry(Duration.ofSeconds(5))).build();
+        var stopped = new boolean[1];
+        before = (command, data) -> {
+            if (ran.size() == 2) {
+                standStill(stopped);
+                refused.clear();
+            } else if (ran.size() == 3) {
+                refused.add("b");
+                throw new IllegalStateException("out of order"); // so nothing is known, and it is tried again
+            }
+        };
+        try (var one = startStopping(saga, stopped);
+                var two = start(engine(saga).name("two"))) {
+            order("j");
+            executor.runFor(Duration.ofSeconds(50));
+            assertThat(ran).filteredOn("job/j/b/1"::equals).hasSize(3);
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(one)).isEqualTo(State.COMPENSATED);
+            assertThat(state(two)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_noted_rejection_of_what_a_handler_has_sent_is_none_of_its_own_command() {
+        var saga = three(job()).build();
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (ran.size() == 2) {
+                crashes.restart();
+            } else if (ran.size() == 3) {
+                throw new RejectedException(Ordered.class, "not now").noted();
+            }
+        };
+        startCrashing(engineOver(crashes, saga).name("one"), crashes);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        try (var again = start(engine(saga).name("one"))) {
+            executor.runFor(Duration.ofSeconds(1));
+            assertThat(state(again)).as("the one that crashed may be at it").isEqualTo(State.WAITING);
+            executor.runFor(Duration.ofSeconds(40));
+            assertThat(done()).containsExactly("a", "b", "c");
+        }
+    }
+
+    @Test
+    void a_command_that_is_refused_for_good_after_a_crash_is_believed_at_once() {
+        var saga = three(job()).build();
+        var crashes = CrashPoints.none();
+        before = (command, data) -> {
+            if (ran.size() == 2) {
+                refused.add("b");
+                crashes.restart();
+            }
+        };
+        startCrashing(engineOver(crashes, saga).name("one"), crashes);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        try (var again = start(engine(saga).name("one"))) {
+            executor.runFor(Duration.ofSeconds(1)); // less than the lease of the one that has crashed
+            assertThat(state(again)).isEqualTo(State.COMPENSATED);
+            assertThat(done()).containsExactly("a", "undo a");
+        }
+    }
+
+    @Test
+    void a_time_that_came_before_an_event_fires_not_though_the_event_came_in_while_its_task_was_in_line() {
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a"))
+                        .retry(Duration.ofSeconds(30))
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(MINUTE))
+                .build();
+        failAt("a", 1);
+        var tasks = new ArrayDeque<Runnable>();
+        var engine = engine(saga).build();
+        engine.start(bus(domain), tasks::add, executor::schedule, failures::add);
+        try (engine) {
+            order("j");
+            runAll(tasks);
+            assertThat(state(engine)).isEqualTo(State.WAITING);
+            executor.runFor(Duration.ofSeconds(30)); // for "a" to be tried again
+            Objects.requireNonNull(tasks.poll()).run();
+            assertThat(tasks).as("one that has it go on").hasSize(1);
+            clock.advance(Duration.ofSeconds(20));
+            Parts.append(domain, new Packed("j"));
+            clock.advance(Duration.ofSeconds(20)); // the process stood still
+            runAll(tasks);
+            assertThat(done()).containsExactly("a");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_store_that_fails_once_for_a_time_that_has_come_costs_no_second_dispatch() {
+        var fail = new int[1];
+        var log = operations;
+        operations = whenCalled(log, (method, real) -> {
+            if (method.equals("append") && fail[0]-- > 0) {
+                throw new IllegalStateException("away");
+            }
+            return call(real);
+        });
+        before = (command, data) -> {
+            if (command.part().equals("b") && ran.size() == 2) {
+                clock.advance(MINUTE.multipliedBy(2));
+                fail[0] = 1;
+            }
+        };
+        try (var engine = start(three(job().within(MINUTE)).build())) {
+            order("j");
+            executor.runFor(MINUTE.multipliedBy(5));
+            assertThat(ran).doesNotHaveDuplicates();
+        }
+    }
+
+    @Test
+    void an_engine_that_is_closed_while_it_takes_events_in_has_not_taken_all_in() {
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a"))
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(MINUTE))
+                .build();
+        var tasks = new ArrayDeque<Runnable>();
+        var engines = new SagaEngine[1];
+        var armed = new boolean[1];
+        var log = operations;
+        operations = whenCalled(log, (method, real) -> {
+            var got = call(real);
+            if (method.equals("append") && armed[0]) {
+                armed[0] = false;
+                engines[0].close();
+            }
+            return got;
+        });
+        before = (command, data) -> {
+            if (command.job().equals("j") && ran.size() == 1) {
+                clock.advance(Duration.ofSeconds(30));
+                order("k");
+                Parts.append(domain, new Packed("j"));
+                clock.advance(Duration.ofSeconds(40));
+                armed[0] = true;
+                runAll(tasks);
+            }
+        };
+        var engine = engine(saga).build();
+        engines[0] = engine;
+        engine.start(bus(domain), tasks::add, executor::schedule, failures::add);
+        order("j");
+        runAll(tasks);
+        try (var next = start(engine(saga).name("next"))) {
+            executor.runFor(MINUTE.multipliedBy(3));
+            assertThat(state(next)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_time_that_came_before_a_result_fires_first_also_after_a_renewal_that_failed() {
+        var fail = new boolean[1];
+        var log = operations;
+        operations = whenCalled(log, (method, real) -> {
+            if (method.equals("append") && fail[0]) {
+                throw new IllegalStateException("away");
+            }
+            return call(real);
+        });
+        before = (command, data) -> {
+            if (command.part().equals("b") && ran.size() == 2) {
+                executor.runFor(Duration.ofSeconds(5));
+                fail[0] = true;
+                executor.runFor(Duration.ofSeconds(20));
+                fail[0] = false;
+            }
+        };
+        var saga = job().step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .step("b", known -> known.part("b"))
+                .compensate(known -> known.part("undo b"))
+                .timeout(Duration.ofSeconds(20))
+                .step("c", known -> known.part("c"))
+                .build();
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runFor(MINUTE.multipliedBy(2));
+            assertThat(done()).doesNotContain("c");
+        }
+    }
+
+    @Test
+    void a_clock_that_throws_once_behind_a_command_costs_no_second_dispatch() {
+        var fail = new int[1];
+        var real = clock;
+        var bad = new Clock() {
+            @Override
+            public ZoneId getZone() {
+                return real.getZone();
+            }
+
+            @Override
+            public Clock withZone(ZoneId zone) {
+                return this;
+            }
+
+            @Override
+            public Instant instant() {
+                if (fail[0] > 0) {
+                    fail[0]--;
+                    throw new IllegalStateException("no time");
+                }
+                return real.instant();
+            }
+        };
+        before = (command, data) -> {
+            if (command.part().equals("b") && ran.size() == 2) {
+                fail[0] = 1;
+            }
+        };
+        var engine = SagaEngine.builder(operations, bad)
+                .name("sagas")
+                .domain(domain)
+                .lease(Duration.ofSeconds(30))
+                .add(three(job()).build(), Position.START)
+                .build();
+        engine.start(bus(domain), executor, executor::schedule, failures::add);
+        try (engine) {
+            order("j");
+            executor.runFor(MINUTE.multipliedBy(2));
+            assertThat(ran).doesNotHaveDuplicates();
+        }
+    }
+
+    @Test
+    void what_a_task_left_within_an_append_goes_on_while_another_step_takes_long() {
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a"))
+                        .step("b", known -> known.part("b"))
+                        .compensate(known -> known.part("undo b")))
+                .build();
+        var tasks = new ArrayDeque<Runnable>();
+        var engines = new SagaEngine[1];
+        var armed = new boolean[1];
+        var log = operations;
+        operations = whenCalled(log, (method, real) -> {
+            var got = call(real);
+            if (method.equals("append") && armed[0]) {
+                armed[0] = false;
+                runAll(tasks);
+            }
+            return got;
+        });
+        var meanwhile = new ArrayList<String>();
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                armed[0] = true;
+                assertThat(engines[0].cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+                runAll(tasks);
+                executor.runFor(Duration.ofSeconds(5));
+                runAll(tasks);
+                meanwhile.addAll(ran);
+            }
+        };
+        var engine = engine(saga).build();
+        engines[0] = engine;
+        engine.start(bus(domain), tasks::add, executor::schedule, failures::add);
+        try (engine) {
+            order("j");
+            runAll(tasks);
+            assertThat(meanwhile).hasSize(2);
+        }
+    }
+
+    private static void runAll(Queue<Runnable> tasks) {
+        for (var task = tasks.poll(); task != null; task = tasks.poll()) {
+            task.run();
+        }
+    }
+
+    /** Has something run once, within the append of what became of "a". */
+    private void withinTheAppend(Runnable meanwhile) {
+        var log = operations;
+        var once = new AtomicReference<>(meanwhile);
+        operations = whenCalled(log, (method, real) -> {
+            if (method.equals("append") && done().equals(List.of("a"))) {
+                once.getAndSet(() -> {}).run();
+            }
+            return call(real);
+        });
+    }
+
+    @Test
+    void a_task_that_runs_within_an_append_of_the_same_instance_does_not_take_it_for_written() {
+        withinTheAppend(() -> executor.runFor(MINUTE.multipliedBy(2))); // the time of the whole comes
+        try (var engine = start(three(job().within(MINUTE)).build())) {
+            order("j");
+            executor.runFor(MINUTE.multipliedBy(5));
+            assertThat(done()).startsWith("a").endsWith("undo a");
+            var there = done().stream().filter(part -> !part.startsWith("undo")).toList();
+            var back = new ArrayList<>(done().subList(there.size(), done().size()));
+            Collections.reverse(back);
+            assertThat(back)
+                    .isEqualTo(there.stream().map(part -> "undo " + part).toList());
+            assertThat(ran).doesNotHaveDuplicates();
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(failures).isEmpty();
+        }
+    }
+
+    @Test
+    void an_operator_who_changes_nothing_within_an_append_leaves_no_older_story_behind() {
+        var engines = new SagaEngine[1];
+        withinTheAppend(() -> assertThat(engines[0].skip("job", "j", "a")).isFalse());
+        try (var engine = start(three(job()).build())) {
+            engines[0] = engine;
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void an_operator_within_an_append_of_the_same_instance_is_obeyed_as_the_log_stands() {
+        var engines = new SagaEngine[1];
+        var answers = new ArrayList<Cancellation>();
+        withinTheAppend(() -> answers.add(engines[0].cancel("job", "j")));
+        try (var engine = start(three(job()).build())) {
+            engines[0] = engine;
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(answers).containsExactly(Cancellation.CANCELLED);
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(ran).doesNotHaveDuplicates();
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
         }
     }
 

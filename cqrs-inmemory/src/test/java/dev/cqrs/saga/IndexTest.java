@@ -31,7 +31,7 @@ class IndexTest {
     }
 
     private static void wake(Index index, Instant now) {
-        index.wake(now, false, entry -> false);
+        index.wake(now, now, entry -> false);
     }
 
     private static List<String> takeAll(Index index) {
@@ -160,7 +160,7 @@ class IndexTest {
         long before = used();
         for (int i = 0; i < many; i++) {
             index.apply(waiting("key-" + i, NOW), Position.of(2L * i + 1), NOW, true, false);
-            index.wake(NOW, true, entry -> true);
+            index.wake(NOW, NOW.minusNanos(1), entry -> true);
             var end = new Standing(State.COMPLETED, "", false, Story.NONE, "", 0, Story.NONE);
             index.apply(started("key-" + i, end), Position.of(2L * i + 2), NOW, true, false);
         }
@@ -401,7 +401,7 @@ class IndexTest {
         for (var key : List.of("j", "k")) {
             index.apply(waiting(key, NOW), Position.of(key.equals("j") ? 1 : 2), NOW, true, false);
         }
-        index.wake(NOW, true, entry -> entry.key.equals("j"));
+        index.wake(NOW, NOW.minusNanos(1), entry -> entry.key.equals("j"));
         assertThat(index.inLine()).as("k, which waits for no event").isEqualTo(1);
         var entry = index.takeRunnable();
         assertThat(entry).isNotNull();
@@ -409,9 +409,9 @@ class IndexTest {
         index.postpone(entry, NOW.plusSeconds(7)); // it does after all, but for a later time
         index.exit(entry, Instances.live(entry), null);
         assertThat(index.nextDue()).isEqualTo(NOW.plusSeconds(7));
-        index.wake(NOW, false, any -> false);
+        index.wake(NOW, NOW, any -> false);
         assertThat(takeAll(index)).containsExactly("j", "k");
-        index.wake(NOW, false, any -> false);
+        index.wake(NOW, NOW, any -> false);
         assertThat(takeAll(index)).as("once").isEmpty();
     }
 

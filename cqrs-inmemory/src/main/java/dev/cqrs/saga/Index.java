@@ -313,11 +313,7 @@ final class Index {
     // ---- what is to go on, and when
 
     private void place(Entry entry) {
-        if (entry.position == 0
-                || entry.state.isEnd()
-                || entry.state == State.PARKED
-                || me.isEmpty()
-                || !known.is(entry.saga, entry.version)) {
+        if (!canGoOn(entry)) {
             drop(entry);
             return;
         }
@@ -329,6 +325,14 @@ final class Index {
                 enqueue(entry);
             }
         }
+    }
+
+    private boolean canGoOn(Entry entry) {
+        return entry.position > 0
+                && !entry.state.isEnd()
+                && entry.state != State.PARKED
+                && !me.isEmpty()
+                && known.is(entry.saga, entry.version);
     }
 
     /**
@@ -421,6 +425,8 @@ final class Index {
             if (more && live.workers > 0) {
                 live.again = true;
             }
+        } else if (entry.slot < 0 && !entry.late && canGoOn(entry)) { // its time was looked at in vain
+            heap(entry, entry.wake);
         }
         if (live.workers == 0) {
             if (entry.queued && warm < MOST_WARM) {

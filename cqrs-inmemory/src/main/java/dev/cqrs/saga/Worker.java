@@ -942,14 +942,11 @@ final class Worker {
         }
         var story = live.story;
         var now = instances.now(); // before anything is taken, as it may throw
-        if (story == null) { // a turn that came in between has failed
-            lock.lock();
-            try {
-                if (entry.ready) {
-                    index.line(entry);
-                }
-            } finally {
-                lock.unlock();
+        if (story == null) {
+            if (isReady(entry)) { // so it is tried again, after a pause
+                throw new IllegalStateException(
+                        "The operations log has nothing of " + entry.saga + "/" + entry.key
+                                + ", of which it told before; expected what was appended. Does it read a copy that lags behind?");
             }
             return null;
         }
@@ -996,12 +993,22 @@ final class Worker {
         return job;
     }
 
+    private boolean isReady(Entry entry) {
+        lock.lock();
+        try {
+            return entry.ready;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Dispatches a command and writes what became of it; gives the next. */
     private @Nullable Job carryOut(Entry entry, Live live, Job job) {
         Turn<?> late = null;
         Turn<?> turn;
         Job next;
         Outcome outcome;
+        RuntimeException undue = null;
         boolean told = false;
         boolean lost;
         try {
@@ -1010,19 +1017,31 @@ final class Worker {
             outcome = dispatch(job);
             live.lock.lock();
             try {
-                late = writeDue(entry, live);
+                try {
+                    late = writeDue(entry, live);
+                } catch (RuntimeException away) { // it is looked at again; the outcome is not to be lost for it
+                    undue = away;
+                }
                 land(job);
                 turn = write(entry, live, job, outcome);
                 told = true;
                 lost = turn == null && isLost(live, job, outcome);
                 next = pick(entry, live);
             } finally {
+                if (!told) {
+                    told = true;
+                    forget(entry, live, job); // before anybody else takes it for one that was never dispatched
+                }
                 Instances.unlock(live);
             }
         } finally {
             if (!told) {
                 forget(entry, live, job);
             }
+        }
+        if (undue != null) {
+            tell(new SagaFailure(
+                    instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), true, undue));
         }
         tellIfParked(entry, late);
         tell(entry, job, outcome, turn);

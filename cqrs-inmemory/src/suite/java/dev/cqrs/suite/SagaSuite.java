@@ -1938,6 +1938,7 @@ public abstract class SagaSuite {
         try (var engine = start(three(job().within(MINUTE)).build())) {
             order("j");
             executor.runFor(MINUTE.multipliedBy(5));
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
             assertThat(ran).doesNotHaveDuplicates();
         }
     }
@@ -2010,6 +2011,7 @@ public abstract class SagaSuite {
         try (var engine = start(saga)) {
             order("j");
             executor.runFor(MINUTE.multipliedBy(2));
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
             assertThat(done()).doesNotContain("c");
         }
     }
@@ -2017,27 +2019,7 @@ public abstract class SagaSuite {
     @Test
     void a_clock_that_throws_once_behind_a_command_costs_no_second_dispatch() {
         var fail = new int[1];
-        var real = clock;
-        var bad = new Clock() {
-            @Override
-            public ZoneId getZone() {
-                return real.getZone();
-            }
-
-            @Override
-            public Clock withZone(ZoneId zone) {
-                return this;
-            }
-
-            @Override
-            public Instant instant() {
-                if (fail[0] > 0) {
-                    fail[0]--;
-                    throw new IllegalStateException("no time");
-                }
-                return real.instant();
-            }
-        };
+        var bad = throwing(fail);
         before = (command, data) -> {
             if (command.part().equals("b") && ran.size() == 2) {
                 fail[0] = 1;
@@ -2053,6 +2035,7 @@ public abstract class SagaSuite {
         try (engine) {
             order("j");
             executor.runFor(MINUTE.multipliedBy(2));
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
             assertThat(ran).doesNotHaveDuplicates();
         }
     }
@@ -2095,6 +2078,134 @@ public abstract class SagaSuite {
             runAll(tasks);
             assertThat(meanwhile).hasSize(2);
         }
+    }
+
+    @Test
+    void nobody_takes_a_command_whose_end_could_not_be_written_for_one_that_was_never_dispatched() {
+        var saga = job().step("a", known -> known.part("a"))
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        var tasks = new ArrayDeque<Runnable>();
+        var fail = new int[1];
+        var direct = new boolean[1];
+        var log = operations;
+        operations = whenCalled(log, (method, real) -> {
+            if (method.equals("append") && fail[0] > 0) {
+                if (--fail[0] == 0) {
+                    runAll(tasks); // the look for what the command has appended
+                    direct[0] = true;
+                    Parts.append(domain, new Packed("j")); // or another thread, which does so in this moment
+                }
+                throw new IllegalStateException("away");
+            }
+            return call(real);
+        });
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                fail[0] = 10;
+            }
+        };
+        var engine = engine(saga).atOnce(3).build();
+        engine.start(
+                bus(domain),
+                task -> {
+                    if (direct[0]) {
+                        task.run();
+                    } else {
+                        tasks.add(task);
+                    }
+                },
+                executor::schedule,
+                failures::add);
+        try (engine) {
+            runAll(tasks);
+            order("j");
+            runAll(tasks);
+            executor.runFor(MINUTE);
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1");
+            assertThat(metadata.stream().map(data -> data.get(Metadata.REPEATED).isPresent()))
+                    .containsExactly(false, true);
+        }
+    }
+
+    @Test
+    void a_time_fires_while_another_step_takes_long_also_after_a_look_in_vain() {
+        aTimeFires(0);
+        aTimeFires(1);
+    }
+
+    private void aTimeFires(int failing) {
+        open(new SeededScheduler(7, new VirtualClock(START)));
+        var fail = new int[1];
+        var bad = throwing(fail);
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
+                        .compensate(known -> known.part("undo a"))
+                        .await("weighed", Weighed.class, Weighed::job)
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(MINUTE))
+                .build();
+        var tasks = new ArrayDeque<Runnable>();
+        var engines = new SagaEngine[1];
+        var reasons = new ArrayList<String>();
+        before = (command, data) -> {
+            if (ran.size() == 1) {
+                runAll(tasks);
+                Parts.append(domain, new Weighed("j"));
+                Objects.requireNonNull(tasks.poll()).run(); // the look
+                assertThat(tasks).hasSize(1);
+                fail[0] = failing;
+                Objects.requireNonNull(tasks.poll()).run(); // the task
+                fail[0] = 0;
+                for (int i = 0; i < 300; i++) {
+                    executor.runFor(Duration.ofSeconds(1));
+                    runAll(tasks);
+                }
+                reasons.add(find(engines[0]).reason());
+            }
+        };
+        var engine = SagaEngine.builder(operations, bad)
+                .name("sagas")
+                .domain(domain)
+                .atOnce(3)
+                .lease(Duration.ofHours(2))
+                .add(saga, Position.START)
+                .build();
+        engines[0] = engine;
+        engine.start(bus(domain), tasks::add, executor::schedule, failures::add);
+        try (engine) {
+            order("j");
+            runAll(tasks);
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+            assertThat(reasons)
+                    .singleElement()
+                    .satisfies(reason -> assertThat(reason).contains("packed"));
+        }
+    }
+
+    /** A clock that throws as often as is said. */
+    private Clock throwing(int[] times) {
+        var real = clock;
+        return new Clock() {
+            @Override
+            public ZoneId getZone() {
+                return real.getZone();
+            }
+
+            @Override
+            public Clock withZone(ZoneId zone) {
+                return this;
+            }
+
+            @Override
+            public Instant instant() {
+                if (times[0] > 0) {
+                    times[0]--;
+                    throw new IllegalStateException("no time");
+                }
+                return real.instant();
+            }
+        };
     }
 
     private static void runAll(Queue<Runnable> tasks) {

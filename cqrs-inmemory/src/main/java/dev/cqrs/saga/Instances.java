@@ -194,28 +194,41 @@ final class Instances {
     }
 
     void exit(Entry entry, Live live, @Nullable Instant later) {
-        boolean wake = othersCame;
         lock.lock();
         try {
-            wake |= backToLine(entry, live);
+            backToLine(entry, live);
             index.exit(entry, live, later);
         } finally {
             lock.unlock();
         }
-        if (wake) {
+        tellOfOthers();
+    }
+
+    /** Without the Live's lock, by who had it and does not exit. */
+    void letGo(Entry entry, Live live) {
+        lock.lock();
+        try {
+            backToLine(entry, live);
+        } finally {
+            lock.unlock();
+        }
+        tellOfOthers();
+    }
+
+    private void tellOfOthers() {
+        if (othersCame) {
             othersCame = false;
             onOthers.run(); // no sooner, as it may run other instances on this thread
         }
     }
 
-    /** With `lock`: puts an instance in line again that a task has left, as it came in the midst of a turn that is over now. */
-    boolean backToLine(Entry entry, Live live) {
-        if (!live.left || live.lock.isHeldByCurrentThread()) {
-            return false;
+    /** With `lock`: puts an instance in line again that a task has left, as it came in the midst of a turn that is over. */
+    private void backToLine(Entry entry, Live live) {
+        if (live.left && !live.lock.isHeldByCurrentThread()) {
+            live.left = false;
+            index.line(entry);
+            othersCame = true;
         }
-        live.left = false;
-        index.line(entry);
-        return true;
     }
 
     private Entry enter(String saga, String key) {

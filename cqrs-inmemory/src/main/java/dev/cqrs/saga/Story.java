@@ -192,7 +192,10 @@ final class Story<S> {
                 }
             }
             case RETURNED -> returned(known(act, input));
-            case REFUSED -> ended(known(act, input), Progress.FAILED, input);
+            case REFUSED -> {
+                ended(known(act, input), Progress.FAILED, input);
+                known(act, input).unsure = false; // now it is known
+            }
             case FAILED -> {
                 ended(known(act, input), Progress.FAILED, input);
                 known(act, input).tries++;

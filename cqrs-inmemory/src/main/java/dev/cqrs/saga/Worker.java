@@ -1024,7 +1024,7 @@ final class Worker {
                 }
                 land(job);
                 turn = write(entry, live, job, outcome);
-                told = true;
+                told = turn != null || live.story != null; // or the log says nothing of the instance for now
                 lost = turn == null && isLost(live, job, outcome);
                 next = pick(entry, live);
             } finally {
@@ -1249,12 +1249,7 @@ final class Worker {
                                     : null);
                 } finally {
                     Instances.unlock(flight.live());
-                    lock.lock();
-                    try {
-                        instances.backToLine(entry, flight.live()); // the look that renews starts tasks
-                    } finally {
-                        lock.unlock();
-                    }
+                    instances.letGo(entry, flight.live());
                 }
             }
         }

@@ -803,6 +803,27 @@ public abstract class SagaSuite {
     // ---- not known
 
     @Test
+    void what_was_not_known_and_is_refused_then_is_known_and_is_tried_again_under_a_new_id() {
+        var saga = three(job().retry(Duration.ofSeconds(1)).unsure(UncheckedIOException.class))
+                .build();
+        refused.addAll(List.of("c", "undo b"));
+        failAt("undo b", 1, new UncheckedIOException(new IOException("cut")));
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(ran).filteredOn("job/j/b/undo-1"::equals).hasSize(2);
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).doesNotContain("not known");
+            refused.clear();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(ran).contains("job/j/b/undo-2");
+            assertThat(done()).containsExactly("a", "b", "undo b", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
     void where_it_is_not_known_whether_a_step_took_effect_the_same_id_is_tried_again_and_then_it_is_parked() {
         var saga = three(job().retry(Duration.ofSeconds(1)).unsure(UncheckedIOException.class))
                 .build();

@@ -149,13 +149,14 @@ final class Follower {
     private void restore(Connection own, boolean autoCommit, int timeout) {
         try {
             if (!isCut()) { // also one that was taken while the store was closed is somebody else's next
+                own.setAutoCommit(true); // or that would begin a transaction, which went with it
                 execute(own, "unlisten \"" + prefix + "\"");
                 own.setAutoCommit(autoCommit);
                 if (timeout != AS_IT_WAS) {
                     own.setNetworkTimeout(Runnable::run, timeout);
                 }
             }
-        } catch (SQLException ignored) { // a dead connection, which has nothing to be restored
+        } catch (SQLException | RuntimeException ignored) { // a dead connection, which has nothing to be restored
         }
     }
 

@@ -204,6 +204,7 @@ final class GroupCommit {
         private final Connection connection;
         private final List<Pending> group;
         boolean sent;
+        private boolean cut;
 
         Attempt(Connection connection, List<Pending> group) {
             this.connection = connection;
@@ -220,7 +221,9 @@ final class GroupCommit {
             try {
                 send(false);
             } finally {
-                restoreAutoCommit();
+                if (!cut) { // what was not rolled back would be committed by that
+                    restoreAutoCommit();
+                }
             }
         }
 
@@ -257,13 +260,7 @@ final class GroupCommit {
         }
 
         private void rollBack(Exception failed) {
-            try {
-                connection.rollback();
-            } catch (SQLException | RuntimeException further) {
-                if (further != failed) { // a connection may fail with the same exception each time
-                    failed.addSuppressed(further);
-                }
-            }
+            cut = !Transaction.rollback(connection, failed);
         }
     }
 

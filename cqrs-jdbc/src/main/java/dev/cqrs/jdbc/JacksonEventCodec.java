@@ -224,6 +224,8 @@ public final class JacksonEventCodec implements EventCodec {
     private static final class OwnKey extends WholeKeys {
 
         private final JavaType type;
+        /** Found once, as Jackson looks at the class anew each time. */
+        private transient volatile @Nullable KeyDeserializer reader;
 
         OwnKey(JavaType type) {
             this.type = type;
@@ -232,7 +234,12 @@ public final class JacksonEventCodec implements EventCodec {
         @Override
         public void serialize(Object value, JsonGenerator json, SerializerProvider provider) throws IOException {
             var context = deserialization();
-            var back = context.findKeyDeserializer(type, null).deserializeKey(value.toString(), context);
+            var known = reader;
+            if (known == null) {
+                known = context.findKeyDeserializer(type, null);
+                reader = known;
+            }
+            var back = known.deserializeKey(value.toString(), context);
             if (!value.equals(back)) {
                 throw new JsonGenerationException(
                         "The key " + value + " of a map would be read as " + back + ". Let toString() of "

@@ -479,10 +479,16 @@ public final class JdbcLease implements AutoCloseable {
         }
 
         private void giveUp() {
+            boolean interrupted =
+                    Thread.interrupted(); // which drivers and pools refuse to work for; it is for the executor
             try {
                 JdbcLease.this.close();
             } catch (Throwable failed) {
                 tell(failed);
+            } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
             }
         }
 

@@ -391,7 +391,8 @@ public final class JdbcProjector implements AutoCloseable {
                     var before = position;
                     followLog();
                     idle = position.equals(before) ? idle + 1 : 0;
-                    return new Loop.Rest(lease.beat(), true);
+                    // a lease lasts three beats from the beginning of a batch: the third look since renews it
+                    return new Loop.Rest(lease.beat().dividedBy(idle == 0 ? 1 : 2), true);
                 }
                 return lease.standby();
             } catch (LeaseLostException lost) { // paused for too long: somebody else goes on

@@ -68,7 +68,7 @@ final class Transaction {
                 throw thrown;
             }
             if (!hasWritten(connection)) {
-                connection.rollback();
+                end(connection);
             }
             return result;
         } finally {
@@ -97,7 +97,7 @@ final class Transaction {
     }
 
     /** Says whether it is rolled back; if not, the connection is cut, and the server does it. */
-    private static boolean rollback(Connection connection, Throwable cause) {
+    static boolean rollback(Connection connection, Throwable cause) {
         try {
             connection.rollback();
             return true;
@@ -107,6 +107,15 @@ final class Transaction {
             }
             abort(connection);
             return false;
+        }
+    }
+
+    /** After what was read is there: if the connection cannot be rolled back, nobody is to have it any more. */
+    private static void end(Connection connection) {
+        try {
+            connection.rollback();
+        } catch (SQLException | RuntimeException broken) {
+            abort(connection);
         }
     }
 

@@ -701,4 +701,39 @@ class JdbcLeaseTest {
             pool.shutdownNow();
         }
     }
+
+    @Test
+    void work_that_leaves_its_thread_interrupted_gives_the_lease_up_where_nothing_is_done_for_such_a_thread()
+            throws Exception {
+        var strict = Unruly.source(database, (what, call) -> {
+            if (what.startsWith("DataSource.getConnection")
+                    && Thread.currentThread().isInterrupted()) {
+                throw new SQLException("interrupted");
+            }
+            return call.make();
+        });
+        var pool = Executors.newFixedThreadPool(1);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(100);
+        var closed = new CountDownLatch(1);
+        try {
+            JdbcLease.of(strict, "cqrs", "balances", "one", LONG)
+                    .whileHeld(
+                            pool,
+                            ended -> {
+                                ended.run();
+                                return () -> {
+                                    Thread.currentThread().interrupt();
+                                    closed.countDown();
+                                };
+                            },
+                            errors::add);
+            assertThat(closed.await(120, TimeUnit.SECONDS)).isTrue();
+
+            pool.shutdown();
+            assertThat(pool.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
+            assertThat(lease("two", LONG).acquire()).isTrue();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
 }

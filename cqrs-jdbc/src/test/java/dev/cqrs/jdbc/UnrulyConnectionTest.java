@@ -30,6 +30,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.postgresql.core.BaseConnection;
+import org.postgresql.core.TransactionState;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /** Connections that fail where nobody expects it: what was done is still told as it is. */
@@ -138,6 +140,20 @@ class UnrulyConnectionTest {
         assertThatExceptionOfType(DatabaseException.class)
                 .isThrownBy(() -> append(store))
                 .withCause(same);
+        assertThat(head()).isEqualTo(Position.START);
+    }
+
+    @Test
+    void an_append_that_was_refused_and_cannot_be_rolled_back_is_not_committed_by_restoring_auto_commit() {
+        database.setOptions("-c default_transaction_isolation=serializable");
+        var armed = new AtomicBoolean();
+        var store = storeOn(once(armed, (what, call) -> switch (what) {
+            case "Connection.commit()", "Connection.rollback()" -> throw new SQLException("unruly", "55000");
+            default -> call.make();
+        }));
+        armed.set(true);
+
+        assertThatExceptionOfType(DatabaseException.class).isThrownBy(() -> append(store));
         assertThat(head()).isEqualTo(Position.START);
     }
 
@@ -266,9 +282,13 @@ class UnrulyConnectionTest {
                     .follow(task::add, Duration.ofDays(1), failures::add)
                     .build());
 
+            connection.setAutoCommit(false);
             task.remove().run();
 
             assertThat(connection.getNetworkTimeout()).isEqualTo(60_000);
+            assertThat(connection.getAutoCommit()).isFalse();
+            assertThat(connection.unwrap(BaseConnection.class).getTransactionState())
+                    .isEqualTo(TransactionState.IDLE);
         }
     }
 

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 /** Two lists of objects side by side, with a mark at each line where they differ. */
 final class Columns {
 
+    private static final String THROWS = " (its text throws ";
     private static final int WIDTH = 60;
     private static final String NOTHING = "-";
 
@@ -98,7 +99,7 @@ final class Columns {
     }
 
     private void hint(Object expected, Object actual) {
-        if (!textOf(expected).equals(textOf(actual))) {
+        if (!textOf(expected).equals(textOf(actual)) || textOf(expected).contains(THROWS)) {
             return;
         }
         if (expected.getClass() != actual.getClass()) {
@@ -182,9 +183,11 @@ final class Columns {
         var name = object.getClass().getName();
         try {
             var text = object.toString();
-            return text.equals(name + "@" + Integer.toHexString(object.hashCode())) ? name + " (it has no text)" : text;
-        } catch (RuntimeException thrown) { // or null for a text
-            return name + " (its text throws " + thrown.getClass().getName() + ")";
+            boolean none =
+                    text.startsWith(name + "@") && text.equals(name + "@" + Integer.toHexString(object.hashCode()));
+            return none ? name + " (it has no text)" : text;
+        } catch (RuntimeException | StackOverflowError thrown) { // or null for a text; or objects in a circle
+            return name + THROWS + thrown.getClass().getName() + ")";
         }
     }
 

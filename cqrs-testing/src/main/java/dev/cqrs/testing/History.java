@@ -712,7 +712,7 @@ final class History<A, W extends World<A>> {
     private static String wordsOf(Supplier<String> text) {
         try {
             return text.get();
-        } catch (RuntimeException mute) {
+        } catch (RuntimeException | StackOverflowError mute) {
             return "something that cannot be put into words: " + mute.getClass().getName();
         }
     }

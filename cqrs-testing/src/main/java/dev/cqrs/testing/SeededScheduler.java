@@ -54,6 +54,9 @@ public final class SeededScheduler implements Executor {
     /** How many choices {@link #trace} looks back. */
     public static final int TRACE = 1_000;
 
+    /** From here on a delay is one without end: no clock may show when it is over. */
+    private static final Duration LONG = Duration.ofDays(36_500);
+
     private static final Duration NEVER = Duration.ofSeconds(Long.MAX_VALUE, 999_999_999);
 
     private static final Comparator<Task> BY_DUE =
@@ -247,11 +250,17 @@ public final class SeededScheduler implements Executor {
                 return;
             }
         }
-        checkIdle(most, ready.size() + later.size());
+        checkIdle(
+                most,
+                ready.size()
+                        + (int) later.stream()
+                                .filter(task -> task.due().compareTo(LONG) < 0)
+                                .count());
     }
 
     /**
-     * Lets time pass, and runs the tasks that are due meanwhile; those that are due later stay.
+     * Lets time pass, and runs the tasks that are due meanwhile; those that are due later stay. By a duration that no clock can
+     * show no time passes behind the last that is due.
      *
      * @param duration how much time, zero or more
      * @throws IllegalArgumentException if {@code duration} is negative
@@ -367,8 +376,11 @@ public final class SeededScheduler implements Executor {
         if (!missing.isNegative()) {
             try {
                 clock.advance(missing);
-            } catch (ArithmeticException | DateTimeException tooLong) { // no clock shows that time
-                note(() -> "time cannot pass by " + missing);
+            } catch (ArithmeticException | DateTimeException tooLong) {
+                if (missing.compareTo(LONG) < 0) {
+                    throw tooLong; // the clock is at its end
+                }
+                note(() -> "time cannot pass by " + missing); // no clock shows that time
             }
         }
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -297,5 +298,22 @@ class SeededSchedulerTest {
         scheduler.runAll();
         assertThat(ran).containsExactly("soon");
         assertThat(scheduler.isIdle()).isFalse();
+    }
+
+    @Test
+    void a_task_that_never_comes_is_none_that_waits() {
+        var scheduler = new SeededScheduler(1);
+        var ran = new ArrayList<String>();
+        scheduler.schedule(Duration.ofSeconds(Long.MAX_VALUE), () -> ran.add("never"));
+        scheduler.execute(() -> ran.add("now"));
+        scheduler.runAll(1);
+        assertThat(ran).containsExactly("now");
+    }
+
+    @Test
+    void a_clock_at_its_end_is_told() {
+        var scheduler = new SeededScheduler(1, new VirtualClock(Instant.MAX));
+        scheduler.schedule(Duration.ofSeconds(1), () -> {});
+        assertThatThrownBy(scheduler::runAll).isInstanceOf(DateTimeException.class);
     }
 }

@@ -263,12 +263,13 @@ public final class Snapshots<S> {
         var last = folded;
         int read = 0;
         while (events.advance()) {
-            if (!events.position().isAfter(folded)) {
+            var at = events.position();
+            if (!at.isAfter(folded)) {
                 continue; // another part of the event that the snapshot ends with: it was split, and is in the state
                 // whole
             }
             state = fold.apply(state, events.event());
-            last = events.position();
+            last = at;
             read++;
         }
         if (read >= every && mayWrite) {

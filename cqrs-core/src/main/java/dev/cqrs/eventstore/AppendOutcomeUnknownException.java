@@ -30,7 +30,7 @@ public final class AppendOutcomeUnknownException extends CqrsException {
     private static String textOf(Throwable cause) {
         try {
             return cause.toString();
-        } catch (RuntimeException mute) {
+        } catch (Throwable mute) {
             return cause.getClass().getName();
         }
     }

@@ -75,7 +75,8 @@ public final class ReadOptions {
     }
 
     /**
-     * Reads at most {@code events} events.
+     * Reads at most {@code events} events, as they are stored: one that is read as several (split by an upcaster) counts once,
+     * and comes whole.
      *
      * @param events zero or more
      * @return a copy with this limit

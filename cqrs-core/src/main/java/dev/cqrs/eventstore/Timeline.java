@@ -207,7 +207,7 @@ public final class Timeline<S> {
      *
      * @param after the page begins behind this position; {@link Position#START} for the first page, then
      *     {@link Page#next()}
-     * @param limit how many steps at most, 1 or more
+     * @param limit how many steps at most, 1 or more; more are given only where a split event ends the page
      * @return never {@code null}
      * @throws IllegalArgumentException if the position lies behind the log's head, or {@code limit} is less than 1
      * @throws IllegalStateException if the fold changes its state in place: use
@@ -224,7 +224,7 @@ public final class Timeline<S> {
      * @param <T> what is kept of a state
      * @param after the page begins behind this position; {@link Position#START} for the first page, then
      *     {@link Page#next()}
-     * @param limit how many steps at most, 1 or more
+     * @param limit how many steps at most, 1 or more; more are given only where a split event ends the page
      * @param look gives what is to be kept, never {@code null}; called only for the steps of the page
      * @return never {@code null}
      * @throws IllegalArgumentException if the position lies behind the log's head, or {@code limit} is less than 1
@@ -249,7 +249,7 @@ public final class Timeline<S> {
     /**
      * Gives the last page of the history, the newest step first.
      *
-     * @param limit how many steps at most, 1 or more
+     * @param limit how many steps at most, 1 or more; more are given only where a split event ends the page
      * @return never {@code null}; {@link #latest(Position, int)} goes on from its {@link Page#next()}
      * @throws IllegalArgumentException if {@code limit} is less than 1
      * @throws IllegalStateException if the fold changes its state in place: use {@link #latest(int, Function)}
@@ -263,7 +263,7 @@ public final class Timeline<S> {
      * Gives the last page of the history, the newest step first, with what is to be kept of each state.
      *
      * @param <T> what is kept of a state
-     * @param limit how many steps at most, 1 or more
+     * @param limit how many steps at most, 1 or more; more are given only where a split event ends the page
      * @param look gives what is to be kept, never {@code null}; called only for the steps of the page
      * @return never {@code null}; {@link #latest(Position, int, Function)} goes on from its {@link Page#next()}
      * @throws IllegalArgumentException if {@code limit} is less than 1
@@ -279,7 +279,7 @@ public final class Timeline<S> {
      * <p>States can only be folded forwards, so each page costs a read from the beginning, though not its memory.
      *
      * @param until the last position on the page, such as the {@link Page#next()} of the page before
-     * @param limit how many steps at most, 1 or more
+     * @param limit how many steps at most, 1 or more; more are given only where a split event ends the page
      * @return never {@code null}
      * @throws IllegalArgumentException if the position lies behind the log's head, or {@code limit} is less than 1
      * @throws IllegalStateException if the fold changes its state in place: use
@@ -295,7 +295,7 @@ public final class Timeline<S> {
      *
      * @param <T> what is kept of a state
      * @param until the last position on the page, such as the {@link Page#next()} of the page before
-     * @param limit how many steps at most, 1 or more
+     * @param limit how many steps at most, 1 or more; more are given only where a split event ends the page
      * @param look gives what is to be kept, never {@code null}; called only for the steps of the page
      * @return never {@code null}
      * @throws IllegalArgumentException if the position lies behind the log's head, or {@code limit} is less than 1

@@ -53,7 +53,7 @@ public final class HandlerFailedException extends CqrsException {
     private static String textOf(Throwable cause) {
         try {
             return cause.toString();
-        } catch (RuntimeException mute) {
+        } catch (Throwable mute) {
             return cause.getClass().getName();
         }
     }

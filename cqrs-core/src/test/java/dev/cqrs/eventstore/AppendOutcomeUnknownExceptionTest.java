@@ -33,7 +33,7 @@ class AppendOutcomeUnknownExceptionTest {
 
             @Override
             public String toString() {
-                throw new IllegalStateException("no words");
+                throw new StackOverflowError("no words, as it turns on itself");
             }
         };
 

@@ -64,7 +64,7 @@ class HandlerFailedExceptionTest {
 
             @Override
             public String toString() {
-                throw new IllegalStateException("no words");
+                throw new StackOverflowError("no words, as it turns on itself");
             }
         };
 

@@ -328,7 +328,8 @@ public final class InMemoryCqrs implements AutoCloseable {
             projections.close();
             closed = true;
         } catch (Throwable thrown) { // it was refused; or all have ended, but a store throws when it is left
-            closed = projections.status().stream().anyMatch(status -> status.state() == State.CLOSED);
+            closed |= projections.status().stream()
+                    .noneMatch(status -> status.state() == State.RUNNING || status.state() == State.RETRYING);
             throw thrown;
         }
     }

@@ -20,6 +20,7 @@ import dev.cqrs.journal.JournalMark.StepEnded;
 import dev.cqrs.journal.JournalMark.StepStarted;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.task.Reasons;
 import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
 import java.lang.ref.WeakReference;
@@ -560,7 +561,8 @@ public final class CommandHistory {
                         Reason.UNFINISHED,
                         "\"" + open.mark().command() + "\" with id "
                                 + open.mark().id()
-                                + " was cut off, and failed when it was dispatched again to finish it: " + thrown
+                                + " was cut off, and failed when it was dispatched again to finish it: "
+                                + Reasons.of(thrown)
                                 + ". Mend the cause, or call abandon() to go on without it.",
                         thrown);
             }

@@ -1,6 +1,7 @@
 package dev.cqrs.journal;
 
 import dev.cqrs.message.CqrsException;
+import dev.cqrs.task.Reasons;
 
 /**
  * A command was refused before its handler was called, as the journal could not write that it starts.
@@ -26,7 +27,7 @@ public final class JournalUnwritableException extends CqrsException {
     public JournalUnwritableException(String command, Throwable cause) {
         super(
                 "The command \"" + command + "\" was not carried out, as the journal could not write that it starts: "
-                        + cause
+                        + Reasons.of(cause)
                         + ". Mend the operations log and send the command again; or build the journal with bestEffort(),"
                         + " which lets commands through that it cannot write down.",
                 cause);

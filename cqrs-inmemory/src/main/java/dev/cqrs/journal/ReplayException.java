@@ -1,6 +1,7 @@
 package dev.cqrs.journal;
 
 import dev.cqrs.message.CqrsException;
+import dev.cqrs.task.Reasons;
 import java.util.List;
 
 /**
@@ -43,7 +44,7 @@ public final class ReplayException extends CqrsException {
     public ReplayException(String entry, long dispatched, Throwable cause) {
         super(
                 "The replay stopped at " + entry + ", which once succeeded, after " + dispatched
-                        + " commands: " + cause
+                        + " commands: " + Reasons.of(cause)
                         + ". The application was not as fresh as the first one, or commands took effect in another order"
                         + " than the journal knows: see noting(...).",
                 cause);

@@ -315,8 +315,11 @@ final class Worker implements Runnable {
             if (failure == null) {
                 task.complete(result);
             } else {
-                queue.failed(Objects.requireNonNull(command), Objects.requireNonNull(metadata), failure);
-                task.completeExceptionally(failure);
+                try {
+                    queue.failed(Objects.requireNonNull(command), Objects.requireNonNull(metadata), failure);
+                } finally { // also if there is no memory to tell of it: somebody may wait
+                    task.completeExceptionally(failure);
+                }
             }
         } catch (Throwable broken) { // no memory, for instance; the key goes on
             Listeners.hand(broken);

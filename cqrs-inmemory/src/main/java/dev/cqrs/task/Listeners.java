@@ -26,7 +26,7 @@ public final class Listeners {
     }
 
     /**
-     * Tells of something that was thrown, which is kept with what the listener throws.
+     * Tells of something that was thrown, which is kept with what the listener throws, unless that has many already.
      *
      * @param <T> the class of the news
      * @param listener may throw anything, also what it is told of
@@ -37,16 +37,24 @@ public final class Listeners {
         try {
             listener.accept(news);
         } catch (Throwable thrown) {
+            keep(thrown, cause);
+            hand(thrown);
+        }
+    }
+
+    private static void keep(Throwable thrown, Throwable cause) {
+        try {
             if (thrown != cause && thrown.getSuppressed().length < KEPT_AT_MOST) {
                 thrown.addSuppressed(cause);
             }
-            hand(thrown);
+        } catch (Throwable noMemory) {
+            return; // it is told without
         }
     }
 
     /**
      * Gives what nobody else is told to this thread's handler of uncaught exceptions. What the handler itself throws is passed
-     * over, as the virtual machine does where a thread ends.
+     * over, as the virtual machine does where a thread ends. What was thrown for an interrupt leaves the thread interrupted.
      *
      * @param thrown what nobody caught
      */
@@ -56,6 +64,10 @@ public final class Listeners {
             thread.getUncaughtExceptionHandler().uncaughtException(thread, thrown);
         } catch (Throwable passedOver) {
             return;
+        } finally {
+            if (thrown instanceof InterruptedException) { // which no signature allowed
+                thread.interrupt();
+            }
         }
     }
 }

@@ -15,6 +15,8 @@ public final class Waits {
     private static final int AT_ONCE = 16;
 
     private static final long REST = TimeUnit.MILLISECONDS.toNanos(1);
+    /** How often that doubles, after as many looks again each time. */
+    private static final int DOUBLED = 6;
 
     private Waits() {}
 
@@ -34,8 +36,8 @@ public final class Waits {
 
     /**
      * Looks until it is enough: now, whenever a log tells of an append, and once more when the time is over. On a log that is
-     * never quiet it waits a millisecond between two looks after a while: the time would never be over otherwise, as only
-     * what is waited counts.
+     * never quiet it waits between two looks after a while, a millisecond and later up to 64: only what is waited counts, and
+     * the time would never be over otherwise, or long after it, as a look may take time too.
      *
      * @param <T> what is looked at
      * @param log whose appends wake who waits
@@ -62,7 +64,7 @@ public final class Waits {
             }
         })) {
             Objects.requireNonNull(following); // only closed
-            for (int looks = 1; ; looks = Math.min(looks, AT_ONCE) + 1) {
+            for (int looks = 1; ; looks++) {
                 long before;
                 gate.lock();
                 try {
@@ -80,8 +82,9 @@ public final class Waits {
                     while (appends[0] == before && left > 0) { // then it is looked at once more
                         left = appended.awaitNanos(left);
                     }
-                    long rest = Math.min(left, REST - (begun - left));
-                    if (looks > AT_ONCE && rest > 0) {
+                    long pause = looks <= AT_ONCE ? 0 : REST << Math.min(looks / AT_ONCE - 1, DOUBLED);
+                    long rest = Math.min(left, pause - (begun - left));
+                    if (rest > 0) {
                         left -= rest - never.awaitNanos(rest);
                     }
                 } finally {

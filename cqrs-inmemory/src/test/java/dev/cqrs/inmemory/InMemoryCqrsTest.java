@@ -20,6 +20,7 @@ import dev.cqrs.projection.Projection;
 import dev.cqrs.query.Query;
 import dev.cqrs.query.QueryHandler;
 import dev.cqrs.runtime.ProjectionFailure;
+import dev.cqrs.runtime.ProjectionStatus;
 import dev.cqrs.runtime.ProjectionStoppedException;
 import dev.cqrs.suite.Fronted;
 import java.time.Clock;
@@ -302,6 +303,13 @@ class InMemoryCqrsTest {
 
     @Test
     void an_application_whose_store_throws_when_it_is_left_is_closed_all_the_same() {
+        isClosedAllTheSame(COUNT);
+        isClosedAllTheSame(Projection.of("stopped", 1, Fold.from(0).on(Counted.class, (count, e) -> {
+            throw new IllegalStateException("no such count");
+        })));
+    }
+
+    private void isClosedAllTheSame(Projection<Integer> projection) {
         var gone = new IllegalStateException("no network");
         var catalog = Catalog.builder().event("counted", Counted.class).build();
         var store = new Fronted(new InMemoryEventStore(catalog, Clock.systemUTC())) {
@@ -316,14 +324,22 @@ class InMemoryCqrsTest {
         };
         var app = InMemoryCqrs.builder(store)
                 .run(Reset.class, c -> store.append(List.of(new Counted(1)), AppendCondition.none()))
-                .query(HowMany.class, COUNT, (q, count) -> count)
+                .query(HowMany.class, projection, (q, count) -> count)
                 .build();
+
+        if (projection.name().equals("stopped")) {
+            store.append(List.of(new Counted(1)), AppendCondition.none());
+            assertThat(app.projections().status())
+                    .singleElement()
+                    .satisfies(status -> assertThat(status.state()).isEqualTo(ProjectionStatus.State.STOPPED));
+        }
+        var head = store.head();
 
         assertThatThrownBy(app::close).isSameAs(gone);
 
         assertThatThrownBy(() -> app.dispatch(new Reset())).hasMessageContaining("This InMemoryCqrs is closed");
         assertThatThrownBy(() -> app.ask(new HowMany())).hasMessageContaining("This InMemoryCqrs is closed");
-        assertThat(store.head()).isEqualTo(Position.START);
+        assertThat(store.head()).isEqualTo(head);
         app.close();
     }
 

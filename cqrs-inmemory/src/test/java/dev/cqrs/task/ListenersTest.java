@@ -40,6 +40,22 @@ class ListenersTest {
     }
 
     @Test
+    void a_listener_that_was_interrupted_leaves_its_thread_so() {
+        var interrupted = new InterruptedException("which no signature allowed");
+
+        var uncaught =
+                uncaught(() -> Listeners.tell(news -> ListenersTest.<RuntimeException>sneak(interrupted), "news"));
+
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(uncaught).containsExactly(interrupted);
+    }
+
+    @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
+    private static <T extends Throwable> void sneak(Throwable thrown) throws T {
+        throw (T) thrown;
+    }
+
+    @Test
     void a_listener_may_throw_what_it_was_told_of() {
         var uncaught = uncaught(() -> Listeners.tell(
                 news -> {

@@ -142,10 +142,10 @@ jmh query-types 'QueryDispatchBenchmark.(floor|cqrs.*)$' -p types=1 -p handlers=
 jmh publish 'EventPublishBenchmark' -p subscribers=3 "${short[@]}"
 jmh publish-others 'EventPublishBenchmark.(floor|cqrs|guava)$' -p subscribers=1,10 "${short[@]}"
 jmh cold 'ColdStartBenchmark' "${single[@]}"
-jmh append 'AppendBenchmark.(floor|cqrs|axon4|occurrent|floorTwoThreads|cqrsTwoThreads)$' -p events=1 -p preloaded=0 "${single[@]}"
-jmh append-filled 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=10000 "${single[@]}"
-jmh append-large 'AppendBenchmark.(floor|cqrs)$' -p events=1 -p preloaded=1000000 "${single[@]}"
-jmh append-ten 'AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=10 -p preloaded=0 "${single[@]}"
+jmh append '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent|floorTwoThreads|cqrsTwoThreads)$' -p events=1 -p preloaded=0 "${single[@]}"
+jmh append-filled '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=10000 "${single[@]}"
+jmh append-large '[.]AppendBenchmark.(floor|cqrs)$' -p events=1 -p preloaded=1000000 "${single[@]}"
+jmh append-ten '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=10 -p preloaded=0 "${single[@]}"
 jmh read 'ReadBenchmark' -p history=10 "${short[@]}"
 jmh read-long 'ReadBenchmark.(floor|cqrs)$' -p history=1000 "${short[@]}"
 jmh replay 'ReplayBenchmark' "${short[@]}"
@@ -168,7 +168,7 @@ if [ -n "${JAVA_HOME_25:-}" ]; then
     ordinary=("$java" "$jar")
     java=$JAVA_HOME_25/bin/java
     jar=$work/axon5.jar
-    jmh axon5 'AppendBenchmark.(floor|cqrs|axon5|axon5AtHead)$' -p events=1 -p preloaded=0 "${single[@]}"
+    jmh axon5 '[.]AppendBenchmark.(floor|cqrs|axon5|axon5AtHead)$' -p events=1 -p preloaded=0 "${single[@]}"
     java=${ordinary[0]}
     jar=${ordinary[1]}
 fi

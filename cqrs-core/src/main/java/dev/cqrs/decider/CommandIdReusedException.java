@@ -4,7 +4,8 @@ import dev.cqrs.event.Position;
 import dev.cqrs.message.CqrsException;
 
 /**
- * A command, or a batch of them, has the id of another one that was carried out before, or refused for good; nothing was appended.
+ * A command, or a batch of them, has the id of another one that was carried out before, or refused for good; nothing was
+ * appended.
  *
  * <p><b>Threads:</b> immutable.
  */
@@ -27,8 +28,7 @@ public final class CommandIdReusedException extends CqrsException {
     public CommandIdReusedException(String id, Class<?> commandType, Position position) {
         super(
                 commandType.getSimpleName() + " has the id \"" + id
-                        + "\", under which another command was carried out at"
-                        + " position " + position
+                        + "\", which another command has in the log, at position " + position
                         + "; expected the same command again, or a new id. Nothing was appended.",
                 false);
         this.id = id;

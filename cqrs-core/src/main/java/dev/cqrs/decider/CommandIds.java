@@ -19,7 +19,7 @@ import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** Which commands were carried out already, or refused for good, as the log tells by {@link CommandId} and {@link CommandRefused}. */
+/** Which commands were carried out, or refused for good: the log tells by {@link CommandId} and {@link CommandRefused}. */
 final class CommandIds<C> {
 
     private final EventStore store;

@@ -689,10 +689,10 @@ public final class ScheduleWorker implements AutoCloseable {
             }
             var command = stored.command();
             try {
-                bus.dispatch( // also the first time that the log knows of, as clocks differ; a rejection is an end
-                        // anyway
-                        command,
-                        stored.metadata().with(Metadata.ID, job.dispatchId()).with(Metadata.REPEATED, "true"));
+                // always repeated: clocks differ, so the log cannot tell a first time, and a rejection is an end anyway
+                var metadata =
+                        stored.metadata().with(Metadata.ID, job.dispatchId()).with(Metadata.REPEATED, "true");
+                bus.dispatch(command, metadata);
                 return new Run(Optional.of(Outcome.SUCCEEDED), "", Optional.empty());
             } catch (RejectedException rejected) {
                 return new Run(Optional.of(Outcome.REJECTED), Reasons.keepable(rejected.reason()), Optional.empty());

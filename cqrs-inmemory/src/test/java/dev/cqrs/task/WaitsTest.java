@@ -117,6 +117,22 @@ class WaitsTest {
     }
 
     @Test
+    void on_a_log_that_is_never_quiet_it_looks_ever_more_seldom_as_a_look_may_take_longer_than_the_wait()
+            throws Exception {
+        var looks = new AtomicInteger();
+        Supplier<Integer> look = () -> {
+            append();
+            return looks.incrementAndGet();
+        };
+
+        Waits.forAppends(log, Duration.ofMillis(300), look, seen -> false);
+
+        // 16 at once, 16 after 1 ms each, 16 after 2, 16 after 4 and 12 after 8 or more: with 1 ms each they would be
+        // 316
+        assertThat(looks.get()).isBetween(2, 100);
+    }
+
+    @Test
     void what_a_look_throws_and_an_interrupt_end_it_and_nobody_follows_the_log_any_more() {
         var broken = new IllegalStateException("no");
         var looks = new AtomicInteger();

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Plants each defect of this folder in a copy of the last commit, runs the test that has to catch it, and says whether it did.
 #
-#   cqrs-testing/planted/run.sh          all of them, about 25 minutes; writes results.md
-#   cqrs-testing/planted/run.sh 07 21    these only; writes nothing
+#   cqrs-testing/planted/run.sh          all of them, about 45 minutes; writes results.md
+#   cqrs-testing/planted/run.sh 07 21    these only; replaces their rows
 #
 # MVN says how Maven is called (mvn; "mvn -o" where there is no network), JAVA_HOME with which JDK, 17 or later.
 #
@@ -12,7 +12,10 @@
 set -euo pipefail
 planted=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$planted/../.." && pwd)
+results=$planted/results.md
 mvn=${MVN:-mvn}
+jdk=$("${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/.*version "\([^"]*\)".*/\1/p')
+commit=$(git -C "$root" rev-parse --short HEAD)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export GIT_CEILING_DIRECTORIES=$work # the copy is no repository, whatever is around it
@@ -132,22 +135,30 @@ for patch in "${patches[@]}"; do
     message=$(printf '%s' "$message" | tr '|`' "/'")
     message=${message:0:160}
     printf '%-7s %s (%s s): %s\n' $verdict "$name" $seconds "$message"
-    printf '| %s | %s | `%s` | %s | `%s` | %s |\n' "${name%%-*}" "$(header Planted "$patch")" \
-        "$(test_of "$patch")" $verdict "$message" $seconds >>"$rows"
+    printf '| %s | %s | `%s` | %s | `%s` | %s | %s | %s |\n' "${name%%-*}" "$(header Planted "$patch")" \
+        "$(test_of "$patch")" $verdict "$message" $seconds "$jdk" "$commit" >>"$rows"
 done
 
 caught=$((${#patches[@]} - missed))
 echo "$caught of ${#patches[@]} caught"
-if [ $# -eq 0 ]; then
-    {
-        echo "# Planted defects, and what caught them"
-        echo
-        echo "Written by [run.sh](run.sh): $caught of ${#patches[@]} caught, at commit $(git -C "$root" rev-parse --short=12 HEAD)," \
-            "on $("${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^\(OpenJDK Runtime Environment.*\)/\1/p')."
-        echo
-        echo "| | planted | test | | its message | s |"
-        echo "|---|---|---|---|---|---|"
-        cat "$rows"
-    } >"$planted/results.md"
+
+# ---- the rows of this run, and those of an earlier one that still have their defect and were not run now
+
+if [ -f "$results" ]; then
+    { grep -E '^\| [0-9]' "$results" || true; } | while read -r row; do
+        number=$(cut -d'|' -f2 <<<"$row" | tr -d ' ')
+        grep -q "^| $number |" "$rows" || ! compgen -G "$planted/$number-*.patch" >/dev/null || echo "$row"
+    done >"$work/earlier"
+    cat "$work/earlier" >>"$rows"
 fi
+{
+    echo "# Planted defects, and what caught them"
+    echo
+    echo "Written by [run.sh](run.sh): $(grep -c '| CAUGHT |' "$rows" || true) of $(wc -l <"$rows" | tr -d ' ') caught."
+    echo
+    echo "| | planted | test | | its message | s | JDK | commit |"
+    echo "|---|---|---|---|---|---|---|---|"
+    sort -t'|' -k2,2n "$rows"
+} >"$work/results.md"
+cp "$work/results.md" "$results"
 [ "$missed" = 0 ]

@@ -1126,6 +1126,8 @@ class ProjectionEngineTest {
         var firstFolds = new CountDownLatch(1);
         var secondFolds = new CountDownLatch(1);
         var bothTold = new CyclicBarrier(2);
+        var closing = new AtomicReference<@Nullable Thread>();
+        var closed = new AtomicBoolean();
         var first = Projection.of("first", 1, Fold.from(0).on(Added.class, (sum, e) -> {
             if (e.number() == 2) {
                 firstFolds.countDown();
@@ -1144,7 +1146,16 @@ class ProjectionEngineTest {
                     } catch (Exception alone) {
                         throw new IllegalStateException("Only one listener was called.", alone);
                     }
-                    Objects.requireNonNull(running.get()).close();
+                    if (failure.projection().equals("first")) { // whose view the other closes first
+                        while (!closed.get() && !isHeldUp(closing.get())) {
+                            Thread.onSpinWait();
+                        }
+                        Objects.requireNonNull(running.get()).close();
+                    } else {
+                        closing.set(Thread.currentThread());
+                        Objects.requireNonNull(running.get()).close();
+                        closed.set(true);
+                    }
                 })
                 .inline(first)
                 .inline(second)
@@ -1168,6 +1179,10 @@ class ProjectionEngineTest {
         } finally {
             threads.shutdown();
         }
+    }
+
+    private static boolean isHeldUp(@Nullable Thread thread) {
+        return thread != null && thread.getState() == Thread.State.WAITING;
     }
 
     @Test

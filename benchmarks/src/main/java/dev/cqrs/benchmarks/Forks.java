@@ -16,6 +16,8 @@ final class Forks {
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Xms3g",
                         "-Xmx3g",
+                        Heap.TOUCHED,
+                        Heap.IN_HUGE_PAGES,
                         "-XX:+UseSerialGC",
                         "-XX:MarkSweepDeadRatio=0", // or it leaves up to a twentieth of the heap uncollected
                         "-cp",

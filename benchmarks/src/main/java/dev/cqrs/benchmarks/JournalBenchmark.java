@@ -46,7 +46,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @Fork(
         value = 5,
-        jvmArgs = {"-Xms4g", "-Xmx4g"})
+        jvmArgs = {"-Xms4g", "-Xmx4g", Heap.TOUCHED, Heap.IN_HUGE_PAGES})
 @Warmup(iterations = 40) // more code than deciding alone, so more to compile
 @Measurement(iterations = 9)
 public class JournalBenchmark {

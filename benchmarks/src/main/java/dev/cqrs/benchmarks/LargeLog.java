@@ -133,6 +133,8 @@ public final class LargeLog {
         var process = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         HEAP,
+                        Heap.TOUCHED,
+                        Heap.IN_HUGE_PAGES,
                         "-XX:+UseG1GC",
                         "-cp",
                         System.getProperty("java.class.path"),

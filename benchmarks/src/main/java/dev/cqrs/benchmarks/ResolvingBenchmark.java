@@ -23,7 +23,9 @@ import org.springframework.context.annotation.AnnotationConfigApplicationContext
 /** What it costs to ask for the handler at each send: of a resolver that has it at hand, and of Spring. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
-@Fork(3)
+@Fork(
+        value = 3,
+        jvmArgs = {"-Xms1g", "-Xmx1g", Heap.TOUCHED, Heap.IN_HUGE_PAGES})
 @Warmup(iterations = 3, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 3, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @State(Scope.Benchmark)

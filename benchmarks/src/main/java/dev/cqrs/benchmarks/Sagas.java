@@ -55,7 +55,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @Fork(
         value = 5,
-        jvmArgs = {"-Xms3g", "-Xmx3g"})
+        jvmArgs = {"-Xms3g", "-Xmx3g", Heap.TOUCHED, Heap.IN_HUGE_PAGES})
 @Warmup(iterations = 25)
 @Measurement(iterations = 9)
 public abstract class Sagas {

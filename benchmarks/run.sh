@@ -18,15 +18,13 @@ work=$(mktemp -d) # logs, and the jar with Axon 5
 trap 'rm -rf "$work"' EXIT
 results=benchmarks/results
 short=()  # for what is measured by the clock
-single=() # for what is measured by the shot
 if [ "$mode" = --smoke ]; then
     results=$work
-    short=(-f 1 -wi 1 -i 1 -w 200ms -r 200ms)
-    single=(-f 1)
+    short=(-wi 1 -i 1 -w 200ms -r 200ms)
 fi
 
-# Forks, iterations and heap stand in the annotations of the benchmarks: five forks of 3 s (PipelinR and Axon: 7.5 s) each for what
-# is measured by the clock, twenty for the cold start, and for appends five with 2 s of warm-up and 17 shots.
+# Iterations and heap stand in the annotations of the benchmarks: 3 s (PipelinR and Axon: 7.5 s) a fork of what is measured by the
+# clock, and for appends 2 s of warm-up and 17 shots. Five rounds, of the cold start twenty, on PostgreSQL three.
 budget() {
     cat <<'TABLE'
 part                                                       cells  s a cell  minutes
@@ -61,12 +59,12 @@ all                                                                            7
 TABLE
 }
 
-jmh() { # name of the result, then JMH's arguments
-    local name=$1
-    shift
-    echo "$(date +%T) $name: $*"
-    "$java" -jar "$jar" "$@" -prof gc -foe true -rf json -rff "$results/$name.json" -o "$work/$name.log" \
-        2>"$work/$name.err" || {
+jmh() { # name of the result, how many rounds of one fork a cell, then JMH's arguments
+    local name=$1 rounds=$2
+    shift 2
+    [ "$mode" != --smoke ] || rounds=1
+    echo "$(date +%T) $name: $rounds rounds of $*"
+    tool Rounds "$rounds" "$results/$name.json" "$@" -prof gc -foe true >"$work/$name.log" 2>"$work/$name.err" || {
         tail -40 "$work/$name.log" "$work/$name.err"
         exit 1
     }
@@ -133,42 +131,42 @@ fi
 build
 machine | tee "$results/machine.txt"
 
-jmh command 'CommandDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
-jmh command-types 'CommandDispatchBenchmark.(floor|cqrs.*)$' -p types=1,100 -p handlers=100 "${short[@]}"
-jmh interceptors 'CommandDispatchBenchmark.(floor|cqrsThreeInterceptors|cqrsObservationValidationRetry)$' -p types=1,16 \
+jmh command 5 'CommandDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
+jmh command-types 5 'CommandDispatchBenchmark.(floor|cqrs.*)$' -p types=1,100 -p handlers=100 "${short[@]}"
+jmh interceptors 5 'CommandDispatchBenchmark.(floor|cqrsThreeInterceptors|cqrsObservationValidationRetry)$' -p types=1,16 \
     -p handlers=100 "${short[@]}"
-jmh query 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
-jmh query-types 'QueryDispatchBenchmark.(floor|cqrs.*)$' -p types=1 -p handlers=100 "${short[@]}"
-jmh publish 'EventPublishBenchmark' -p subscribers=3 "${short[@]}"
-jmh publish-others 'EventPublishBenchmark.(floor|cqrs|guava)$' -p subscribers=1,10 "${short[@]}"
-jmh cold 'ColdStartBenchmark' "${single[@]}"
-jmh append '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent|floorTwoThreads|cqrsTwoThreads)$' -p events=1 -p preloaded=0 "${single[@]}"
-jmh append-filled '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=10000 "${single[@]}"
-jmh append-large '[.]AppendBenchmark.(floor|cqrs)$' -p events=1 -p preloaded=1000000 "${single[@]}"
-jmh append-ten '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=10 -p preloaded=0 "${single[@]}"
-jmh read 'ReadBenchmark' -p history=10 "${short[@]}"
-jmh read-long 'ReadBenchmark.(floor|cqrs)$' -p history=1000 "${short[@]}"
-jmh replay 'ReplayBenchmark' "${short[@]}"
-jmh projection 'ProjectionBenchmark' "${short[@]}"
-jmh hand-over 'HandOverBenchmark' "${short[@]}"
+jmh query 5 'QueryDispatchBenchmark' -p types=16 -p handlers=100 "${short[@]}"
+jmh query-types 5 'QueryDispatchBenchmark.(floor|cqrs.*)$' -p types=1 -p handlers=100 "${short[@]}"
+jmh publish 5 'EventPublishBenchmark' -p subscribers=3 "${short[@]}"
+jmh publish-others 5 'EventPublishBenchmark.(floor|cqrs|guava)$' -p subscribers=1,10 "${short[@]}"
+jmh cold 20 'ColdStartBenchmark'
+jmh append 5 '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent|floorTwoThreads|cqrsTwoThreads)$' -p events=1 -p preloaded=0
+jmh append-filled 5 '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=1 -p preloaded=10000
+jmh append-large 5 '[.]AppendBenchmark.(floor|cqrs)$' -p events=1 -p preloaded=1000000
+jmh append-ten 5 '[.]AppendBenchmark.(floor|cqrs|axon4|occurrent)$' -p events=10 -p preloaded=0
+jmh read 5 'ReadBenchmark' -p history=10 "${short[@]}"
+jmh read-long 5 'ReadBenchmark.(floor|cqrs)$' -p history=1000 "${short[@]}"
+jmh replay 5 'ReplayBenchmark' "${short[@]}"
+jmh projection 5 'ProjectionBenchmark' "${short[@]}"
+jmh hand-over 5 'HandOverBenchmark' "${short[@]}"
 tool MemoryFootprint "$results/footprint.json"
-jmh decider 'DeciderBenchmark.(floor|cqrs)$' -p history=10,1000 "${single[@]}"
-jmh decider-snapshot 'DeciderBenchmark.cqrsSnapshot$' -p history=100000 "${single[@]}"
-jmh decider-axon4 'DeciderBenchmark.axon4.*' -p history=1000 "${single[@]}"
-jmh journal 'JournalBenchmark' -p history=10 "${single[@]}"
-jmh contention 'ContentionBenchmark' "${short[@]}"
-jmh queue 'QueueBenchmark.(floor|cqrs|disruptor|axon4)$' "${short[@]}"
-jmh queue-round-trip 'QueueBenchmark.*RoundTrip' -p keys=1 "${short[@]}"
-jmh saga 'SagaBenchmark' "${single[@]}"
+jmh decider 5 'DeciderBenchmark.(floor|cqrs)$' -p history=10,1000
+jmh decider-snapshot 5 'DeciderBenchmark.cqrsSnapshot$' -p history=100000
+jmh decider-axon4 5 'DeciderBenchmark.axon4.*' -p history=1000
+jmh journal 5 'JournalBenchmark' -p history=10
+jmh contention 5 'ContentionBenchmark' "${short[@]}"
+jmh queue 5 'QueueBenchmark.(floor|cqrs|disruptor|axon4)$' "${short[@]}"
+jmh queue-round-trip 5 'QueueBenchmark.*RoundTrip' -p keys=1 "${short[@]}"
+jmh saga 5 'SagaBenchmark'
 tool SagaFootprint "$results/saga-footprint.json"
 tool LargeLog "$results/large-log.json"
-jmh jdbc 'JdbcAppendBenchmark' "${short[@]}"
+jmh jdbc 3 'JdbcAppendBenchmark' "${short[@]}"
 
 if [ -n "${JAVA_HOME_25:-}" ]; then
     ordinary=("$java" "$jar")
     java=$JAVA_HOME_25/bin/java
     jar=$work/axon5.jar
-    jmh axon5 '[.]AppendBenchmark.(floor|cqrs|axon5|axon5AtHead)$' -p events=1 -p preloaded=0 "${single[@]}"
+    jmh axon5 5 '[.]AppendBenchmark.(floor|cqrs|axon5|axon5AtHead)$' -p events=1 -p preloaded=0
     java=${ordinary[0]}
     jar=${ordinary[1]}
 fi

@@ -13,7 +13,7 @@ import java.util.Locale;
  * Draws results as an SVG bar chart: {@code Chart CHART.svg RESULT.json...}.
  *
  * <p>A bar begins at the floor, which is the same work by hand, and its length tells how many times as long ours or a
- * peer takes, on a logarithmic scale: the median over forks; the whisker runs from the fastest to the slowest fork.
+ * peer takes, on a logarithmic scale: the median of the rounds; the whisker runs from the least to the greatest of a round.
  * What was not measured is left out. The background is transparent, and all colours are chosen for light and dark
  * pages.
  */
@@ -112,7 +112,7 @@ public final class Chart {
                 .filter(group -> !group.cells().isEmpty())
                 .toList();
         double largest = groups.stream()
-                .flatMap(group -> group.cells().stream().map(cell -> ratio(cell.most(), group.floor())))
+                .flatMap(group -> group.cells().stream().map(cell -> greatest(cell.ratiosTo(group.floor()))))
                 .reduce(10.0, Math::max);
         int lines = groups.stream().mapToInt(group -> group.cells().size()).sum();
         int height = TOP + groups.size() * TITLE + lines * LINE + 34;
@@ -134,7 +134,7 @@ public final class Chart {
                 38,
                 "start",
                 "",
-                "Shorter is better; logarithmic. Bar: median of the forks; whisker: fastest to slowest fork.");
+                "Shorter is better; logarithmic. Bar: median of the rounds; whisker: least to greatest of a round.");
         for (double power = 1; power <= largest; power *= 10) {
             text(svg, x(power, largest), height - 8, "middle", "", String.format(Locale.ROOT, "%,.0f×", power));
         }
@@ -184,12 +184,12 @@ public final class Chart {
     }
 
     private static void bar(StringBuilder svg, int y, Bar bar, Cell cell, Cell floor, double largest) {
-        double ratio = ratio(cell.median(), floor) * cell.scale() / floor.scale();
-        double scale = cell.scale() / floor.scale();
+        double[] ratios = cell.ratiosTo(floor);
+        double ratio = Results.median(ratios);
         double from = x(1, largest);
         double to = x(ratio, largest);
-        double least = x(ratio(cell.least(), floor) * scale, largest);
-        double most = x(ratio(cell.most(), floor) * scale, largest);
+        double least = x(ratios[0], largest);
+        double most = x(greatest(ratios), largest);
         double middle = y + BAR / 2.0;
         var weight = bar.isOurs() ? "font-weight=\"600\"" : "";
         text(svg, LEFT - 12, y + 12, "end", weight, bar.label());
@@ -215,8 +215,8 @@ public final class Chart {
         text(svg, Math.max(to, most) + 8, y + 12, "start", weight, multiple(ratio) + "  ·  " + time(cell.nanos()));
     }
 
-    private static double ratio(double value, Cell floor) {
-        return value / floor.median();
+    private static double greatest(double[] ratios) {
+        return ratios[ratios.length - 1];
     }
 
     private static double x(double ratio, double largest) {

@@ -15,9 +15,9 @@ import java.util.function.ToDoubleFunction;
  * under the same JDK may be given, {@code --axon5 RESULT.json} for a run beside Axon 5 on its own JDK, and
  * {@code --interceptors RESULT.json} for one of the library's own interceptors, which has a floor of its own.
  *
- * <p>Prints a row a promise with the gate, the goal and what was measured: the median over forks of ours divided by
- * that of the other, and in brackets the least and the greatest that any two forks would give. Exits with status 1 if a
- * gate is missed or a measurement is missing.
+ * <p>Prints a row a promise with the gate, the goal and what was measured: ours divided by the other, in the middle of the
+ * rounds, and in brackets the least and the greatest of a round. Exits with status 1 if a gate is missed or a measurement
+ * is missing.
  */
 public final class Gates {
 
@@ -321,11 +321,10 @@ public final class Gates {
             missing(what, atMost, gate, goal);
             return;
         }
-        double scale = above.get().scale() / below.get().scale();
-        double ratio = above.get().median() / below.get().median() * scale;
-        double least = above.get().least() / below.get().most() * scale;
-        double most = above.get().most() / below.get().least() * scale;
-        row(what, atMost, gate, goal, ratio, number(ratio) + " (" + number(least) + " to " + number(most) + ")");
+        double[] ratios = above.get().ratiosTo(below.get());
+        double ratio = Results.median(ratios);
+        var text = number(ratio) + " (" + number(ratios[0]) + " to " + number(ratios[ratios.length - 1]) + ")";
+        row(what, atMost, gate, goal, ratio, text);
     }
 
     private void most(String what, double gate, double goal, Optional<Cell> cell, ToDoubleFunction<Cell> value) {

@@ -12,18 +12,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /**
  * The results of one or more JMH runs.
  *
  * <p>A cell's forks are summed up by the median of each, and the cell by the median of those: a fork is what repeats,
- * since what the JIT compiler decided in it colours all of its iterations.
+ * since what the JIT compiler decided in it colours all of its iterations. Two cells are compared round by round, as forks
+ * with the same number ran next to each other ({@link Rounds}).
  */
 final class Results {
 
     private final Map<String, Cell> cells = new LinkedHashMap<>();
 
-    /** One method with its parameters: the median of each fork, ascending, in the unit of JMH's score. */
+    /** One method with its parameters: the median of each fork, in the order of the rounds, in the unit of JMH's score. */
     record Cell(double[] forks, String unit, Optional<Double> bytes, double[] tails) {
 
         Cell(double[] forks, String unit, Optional<Double> bytes) {
@@ -36,15 +38,16 @@ final class Results {
         }
 
         double median() {
-            return Results.median(forks);
+            return Results.median(ascending(forks));
         }
 
-        double least() {
-            return forks[0];
-        }
-
-        double most() {
-            return forks[forks.length - 1];
+        /** This one's time by the other's, round by round, ascending; a cell of fewer rounds goes round again. */
+        double[] ratiosTo(Cell other) {
+            double scale = scale() / other.scale();
+            int rounds = Math.max(forks.length, other.forks.length);
+            return ascending(IntStream.range(0, rounds)
+                    .mapToDouble(i -> forks[i % forks.length] / other.forks[i % other.forks.length] * scale)
+                    .toArray());
         }
 
         /** The median in nanoseconds. */
@@ -84,7 +87,7 @@ final class Results {
         for (var fork : metric.path("rawData")) {
             var iterations = new ArrayList<Double>();
             fork.forEach(iteration -> iterations.add(iteration.asDouble()));
-            forks.add(median(sorted(iterations)));
+            forks.add(median(ascending(iterations)));
         }
         for (var fork :
                 metric.path("rawDataHistogram")) { // of single times, value and count, each iteration's ascending
@@ -94,8 +97,8 @@ final class Results {
                 middles.add(quantile(iteration, 0.5));
                 slow.add(quantile(iteration, 0.99));
             });
-            forks.add(median(sorted(middles)));
-            tails.add(median(sorted(slow)));
+            forks.add(median(ascending(middles)));
+            tails.add(median(ascending(slow)));
         }
         var bytes = entry.path("secondaryMetrics").path("gc.alloc.rate.norm").path("score");
         var parameters = new TreeMap<String, String>();
@@ -105,10 +108,10 @@ final class Results {
         cells.putIfAbsent(
                 key(entry.required("benchmark").asText(), parameters),
                 new Cell(
-                        sorted(forks),
+                        inOrder(forks),
                         metric.required("scoreUnit").asText(),
                         bytes.isNumber() ? Optional.of(bytes.asDouble()) : Optional.empty(),
-                        sorted(tails)));
+                        inOrder(tails)));
     }
 
     /**
@@ -129,8 +132,16 @@ final class Results {
         return benchmark + parameters;
     }
 
-    private static double[] sorted(List<Double> values) {
-        return values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+    private static double[] inOrder(List<Double> values) {
+        return values.stream().mapToDouble(Double::doubleValue).toArray();
+    }
+
+    private static double[] ascending(List<Double> values) {
+        return ascending(inOrder(values));
+    }
+
+    private static double[] ascending(double[] values) {
+        return Arrays.stream(values).sorted().toArray();
     }
 
     private static double quantile(JsonNode histogram, double share) {
@@ -148,7 +159,7 @@ final class Results {
         throw new IllegalStateException("an iteration without a single time; expected at least one");
     }
 
-    private static double median(double[] ascending) {
+    static double median(double[] ascending) {
         if (ascending.length == 0) {
             throw new IllegalStateException("no measurements; expected at least one fork with one iteration");
         }

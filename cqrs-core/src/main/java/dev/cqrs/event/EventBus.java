@@ -126,8 +126,9 @@ public interface EventBus {
     interface Subscription extends AutoCloseable {
 
         /**
-         * Ends the calls and lets go of the subscriber. None begins after this has returned, also of an event that is
-         * being published; one that has begun on another thread may still be under way. A second call does nothing.
+         * Ends the calls and lets go of the subscriber, also for an event that is being published and has not come to
+         * its turn. It waits for nobody: a call that another thread is making, or was just about to make, may begin
+         * and end after this has returned. A second call does nothing.
          */
         @Override
         void close();

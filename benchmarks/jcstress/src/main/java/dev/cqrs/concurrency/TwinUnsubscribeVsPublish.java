@@ -16,7 +16,9 @@ import org.openjdk.jcstress.infra.results.II_Result;
         id = {"0, 0", "1, 0"},
         expect = Expect.ACCEPTABLE,
         desc = "It was called in time, or not at all.")
-@Outcome(expect = Expect.FORBIDDEN, desc = "It was called though it had left before its turn: what the twin is to show.")
+@Outcome(
+        expect = Expect.FORBIDDEN,
+        desc = "It was called though it had left before its turn: what the twin is to show.")
 @State
 public class TwinUnsubscribeVsPublish {
 

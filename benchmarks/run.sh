@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures everything that the results and README's chart need, beside the peers, and writes it to benchmarks/results/.
 #
-#   benchmarks/run.sh            all of it: an hour on two cores; leave the machine alone meanwhile
+#   benchmarks/run.sh            all of it: an hour and a quarter on two cores; leave the machine alone meanwhile
 #   benchmarks/run.sh --budget   only says how long each part takes
 #   benchmarks/run.sh --smoke    one short fork of each, to see that everything runs; keeps no results
 #   benchmarks/run.sh --report   only gates and chart, from the results that are there

@@ -33,6 +33,9 @@ public final class Rounds {
 
     /** Runs them, and writes one result for all rounds. */
     public static void main(String[] arguments) throws CommandLineOptionException, RunnerException {
+        if (arguments.length < 3) {
+            throw new IllegalArgumentException("expected: Rounds HOW_MANY RESULT.json JMH-OPTION...");
+        }
         int rounds = Integer.parseInt(arguments[0]);
         var options = new CommandLineOptions(Arrays.copyOfRange(arguments, 2, arguments.length));
         var measured = new LinkedHashMap<String, Measured>();

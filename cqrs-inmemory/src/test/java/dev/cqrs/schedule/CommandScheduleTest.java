@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
@@ -877,6 +878,23 @@ class CommandScheduleTest {
                         .event("written", Written.class)
                         .build(),
                 clock);
+    }
+
+    @Test
+    void an_id_is_as_long_as_a_tag_may_be_and_that_of_what_repeats_leaves_room_for_a_number() {
+        var schedule = builder().build();
+        var longest = "i".repeat(Tag.MAX_LENGTH);
+        var repeated = "r".repeat(Tag.MAX_LENGTH - 11);
+
+        assertThat(schedule.enqueue(new Note("p", 1), Metadata.withId(longest))).isEqualTo(longest);
+        assertThat(schedule.every(Duration.ofDays(1), clock.instant(), new Note("p", 2), Metadata.withId(repeated)))
+                .isEqualTo(repeated);
+        assertThatThrownBy(() -> schedule.every(
+                        Duration.ofDays(1), clock.instant(), new Note("p", 3), Metadata.withId(repeated + "r")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(
+                        "has " + (repeated.length() + 1) + " characters; expected at most " + repeated.length());
+        assertThat(schedule.status().due()).isEqualTo(2);
     }
 
     @Test

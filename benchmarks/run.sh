@@ -53,9 +53,9 @@ queue, round trip, all                                         4     25-40      
 sagas of three steps, all                                      3     25-40      1.5
 sagas that wait (6 JVMs)                                       6        15      1.5
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
-PostgreSQL: append, read, catch-up (own server a fork)         9    60-120      9.0
+PostgreSQL: append, read, catch-up (own server a fork)         9    60-120     16.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            70.8
+all                                                                            77.8
 TABLE
 }
 

@@ -247,7 +247,7 @@ final class Archive {
         var events = new ArrayList<Object>(4);
         events.add(mark);
         events.addAll(turn.behind());
-        var instance = mark.saga() + "/" + mark.key();
+        var instance = story.id;
         var metadata = Metadata.of(
                 turn.causation().isEmpty()
                         ? Map.of(Metadata.CORRELATION, instance)

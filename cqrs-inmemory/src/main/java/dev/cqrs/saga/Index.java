@@ -39,7 +39,9 @@ final class Index {
         final String key;
         int version;
         Instant started;
-        long position;
+        /** Also read without the lock: no story that goes less far is used. */
+        volatile long position;
+
         long source;
         State state = State.WAITING;
         String step = "";
@@ -90,8 +92,8 @@ final class Index {
         final Set<String> flying = new HashSet<>();
         /** The index's: how many are at it. */
         int workers;
-        /** The index's: whether something became ready since the last of them has looked. */
-        boolean again;
+        /** The index's: whether something became ready since the last of them has looked; who looks clears it without the lock. */
+        volatile boolean again;
         /** The index's: whether it is counted as kept. */
         boolean warm;
     }

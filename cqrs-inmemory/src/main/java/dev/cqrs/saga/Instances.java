@@ -193,15 +193,20 @@ final class Instances {
         }
     }
 
-    void exit(Entry entry, Live live, @Nullable Instant later) {
+    void exit(Entry entry, Live live) {
         lock.lock();
         try {
-            backToLine(entry, live);
-            index.exit(entry, live, later);
+            exited(entry, live, null);
         } finally {
             lock.unlock();
         }
         tellOfOthers();
+    }
+
+    /** With `lock`: lets an instance go; {@link #tellOfOthers} follows when the lock is let go. */
+    void exited(Entry entry, Live live, @Nullable Instant later) {
+        backToLine(entry, live);
+        index.exit(entry, live, later);
     }
 
     /** Without the Live's lock, by who had it and does not exit. */
@@ -215,7 +220,7 @@ final class Instances {
         tellOfOthers();
     }
 
-    private void tellOfOthers() {
+    void tellOfOthers() {
         if (othersCame) {
             othersCame = false;
             onOthers.run(); // no sooner, as it may run other instances on this thread
@@ -270,12 +275,12 @@ final class Instances {
         Begun begun;
         live.lock.lock();
         try {
-            begun = knownPosition(entry) == 0
+            begun = entry.position == 0
                     ? begin(entry, live, script, key, cause, event, eventName, source, causation, turns)
                     : cause == Cause.STARTED && knownSource(entry) >= source ? Begun.THIS : Begun.BEFORE;
         } finally {
             unlock(live);
-            exit(entry, live, null);
+            exit(entry, live);
         }
         turns.forEach(written);
         return begun;
@@ -344,15 +349,6 @@ final class Instances {
         }
         var input = new Input(cause, "", false, 0, eventName, source, "");
         return gone(turn(story, input, Optional.of(event), causation));
-    }
-
-    private long knownPosition(Entry entry) {
-        lock.lock();
-        try {
-            return entry.position;
-        } finally {
-            lock.unlock();
-        }
     }
 
     private long knownSource(Entry entry) {
@@ -442,13 +438,17 @@ final class Instances {
         try {
             return turn(entry, live, decide);
         } finally {
-            exit(entry, live, null);
+            exit(entry, live);
         }
     }
 
     /** With the Live's lock: gives the story as far as it is known to go. */
     @Nullable
     Story<?> story(Entry entry, Live live) {
+        var known = live.story;
+        if (known != null && !live.appending && known.last.value() >= entry.position) {
+            return known;
+        }
         long position;
         boolean own;
         lock.lock();
@@ -458,10 +458,6 @@ final class Instances {
             own = entry.own;
         } finally {
             lock.unlock();
-        }
-        var known = live.story;
-        if (known != null && !live.appending && known.last.value() >= position) {
-            return known;
         }
         var found = archive.load(entry.saga, entry.key);
         if (found == null) {

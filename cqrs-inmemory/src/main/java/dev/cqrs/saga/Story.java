@@ -115,6 +115,9 @@ final class Story<S> {
 
     final Script<S> script;
     final String key;
+    /** The saga and the key, as they are told together. */
+    final String id;
+
     int version;
     Position last = Position.START;
     Instant started = NONE;
@@ -163,6 +166,7 @@ final class Story<S> {
         this.script = script;
         this.key = key;
         this.version = script.version();
+        this.id = script.name() + "/" + key;
         this.query = EventQuery.types(SagaEvent.class).withTags(SagaEvent.tag(script.name(), key));
         try {
             state = script.fold().initial();

@@ -23,6 +23,7 @@ import dev.cqrs.task.Alarm;
 import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -89,11 +90,14 @@ final class Worker {
     /** Behind here events are counted for which there is no instance. */
     private Position counted = Position.START;
 
+    private final List<Task> tasks = new ArrayList<>();
+    /** How many are free; read without the lock, which all of them take again and again if there is much to do. */
+    private volatile int idle;
+
     /* Guarded by the lock. */
-    private final List<Task> free = new ArrayList<>();
+    private final ArrayDeque<Task> free = new ArrayDeque<>();
     private int working;
     private final List<Thread> threads = new ArrayList<>();
-    private final Set<Flight> flights = new LinkedHashSet<>();
     private boolean leftToTask;
     /** Who gives back what this engine has, when no task runs any more; and whether that is done. */
     private @Nullable Thread leaver;
@@ -103,12 +107,12 @@ final class Worker {
     private volatile boolean closed;
     private final List<EventStore.Subscription> subscriptions = new ArrayList<>();
 
-    /** A command that is being dispatched. */
-    private record Flight(Entry entry, Live live, String act) {}
-
-    /** A command that is to be dispatched. */
+    /** A command that is to be dispatched, or is being. */
     private record Job(
-            Flight flight,
+            Entry entry,
+            Live live,
+            String act,
+            String id,
             String step,
             boolean undo,
             int attempt,
@@ -118,16 +122,9 @@ final class Worker {
             long position,
             @Nullable Command<?> command,
             List<Class<? extends Throwable>> unsure,
-            String causation) {
-
-        String instance() {
-            return flight.entry().saga + "/" + flight.entry().key;
-        }
-
-        String id() {
-            return SagaEngine.commandId(flight.entry().saga, flight.entry().key, step, undo, attempt);
-        }
-    }
+            String instance,
+            String causation,
+            Instant renewal) {}
 
     /** The process dies, or the executor wants its thread back: what became of a command is not told. */
     private static final class Abandoned extends RuntimeException {
@@ -170,8 +167,10 @@ final class Worker {
             types.addAll(script.triggers());
         });
         for (int i = 0; i < atOnce; i++) {
-            free.add(new Task());
+            tasks.add(new Task());
         }
+        free.addAll(tasks);
+        idle = atOnce;
         this.events = types.stream().map(type -> EventQuery.types(type)).reduce(EventQuery::or);
     }
 
@@ -323,7 +322,7 @@ final class Worker {
                                 ? instances.turn(story, Archive.input(Cause.RELEASED, ""), Optional.empty(), "")
                                 : null);
             } finally {
-                instances.exit(entry, live, null);
+                instances.exit(entry, live);
             }
         }
     }
@@ -338,15 +337,16 @@ final class Worker {
 
     /** Says whether it is closed, and no command is being dispatched any more for which an instance is to be had. */
     private boolean isDone() {
-        if (!closed) {
-            return false;
+        return closed && !isDispatching();
+    }
+
+    private boolean isDispatching() {
+        for (var task : tasks) {
+            if (task.job != null) {
+                return true;
+            }
         }
-        lock.lock();
-        try {
-            return flights.isEmpty();
-        } finally {
-            lock.unlock();
-        }
+        return false;
     }
 
     /** With `wanted` above zero, which is whose task this is. */
@@ -394,7 +394,7 @@ final class Worker {
     private boolean begin(boolean looks) {
         lock.lock();
         try {
-            boolean may = !closed || (looks && !flights.isEmpty());
+            boolean may = !closed || (looks && isDispatching());
             if (may) {
                 threads.add(Thread.currentThread());
             }
@@ -656,7 +656,7 @@ final class Worker {
                 lineIfReady(entry);
             }
         } finally {
-            instances.exit(entry, live, null);
+            instances.exit(entry, live);
         }
         tellIfParked(entry, turn);
     }
@@ -708,15 +708,16 @@ final class Worker {
 
     /** Starts tasks for what is in line. */
     private void startTasks() {
-        while (true) {
+        while (idle > 0) {
             Task task;
             lock.lock();
             try {
-                int idle = atOnce - free.size() - working;
-                if (closed || free.isEmpty() || idle >= index.inLine()) {
+                int coming = atOnce - free.size() - working;
+                if (closed || free.isEmpty() || coming >= index.inLine()) {
                     return;
                 }
-                task = free.remove(free.size() - 1);
+                task = free.removeLast();
+                idle = free.size();
             } finally {
                 lock.unlock();
             }
@@ -730,6 +731,8 @@ final class Worker {
     private final class Task implements Runnable {
 
         private final Trampoline runs = new Trampoline();
+        /** What it dispatches. */
+        private volatile @Nullable Job job;
 
         boolean execute() {
             try {
@@ -746,7 +749,8 @@ final class Worker {
             lock.lock();
             try {
                 if (!free.contains(this)) {
-                    free.add(this);
+                    free.addLast(this);
+                    idle = free.size();
                 }
             } finally {
                 lock.unlock();
@@ -786,7 +790,8 @@ final class Worker {
                 try {
                     entry = closed ? null : index.takeRunnable();
                     if (entry == null) {
-                        free.add(this); // under the lock under which none was there
+                        free.addLast(this); // under the lock under which none was there
+                        idle = free.size();
                         more = false;
                         continue;
                     }
@@ -794,7 +799,7 @@ final class Worker {
                 } finally {
                     lock.unlock();
                 }
-                goOn(entry);
+                goOn(this, entry);
                 if (Thread.currentThread().isInterrupted()) {
                     return true; // the executor wants its thread back
                 }
@@ -804,7 +809,7 @@ final class Worker {
         }
     }
 
-    private void goOn(Entry entry) {
+    private void goOn(Task task, Entry entry) {
         var live = Instances.live(entry);
         if (live.lock.isHeldByCurrentThread() && live.appending) { // which may fail: it is looked at again after that
             lock.lock();
@@ -817,22 +822,28 @@ final class Worker {
             return;
         }
         boolean well = false;
+        Instant soonest = null;
         try {
-            goOn(entry, live);
+            goOn(task, entry, live);
             well = true;
         } catch (Throwable thrown) {
             var cause = thrown instanceof Abandoned abandoned ? abandoned.thrown : thrown;
             tell(new SagaFailure(instances.name(), Optional.of(entry.saga), Optional.of(entry.key), "", true, cause));
         } finally {
+            var later = well ? null : afterPause();
             lock.lock();
             try {
                 working--;
+                instances.exited(entry, live, later);
+                soonest = closed ? null : index.nextDue();
             } finally {
                 lock.unlock();
             }
-            instances.exit(entry, live, well ? null : afterPause());
+            instances.tellOfOthers();
         }
-        arm(instances.now());
+        if (soonest != null) {
+            alarm.set(instances.now(), soonest);
+        }
     }
 
     private Instant afterPause() {
@@ -845,7 +856,7 @@ final class Worker {
     }
 
     /** Has an instance go on as far as it goes without waiting. */
-    private void goOn(Entry entry, Live live) {
+    private void goOn(Task task, Entry entry, Live live) {
         Turn<?> turn;
         Job job;
         boolean waits;
@@ -853,7 +864,7 @@ final class Worker {
         try {
             turn = instances.turn(entry, live, this::due);
             waits = postpone(entry, live);
-            job = pick(entry, live);
+            job = pick(task, entry, live);
         } finally {
             Instances.unlock(live);
         }
@@ -862,7 +873,7 @@ final class Worker {
         }
         tellIfParked(entry, turn);
         while (job != null) {
-            job = carryOut(entry, live, job);
+            job = carryOut(task, entry, live, job);
         }
     }
 
@@ -933,13 +944,8 @@ final class Worker {
     }
 
     /** With the Live's lock: takes a command that is to be dispatched and is not yet. */
-    private @Nullable Job pick(Entry entry, Live live) {
-        lock.lock();
-        try {
-            live.again = false; // whoever makes something ready from here on sets it
-        } finally {
-            lock.unlock();
-        }
+    private @Nullable Job pick(Task task, Entry entry, Live live) {
+        live.again = false; // whoever makes something ready from here on sets it
         var story = live.story;
         var now = instances.now(); // before anything is taken, as it may throw
         if (story == null) {
@@ -966,7 +972,10 @@ final class Worker {
             }
             live.flying.add(name);
             job = new Job(
-                    new Flight(entry, live, name),
+                    entry,
+                    live,
+                    name,
+                    SagaEngine.commandId(entry.saga, entry.key, act.step, act.undo, act.attempt),
                     act.step,
                     act.undo,
                     act.attempt,
@@ -976,19 +985,19 @@ final class Worker {
                     act.position,
                     act.command,
                     story.script.unsure(act.step),
-                    act.causation);
+                    story.id,
+                    act.causation,
+                    instances.isMine(story.incarnation) ? renewal(story.until) : Story.NONE);
             act.fresh = false;
         }
-        lock.lock();
-        try {
-            if (job != null) {
-                flights.add(job.flight());
-            }
-            if (more) {
+        task.job = job;
+        if (more) {
+            lock.lock();
+            try {
                 index.line(entry);
+            } finally {
+                lock.unlock();
             }
-        } finally {
-            lock.unlock();
         }
         return job;
     }
@@ -1003,7 +1012,7 @@ final class Worker {
     }
 
     /** Dispatches a command and writes what became of it; gives the next. */
-    private @Nullable Job carryOut(Entry entry, Live live, Job job) {
+    private @Nullable Job carryOut(Task task, Entry entry, Live live, Job job) {
         Turn<?> late = null;
         Turn<?> turn;
         Job next;
@@ -1013,7 +1022,7 @@ final class Worker {
         boolean lost;
         try {
             startTasks(); // where there is more to do at once
-            armForRenewal(entry);
+            armForRenewal(job);
             outcome = dispatch(job);
             live.lock.lock();
             try {
@@ -1022,21 +1031,21 @@ final class Worker {
                 } catch (RuntimeException away) { // it is looked at again; the outcome is not to be lost for it
                     undue = away;
                 }
-                land(job);
+                land(task, job);
                 turn = write(entry, live, job, outcome);
                 told = turn != null || live.story != null; // or the log says nothing of the instance for now
                 lost = turn == null && isLost(live, job, outcome);
-                next = pick(entry, live);
+                next = pick(task, entry, live);
             } finally {
                 if (!told) {
                     told = true;
-                    forget(entry, live, job); // before anybody else takes it for one that was never dispatched
+                    forget(task, entry, live, job); // before anybody else takes it for one that was never dispatched
                 }
                 Instances.unlock(live);
             }
         } finally {
             if (!told) {
-                forget(entry, live, job);
+                forget(task, entry, live, job);
             }
         }
         if (undue != null) {
@@ -1051,21 +1060,16 @@ final class Worker {
         return next;
     }
 
-    private void land(Job job) {
-        job.flight().live().flying.remove(job.flight().act());
-        lock.lock();
-        try {
-            flights.remove(job.flight());
-        } finally {
-            lock.unlock();
-        }
+    private static void land(Task task, Job job) {
+        job.live().flying.remove(job.act());
+        task.job = null;
     }
 
     /** Sees to it that a command of which nothing was told is dispatched again as one that may have taken effect. */
-    private void forget(Entry entry, Live live, Job job) {
+    private void forget(Task task, Entry entry, Live live, Job job) {
         live.lock.lock();
         try {
-            land(job);
+            land(task, job);
             live.story = null;
             lock.lock();
             try {
@@ -1099,10 +1103,17 @@ final class Worker {
     }
 
     private static Metadata metadata(Job job) {
-        var metadata = Metadata.of(Map.of(Metadata.ID, job.id(), Metadata.CORRELATION, job.instance()));
-        if (!job.causation().isEmpty()) {
-            metadata = metadata.with(Metadata.CAUSATION, job.causation());
-        }
+        var cause = job.causation();
+        var metadata = Metadata.of(
+                cause.isEmpty()
+                        ? Map.of(Metadata.ID, job.id(), Metadata.CORRELATION, job.instance())
+                        : Map.of(
+                                Metadata.ID,
+                                job.id(),
+                                Metadata.CORRELATION,
+                                job.instance(),
+                                Metadata.CAUSATION,
+                                cause));
         return job.first() ? metadata : metadata.with(Metadata.REPEATED, "true");
     }
 
@@ -1229,27 +1240,23 @@ final class Worker {
 
     /** Has the instances for longer whose commands take long. */
     private void renew() {
-        List<Flight> all;
-        lock.lock();
-        try {
-            all = List.copyOf(flights);
-        } finally {
-            lock.unlock();
-        }
         var seen = new HashSet<Entry>();
-        for (var flight : all) {
-            var entry = flight.entry();
-            if (seen.add(entry) && isDue(entry) && flight.live().lock.tryLock()) {
+        for (var task : tasks) {
+            var job = task.job;
+            if (job != null
+                    && seen.add(job.entry())
+                    && isDue(job.entry())
+                    && job.live().lock.tryLock()) {
                 try {
                     instances.turn(
-                            entry,
-                            flight.live(),
-                            (story, trouble) -> !flight.live().flying.isEmpty() && instances.isMine(story.incarnation)
+                            job.entry(),
+                            job.live(),
+                            (story, trouble) -> !job.live().flying.isEmpty() && instances.isMine(story.incarnation)
                                     ? instances.turn(story, Archive.input(Cause.HELD, ""), Optional.empty(), "")
                                     : null);
                 } finally {
-                    Instances.unlock(flight.live());
-                    instances.letGo(entry, flight.live());
+                    Instances.unlock(job.live());
+                    instances.letGo(job.entry(), job.live());
                 }
             }
         }
@@ -1258,29 +1265,21 @@ final class Worker {
     private boolean isDue(Entry entry) {
         lock.lock();
         try {
-            return instances.isMine(entry.incarnation) && !renewal(entry).isAfter(instances.now());
+            return instances.isMine(entry.incarnation) && !renewal(entry.until).isAfter(instances.now());
         } finally {
             lock.unlock();
         }
     }
 
-    private Instant renewal(Entry entry) {
-        return entry.until.minus(instances.renewal());
+    private Instant renewal(Instant until) {
+        return until.minus(instances.renewal());
     }
 
     // ---- waking
 
-    private void armForRenewal(Entry entry) {
-        var now = instances.now();
-        Instant renewal;
-        lock.lock();
-        try {
-            renewal = instances.isMine(entry.incarnation) ? renewal(entry) : null;
-        } finally {
-            lock.unlock();
-        }
-        if (renewal != null) {
-            alarm.set(now, renewal);
+    private void armForRenewal(Job job) {
+        if (!job.renewal().equals(Story.NONE)) {
+            alarm.set(instances.now(), job.renewal());
         }
     }
 
@@ -1290,10 +1289,10 @@ final class Worker {
         lock.lock();
         try {
             soonest = closed ? null : index.nextDue();
-            for (var flight : flights) {
-                var entry = flight.entry();
-                if (instances.isMine(entry.incarnation)) {
-                    var renewal = renewal(entry);
+            for (var task : tasks) {
+                var job = task.job;
+                if (job != null && instances.isMine(job.entry().incarnation)) {
+                    var renewal = renewal(job.entry().until);
                     soonest = soonest == null || renewal.isBefore(soonest) ? renewal : soonest;
                 }
             }

@@ -28,9 +28,9 @@ public final class Alarm {
     private final Consumer<Throwable> refused;
 
     private final ReentrantLock lock = new ReentrantLock();
-    private @Nullable Instant armed;
+    private volatile @Nullable Instant armed;
     private boolean pausing;
-    private boolean closed;
+    private volatile boolean closed;
 
     /**
      * Makes one that is not set.
@@ -54,11 +54,12 @@ public final class Alarm {
     public void set(Instant now, Instant soonest) {
         var latest = now.plus(LOOK_AFTER);
         var at = soonest.isBefore(now) ? now : soonest.isAfter(latest) ? latest : soonest;
+        if (isNeedless(now, at)) {
+            return; // without the lock: so it is for nearly all calls of an engine that has much to do
+        }
         lock.lock();
         try {
-            var before = armed;
-            // one that should have come, and has not, is late, or the clock was put forward
-            if (closed || (before != null && before.isAfter(now) && !at.isBefore(before))) {
+            if (isNeedless(now, at)) {
                 return;
             }
             armed = at;
@@ -68,6 +69,12 @@ public final class Alarm {
         if (!schedule(Duration.between(now, at), () -> disarm(at))) {
             pause();
         }
+    }
+
+    private boolean isNeedless(Instant now, Instant at) {
+        var before = armed;
+        // one that should have come, and has not, is late, or the clock was put forward
+        return closed || (before != null && before.isAfter(now) && !at.isBefore(before));
     }
 
     /** Has it wake a little later, after a failure. */

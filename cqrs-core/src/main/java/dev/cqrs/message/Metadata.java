@@ -61,8 +61,13 @@ public final class Metadata {
         if (entries.isEmpty()) {
             return NONE;
         }
-        entries.forEach(Metadata::checkNull); // the copy would not say which
-        var copy = Map.copyOf(entries);
+        Map<String, String> copy;
+        try {
+            copy = Map.copyOf(entries);
+        } catch (NullPointerException oneIsNull) {
+            entries.forEach(Metadata::checkNull); // says which
+            throw oneIsNull;
+        }
         if (copy.containsKey("")) {
             checkKey("");
         }

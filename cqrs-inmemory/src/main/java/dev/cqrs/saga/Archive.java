@@ -246,7 +246,7 @@ final class Archive {
                 first ? AppendCondition.absent(story.query()) : AppendCondition.unchanged(story.query(), story.last);
         var events = new ArrayList<Object>(4);
         events.add(mark);
-        events.addAll(turn.behind());
+        turn.behind(events::add);
         var instance = story.id;
         var metadata = Metadata.of(
                 turn.causation().isEmpty()
@@ -267,7 +267,7 @@ final class Archive {
     /** Says whether it can be told by which tags the events of a turn are found: the functions are the application's. */
     boolean canTag(Turn<?> turn) {
         try {
-            turn.behind().forEach(log.catalog()::tagsOf);
+            turn.behind(log.catalog()::tagsOf);
             return true;
         } catch (RuntimeException thrown) {
             return false;

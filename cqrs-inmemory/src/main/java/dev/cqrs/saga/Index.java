@@ -11,7 +11,6 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -31,13 +30,16 @@ import org.jspecify.annotations.Nullable;
 final class Index {
 
     /** How many stories are kept in memory of instances that wait for a task. */
-    private static final int MOST_WARM = 1_000;
+    private static final int MOST_WARM = 10_000;
 
     /** An instance. */
     static final class Entry {
         final String saga;
         final String key;
         int version;
+        /** Whether an instance of its version is ours to go on with. */
+        boolean known;
+
         Instant started;
         /** Also read without the lock: no story that goes less far is used. */
         volatile long position;
@@ -83,13 +85,13 @@ final class Index {
         Story<?> story;
 
         /** The signals of other engines, for whoever lets the lock go: they may run instances of theirs on this thread. */
-        final Set<Runnable> later = new LinkedHashSet<>();
+        final List<Runnable> later = new ArrayList<>(0);
         /** Whether a turn is being appended: until it is, the story says more than the log. */
         boolean appending;
         /** The index's: whether a task left it alone, as it came in the midst of that. */
         boolean left;
         /** The steps that are being dispatched. */
-        final Set<String> flying = new HashSet<>();
+        final List<String> flying = new ArrayList<>(1);
         /** The index's: how many are at it. */
         int workers;
         /** The index's: whether something became ready since the last of them has looked; who looks clears it without the lock. */
@@ -109,6 +111,7 @@ final class Index {
 
     private final Known known;
     private final Map<State, Long> counts = new EnumMap<>(State.class);
+
     private final Map<String, Map<String, Entry>> entries = new LinkedHashMap<>();
     private final Map<String, String> interned = new HashMap<>();
     private final Map<SourceKey, Long> sources = new HashMap<>();
@@ -208,10 +211,7 @@ final class Index {
         long least = Long.MAX_VALUE;
         for (var some : entries.values()) {
             for (var entry : some.values()) {
-                if (entry.position > 0
-                        && !entry.state.isEnd()
-                        && known.is(entry.saga, entry.version)
-                        && !but.is(entry.saga, entry.version)) {
+                if (entry.position > 0 && !entry.state.isEnd() && entry.known && !but.is(entry.saga, entry.version)) {
                     least = Math.min(least, entry.source);
                 }
             }
@@ -228,15 +228,21 @@ final class Index {
      * @param own for one just written, whether this process alone can have dispatched what is ready, and has not
      */
     void apply(SagaEvent mark, Position position, Instant at, boolean read, boolean own) {
-        var input = mark.input();
         var entry = find(mark.saga(), mark.key());
-        if (entry == null) {
-            entry = create(mark.saga(), mark.key());
+        apply(entry != null ? entry : create(mark.saga(), mark.key()), mark, position, at, read, own);
+    }
+
+    /** Applies a mark of an instance that need not be found, unless it has gone from here. */
+    void apply(Entry entry, SagaEvent mark, Position position, Instant at, boolean read, boolean own) {
+        if (entry.gone) {
+            apply(mark, position, at, read, own);
+            return;
         }
+        var input = mark.input();
         entry.passing &= !read;
         entry.source = Math.max(entry.source, input.source());
         if (mark instanceof Started started) {
-            entry.version = started.version();
+            version(entry, started.version());
             entry.started = at;
             if (input.cause() == Cause.STARTED && input.source() > 0) {
                 sources.merge(new SourceKey(entry.saga, input.event()), input.source(), Math::max);
@@ -245,10 +251,10 @@ final class Index {
         if (position.value() > entry.position) {
             var standing = mark.standing();
             move(entry, position.value(), standing.state());
-            entry.step = intern(standing.step());
+            entry.step = interned(entry.step, standing.step());
             entry.ready = standing.ready();
             entry.wake = standing.wake().equals(Story.NONE) ? Story.NONE : standing.wake();
-            entry.engine = intern(standing.engine());
+            entry.engine = interned(entry.engine, standing.engine());
             entry.incarnation = standing.incarnation();
             entry.until = standing.until().equals(Story.NONE) ? Story.NONE : standing.until();
             entry.own = own;
@@ -261,6 +267,11 @@ final class Index {
             ended.merge(mark.standing().state(), 1L, Long::sum);
             remove(entry);
         }
+    }
+
+    void version(Entry entry, int version) {
+        entry.version = version;
+        entry.known = known.is(entry.saga, version);
     }
 
     private void move(Entry entry, long position, State state) {
@@ -303,6 +314,10 @@ final class Index {
         }
     }
 
+    private String interned(String before, String name) {
+        return before.equals(name) ? before : intern(name);
+    }
+
     /** Steps, sagas and engines have few names. */
     private String intern(String name) {
         if (interned.size() > 10_000) {
@@ -334,7 +349,7 @@ final class Index {
                 && !entry.state.isEnd()
                 && entry.state != State.PARKED
                 && !me.isEmpty()
-                && known.is(entry.saga, entry.version);
+                && entry.known;
     }
 
     /**
@@ -564,7 +579,7 @@ final class Index {
             }
             var entry = create(one.saga(), one.key());
             entry.started = one.started();
-            entry.version = one.version();
+            version(entry, one.version());
             entry.source = one.source();
             var standing = one.standing();
             move(entry, one.position(), standing.state());

@@ -31,6 +31,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -74,7 +75,9 @@ final class Instances {
     private volatile long newest;
 
     private final LongAdder ignored = new LongAdder();
-    /** The threads of this process that append a turn just now, for all engines: each may be told of another's. */
+    /**
+     * The threads of this process that append a turn just now, or may soon, for all engines: each may be told of another's.
+     */
     private static final Map<Thread, Appending> APPENDING = new ConcurrentHashMap<>();
 
     private volatile Runnable onOthers = () -> {};
@@ -302,7 +305,7 @@ final class Instances {
         for (int attempt = 1; ; attempt++) {
             var turn = started(script, key, cause, event, eventName, source, causation, trouble);
             try {
-                commit(live, turn);
+                commit(entry, live, turn);
                 written.add(turn);
                 return Begun.NOW;
             } catch (AppendConflictException there) {
@@ -392,7 +395,7 @@ final class Instances {
                 try {
                     turn = story == null ? null : decide.on(story, trouble);
                     if (turn != null) {
-                        commit(live, turn);
+                        commit(entry, live, turn);
                     }
                     kept = true;
                     return turn;
@@ -472,9 +475,9 @@ final class Instances {
         try {
             boolean over = last.event().standing().state().isEnd();
             if (last.position().value() > entry.position && (!over || entry.position > 0)) {
-                entry.version = story.version;
+                index.version(entry, story.version);
                 entry.started = story.started;
-                index.apply(last.event(), last.position(), last.recordedAt(), false, false);
+                index.apply(entry, last.event(), last.position(), last.recordedAt(), false, false);
             }
         } finally {
             lock.unlock();
@@ -483,7 +486,7 @@ final class Instances {
         return story;
     }
 
-    private void commit(Live live, Turn<?> turn) {
+    private void commit(Entry entry, Live live, Turn<?> turn) {
         var story = turn.story();
         var now = now();
         boolean others = isOthers(story, now);
@@ -510,7 +513,7 @@ final class Instances {
         boolean own = story.isFresh();
         lock.lock();
         try {
-            index.apply(mark, at, now, false, own);
+            index.apply(entry, mark, at, now, false, own);
         } finally {
             lock.unlock();
         }
@@ -519,8 +522,14 @@ final class Instances {
     /** Appends, with no signal to this engine: it knows. */
     private Position append(Live live, Turn<?> turn, SagaEvent mark) {
         var self = Thread.currentThread();
-        var others = new Appending(this);
-        var outer = APPENDING.put(self, others);
+        var outer = APPENDING.get(self);
+        var others = outer;
+        if (others == null || others.by != null) {
+            others = new Appending();
+            APPENDING.put(self, others);
+        }
+        others.by = this;
+        others.last = Position.START;
         try {
             var at = archive.append(turn, mark);
             if (others.last.isAfter(at.last())) {
@@ -528,23 +537,40 @@ final class Instances {
             }
             return at.first();
         } finally {
+            others.by = null;
             if (outer == null) {
                 APPENDING.remove(self);
-            } else {
+            } else if (outer != others) {
                 APPENDING.put(self, outer);
             }
-            live.later.addAll(others.later);
+            for (var wake : others.later) {
+                if (!live.later.contains(wake)) {
+                    live.later.add(wake);
+                }
+            }
+            others.later.clear();
         }
     }
 
     /** What was appended last by a thread while it appended a turn: that, or something that came of it. */
     private static final class Appending {
-        private final Instances by;
+        /** {@code null} while it appends none. */
+        private @Nullable Instances by;
+
         private final List<Runnable> later = new ArrayList<>(0);
         private Position last = Position.START;
+    }
 
-        private Appending(Instances by) {
-            this.by = by;
+    /** Runs what appends turns one after the other, so that its thread need not be noted for each. */
+    static <T> T appendMany(Supplier<T> turns) {
+        var self = Thread.currentThread();
+        boolean first = APPENDING.putIfAbsent(self, new Appending()) == null;
+        try {
+            return turns.get();
+        } finally {
+            if (first) {
+                APPENDING.remove(self);
+            }
         }
     }
 
@@ -561,7 +587,7 @@ final class Instances {
     /** Wakes this engine, no sooner than the thread has let the turn go that it appends, if it does. */
     static void wake(Runnable wake) {
         var appending = APPENDING.get(Thread.currentThread());
-        if (appending == null) {
+        if (appending == null || appending.by == null) {
             wake.run();
         } else {
             appending.later.add(wake);

@@ -418,7 +418,7 @@ public final class SagaScenario<S> {
         turn.standing("", 0, Story.NONE);
         position++;
         turn.story().placed(Position.of(position), turn.kept().isPresent());
-        position += turn.behind().size();
+        turn.behind(written -> position++);
         turn.story().all().forEach(this::recall);
         sent.addAll(turn.commands());
         turn.outputs().stream()

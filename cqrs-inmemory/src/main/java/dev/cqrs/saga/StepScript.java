@@ -136,7 +136,7 @@ final class StepScript<S> extends Script<S> {
 
     /** Never skips what another version of the definition has begun. */
     private void checkKnown(Turn<S> turn) {
-        for (var act : List.copyOf(turn.story().current())) {
+        for (var act : turn.story().current()) {
             if (!steps.containsKey(act.step) && !act.status.isSettled()) {
                 var why = "Version " + version() + " of the saga does not know it.";
                 if (!act.is(Progress.STUCK)) {
@@ -153,7 +153,7 @@ final class StepScript<S> extends Script<S> {
         if (story.back) {
             return;
         }
-        for (var act : List.copyOf(story.acts.values())) {
+        for (var act : story.acts.values()) {
             if (!act.late || act.status.isSettled() || act.is(Progress.STUCK)) {
                 continue;
             }

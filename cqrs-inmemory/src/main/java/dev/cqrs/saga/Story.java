@@ -159,15 +159,16 @@ final class Story<S> {
     String reason = "";
     String parkedFor = "";
 
-    private final List<Act> unplaced = new ArrayList<>();
+    private final List<Act> unplaced = new ArrayList<>(1);
     private final EventQuery query;
 
     Story(Script<S> script, String key) {
         this.script = script;
         this.key = key;
         this.version = script.version();
-        this.id = script.name() + "/" + key;
-        this.query = EventQuery.types(SagaEvent.class).withTags(SagaEvent.tag(script.name(), key));
+        var tag = SagaEvent.tag(script.name(), key);
+        this.id = tag.value();
+        this.query = EventQuery.types(SagaEvent.class).withTags(tag);
         try {
             state = script.fold().initial();
         } catch (Throwable thrown) {
@@ -482,9 +483,11 @@ final class Story<S> {
         for (var act : current()) {
             if (act.is(Progress.READY)) {
                 if (ready.isEmpty()) {
-                    ready = new ArrayList<>(2);
+                    ready = List.of(act);
+                } else {
+                    ready = new ArrayList<>(ready);
+                    ready.add(act);
                 }
-                ready.add(act);
             }
             if (script.isReactive() && !act.status.isSettled()) {
                 break; // one after the other
@@ -514,7 +517,11 @@ final class Story<S> {
      * begun to dispatch it.
      */
     boolean isFresh() {
-        for (var act : all()) {
+        return isFresh(acts.values()) && isFresh(undos.values());
+    }
+
+    private static boolean isFresh(Collection<Act> some) {
+        for (var act : some) {
             if (act.is(Progress.READY) && !act.fresh) {
                 return false;
             }

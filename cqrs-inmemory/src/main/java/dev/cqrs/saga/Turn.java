@@ -12,6 +12,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -29,8 +30,8 @@ final class Turn<S> {
     private final Input input;
     private final Optional<Object> kept;
     private final String causation;
-    private final List<Output> outputs = new ArrayList<>();
-    private final List<Command<?>> commands = new ArrayList<>();
+    private final List<Output> outputs = new ArrayList<>(1);
+    private final List<Command<?>> commands = new ArrayList<>(1);
     /** What it is written as, as soon as that is tried. */
     @Nullable
     SagaEvent mark;
@@ -99,12 +100,10 @@ final class Turn<S> {
         return causation;
     }
 
-    /** Gives what stands behind the mark. */
-    List<Object> behind() {
-        var behind = new ArrayList<Object>();
-        kept.ifPresent(behind::add);
-        behind.addAll(commands);
-        return behind;
+    /** Hands over what stands behind the mark. */
+    void behind(Consumer<Object> to) {
+        kept.ifPresent(to);
+        commands.forEach(to);
     }
 
     // ---- putting out

@@ -766,7 +766,7 @@ final class Worker {
                 }
                 boolean more;
                 try {
-                    more = workOn();
+                    more = Instances.appendMany(this::workOn);
                 } catch (Throwable thrown) { // as by a clock
                     more = false;
                     setFree();
@@ -962,7 +962,7 @@ final class Worker {
         Job job = null;
         boolean more = false;
         for (var act : story.ready()) {
-            var name = act.step + (act.undo ? "/undo" : "");
+            var name = act.undo ? act.step + "/undo" : act.step;
             if (live.flying.contains(name)) {
                 continue;
             }

@@ -8,6 +8,7 @@ import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -25,6 +26,7 @@ import java.util.function.Supplier;
 public final class Marks<E, S> {
 
     private static final int CHUNK = 1_000;
+    private static final int AT_ONCE = 50;
     private static final int SAVE_AFTER = 10_000;
 
     private final EventStore log;
@@ -163,17 +165,36 @@ public final class Marks<E, S> {
             more = chunk.size() >= CHUNK;
             end = more ? chunk.get(chunk.size() - 1).position() : found.head();
         }
+        int next = 0;
+        do {
+            next = apply(chunk, next, end);
+        } while (next < chunk.size());
+        return more;
+    }
+
+    /** Applies some, and lets others have the lock then, who would wait for long; gives which one is the next. */
+    private int apply(List<Mark<E>> chunk, int first, Position end) {
         lock.lock();
         try {
-            chunk.forEach(mark -> known.apply(mark.event(), mark.position(), mark.recordedAt()));
-            applied += chunk.size();
-            if (end.isAfter(folded)) {
+            int next = first;
+            // those of one position belong together
+            while (next < chunk.size() && (next < first + AT_ONCE || isOf(chunk.get(next), folded))) {
+                var mark = chunk.get(next++);
+                known.apply(mark.event(), mark.position(), mark.recordedAt());
+                applied++;
+                folded = mark.position();
+            }
+            if (next == chunk.size() && end.isAfter(folded)) {
                 folded = end;
             }
+            return next;
         } finally {
             lock.unlock();
         }
-        return more;
+    }
+
+    private boolean isOf(Mark<E> mark, Position position) {
+        return mark.position().equals(position);
     }
 
     private record Mark<E>(E event, Position position, Instant recordedAt) {}

@@ -420,10 +420,10 @@ class IndexTest {
     }
 
     @Test
-    void of_those_in_line_the_stories_of_a_thousand_are_kept_and_of_others_none() {
+    void of_those_in_line_the_stories_of_ten_thousand_are_kept_and_of_others_none() {
         var index = running();
         var all = new ArrayList<Entry>();
-        for (int i = 0; i < 1_500; i++) {
+        for (int i = 0; i < 10_500; i++) {
             index.apply(started("k" + i, ready()), Position.of(i + 1L), NOW, true, false);
         }
         for (var entry = index.takeRunnable(); entry != null; entry = index.takeRunnable()) {
@@ -431,10 +431,10 @@ class IndexTest {
         }
         var first = Instances.live(all.get(0));
         all.forEach(entry -> index.exit(entry, Instances.live(entry), null));
-        assertThat(index.inLine()).isEqualTo(1_500);
-        assertThat(all).filteredOn(entry -> entry.live != null).hasSize(1_000).contains(all.get(0));
+        assertThat(index.inLine()).isEqualTo(10_500);
+        assertThat(all).filteredOn(entry -> entry.live != null).hasSize(10_000).contains(all.get(0));
 
-        for (int i = 0; i < 1_000; i++) {
+        for (int i = 0; i < 10_000; i++) {
             var entry = index.takeRunnable();
             assertThat(entry).isNotNull();
             assertThat(entry).isSameAs(all.get(i));

@@ -270,8 +270,10 @@ final class Index {
     }
 
     void version(Entry entry, int version) {
-        entry.version = version;
-        entry.known = known.is(entry.saga, version);
+        if (entry.version != version) { // of an instance that is new there is none yet
+            entry.version = version;
+            entry.known = known.is(entry.saga, version);
+        }
     }
 
     private void move(Entry entry, long position, State state) {

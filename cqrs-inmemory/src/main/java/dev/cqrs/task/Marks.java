@@ -8,7 +8,6 @@ import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -26,7 +25,6 @@ import java.util.function.Supplier;
 public final class Marks<E, S> {
 
     private static final int CHUNK = 1_000;
-    private static final int AT_ONCE = 50;
     private static final int SAVE_AFTER = 10_000;
 
     private final EventStore log;
@@ -165,36 +163,17 @@ public final class Marks<E, S> {
             more = chunk.size() >= CHUNK;
             end = more ? chunk.get(chunk.size() - 1).position() : found.head();
         }
-        int next = 0;
-        do {
-            next = apply(chunk, next, end);
-        } while (next < chunk.size());
-        return more;
-    }
-
-    /** Applies some, and lets others have the lock then, who would wait for long; gives which one is the next. */
-    private int apply(List<Mark<E>> chunk, int first, Position end) {
         lock.lock();
         try {
-            int next = first;
-            // those of one position belong together
-            while (next < chunk.size() && (next < first + AT_ONCE || isOf(chunk.get(next), folded))) {
-                var mark = chunk.get(next++);
-                known.apply(mark.event(), mark.position(), mark.recordedAt());
-                applied++;
-                folded = mark.position();
-            }
-            if (next == chunk.size() && end.isAfter(folded)) {
+            chunk.forEach(mark -> known.apply(mark.event(), mark.position(), mark.recordedAt()));
+            applied += chunk.size();
+            if (end.isAfter(folded)) {
                 folded = end;
             }
-            return next;
         } finally {
             lock.unlock();
         }
-    }
-
-    private boolean isOf(Mark<E> mark, Position position) {
-        return mark.position().equals(position);
+        return more;
     }
 
     private record Mark<E>(E event, Position position, Instant recordedAt) {}

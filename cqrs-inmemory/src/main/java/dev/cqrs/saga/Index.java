@@ -41,7 +41,7 @@ final class Index {
         boolean known;
 
         Instant started;
-        /** Also read without the lock: no story that goes less far is used. */
+        /** Also read without the lock: 0 while nothing is known of it, and no story that goes less far is used. */
         volatile long position;
 
         long source;
@@ -270,7 +270,7 @@ final class Index {
     }
 
     void version(Entry entry, int version) {
-        if (entry.version != version) { // of an instance that is new there is none yet
+        if (entry.version != version) {
             entry.version = version;
             entry.known = known.is(entry.saga, version);
         }
@@ -287,6 +287,7 @@ final class Index {
 
     private Entry create(String saga, String key) {
         var entry = new Entry(intern(saga), key, Story.NONE);
+        entry.known = known.is(saga, entry.version); // as of one whose start is not in the log
         entries.computeIfAbsent(entry.saga, name -> new HashMap<>()).put(key, entry);
         size++;
         return entry;

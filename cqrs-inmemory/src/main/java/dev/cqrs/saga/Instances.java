@@ -439,9 +439,25 @@ final class Instances {
         var entry = enter(saga, key);
         var live = live(entry);
         try {
-            return turn(entry, live, decide);
+            var turn = turn(entry, live, decide);
+            if (turn != null) {
+                lineIfReady(entry);
+            }
+            return turn;
         } finally {
             exit(entry, live);
+        }
+    }
+
+    /** Has a task look at an instance that somebody else may be at, for long. */
+    void lineIfReady(Entry entry) {
+        lock.lock();
+        try {
+            if (entry.ready && isMine(entry.incarnation)) {
+                index.line(entry);
+            }
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -552,7 +568,7 @@ final class Instances {
         }
     }
 
-    /** What was appended last by a thread while it appended a turn: that, or something that came of it. */
+    /** What was appended last by a thread while it appended a turn, if it does: that, or something that came of it. */
     private static final class Appending {
         /** {@code null} while it appends none. */
         private @Nullable Instances by;

@@ -74,7 +74,7 @@ import org.jspecify.annotations.Nullable;
  * the executor or the timer throws is told as well, and tried again after a second.
  *
  * <p><b>Memory:</b> some 250 bytes for each instance that has not ended, and the stories of those that are at work and of up
- * to ten thousand that are in line, about a kilobyte each. Ended ones are in the log alone.
+ * to ten thousand that are in line, about a kilobyte each and what their state takes. Ended ones are in the log alone.
  *
  * <p><b>Starting:</b> the operations log is read from its beginning, or from what {@link Builder#checkpoints} has saved; the
  * domain's log from where the engine stood then, or from where all that has not ended had come to, so that of a saga that is

@@ -483,9 +483,9 @@ final class Story<S> {
         for (var act : current()) {
             if (act.is(Progress.READY)) {
                 if (ready.isEmpty()) {
-                    ready = List.of(act);
+                    ready = List.of(act); // as nearly always there is one
                 } else {
-                    ready = new ArrayList<>(ready);
+                    ready = ready.size() == 1 ? new ArrayList<>(ready) : ready;
                     ready.add(act);
                 }
             }

@@ -360,7 +360,7 @@ final class Worker {
     }
 
     private void tellOfRefusal(Throwable refused) {
-        if (!closed) { // then nothing more was to be done
+        if (!isDone()) { // then nothing more was to be done
             tell(refused);
             alarm.pause();
         }
@@ -653,7 +653,7 @@ final class Worker {
         try {
             turn = instances.turn(entry, live, (story, trouble) -> taken(story, trouble, step, event));
             if (turn != null) {
-                lineIfReady(entry);
+                instances.lineIfReady(entry);
             }
         } finally {
             instances.exit(entry, live);
@@ -690,18 +690,6 @@ final class Worker {
         }
         var input = new Input(Cause.EVENT, step, false, 0, event.name(), source, "");
         return Instances.gone(instances.turn(story, input, Optional.of(event.event()), causation));
-    }
-
-    /** Has a task look at an instance that somebody else may be at. */
-    private void lineIfReady(Entry entry) {
-        lock.lock();
-        try {
-            if (entry.ready && instances.isMine(entry.incarnation)) {
-                index.line(entry);
-            }
-        } finally {
-            lock.unlock();
-        }
     }
 
     // ---- tasks

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cqrs.event.Position;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Continued;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaEvent.Standing;
 import dev.cqrs.saga.SagaEvent.Started;
@@ -417,6 +418,16 @@ class IndexTest {
 
     private static Standing ready() {
         return new Standing(State.RUNNING, "a", true, Story.NONE, "me", 9, NOW);
+    }
+
+    @Test
+    void one_whose_start_is_not_in_the_log_goes_on() {
+        var index = running();
+
+        var goesOn = new Continued("job", "j", new Input(Cause.RETURNED, "a", false, 1, "", 0, ""), List.of(), ready());
+        index.apply(goesOn, Position.of(7), NOW, true, false);
+
+        assertThat(takeAll(index)).hasSize(1);
     }
 
     @Test

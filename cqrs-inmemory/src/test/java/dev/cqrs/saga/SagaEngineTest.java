@@ -1528,7 +1528,47 @@ class SagaEngineTest {
     }
 
     @Test
-    void an_engine_that_is_being_closed_has_its_instances_for_longer_while_a_command_takes_long() {
+    void a_step_that_an_operator_has_tried_again_does_not_wait_for_those_beside_it() {
+        var scheduler = new SeededScheduler(1);
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalArgumentException.class)
+                .parallel(beside -> beside.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .build();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(saga)
+                .domain(domain)
+                .build();
+        var parts = new ArrayList<String>();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    parts.add(command.part());
+                    if (parts.size() == 1) { // the other one within this one, which takes long
+                        scheduler.runFor(Duration.ZERO);
+                        assertThat(engine.resume("job", "j")).isTrue();
+                        scheduler.runFor(Duration.ZERO);
+                        parts.add("done");
+                    } else if (parts.size() == 2) {
+                        throw new IllegalArgumentException("cut");
+                    }
+                }),
+                scheduler,
+                scheduler::schedule,
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ZERO);
+
+        assertThat(parts).containsExactly("a", "b", "b", "done");
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void an_engine_that_is_being_closed_has_its_instances_for_longer_while_a_command_takes_long(boolean full) {
+        var refuses = new AtomicBoolean();
         var scheduler = new SeededScheduler(1);
         var ids = new ArrayList<String>();
         var engines = new ArrayList<SagaEngine>();
@@ -1540,12 +1580,23 @@ class SagaEngineTest {
             ids.add(data.id().orElseThrow());
             if (ids.size() == 1) {
                 engines.get(0).close();
+                refuses.set(full);
                 engines.get(1).start(bus(), scheduler, scheduler::schedule, failures::add);
                 scheduler.runFor(Duration.ofMinutes(5));
                 assertThat(ran).isEmpty();
             }
         });
-        engines.get(0).start(bus, scheduler, scheduler::schedule, failures::add);
+        engines.get(0)
+                .start(
+                        bus,
+                        task -> {
+                            if (refuses.getAndSet(false)) {
+                                throw new RejectedExecutionException("full");
+                            }
+                            scheduler.execute(task);
+                        },
+                        scheduler::schedule,
+                        failures::add);
         Parts.append(domain, new Ordered("j"));
 
         scheduler.runFor(Duration.ofMinutes(10));
@@ -1553,7 +1604,9 @@ class SagaEngineTest {
         assertThat(ids).containsExactly("job/j/a/1");
         assertThat(ran.keySet()).containsExactlyInAnyOrder("job/j/b/1", "job/j/c/1", "job/j/d/1");
         assertThat(engines.get(1).find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
-        assertThat(failures).isEmpty();
+        assertThat(failures)
+                .extracting(failure -> failure.cause().getMessage())
+                .containsExactlyElementsOf(full ? List.of("full") : List.of());
         engines.get(1).close();
         scheduler.runFor(Duration.ofMinutes(10));
         assertThat(scheduler.isIdle()).isTrue();

@@ -111,7 +111,6 @@ final class Index {
 
     private final Known known;
     private final Map<State, Long> counts = new EnumMap<>(State.class);
-
     private final Map<String, Map<String, Entry>> entries = new LinkedHashMap<>();
     private final Map<String, String> interned = new HashMap<>();
     private final Map<SourceKey, Long> sources = new HashMap<>();

@@ -95,6 +95,14 @@ class SagaEngineTest {
                 .build();
     }
 
+    private static Saga<Known> twoBeside() {
+        return Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .unsure(IllegalArgumentException.class)
+                .parallel(beside -> beside.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
+                .build();
+    }
+
     private CommandBus bus() {
         return Parts.bus(domain, (command, data) -> ran.merge(data.id().orElseThrow(), 1, Integer::sum));
     }
@@ -1476,11 +1484,6 @@ class SagaEngineTest {
     @Test
     void how_many_engines_a_command_has_ended_is_counted_anew_when_its_saga_is_resumed_for_another_step() {
         var scheduler = new SeededScheduler(1);
-        var saga = Saga.named("job", Parts.KNOWN)
-                .startedBy(Ordered.class, Ordered::job)
-                .unsure(IllegalArgumentException.class)
-                .parallel(beside -> beside.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
-                .build();
         var crashes = new CrashPoints[1];
         var ids = new ArrayList<String>();
         CommandBus bus = Parts.bus(domain, (command, data) -> {
@@ -1502,7 +1505,7 @@ class SagaEngineTest {
             crashes[0] = life;
             var engine = SagaEngine.builder(crashes[0].around(operations), scheduler.clock())
                     .name("host " + i)
-                    .add(saga)
+                    .add(twoBeside())
                     .domain(crashes[0].around(domain))
                     .expiries(2)
                     .build();
@@ -1530,14 +1533,9 @@ class SagaEngineTest {
     @Test
     void a_step_that_an_operator_has_tried_again_does_not_wait_for_those_beside_it() {
         var scheduler = new SeededScheduler(1);
-        var saga = Saga.named("job", Parts.KNOWN)
-                .startedBy(Ordered.class, Ordered::job)
-                .unsure(IllegalArgumentException.class)
-                .parallel(beside -> beside.step("a", known -> known.part("a")).step("b", known -> known.part("b")))
-                .build();
         var engine = SagaEngine.builder(operations, scheduler.clock())
                 .name("sagas")
-                .add(saga)
+                .add(twoBeside())
                 .domain(domain)
                 .build();
         var parts = new ArrayList<String>();

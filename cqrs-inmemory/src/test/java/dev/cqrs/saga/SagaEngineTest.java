@@ -1531,6 +1531,31 @@ class SagaEngineTest {
     }
 
     @Test
+    void an_event_that_a_handler_appends_is_taken_in_while_it_is_at_it_in_every_step() {
+        var scheduler = new SeededScheduler(1);
+        var engine = sagas(scheduler).name("sagas").build();
+        var met = new ArrayList<String>();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    if (command.job().equals("j")) {
+                        var another = "after " + command.part();
+                        Parts.append(domain, new Ordered(another));
+                        scheduler.runFor(Duration.ZERO);
+                        engine.find("job", another).ifPresent(begun -> met.add(begun.key()));
+                    }
+                }),
+                scheduler,
+                scheduler::schedule,
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+
+        scheduler.runFor(Duration.ZERO);
+
+        assertThat(met).containsExactlyInAnyOrder("after a", "after b", "after c", "after d");
+        engine.close();
+    }
+
+    @Test
     void a_step_that_an_operator_has_tried_again_does_not_wait_for_those_beside_it() {
         var scheduler = new SeededScheduler(1);
         var engine = SagaEngine.builder(operations, scheduler.clock())

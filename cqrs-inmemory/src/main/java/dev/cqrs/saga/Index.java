@@ -259,6 +259,10 @@ final class Index {
             entry.own = own;
             entry.late = false;
             place(entry);
+            var live = entry.live;
+            if (read && live != null && live.again) {
+                line(entry); // by somebody else, as an operator: what is ready now need not wait for who is at it
+            }
         } else if (!read && position.value() == entry.position) { // it was read before whoever wrote it came to tell
             entry.own = own;
         }

@@ -4,43 +4,35 @@ import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.event.Position;
-import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.UnknownEventException;
-import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
-import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.saga.Index.Entry;
 import dev.cqrs.saga.Index.Live;
-import dev.cqrs.saga.Instances.Begun;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Effect;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
 import dev.cqrs.saga.Story.Progress;
 import dev.cqrs.task.Alarm;
-import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an engine does while it runs: takes events in, has instances go on whose time has come, and dispatches their commands.
+ * What an engine does while it runs: looks at the logs, has instances go on whose time has come, and dispatches their commands.
  *
  * <p><b>Threads:</b> thread-safe. Starts none: it is woken by appends, by the timer and by its own tasks.
  */
@@ -49,7 +41,7 @@ final class Worker {
     /** How often an end of a command is written if the store fails: what is not written is dispatched again. */
     private static final int TRIES = 10;
 
-    /** How many events of the domain's log a look takes in, and how many instances a task has go on. */
+    /** How many instances a task has go on before others of the executor come in between. */
     private static final int CHUNK = 100;
 
     /*
@@ -68,27 +60,20 @@ final class Worker {
     private final Condition ended;
     private final CommandBus bus;
     private final Executor executor;
-    private final Consumer<? super SagaFailure> listener;
+    private final Reports reports;
     private final int atOnce;
     private final int expiries;
-    private final Optional<EventStore> domain;
-    private final Map<Script<?>, Position> after;
-    private final Optional<EventQuery> events;
+    private final Intake intake;
 
     private final AtomicInteger wanted = new AtomicInteger();
     private final Trampoline looks = new Trampoline();
     private final Alarm alarm;
-    private volatile Position followed = Position.START;
     /** Whether instances come in line; set once, by a look. */
     private boolean joined;
     /** The incarnation that was told of as a later one; a look's. */
     private long toldOf;
-    /** Whether it is known up to where the domain's log was taken in before. */
-    private volatile boolean found;
     /** Until when all events that came are taken in: a time behind it may be one that an event has ended. */
     private volatile Instant seen = Instant.MIN;
-    /** Behind here events are counted for which there is no instance. */
-    private Position counted = Position.START;
 
     private final List<Task> tasks = new ArrayList<>();
     /** How many are free; read without the lock, which all of them take again and again if there is much to do. */
@@ -153,40 +138,33 @@ final class Worker {
         this.archive = instances.archive();
         this.lock = instances.lock;
         this.ended = lock.newCondition();
-        this.domain = domain;
-        this.after = after;
         this.atOnce = atOnce;
         this.expiries = expiries;
         this.bus = bus;
         this.executor = executor;
-        this.listener = listener;
-        this.alarm = new Alarm(timer::schedule, this::signal, this::tell);
-        var types = new LinkedHashSet<Class<?>>();
-        instances.scripts().all().forEach(script -> {
-            types.addAll(script.starters());
-            types.addAll(script.triggers());
-        });
+        this.reports = new Reports(instances.name(), listener);
+        this.intake = new Intake(instances, domain, after, this::isClosed, this::startTasks, reports);
+        this.alarm = new Alarm(timer::schedule, this::signal, failure -> reports.tell(true, failure));
         for (int i = 0; i < atOnce; i++) {
             tasks.add(new Task());
         }
         free.addAll(tasks);
         idle = atOnce;
-        this.events = types.stream().map(type -> EventQuery.types(type)).reduce(EventQuery::or);
     }
 
     /** Follows first and looks at the logs then, so that no append falls between the two. */
     void start() {
         try {
-            deploy();
+            intake.deploy();
         } catch (Throwable away) { // a look tries again
-            tell(away);
+            reports.tell(true, away);
         }
         instances.onOthers(this::signal);
         Runnable wake = this::signal;
         subscribe(archive.log(), last -> instances.told(last, wake));
-        domain.filter(store -> events.isPresent())
+        intake.source()
                 .ifPresent(store -> subscribe(store, last -> {
-                    if (last.isAfter(followed)) {
+                    if (last.isAfter(intake.followed())) {
                         Instances.wake(wake);
                     }
                 }));
@@ -226,11 +204,6 @@ final class Worker {
         } finally {
             lock.unlock();
         }
-    }
-
-    /** Notes from where on events start sagas that are new. */
-    private void deploy() {
-        domain.ifPresent(store -> instances.deploy(store, after));
     }
 
     boolean isClosed() {
@@ -284,12 +257,12 @@ final class Worker {
         alarm.close(); // no sooner, as commands may take long
         try {
             giveBack();
-            if (found) {
+            if (intake.hasBegun()) {
                 instances.refresh();
-                instances.save(followed.value(), true);
+                instances.save(intake.followed().value(), true);
             }
         } catch (Throwable thrown) { // what was not given back ends by itself
-            tell(thrown);
+            reports.tell(true, thrown);
         } finally {
             lock.lock();
             try {
@@ -361,7 +334,7 @@ final class Worker {
 
     private void tellOfRefusal(Throwable refused) {
         if (!isDone()) { // then nothing more was to be done
-            tell(refused);
+            reports.tell(true, refused);
             alarm.pause();
         }
     }
@@ -377,7 +350,7 @@ final class Worker {
             try {
                 more = !closed ? lookOnce() : hold();
             } catch (Throwable thrown) {
-                tell(thrown);
+                reports.tell(true, thrown);
                 wanted.set(0);
                 alarm.pause();
                 return;
@@ -441,16 +414,12 @@ final class Worker {
         boolean more = true;
         boolean away = false;
         try {
-            if (!found) {
-                findPlace();
-                found = true;
-            }
-            more = follow();
+            more = intake.takeIn();
             if (!more) {
                 seen = now;
             }
         } catch (Throwable thrown) { // what needs no event goes on
-            tell(thrown);
+            reports.tell(true, thrown);
             alarm.pause();
             seen = now.isBefore(seen) ? now : seen; // if the clock went back
             away = true;
@@ -464,7 +433,7 @@ final class Worker {
         startTasks();
         arm(instances.now());
         if (!more && !alarm.isPausing()) {
-            instances.save(followed.value(), false);
+            instances.save(intake.followed().value(), false);
         }
         return more && !away;
     }
@@ -472,224 +441,6 @@ final class Worker {
     private boolean waitsForEvents(Entry entry) {
         var script = instances.scripts().choose(entry.saga, entry.version);
         return script != null && entry.state == State.WAITING && script.waitsForEvents(entry.step);
-    }
-
-    // ---- taking events in
-
-    /** Goes to where the domain's log was taken in before, by whoever. */
-    private void findPlace() {
-        var store = domain.orElse(null);
-        if (store == null) {
-            return;
-        }
-        deploy();
-        var head = store.head();
-        long saved = instances.followed();
-        long place = saved < 0 ? Long.MAX_VALUE : saved;
-        lock.lock();
-        try {
-            place = Math.min(place, index.leastSource(instances::knewThen));
-            for (var script : instances.scripts().all()) {
-                if (!instances.scripts().isNewest(script)) {
-                    continue; // no more are started
-                }
-                for (var type : script.starters()) {
-                    for (var below : store.catalog().typesBelow(type)) {
-                        var name = store.catalog().nameOf(below);
-                        if (saved < 0 || !instances.knewStarter(script, name)) { // those of the last may be half done
-                            place = Math.min(place, Math.max(0, index.source(script.name(), name) - 1));
-                        }
-                    }
-                }
-            }
-        } finally {
-            lock.unlock();
-        }
-        place = Math.min(place, head.value());
-        if (saved < 0 && place > 0) {
-            counted = head; // what is older may have been taken in by what has ended since
-        }
-        if (place > followed.value()) {
-            followed = Position.of(place);
-        }
-    }
-
-    /** Takes some events in; gives whether there may be more. */
-    private boolean follow() {
-        var query = events.orElse(null);
-        var store = domain.orElse(null);
-        if (query == null || store == null) {
-            return false;
-        }
-        var chunk = new ArrayList<RecordedEvent>();
-        Position end;
-        boolean more = false;
-        RuntimeException unread = null;
-        try (var found =
-                store.read(query, ReadOptions.forwards().after(followed).limit(CHUNK + 1L))) {
-            end = found.head();
-            while (!more && found.advance()) {
-                // an event may be read as several of one position, which belong together
-                if (chunk.size() >= CHUNK
-                        && found.position().isAfter(chunk.get(chunk.size() - 1).position())) {
-                    end = chunk.get(chunk.size() - 1).position();
-                    more = true;
-                } else {
-                    chunk.add(found.recorded());
-                }
-            }
-        } catch (RuntimeException thrown) { // as by an event that cannot be read; what stands in front of it can
-            if (chunk.isEmpty()) {
-                throw thrown;
-            }
-            unread = thrown;
-            end = chunk.get(chunk.size() - 1).position();
-        }
-        for (int i = 0; i < chunk.size(); i++) {
-            if (closed) {
-                return true; // something is left
-            }
-            var position = chunk.get(i).position();
-            takeIn(chunk.get(i));
-            if (i + 1 < chunk.size() && chunk.get(i + 1).position().isAfter(position)) {
-                followed = position; // as the next one may fail
-            }
-            startTasks();
-        }
-        if (end.isAfter(followed)) {
-            followed = end;
-        }
-        if (unread != null) {
-            throw unread;
-        }
-        return more;
-    }
-
-    private void takeIn(RecordedEvent event) {
-        var unknown = new HashSet<String>(0); // to several versions, one that is for nobody counts once
-        for (var script : instances.scripts().all()) {
-            var starter = script.starter(event.event());
-            if (starter != null && instances.scripts().isNewest(script) && !isPassed(script, event)) {
-                var key = key(script, starter, event);
-                if (key != null) {
-                    start(script, key, event);
-                }
-            }
-            var trigger = script.trigger(event.event());
-            if (trigger != null) {
-                var key = key(script, trigger.key(), event);
-                if (key != null) {
-                    take(script, key, trigger.step(), event, unknown);
-                }
-            }
-        }
-    }
-
-    /**
-     * Says whether somebody has dealt with it where it starts one: whoever takes events in does so in their order. Not for those
-     * of the last place, which may have several, and be half done.
-     */
-    private boolean isPassed(Script<?> script, RecordedEvent event) {
-        lock.lock();
-        try {
-            long source = index.source(script.name(), event.name());
-            long position = event.position().value();
-            boolean before = position <= instances.followed(); // read again for others
-            return source > position || (before && instances.knewStarter(script, event.name()));
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private @Nullable String key(Script<?> script, Function<Object, ?> function, RecordedEvent event) {
-        try {
-            return script.key(function, event.event());
-        } catch (Throwable thrown) {
-            Script.throwIfFatal(thrown);
-            tell(new SagaFailure(instances.name(), Optional.of(script.name()), Optional.empty(), "", false, thrown));
-            return null;
-        }
-    }
-
-    private void start(Script<?> script, String key, RecordedEvent event) {
-        var begun = instances.begin(
-                script,
-                key,
-                Cause.STARTED,
-                event.event(),
-                event.name(),
-                event.position().value(),
-                event.metadata().id().orElse(""),
-                turn -> tellIfParked(script.name(), key, turn));
-        if (begun == Begun.BEFORE && script.trigger(event.event()) == null) {
-            instances.ignore();
-        }
-    }
-
-    private void take(Script<?> script, String key, String step, RecordedEvent event, Set<String> unknown) {
-        var entry = known(script.name(), key);
-        if (entry == null) {
-            instances.refresh(); // another engine may have started it
-            entry = known(script.name(), key);
-        }
-        if (entry == null) {
-            if (event.position().isAfter(counted) && unknown.add(script.name())) {
-                instances.ignore();
-            }
-            return;
-        }
-        int version;
-        lock.lock();
-        try {
-            version = entry.version;
-        } finally {
-            lock.unlock();
-        }
-        if (instances.scripts().choose(entry.saga, version) != script) {
-            return; // to another version the event may mean something else
-        }
-        var live = instances.enter(entry);
-        Turn<?> turn;
-        try {
-            turn = instances.turn(entry, live, (story, trouble) -> taken(story, trouble, step, event));
-            if (turn != null) {
-                instances.lineIfReady(entry);
-            }
-        } finally {
-            instances.exit(entry, live);
-        }
-        tellIfParked(entry, turn);
-    }
-
-    /** Gives an instance of which anything was read or written: an operator may be at one that nobody has started. */
-    private @Nullable Entry known(String saga, String key) {
-        lock.lock();
-        try {
-            var entry = index.find(saga, key);
-            return entry == null || entry.position == 0 ? null : entry;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private @Nullable Turn<?> taken(Story<?> story, @Nullable String trouble, String step, RecordedEvent event) {
-        long source = event.position().value();
-        if (story.source >= source) {
-            return null;
-        }
-        if (!story.waitsFor(step)) {
-            instances.ignore();
-            return null;
-        }
-        var causation = event.metadata().id().orElse("");
-        if (trouble != null) {
-            var turn = instances.turn(
-                    story, new Input(Cause.EVENT, "", false, 0, "", source, trouble), Optional.empty(), causation);
-            turn.park("The event \"" + event.name() + "\", or what follows from it, could not be stored: " + trouble);
-            return turn;
-        }
-        var input = new Input(Cause.EVENT, step, false, 0, event.name(), source, "");
-        return Instances.gone(instances.turn(story, input, Optional.of(event.event()), causation));
     }
 
     // ---- tasks
@@ -759,7 +510,7 @@ final class Worker {
                     more = false;
                     setFree();
                     alarm.pause();
-                    tell(thrown);
+                    reports.tell(true, thrown);
                 } finally {
                     end();
                 }
@@ -816,7 +567,7 @@ final class Worker {
             well = true;
         } catch (Throwable thrown) {
             var cause = thrown instanceof Abandoned abandoned ? abandoned.thrown : thrown;
-            tell(new SagaFailure(instances.name(), Optional.of(entry.saga), Optional.of(entry.key), "", true, cause));
+            reports.tell(entry, "", true, cause);
         } finally {
             var later = well ? null : afterPause();
             lock.lock();
@@ -859,7 +610,7 @@ final class Worker {
         if (waits && !alarm.isPausing()) {
             signal(); // for a look, which takes in what came before
         }
-        tellIfParked(entry, turn);
+        reports.tellIfParked(entry.saga, entry.key, turn);
         while (job != null) {
             job = carryOut(task, entry, live, job);
         }
@@ -1037,10 +788,9 @@ final class Worker {
             }
         }
         if (undue != null) {
-            tell(new SagaFailure(
-                    instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), true, undue));
+            reports.tell(entry, job.step(), true, undue);
         }
-        tellIfParked(entry, late);
+        reports.tellIfParked(entry.saga, entry.key, late);
         tell(entry, job, outcome, turn);
         if (lost) {
             tellOfLost(entry, job);
@@ -1176,8 +926,7 @@ final class Worker {
         var lost = new IllegalStateException("The command " + job.id()
                 + " took effect after it was given up on, and nothing undoes that. Was its handler at it for longer than the"
                 + " lease, with the engine standing still?");
-        tell(new SagaFailure(
-                instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), false, lost));
+        reports.tell(entry, job.step(), false, lost);
     }
 
     private void tell(Entry entry, Job job, Outcome outcome, @Nullable Turn<?> turn) {
@@ -1187,10 +936,9 @@ final class Worker {
         }
         if (thrown != null) {
             boolean again = turn == null || turn.outputs().stream().anyMatch(output -> output.effect() == Effect.AGAIN);
-            tell(new SagaFailure(
-                    instances.name(), Optional.of(entry.saga), Optional.of(entry.key), job.step(), again, thrown));
+            reports.tell(entry, job.step(), again, thrown);
         } else {
-            tellIfParked(entry, turn);
+            reports.tellIfParked(entry.saga, entry.key, turn);
         }
     }
 
@@ -1201,26 +949,6 @@ final class Worker {
             return entry.ready && !instances.isMine(entry.incarnation);
         } finally {
             lock.unlock();
-        }
-    }
-
-    private void tellIfParked(Entry entry, @Nullable Turn<?> turn) {
-        if (turn != null) {
-            tellIfParked(entry.saga, entry.key, turn);
-        }
-    }
-
-    private void tellIfParked(String saga, String key, Turn<?> turn) {
-        for (var output : turn.outputs()) {
-            if (output.effect() == Effect.PARK) {
-                tell(new SagaFailure(
-                        instances.name(),
-                        Optional.of(saga),
-                        Optional.of(key),
-                        turn.story().step(),
-                        false,
-                        new IllegalStateException(output.reason())));
-            }
         }
     }
 
@@ -1297,25 +1025,13 @@ final class Worker {
         long by = instances.replacedBy();
         if (by > toldOf) {
             toldOf = by;
-            tell(new SagaFailure(
-                    instances.name(),
-                    Optional.empty(),
-                    Optional.empty(),
-                    "",
+            reports.tell(
                     false,
                     new IllegalStateException("An engine \"" + instances.name() + "\" was started as incarnation " + by
                             + ", while this one, incarnation " + instances.incarnation()
                             + ", still runs: that one takes over what this one had, which stands aside there, and dispatches"
                             + " what is under way here a second time. Close an engine before the next of its name is started,"
-                            + " or give each a name of its own.")));
+                            + " or give each a name of its own."));
         }
-    }
-
-    private void tell(Throwable cause) {
-        tell(new SagaFailure(instances.name(), Optional.empty(), Optional.empty(), "", true, cause));
-    }
-
-    private void tell(SagaFailure failure) {
-        Listeners.tell(listener, failure, failure.cause());
     }
 }

@@ -178,10 +178,20 @@ class IndexTest {
         Entry entry = index.takeRunnable();
         assertThat(entry).isNotNull();
         var live = Instances.live(entry);
-        index.apply(started("j", ready), Position.of(2), NOW, true, false);
+        index.apply(started("j", ready), Position.of(2), NOW, false, false);
         assertThat(index.inLine()).isZero();
         index.exit(entry, live, null);
         assertThat(index.inLine()).isEqualTo(1);
+    }
+
+    @Test
+    void what_somebody_else_makes_ready_while_somebody_is_at_it_is_in_line_at_once() {
+        var index = running();
+        index.apply(started("j", ready()), Position.of(1), NOW, true, false);
+        var entry = index.takeRunnable();
+        assertThat(entry).isNotNull();
+        index.apply(started("j", ready()), Position.of(2), NOW, true, false);
+        assertThat(takeAll(index)).containsExactly("j");
     }
 
     @Test
@@ -561,7 +571,7 @@ class IndexTest {
         var entry = found(index, "j");
         var live = index.enter(entry);
         assertThat(index.enter(entry)).isSameAs(live);
-        index.apply(started("j", ready()), Position.of(2), NOW, true, false);
+        index.apply(started("j", ready()), Position.of(2), NOW, false, false);
         index.exit(entry, live, null);
         assertThat(index.inLine()).isZero();
         assertThat(entry.live).isSameAs(live);

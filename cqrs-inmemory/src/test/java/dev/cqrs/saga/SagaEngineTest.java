@@ -1555,11 +1555,17 @@ class SagaEngineTest {
         engine.close();
     }
 
-    @Test
-    void a_step_that_an_operator_has_tried_again_does_not_wait_for_those_beside_it() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void a_step_that_an_operator_has_tried_again_does_not_wait_for_those_beside_it(boolean elsewhere) {
         var scheduler = new SeededScheduler(1);
         var engine = SagaEngine.builder(operations, scheduler.clock())
                 .name("sagas")
+                .add(twoBeside())
+                .domain(domain)
+                .build();
+        var another = SagaEngine.builder(operations, scheduler.clock())
+                .name("operators")
                 .add(twoBeside())
                 .domain(domain)
                 .build();
@@ -1569,7 +1575,8 @@ class SagaEngineTest {
                     parts.add(command.part());
                     if (parts.size() == 1) { // the other one within this one, which takes long
                         scheduler.runFor(Duration.ZERO);
-                        assertThat(engine.resume("job", "j")).isTrue();
+                        assertThat((elsewhere ? another : engine).resume("job", "j"))
+                                .isTrue();
                         scheduler.runFor(Duration.ZERO);
                         parts.add("done");
                     } else if (parts.size() == 2) {

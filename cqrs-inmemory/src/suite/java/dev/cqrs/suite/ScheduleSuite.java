@@ -859,6 +859,7 @@ public abstract class ScheduleSuite {
         assertThat(ran).containsExactly("p-1");
         assertThat(failures).hasSize(1);
         assertThat(failures.get(0).id()).isEmpty();
+        ScheduleRules.check(log);
     }
 
     @Test
@@ -880,6 +881,7 @@ public abstract class ScheduleSuite {
         assertThat(failures)
                 .singleElement()
                 .satisfies(failure -> assertThat(failure.cause()).isInstanceOf(AppendOutcomeUnknownException.class));
+        ScheduleRules.check(log);
     }
 
     @Test
@@ -904,6 +906,7 @@ public abstract class ScheduleSuite {
                 assertThat(failure.id()).isEmpty();
                 assertThat(failure.cause()).isInstanceOf(AppendOutcomeUnknownException.class);
             });
+            ScheduleRules.check(log);
         }
     }
 
@@ -937,6 +940,7 @@ public abstract class ScheduleSuite {
             assertThat(ran).containsExactly("p-1");
             assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
             assertThat(failures).hasSize(1);
+            ScheduleRules.check(log);
         }
     }
 
@@ -959,6 +963,7 @@ public abstract class ScheduleSuite {
             assertThat(schedule.status().lanes())
                     .singleElement()
                     .satisfies(lane -> assertThat(lane.until()).isEmpty());
+            ScheduleRules.check(log);
         }
     }
 
@@ -976,6 +981,7 @@ public abstract class ScheduleSuite {
         assertThat(Pages.on(domain, "p")).containsExactly(1);
         assertThat(failures).hasSize(1);
         assertThat(failures.get(0).id()).isEmpty();
+        ScheduleRules.check(log);
     }
 
     /** A process that stands for itself, up to its death: from then on it writes nothing, and none of its tasks runs. */
@@ -1632,6 +1638,7 @@ public abstract class ScheduleSuite {
             checkAllNoted(12, 2);
             assertThat(failures).extracting(ScheduleFailure::id).allMatch(Optional::isEmpty);
             assertThat(safe.status().succeeded()).isEqualTo(12);
+            ScheduleRules.check(log);
         });
     }
 
@@ -1687,6 +1694,7 @@ public abstract class ScheduleSuite {
             checkAllNoted(8, 2);
             assertThat(schedule.status().succeeded()).isEqualTo(8);
             assertThat(schedule.status().due()).isZero();
+            ScheduleRules.check(log);
         });
     }
 
@@ -1752,6 +1760,7 @@ public abstract class ScheduleSuite {
             assertThat(status.succeeded()).isEqualTo(seen - cancelled.size());
             assertThat(status.cancelled()).isEqualTo(cancelled.size());
             assertThat(status).isEqualTo(schedules.get(1).status());
+            ScheduleRules.check(log);
         });
     }
 }

@@ -898,6 +898,24 @@ class CommandQueueTest {
     }
 
     @Test
+    void who_is_told_that_the_executor_refused_may_close_the_queue() {
+        var queue = new AtomicReference<CommandQueue>();
+        var own = CommandQueue.to(
+                        bus,
+                        task -> {
+                            throw new RejectedExecutionException("full");
+                        },
+                        failure -> of(queue).close())
+                .build();
+        queue.set(own);
+        var refused = own.enqueue(new Ping(0));
+        assertThat(failure(refused)).isInstanceOf(RejectedExecutionException.class);
+        assertThatThrownBy(() -> own.enqueue(new Ping(1)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+    }
+
+    @Test
     void an_executor_that_throws_although_it_has_the_task_runs_no_worker_twice() throws Exception {
         var tasks = new CopyOnWriteArrayList<Runnable>();
         var throwing = new AtomicBoolean(true);
@@ -1270,6 +1288,24 @@ class CommandQueueTest {
             await(other);
             stop.set(true);
         }
+    }
+
+    @Test
+    void others_of_a_shared_executor_come_in_between_the_commands_of_one_key() {
+        int count = 3 * Worker.COMMANDS_A_TASK;
+        var tasks = new ArrayDeque<Runnable>();
+        var sizes = new ArrayList<Integer>();
+        try (var queue = queue(tasks::add).workers(1).capacity(count).build()) {
+            for (int i = 0; i < count; i++) {
+                queue.enqueue(new Deposit("a", i));
+            }
+            while (!tasks.isEmpty()) {
+                int before = done.size();
+                tasks.remove().run();
+                sizes.add(done.size() - before);
+            }
+        }
+        assertThat(sizes).hasSize(3).containsOnly(Worker.COMMANDS_A_TASK);
     }
 
     @Test

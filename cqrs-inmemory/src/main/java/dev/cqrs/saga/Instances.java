@@ -144,10 +144,6 @@ final class Instances {
         return clock.instant();
     }
 
-    Position folded() {
-        return marks.folded();
-    }
-
     void ignore() {
         ignored.increment();
     }

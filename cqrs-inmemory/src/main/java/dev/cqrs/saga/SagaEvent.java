@@ -248,10 +248,6 @@ public sealed interface SagaEvent {
             Objects.requireNonNull(event, "event");
             Objects.requireNonNull(reason, "reason");
         }
-
-        static Input of(Cause cause) {
-            return new Input(cause, "", false, 0, "", 0, "");
-        }
     }
 
     /** What can go out. */

@@ -74,6 +74,26 @@ class SagaScenarioTest {
     }
 
     @Test
+    void what_a_pivot_returned_is_kept_and_behind_it_there_is_no_way_back() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .pivot("b", known -> known.part("b"), (known, text) -> new Receipt(text))
+                .step("c", known -> known.part("c"))
+                .build();
+        SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenReturned(A, "done")
+                .whenReturned(B, "receipt")
+                .then(known -> assertThat(known.receipts()).containsExactly("receipt"))
+                .thenCommands(C)
+                .whenThrown(C, new RejectedException(Do.class, "never"))
+                .thenCommands()
+                .thenState(State.PARKED);
+    }
+
+    @Test
     void a_participant_that_fails_has_what_took_effect_undone() {
         SagaScenario.of(saga())
                 .given(new Ordered("j"))

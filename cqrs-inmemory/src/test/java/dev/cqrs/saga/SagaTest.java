@@ -78,7 +78,7 @@ class SagaTest {
                             "The step \"six\" has a compensation, but there is no way back",
                             "The step \"seven\" has a compensation, but is an event",
                             "Two steps wait for dev.cqrs.suite.Parts$Packed",
-                            "fit one event");
+                            "The classes that start it, java.lang.Object and dev.cqrs.suite.Parts$Ordered fit one event");
         });
         assertThatThrownBy(() -> job().build()).hasMessageContaining("It has no steps");
     }

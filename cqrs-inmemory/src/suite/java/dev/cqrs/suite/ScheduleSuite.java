@@ -3,6 +3,7 @@ package dev.cqrs.suite;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cqrs.command.Command;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
@@ -13,6 +14,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryCommandBus;
+import dev.cqrs.message.Done;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.projection.CheckpointStore;
@@ -425,6 +427,43 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void what_runs_again_and_again_goes_on_from_its_own_time_if_the_clock_is_put_back_within_a_run() {
+        var schedule = schedule();
+        schedule.every(Duration.ofMinutes(10), START, new Note("p", 1), id("tick"));
+        before = (note, metadata) -> {
+            if (ran.size() == 1) {
+                clock.set(START.minus(Duration.ofHours(1)));
+            }
+        };
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofMinutes(59));
+            assertThat(ran).containsExactly("tick#1");
+            passOn(Duration.ofMinutes(12));
+            assertThat(ran).containsExactly("tick#1", "tick#2");
+        }
+    }
+
+    @Test
+    void what_has_missed_more_times_than_can_be_counted_runs_once_and_is_due_after_a_period() {
+        var schedule = schedule();
+        var since = START.minus(Duration.ofDays(400 * 365));
+        schedule.every(Duration.ofNanos(1), since, new Note("p", 1), id("tick"));
+        before = (note, metadata) -> schedule.cancel("tick");
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(ran).containsExactly("tick#1");
+        try (var told = log.read(EventQuery.types(Recurred.class))) {
+            assertThat(told.toList())
+                    .singleElement()
+                    .satisfies(event ->
+                            assertThat(((Recurred) event.event()).next()).isEqualTo(START.plusNanos(1)));
+        }
+    }
+
+    @Test
     void what_is_stored_after_a_jump_of_the_clock_is_not_late() {
         var schedule = schedule();
         schedule.at(START.plusSeconds(30), new Note("p", 1), id("p-1"));
@@ -795,6 +834,7 @@ public abstract class ScheduleSuite {
         }
         assertThat(cancelled).containsExactly(Cancellation.CANCELLED);
         assertThat(ran).containsExactly("p-2");
+        assertThat(failures).isEmpty();
         assertThat(plain.cancel("p-1")).as("asked again").isEqualTo(Cancellation.CANCELLED);
         assertThat(state(plain, "p-1")).isEqualTo(State.CANCELLED);
         assertThat(plain.status()).isEqualTo(schedule.status());
@@ -965,6 +1005,54 @@ public abstract class ScheduleSuite {
                     .satisfies(lane -> assertThat(lane.until()).isEmpty());
             ScheduleRules.check(log);
         }
+    }
+
+    @Test
+    void the_claim_of_another_is_not_taken_for_the_own_one_whose_outcome_is_unknown() {
+        var schedule = schedule(new Fronted(log) {
+                    private boolean forestalled;
+
+                    @Override
+                    public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                        if (!forestalled && events.get(0) instanceof Claimed own) {
+                            forestalled = true;
+                            var other = new Claimed(own.lane(), "other", own.until(), own.entries());
+                            store.append(List.of(other), AppendCondition.none());
+                            throw unknown();
+                        }
+                        return store.append(events, condition, metadata);
+                    }
+                })
+                .build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(29));
+            assertThat(ran).isEmpty();
+            passOn(Duration.ofSeconds(5));
+        }
+        assertThat(ran).containsExactly("p-1");
+        ScheduleRules.check(log);
+    }
+
+    @Test
+    void a_lane_whose_turn_goes_badly_while_its_worker_is_being_closed_is_free_for_others_at_once() {
+        var schedule =
+                schedule(new Failing(log, Ended.class, 10, false, away())).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        var closing = new ArrayList<ScheduleWorker>();
+        before = (note, metadata) -> closing.forEach(ScheduleWorker::close);
+        closing.add(work(schedule, "w1"));
+        passOn(Duration.ofSeconds(1));
+        assertThat(ran).containsExactly("p-1");
+
+        before = (note, metadata) -> {};
+        try (var second = work(schedule, "w2")) {
+            assertThat(second).isNotNull();
+            passOn(Duration.ofSeconds(1));
+        }
+        assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
+        assertThat(ran).containsExactly("p-1", "p-1");
     }
 
     @Test
@@ -1424,6 +1512,7 @@ public abstract class ScheduleSuite {
         passOn(Duration.ofSeconds(59));
         assertThat(failures).extracting(failure -> failure.id().orElseThrow()).containsExactlyInAnyOrder("p-1", "q-3");
         assertThat(failures).allMatch(ScheduleFailure::again);
+        assertThat(failures).extracting(ScheduleFailure::attempt).containsOnly(0);
         assertThat(state(schedule, "p-1")).isEqualTo(State.DUE);
         assertThat(state(schedule, "p-2")).isEqualTo(State.DUE);
         passOn(Duration.ofSeconds(2));
@@ -1438,6 +1527,22 @@ public abstract class ScheduleSuite {
         assertThat(ran).containsExactly("p-1", "p-2");
         assertThat(schedule.find("p-1").orElseThrow().attempts()).isEqualTo(1);
         assertThat(failures).hasSize(4);
+    }
+
+    @Test
+    void a_command_whose_handler_sends_one_that_nobody_handles_has_failed_itself() {
+        record Unhandled() implements Command<Done> {}
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        before = (note, metadata) -> {
+            throw new NoHandlerException(Unhandled.class, "");
+        };
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(state(schedule, "p-1")).isEqualTo(State.FAILED);
+        assertThat(ran).containsExactly("p-1");
     }
 
     @Test

@@ -414,7 +414,9 @@ class CommandScheduleTest {
             first.close();
             assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
         }
+        var head = log.head();
         dropped.get(0).run();
+        assertThat(log.head()).as("nothing is claimed by who is closed").isEqualTo(head);
         assertThat(Pages.on(domain, "p")).hasSize(1);
     }
 

@@ -1595,6 +1595,21 @@ class SagaEngineTest {
         engine.close();
     }
 
+    @Test
+    void an_engine_that_runs_nothing_lists_what_others_have_written() {
+        var scheduler = new SeededScheduler(1);
+        var engine = sagas(scheduler).name("sagas").build();
+        var another = sagas(scheduler).name("operators").build();
+        var keys = new ArrayList<String>();
+        for (var key : List.of("j", "k")) {
+            engine.begin("job", key, new Ordered(key));
+            keys.add(key);
+            assertThat(another.list(Filter.all(), 10))
+                    .extracting(SagaInstance::key)
+                    .containsExactlyElementsOf(keys);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void an_engine_that_is_being_closed_has_its_instances_for_longer_while_a_command_takes_long(boolean full) {

@@ -10,7 +10,9 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.RecordedEvent;
+import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
+import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
@@ -65,6 +67,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -922,6 +925,8 @@ public abstract class SagaSuite {
                 assertThat(engine.find("job", job).orElseThrow().reason()).contains("bad " + job);
             }
             assertThat(engine.find("job", "key")).isEmpty();
+            assertThat(Parts.done(domain, "key")).isEmpty();
+            assertThat(engine.status().count(State.COMPLETED)).isEqualTo(1);
             assertThat(failures.stream().map(failure -> failure.cause().getMessage()))
                     .contains("bad key")
                     .hasSize(4);
@@ -934,6 +939,67 @@ public abstract class SagaSuite {
             for (var job : List.of("fold", "result", "command")) {
                 assertThat(Parts.done(domain, job)).containsExactly("a", "b");
             }
+        }
+    }
+
+    /** A log that takes no event of which something is true. */
+    private static EventStore refusing(EventStore log, Predicate<Object> refused) {
+        return new Fronted(log) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (events.stream().anyMatch(refused)) {
+                    throw new IllegalArgumentException("it cannot be written");
+                }
+                return store.append(events, condition, metadata);
+            }
+        };
+    }
+
+    @Test
+    void an_event_that_cannot_be_stored_parks_the_saga_that_waits_for_it() {
+        var saga = job().step("a", known -> known.part("a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("b"))
+                .build();
+        try (var engine = start(SagaEngine.builder(refusing(operations, Packed.class::isInstance), clock)
+                .name("sagas")
+                .domain(domain)
+                .add(saga))) {
+            order("j");
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(find(engine))
+                    .returns(State.PARKED, SagaInstance::state)
+                    .returns(
+                            "The event \"packed\", or what follows from it, could not be stored:"
+                                    + " java.lang.IllegalArgumentException: it cannot be written",
+                            SagaInstance::reason);
+            assertThat(failures).extracting(SagaFailure::key).contains(Optional.of("j"));
+            assertThat(done()).containsExactly("a");
+        }
+    }
+
+    @Test
+    void what_follows_from_a_time_and_cannot_be_stored_parks_the_saga() {
+        var saga = job().step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .await("packed", Packed.class, Packed::job)
+                .timeout(Duration.ofMinutes(10))
+                .build();
+        var undo = new Do("j", "undo a");
+        try (var engine = start(SagaEngine.builder(refusing(operations, undo::equals), clock)
+                .name("sagas")
+                .domain(domain)
+                .add(saga))) {
+            order("j");
+            executor.runFor(Duration.ofMinutes(11));
+            assertThat(find(engine))
+                    .returns(State.PARKED, SagaInstance::state)
+                    .returns(
+                            "What follows could not be stored: java.lang.IllegalArgumentException: it cannot be written",
+                            SagaInstance::reason);
+            assertThat(done()).containsExactly("a");
         }
     }
 
@@ -1603,6 +1669,29 @@ public abstract class SagaSuite {
                 assertThat(one.status().count(State.COMPLETED)).isEqualTo(10);
                 assertThat(two.status().count(State.COMPLETED)).isEqualTo(10);
             }
+        });
+    }
+
+    @Test
+    void two_engines_react_to_an_event_once() {
+        SeededScheduler.explore(seeds(), 1, scheduler -> {
+            open(scheduler);
+            var manager = ProcessManager.named("manager", Parts.KNOWN)
+                    .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of())
+                    .on(Packed.class, Packed::job, (known, e) -> List.of(Reaction.send(known.part("a"))))
+                    .build();
+            var engines = new ArrayList<SagaEngine>();
+            for (var name : List.of("one", "two")) {
+                engines.add(start(SagaEngine.builder(operations, clock)
+                        .name(name)
+                        .domain(domain)
+                        .add(manager)));
+            }
+            order("j");
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a");
+            engines.forEach(SagaEngine::close);
         });
     }
 

@@ -589,7 +589,11 @@ class SagaEngineTest {
         Parts.append(domain, new Ordered("j"));
         begun.await();
         engine.begin("job", "k", new Ordered("k")); // it has that, and nobody to spare for it
-        var closing = new Thread(engine::close);
+        var interrupted = new AtomicBoolean();
+        var closing = new Thread(() -> {
+            engine.close();
+            interrupted.set(Thread.currentThread().isInterrupted());
+        });
         closing.start();
         while (closing.getState() != Thread.State.WAITING) {
             Thread.onSpinWait(); // until it waits for the command
@@ -597,6 +601,7 @@ class SagaEngineTest {
 
         closing.interrupt();
         closing.join();
+        assertThat(interrupted).isTrue();
         release.countDown();
         tasks.shutdown();
 

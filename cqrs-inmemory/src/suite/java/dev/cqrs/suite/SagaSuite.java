@@ -431,6 +431,26 @@ public abstract class SagaSuite {
     }
 
     @Test
+    void what_waits_to_be_tried_again_is_tried_at_once_when_an_operator_says_so() {
+        var saga = three(job().retry(Duration.ofHours(1)))
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        failAt("b", 1);
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a");
+
+            assertThat(engine.retry("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/b/2", "job/j/c/1");
+            assertThat(engine.retry("job", "j")).as("it waits for an event").isFalse();
+            assertThat(engine.retry("job", "nobody")).isFalse();
+        }
+    }
+
+    @Test
     void a_compensation_that_is_left_out_is_told_and_the_saga_is_never_said_to_be_compensated() {
         var saga = three(job()).step("d", known -> known.part("d!")).build();
         failAt("undo b", 100);
@@ -977,6 +997,28 @@ public abstract class SagaSuite {
                             SagaInstance::reason);
             assertThat(failures).extracting(SagaFailure::key).contains(Optional.of("j"));
             assertThat(done()).containsExactly("a");
+        }
+    }
+
+    @Test
+    void what_follows_from_an_operators_word_and_cannot_be_stored_parks_the_saga() {
+        var saga = job().step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        var undo = new Do("j", "undo a");
+        try (var engine = start(SagaEngine.builder(refusing(operations, undo::equals), clock)
+                .name("sagas")
+                .domain(domain)
+                .add(saga))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(find(engine))
+                    .returns(State.PARKED, SagaInstance::state)
+                    .returns(
+                            "What follows could not be stored: java.lang.IllegalArgumentException: it cannot be written",
+                            SagaInstance::reason);
         }
     }
 

@@ -962,9 +962,9 @@ public abstract class SagaSuite {
         }
     }
 
-    /** A log that takes no event of which something is true. */
-    private static EventStore refusing(EventStore log, Predicate<Object> refused) {
-        return new Fronted(log) {
+    /** Starts an engine whose log takes no event of which something is true. */
+    private SagaEngine startRefusing(Predicate<Object> refused, Saga<?> saga) {
+        var log = new Fronted(operations) {
             @Override
             public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
                 if (events.stream().anyMatch(refused)) {
@@ -973,6 +973,7 @@ public abstract class SagaSuite {
                 return store.append(events, condition, metadata);
             }
         };
+        return start(SagaEngine.builder(log, clock).name("sagas").domain(domain).add(saga));
     }
 
     @Test
@@ -981,10 +982,7 @@ public abstract class SagaSuite {
                 .await("packed", Packed.class, Packed::job)
                 .step("b", known -> known.part("b"))
                 .build();
-        try (var engine = start(SagaEngine.builder(refusing(operations, Packed.class::isInstance), clock)
-                .name("sagas")
-                .domain(domain)
-                .add(saga))) {
+        try (var engine = startRefusing(Packed.class::isInstance, saga)) {
             order("j");
             executor.runAll();
             Parts.append(domain, new Packed("j"));
@@ -1007,10 +1005,7 @@ public abstract class SagaSuite {
                 .await("packed", Packed.class, Packed::job)
                 .build();
         var undo = new Do("j", "undo a");
-        try (var engine = start(SagaEngine.builder(refusing(operations, undo::equals), clock)
-                .name("sagas")
-                .domain(domain)
-                .add(saga))) {
+        try (var engine = startRefusing(undo::equals, saga)) {
             order("j");
             executor.runFor(MINUTE);
             assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
@@ -1030,10 +1025,7 @@ public abstract class SagaSuite {
                 .timeout(Duration.ofMinutes(10))
                 .build();
         var undo = new Do("j", "undo a");
-        try (var engine = start(SagaEngine.builder(refusing(operations, undo::equals), clock)
-                .name("sagas")
-                .domain(domain)
-                .add(saga))) {
+        try (var engine = startRefusing(undo::equals, saga)) {
             order("j");
             executor.runFor(Duration.ofMinutes(11));
             assertThat(find(engine))

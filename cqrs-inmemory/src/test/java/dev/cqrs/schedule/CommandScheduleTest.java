@@ -414,10 +414,24 @@ class CommandScheduleTest {
             first.close();
             assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
         }
-        var head = log.head();
         dropped.get(0).run();
-        assertThat(log.head()).as("nothing is claimed by who is closed").isEqualTo(head);
         assertThat(Pages.on(domain, "p")).hasSize(1);
+    }
+
+    @Test
+    void a_turn_that_the_executor_runs_only_when_its_worker_is_closed_claims_nothing() {
+        var late = new ArrayList<Runnable>();
+        var schedule = builder().build();
+        schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var worker = work(schedule, "w", late::add);
+        late.remove(0).run(); // a look, which asks for a turn
+        assertThat(late).hasSize(1);
+        worker.close();
+        var head = log.head();
+
+        late.get(0).run();
+
+        assertThat(log.head()).isEqualTo(head);
     }
 
     @Test

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests of the last commit again and again, to find those that fail by chance, and adds a row to results/runs.md.
 #
-#   cqrs-testing/again.sh 50    less than ten minutes a run on two cores
+#   cqrs-testing/again.sh 50    some sixteen minutes a run on two cores
 #
 # MVN says how Maven is called (mvn; "mvn -o" where there is no network), JAVA_HOME with which JDK, 17 or later. A run that
 # fails ends it: what failed is printed and stands in the row, as there is no such thing as a test that fails sometimes.
@@ -11,7 +11,6 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 mvn=${MVN:-mvn}
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 commit=$(git -C "$root" rev-parse --short HEAD)
 
 mkdir "$work/tree"
@@ -28,6 +27,17 @@ green=0
 tests=0
 failed=none
 begun=$SECONDS
+
+# What was run counts, however the script ends.
+finish() {
+    local version
+    version=$("$java" -version 2>&1 | sed -n 's/.*version "\([^"]*\)".*/\1/p' | head -n 1)
+    echo "| $(date +%F) | $commit | $version | $green | $tests | $failed | $(((SECONDS - begun) / 60)) |" \
+        >>"$root/cqrs-testing/results/runs.md"
+    if [ "$failed" = none ]; then rm -rf "$work"; else echo "its reports: $work"; fi
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
 for ((run = 1; run <= runs; run++)); do
     find . -name surefire-reports -prune -exec rm -rf {} +
     # benchmarks has no tests; and what the first run has compiled the others find up to date
@@ -42,6 +52,4 @@ for ((run = 1; run <= runs; run++)); do
     tests=$(counted)
     echo "$(date +%T) run $run of $runs: $tests tests"
 done
-version=$("$java" -version 2>&1 | sed -n 's/.*version "\([^"]*\)".*/\1/p' | head -n 1)
-echo "| $(date +%F) | $commit | $version | $green | $tests | $failed | $(((SECONDS - begun) / 60)) |" >>"$root/cqrs-testing/results/runs.md"
 [ "$failed" = none ]

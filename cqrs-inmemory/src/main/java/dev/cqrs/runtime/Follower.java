@@ -124,6 +124,9 @@ final class Follower<V> {
     /** A task was due while the lock was held by the thread that was to run it. */
     private boolean owed;
 
+    /** A fold or an effect has closed the engine, so that who holds the lock saves at the end of what it does. */
+    private boolean closedWithin;
+
     private volatile boolean filling;
     private volatile boolean givenUp;
     private volatile boolean pausing;
@@ -489,10 +492,19 @@ final class Follower<V> {
             }
         } finally {
             interruptAgain();
-            lock.writeLock().unlock();
+            unlock();
         }
         afterwards();
         return more;
+    }
+
+    /** Gives the lock back under which folds and effects have run, of which one may have closed the engine. */
+    private void unlock() {
+        if (closedWithin && lock.getWriteHoldCount() == 1) {
+            closedWithin = false;
+            saveIfKept();
+        }
+        lock.writeLock().unlock();
     }
 
     /** With the lock held; a task does it at its end, so that its checkpoint can be saved first. */
@@ -1235,7 +1247,7 @@ final class Follower<V> {
                 Arrays.fill(events, null);
                 task = owed;
                 owed = false;
-                lock.writeLock().unlock();
+                unlock();
             }
             return well;
         } finally { // also what was done before the store failed
@@ -1329,10 +1341,11 @@ final class Follower<V> {
             }
         } finally {
             interruptAgain();
-            lock.writeLock().unlock();
-            from.lock.writeLock().unlock();
+            unlock();
+            from.unlock();
         }
         afterwards();
+        from.afterwards();
         saveCheckpoint();
         return taken;
     }
@@ -1357,19 +1370,23 @@ final class Follower<V> {
             return; // who holds the lock waits for this thread; what is shown was saved with its batch
         }
         ended = true;
-        boolean fromItsFold = lock.isWriteLockedByCurrentThread();
+        if (lock.isWriteLockedByCurrentThread()) {
+            closedWithin = true; // a view in place has more in it by now than its position says
+            moved.run();
+            return;
+        }
         lock.writeLock().lock();
         try {
-            if (checkpoints != null) {
-                save(checkpoints);
-            }
+            saveIfKept();
         } finally {
             lock.writeLock().unlock();
         }
-        if (!fromItsFold) {
-            afterwards();
-        } else {
-            moved.run();
+        afterwards();
+    }
+
+    private void saveIfKept() {
+        if (checkpoints != null) {
+            save(checkpoints);
         }
     }
 }

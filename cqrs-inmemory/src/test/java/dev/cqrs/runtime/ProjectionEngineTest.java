@@ -617,6 +617,33 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void an_event_whose_effect_closes_the_engine_while_it_is_repaired_is_not_put_aside_any_more() {
+        var checkpoints = new InMemoryCheckpointStore();
+        var engine = new ProjectionEngine[1];
+        var done = new ArrayList<Integer>();
+        var closing = new AtomicBoolean();
+        var mailing = TOTAL.by(Keys.by(Added.class, Added::number)).effect(Added.class, (event, trigger) -> {
+            if (!closing.get()) {
+                throw new java.io.IOException("no connection");
+            }
+            done.add(event.number());
+            engine[0].close();
+        });
+        engine[0] = engine().checkpoints(checkpoints)
+                .run(mailing, Delivery.background(executor).park())
+                .build();
+        add(1);
+        executor.runAll();
+        assertThat(engine[0].view(mailing).parked()).hasSize(1);
+
+        closing.set(true);
+        engine[0].view(mailing).retryParked(1);
+
+        assertThat(done).containsExactly(1);
+        assertThat(checkpoints.load("total")).contains(new Checkpoint(1, Position.of(1), 1));
+    }
+
+    @Test
     void two_projections_of_one_name_are_a_wiring_fault() {
         assertThatThrownBy(() -> engine().inline(TOTAL).inline(TOTAL).build())
                 .isInstanceOf(WiringException.class)

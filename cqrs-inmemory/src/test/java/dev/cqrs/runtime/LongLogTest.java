@@ -217,7 +217,7 @@ class LongLogTest {
                                 closing.get().close();
                             }
                         }))
-                .savedAs(List.class, List::copyOf, saved -> new ArrayList<>((List<Integer>) saved));
+                .savedAs(Integer[].class, all -> all.toArray(Integer[]::new), saved -> new ArrayList<>(List.of(saved)));
         var projection = way == Taken.ONE_BY_ONE ? list.effect(Added.class, (added, trigger) -> {}) : list;
         var engine = engine(projection, Delivery.background(executor));
         closing.set(engine);

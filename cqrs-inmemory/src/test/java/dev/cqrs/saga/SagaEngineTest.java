@@ -50,6 +50,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Phaser;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -574,6 +575,7 @@ class SagaEngineTest {
                 .atOnce(1)
                 .build();
         var tasks = Executors.newFixedThreadPool(2);
+        var counted = new Counted(tasks);
         engine.start(
                 Parts.bus(domain, (command, data) -> {
                     begun.countDown();
@@ -583,7 +585,7 @@ class SagaEngineTest {
                         Thread.currentThread().interrupt();
                     }
                 }),
-                tasks,
+                counted,
                 (delay, task) -> {},
                 failures::add);
         Parts.append(domain, new Ordered("j"));
@@ -603,6 +605,7 @@ class SagaEngineTest {
         closing.join();
         assertThat(interrupted).isTrue();
         release.countDown();
+        counted.awaitNone();
         tasks.shutdown();
 
         assertThat(tasks.awaitTermination(PATIENCE.toSeconds(), TimeUnit.SECONDS))
@@ -951,17 +954,19 @@ class SagaEngineTest {
                 .build();
         engines.add(engine);
         var closed = new CountDownLatch(1);
+        var counted = new Counted(tasks);
         engine.start(
                 Parts.bus(domain, (command, data) -> {
                     engine.begin("job", "k", new Ordered("k")); // it has that too
                     engines.forEach(SagaEngine::close);
                     closed.countDown();
                 }),
-                inTheCaller ? Runnable::run : tasks,
+                inTheCaller ? Runnable::run : counted,
                 (delay, task) -> {},
                 failures::add);
         Parts.append(domain, new Ordered("j"));
         closed.await();
+        counted.awaitNone();
         tasks.shutdown();
 
         assertThat(tasks.awaitTermination(PATIENCE.toSeconds(), TimeUnit.SECONDS))
@@ -1673,5 +1678,31 @@ class SagaEngineTest {
                         throw thrown.getTargetException();
                     }
                 });
+    }
+
+    /** An executor of which one can wait until it has no task any more: an engine that was closed has some to give until it has ended. */
+    private static final class Counted implements Executor {
+        private final Executor tasks;
+        private final Phaser running = new Phaser(1);
+
+        Counted(Executor tasks) {
+            this.tasks = tasks;
+        }
+
+        @Override
+        public void execute(Runnable task) {
+            running.register();
+            tasks.execute(() -> {
+                try {
+                    task.run();
+                } finally {
+                    running.arriveAndDeregister();
+                }
+            });
+        }
+
+        void awaitNone() {
+            running.arriveAndAwaitAdvance();
+        }
     }
 }

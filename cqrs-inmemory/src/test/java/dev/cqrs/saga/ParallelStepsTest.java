@@ -16,6 +16,7 @@ import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 
@@ -82,7 +83,7 @@ class ParallelStepsTest {
                 List.of("d", "packed", "weighed", "b"))) {
             var scenario = underWay();
             for (int i = 0; i < 4; i++) {
-                scenario = ends.get(order.get(i)).apply(scenario);
+                scenario = Objects.requireNonNull(ends.get(order.get(i))).apply(scenario);
                 if (i < 3) {
                     scenario.thenCommands();
                     boolean waits = order.subList(i + 1, 4).stream().noneMatch(left -> left.length() == 1);

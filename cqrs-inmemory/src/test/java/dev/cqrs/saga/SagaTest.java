@@ -15,6 +15,8 @@ import dev.cqrs.suite.Parts.Do;
 import dev.cqrs.suite.Parts.Known;
 import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
+import dev.cqrs.suite.Parts.Receipt;
+import dev.cqrs.suite.Parts.Weighed;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -394,5 +396,42 @@ class SagaTest {
         assertThat(scripts.choose("work", 1)).isNull();
         assertThat(scripts.isNewest(first)).isFalse();
         assertThat(scripts.isNewest(third)).isTrue();
+    }
+
+    @Test
+    void of_a_step_that_only_another_version_knows_nothing_is_said_and_of_its_own_what_they_were_given() {
+        var saga = job().startedBy(Ordered.class, Ordered::job)
+                .step("one", SagaTest::part, (known, text) -> new Receipt(text))
+                .compensate(SagaTest::part)
+                .retry(Duration.ofSeconds(1), Duration.ofSeconds(2))
+                .timeout(Duration.ofMinutes(1))
+                .unsure(IllegalStateException.class)
+                .await("packed", Packed.class, Packed::job)
+                .timeout(Duration.ofMinutes(2))
+                .parallel(beside -> beside.step("two", SagaTest::part).await("weighed", Weighed.class, Weighed::job))
+                .pivot("three", SagaTest::part)
+                .build();
+        var script = saga.script();
+
+        assertThat(script.delays("one")).containsExactly(Duration.ofSeconds(1), Duration.ofSeconds(2));
+        assertThat(script.delays("two")).isEmpty();
+        assertThat(script.timeout("one")).contains(Duration.ofMinutes(1));
+        assertThat(script.timeout("packed")).contains(Duration.ofMinutes(2));
+        assertThat(script.timeout("two")).isEmpty();
+        assertThat(script.unsure("one")).containsExactly(IllegalStateException.class);
+        assertThat(script.unsure("two")).isEmpty();
+        assertThat(List.of("one", "packed", "two", "weighed", "three"))
+                .filteredOn(script::isPivot)
+                .containsExactly("three");
+        assertThat(List.of("one", "packed", "two", "weighed", "three"))
+                .as("an event alone")
+                .filteredOn(script::waitsForEvents)
+                .containsExactly("packed");
+
+        assertThat(script.delays("of old")).isEmpty();
+        assertThat(script.timeout("of old")).isEmpty();
+        assertThat(script.unsure("of old")).isEmpty();
+        assertThat(script.isPivot("of old")).isFalse();
+        assertThat(script.waitsForEvents("of old")).isFalse();
     }
 }

@@ -5,23 +5,24 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.projection.CheckpointStore;
-import dev.cqrs.suite.SagaSuite;
+import dev.cqrs.suite.SagaLogs;
 import java.time.Clock;
 
-class InMemorySagaSuiteTest extends SagaSuite {
+/** Logs in memory, and many seeds. */
+interface InMemorySagaLogs extends SagaLogs {
 
     @Override
-    protected EventStore emptyLog(Catalog catalog, Clock clock) {
+    default EventStore emptyLog(Catalog catalog, Clock clock) {
         return new InMemoryEventStore(catalog, clock);
     }
 
     @Override
-    protected CheckpointStore emptyCheckpoints() {
+    default CheckpointStore emptyCheckpoints() {
         return new InMemoryCheckpointStore();
     }
 
     @Override
-    protected int seeds() {
+    default int seeds() {
         return Integer.getInteger("dev.cqrs.saga.seeds", 200);
     }
 }

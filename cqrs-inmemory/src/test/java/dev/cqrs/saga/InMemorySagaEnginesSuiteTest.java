@@ -1,0 +1,5 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.suite.SagaEnginesSuite;
+
+class InMemorySagaEnginesSuiteTest extends SagaEnginesSuite implements InMemorySagaLogs {}

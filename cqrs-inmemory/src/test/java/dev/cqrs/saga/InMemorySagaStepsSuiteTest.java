@@ -1,0 +1,5 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.suite.SagaStepsSuite;
+
+class InMemorySagaStepsSuiteTest extends SagaStepsSuite implements InMemorySagaLogs {}

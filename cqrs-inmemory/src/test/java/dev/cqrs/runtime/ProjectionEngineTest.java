@@ -870,6 +870,133 @@ class ProjectionEngineTest {
     }
 
     @Test
+    void a_store_that_fails_in_reading_for_several_workers_is_read_again() {
+        var failing = new Failing();
+        var keyed = Projection.keyed("keyed", 1, Keys.by(Added.class, Added::number), SUM);
+        try (var engine = ProjectionEngine.builder(failing, failures::add)
+                .run(keyed, Delivery.background(executor).workers(2))
+                .build()) {
+            failing.readsBeforeFailing = 1;
+            add(1, 2);
+            executor.runAll();
+            assertThat(engine.view(keyed).status().state()).isEqualTo(ProjectionStatus.State.RETRYING);
+
+            failing.readsBeforeFailing = Integer.MAX_VALUE;
+            add(3);
+            executor.runAll();
+
+            assertThat(engine.view(keyed).<Map<Integer, Integer>>read(Map::copyOf))
+                    .containsOnlyKeys(1, 2, 3);
+            assertThat(engine.view(keyed).status().failure()).isEmpty();
+            assertThat(engine.view(keyed).status().state()).isEqualTo(ProjectionStatus.State.RUNNING);
+        }
+    }
+
+    @Test
+    void a_store_whose_feed_fails_is_read_again() {
+        var away = new AtomicBoolean();
+        var log = new Fronted(store) {
+            @Override
+            public Optional<Feed> feed(EventQuery query) {
+                var feed = store.feed(query).orElseThrow();
+                return Optional.of((after, until, events, positions) -> {
+                    if (away.get()) {
+                        throw new IllegalStateException("away");
+                    }
+                    return feed.read(after, until, events, positions);
+                });
+            }
+        };
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .inline(TOTAL)
+                .background(LIST, executor)
+                .build()) {
+            add(1);
+            executor.runAll();
+            away.set(true);
+            add(2, 3);
+            executor.runAll();
+            assertThat(failures).isNotEmpty().allMatch(ProjectionFailure::retried);
+            assertThat(engine.view(TOTAL).position()).isEqualTo(Position.of(1));
+            assertThat(engine.view(LIST).position()).isEqualTo(Position.of(1));
+
+            away.set(false);
+            add(4);
+            executor.runAll();
+            assertThat(engine.view(TOTAL).<Integer>read(sum -> sum)).isEqualTo(10);
+            assertThat(engine.view(LIST).<List<Integer>>read(List::copyOf)).containsExactly(1, 2, 3, 4);
+            assertThat(engine.status()).allMatch(status -> status.failure().isEmpty());
+        }
+    }
+
+    @Test
+    void status_is_told_while_the_store_cannot_tell_its_head() {
+        var failing = new Failing();
+        try (var engine = ProjectionEngine.builder(failing, failures::add)
+                .background(TOTAL, executor)
+                .build()) {
+            add(1, 2, 3);
+            assertThat(engine.view(TOTAL).status().lag()).isEqualTo(3);
+            failing.onHead = new IllegalStateException("connection lost");
+            assertThat(engine.view(TOTAL).status().head()).as("as last seen").isEqualTo(Position.of(3));
+
+            failing.onHead = null;
+            add(4, 5);
+            executor.runAll();
+            failing.onHead = new IllegalStateException("connection lost");
+            assertThat(engine.view(TOTAL).status().head())
+                    .as("no less than it has")
+                    .isEqualTo(Position.of(5));
+            failing.onHead = null;
+        }
+    }
+
+    @Test
+    void an_interrupt_of_an_effect_that_fails_again_is_kept_when_its_event_is_repaired() {
+        var mailing = TOTAL.by(Keys.by(Added.class, Added::number)).effect(Added.class, (event, trigger) -> {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("no connection");
+        });
+        try (var engine = engine().checkpoints(new InMemoryCheckpointStore())
+                .run(mailing, Delivery.background(executor).park())
+                .build()) {
+            add(1);
+            executor.runAll();
+            assertThat(Thread.interrupted()).isTrue();
+
+            assertThat(engine.view(mailing).retryParked(1)).isFalse();
+
+            assertThat(Thread.interrupted()).isTrue();
+        } finally {
+            Thread.interrupted();
+        }
+    }
+
+    @Test
+    void why_an_event_was_put_aside_is_told_whatever_the_exception_says_of_itself() {
+        for (var words : new String[] {null, "", "  "}) {
+            assertThat(Follower.reason(new Saying(words))).isEqualTo(Saying.class.getName());
+        }
+        assertThat(Follower.reason(new Saying("no connection"))).isEqualTo("no connection");
+    }
+
+    /** What it says of itself is up to the test. */
+    private static final class Saying extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+        private final @Nullable String words;
+
+        Saying(@Nullable String words) {
+            this.words = words;
+        }
+
+        @Override
+        @SuppressWarnings({"NullAway", "OverrideThrowableToString"}) // as one of somebody else may
+        public String toString() {
+            return words;
+        }
+    }
+
+    @Test
     void an_event_that_cannot_be_read_stops_the_projection() {
         var failing = new Failing();
         failing.readsBeforeFailing = 0;

@@ -195,13 +195,15 @@ class LongLogTest {
         try (var engine = ProjectionEngine.builder(log, failures::add)
                 .checkpoints(checkpoints)
                 .clock(clock)
-                .run(projection, delivery(way).batch(EVENTS))
+                .run(projection, delivery(way))
                 .build()) {
-            clock.advance(Duration.ofSeconds(1));
+            executor.runAll(); // in several batches
+            clock.advance(Duration.ofMillis(999));
+            add(1);
             executor.runAll();
 
             assertThat(engine.view(projection).position()).isEqualTo(log.head());
-            assertThat(engine.view(projection).status().rate()).hasValue(EVENTS);
+            assertThat(engine.view(projection).status().rate()).hasValue(EVENTS + 1);
         }
     }
 

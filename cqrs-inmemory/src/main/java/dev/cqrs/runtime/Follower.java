@@ -124,8 +124,8 @@ final class Follower<V> {
     /** A task was due while the lock was held by the thread that was to run it. */
     private boolean owed;
 
-    /** A fold or an effect has closed the engine, so that who holds the lock saves at the end of what it does. */
-    private boolean closedWithin;
+    /** A fold or an effect of this has closed the engine, so that who holds the lock saves at the end of what it does. */
+    private volatile boolean closedWithin;
 
     private volatile boolean filling;
     private volatile boolean givenUp;
@@ -501,8 +501,7 @@ final class Follower<V> {
     /** Gives the lock back under which folds and effects have run, of which one may have closed the engine. */
     private void unlock() {
         if (closedWithin && lock.getWriteHoldCount() == 1) {
-            closedWithin = false;
-            saveIfKept();
+            end();
         }
         lock.writeLock().unlock();
     }
@@ -1360,33 +1359,48 @@ final class Follower<V> {
         draft.stop();
     }
 
-    /** Waits until nothing is being folded, and keeps what was last published. */
-    void close() {
+    /**
+     * Notes that the engine is closed from a fold or an effect, if that is this one's, so that who holds the lock saves at
+     * the end of what it does: a view in place has more in it by now than its position says. Gives whether it is.
+     */
+    boolean closeWithin() {
+        boolean within = lock.isWriteLockedByCurrentThread() || fence.holds(Thread.currentThread());
+        if (within) {
+            closedWithin = true;
+        }
+        return within;
+    }
+
+    /**
+     * Waits until nothing is being folded, and keeps what was last published.
+     *
+     * @param within whether it is a fold or an effect that waits: not for another that closes as well, which may wait for it
+     */
+    void close(boolean within) {
         if (ended) {
             return;
         }
         stop();
-        if (fence.holds(Thread.currentThread())) {
-            return; // who holds the lock waits for this thread; what is shown was saved with its batch
-        }
-        ended = true;
-        if (lock.isWriteLockedByCurrentThread()) {
-            closedWithin = true; // a view in place has more in it by now than its position says
+        if (within && closedWithin) {
             moved.run();
             return;
         }
         lock.writeLock().lock();
         try {
-            saveIfKept();
+            end();
         } finally {
             lock.writeLock().unlock();
         }
         afterwards();
     }
 
-    private void saveIfKept() {
-        if (checkpoints != null) {
-            save(checkpoints);
+    /** With the lock: saves, the first time. */
+    private void end() {
+        if (!ended) {
+            ended = true;
+            if (checkpoints != null) {
+                save(checkpoints);
+            }
         }
     }
 }

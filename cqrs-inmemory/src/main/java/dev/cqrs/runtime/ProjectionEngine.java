@@ -193,6 +193,9 @@ public final class ProjectionEngine implements AutoCloseable {
      * for, so that one whose fold hangs holds up no other. A second call does nothing. The store and executors stay open,
      * as they are the caller's.
      *
+     * <p>Called from a fold or an effect it does not wait for that, nor for another that calls it too; each is saved when it
+     * has come to its end.
+     *
      * @throws IllegalStateException if called from within the reading of a view that is changed in place
      */
     @Override
@@ -200,7 +203,12 @@ public final class ProjectionEngine implements AutoCloseable {
         views.values().forEach(view -> view.checkNotReading("close the engine"));
         var thrown = new ArrayList<Throwable>();
         forEachView(ProjectionView::stop, thrown); // of all before one is waited for, which may hang
-        forEachView(ProjectionView::close, thrown);
+        boolean within = false;
+        for (var view : views.values()) { // before any is waited for, so that of two who wait one sees it
+            within |= view.closeWithin();
+        }
+        boolean fromFold = within;
+        forEachView(view -> view.close(fromFold), thrown);
         if (!thrown.isEmpty()) {
             var first = thrown.get(0);
             thrown.stream().filter(further -> further != first).forEach(first::addSuppressed);

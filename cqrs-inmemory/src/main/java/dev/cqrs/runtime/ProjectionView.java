@@ -482,12 +482,17 @@ public final class ProjectionView<V> {
         }
     }
 
-    /** Waits for what was under way, and saves. */
-    void close() {
+    /** Notes that the engine is closed from a fold or an effect, if that is this view's; gives whether it is. */
+    boolean closeWithin() {
+        return current.closeWithin();
+    }
+
+    /** Waits for what was under way, and saves; see {@link Follower#close}. */
+    void close(boolean within) {
         Follower<V> ended;
         do { // a swap may have been decided on before
             ended = current;
-            ended.close();
+            ended.close(within);
         } while (ended != current);
     }
 

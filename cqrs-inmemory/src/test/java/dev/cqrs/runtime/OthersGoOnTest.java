@@ -360,6 +360,44 @@ class OthersGoOnTest {
         assertThat(saved.load("count")).isEmpty();
     }
 
+    @Test
+    void two_folds_that_both_close_the_engine_wait_for_nobody_who_waits_for_them() throws Exception {
+        // given one fold that waits for the other to end, in closing
+        var engine = new AtomicReference<ProjectionEngine>();
+        var closing = new CountDownLatch(1);
+        var second = new AtomicReference<Thread>();
+        var under = new CountDownLatch(1);
+        var first = Projection.of("first", 1, COUNT.on(Other.class, (count, e) -> {
+            under.countDown();
+            awaitUninterruptibly(closing);
+            while (Objects.requireNonNull(second.get()).getState() != Thread.State.WAITING) {
+                Thread.onSpinWait();
+            }
+            Objects.requireNonNull(engine.get()).close();
+            return count;
+        }));
+        var other = Projection.of("second", 1, COUNT.on(Other.class, (count, e) -> {
+            awaitUninterruptibly(under);
+            second.set(Thread.currentThread());
+            closing.countDown();
+            Objects.requireNonNull(engine.get()).close();
+            return count;
+        }));
+        engine.set(ProjectionEngine.builder(log, failures::add)
+                .checkpoints(saved)
+                .background(first, threads)
+                .background(other, threads)
+                .build());
+
+        // when
+        log.append(List.of(new Noted(1), new Other(), new Noted(2)), AppendCondition.none());
+
+        // then
+        threads.shutdown();
+        assertThat(threads.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(failures).isEmpty();
+    }
+
     private static void awaitUninterruptibly(CountDownLatch latch) {
         boolean interrupted = false;
         while (true) {

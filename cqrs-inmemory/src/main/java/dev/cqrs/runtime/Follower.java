@@ -124,7 +124,7 @@ final class Follower<V> {
     /** A task was due while the lock was held by the thread that was to run it. */
     private boolean owed;
 
-    /** A fold or an effect of this has closed the engine, so that who holds the lock saves at the end of what it does. */
+    /** A fold or an effect has closed the engine, of this or another projection: who holds the lock saves in giving it back. */
     private volatile boolean closedWithin;
 
     private volatile boolean filling;
@@ -323,7 +323,7 @@ final class Follower<V> {
             checkNotStopped();
             return reader.apply(published);
         } finally {
-            lock.readLock().unlock();
+            unlockReading();
         }
     }
 
@@ -498,12 +498,25 @@ final class Follower<V> {
         return more;
     }
 
-    /** Gives the lock back under which folds and effects have run, of which one may have closed the engine. */
+    /** Gives the lock back, and ends what a fold or an effect has closed meanwhile. */
     private void unlock() {
         if (closedWithin && lock.getWriteHoldCount() == 1) {
             end();
         }
         lock.writeLock().unlock();
+        endIfClosedWithin();
+    }
+
+    private void unlockReading() {
+        lock.readLock().unlock();
+        endIfClosedWithin();
+    }
+
+    /** Without the lock, as who has closed it may have found it taken just before. */
+    private void endIfClosedWithin() {
+        if (closedWithin && !ended) {
+            endIfFree();
+        }
     }
 
     /** With the lock held; a task does it at its end, so that its checkpoint can be saved first. */
@@ -529,7 +542,7 @@ final class Follower<V> {
             all = List.copyOf(untold);
             untold.clear();
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
         for (var why : all) {
             Listeners.tell(listener, why, why.cause());
@@ -1053,7 +1066,7 @@ final class Follower<V> {
                 save(checkpoints);
             }
         } finally {
-            lock.readLock().unlock();
+            unlockReading();
         }
         afterwards();
         return failure == null;
@@ -1111,7 +1124,7 @@ final class Follower<V> {
         try {
             note(position, thrown, mayPass);
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
         if (!lock.isWriteLockedByCurrentThread()) { // who repairs tells of it afterwards, and has the timer wait
             afterwards();
@@ -1152,7 +1165,7 @@ final class Follower<V> {
             delay = pause;
             pause = null;
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
         if (delay == null) {
             return;
@@ -1201,7 +1214,7 @@ final class Follower<V> {
             storeAttempts = 0;
             unreadableUntil = 0;
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
         goOn();
         return true;
@@ -1277,7 +1290,7 @@ final class Follower<V> {
             }
             publish(published, position, less);
         } finally {
-            lock.writeLock().unlock();
+            unlock();
         }
         saveCheckpoint();
         afterwards();
@@ -1359,29 +1372,25 @@ final class Follower<V> {
         draft.stop();
     }
 
-    /**
-     * Notes that the engine is closed from a fold or an effect, if that is this one's, so that who holds the lock saves at
-     * the end of what it does: a view in place has more in it by now than its position says. Gives whether it is.
-     */
-    boolean closeWithin() {
-        boolean within = lock.isWriteLockedByCurrentThread() || fence.holds(Thread.currentThread());
-        if (within) {
-            closedWithin = true;
-        }
-        return within;
+    /** Says whether this thread is at a fold or an effect. */
+    boolean isWithin() {
+        return lock.isWriteLockedByCurrentThread() || fence.holds(Thread.currentThread());
     }
 
     /**
      * Waits until nothing is being folded, and keeps what was last published.
      *
-     * @param within whether it is a fold or an effect that waits: not for another that closes as well, which may wait for it
+     * @param within whether it is called from a fold or an effect, of whatever projection, which waits for nobody: who has
+     *     the lock saves in giving it back
      */
     void close(boolean within) {
         if (ended) {
             return;
         }
         stop();
-        if (within && closedWithin) {
+        if (within) {
+            closedWithin = true; // a view in place has more in it by now than its position says
+            endIfFree();
             moved.run();
             return;
         }
@@ -1392,6 +1401,16 @@ final class Follower<V> {
             lock.writeLock().unlock();
         }
         afterwards();
+    }
+
+    private void endIfFree() {
+        if (!lock.isWriteLockedByCurrentThread() && lock.writeLock().tryLock()) {
+            try {
+                end();
+            } finally {
+                lock.writeLock().unlock();
+            }
+        }
     }
 
     /** With the lock: saves, the first time. */

@@ -193,8 +193,8 @@ public final class ProjectionEngine implements AutoCloseable {
      * for, so that one whose fold hangs holds up no other. A second call does nothing. The store and executors stay open,
      * as they are the caller's.
      *
-     * <p>Called from a fold or an effect it does not wait for that, nor for another that calls it too; each is saved when it
-     * has come to its end.
+     * <p>Called from a fold or an effect it waits for nobody, as others may wait for that; what is being folded is saved when
+     * it has come to its end.
      *
      * @throws IllegalStateException if called from within the reading of a view that is changed in place
      */
@@ -203,12 +203,8 @@ public final class ProjectionEngine implements AutoCloseable {
         views.values().forEach(view -> view.checkNotReading("close the engine"));
         var thrown = new ArrayList<Throwable>();
         forEachView(ProjectionView::stop, thrown); // of all before one is waited for, which may hang
-        boolean within = false;
-        for (var view : views.values()) { // before any is waited for, so that of two who wait one sees it
-            within |= view.closeWithin();
-        }
-        boolean fromFold = within;
-        forEachView(view -> view.close(fromFold), thrown);
+        boolean within = views.values().stream().anyMatch(ProjectionView::isWithin);
+        forEachView(view -> view.close(within), thrown);
         if (!thrown.isEmpty()) {
             var first = thrown.get(0);
             thrown.stream().filter(further -> further != first).forEach(first::addSuppressed);

@@ -482,9 +482,9 @@ public final class ProjectionView<V> {
         }
     }
 
-    /** Notes that the engine is closed from a fold or an effect, if that is this view's; gives whether it is. */
-    boolean closeWithin() {
-        return current.closeWithin();
+    /** Says whether this thread is at a fold or an effect of it. */
+    boolean isWithin() {
+        return current.isWithin();
     }
 
     /** Waits for what was under way, and saves; see {@link Follower#close}. */

@@ -34,6 +34,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -362,7 +363,8 @@ class OthersGoOnTest {
 
     @Test
     void two_folds_that_both_close_the_engine_wait_for_nobody_who_waits_for_them() throws Exception {
-        // given one fold that waits for the other to end, in closing
+        // given one fold that closes while the other does, or has
+        var closed = new AtomicBoolean();
         var engine = new AtomicReference<ProjectionEngine>();
         var closing = new CountDownLatch(1);
         var second = new AtomicReference<Thread>();
@@ -370,7 +372,7 @@ class OthersGoOnTest {
         var first = Projection.of("first", 1, COUNT.on(Other.class, (count, e) -> {
             under.countDown();
             awaitUninterruptibly(closing);
-            while (Objects.requireNonNull(second.get()).getState() != Thread.State.WAITING) {
+            while (!closed.get() && Objects.requireNonNull(second.get()).getState() != Thread.State.WAITING) {
                 Thread.onSpinWait();
             }
             Objects.requireNonNull(engine.get()).close();
@@ -381,6 +383,7 @@ class OthersGoOnTest {
             second.set(Thread.currentThread());
             closing.countDown();
             Objects.requireNonNull(engine.get()).close();
+            closed.set(true);
             return count;
         }));
         engine.set(ProjectionEngine.builder(log, failures::add)
@@ -395,6 +398,48 @@ class OthersGoOnTest {
         // then
         threads.shutdown();
         assertThat(threads.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_fold_that_closes_the_engine_does_not_wait_for_an_effect_that_waits_for_it() throws Exception {
+        // given a fold on an appending thread, behind which an effect of another projection has appended
+        var engine = new AtomicReference<ProjectionEngine>();
+        var under = new CountDownLatch(1);
+        var effect = new AtomicReference<Thread>();
+        var inline = Projection.of("inline", 1, COUNT.on(Other.class, (count, e) -> {
+            under.countDown();
+            while (effect.get() == null || Objects.requireNonNull(effect.get()).getState() != Thread.State.WAITING) {
+                Thread.onSpinWait();
+            }
+            Objects.requireNonNull(engine.get()).close();
+            return count;
+        }));
+        var mailing = Projection.of("mailing", 1, COUNT).effect(Noted.class, (noted, trigger) -> {
+            if (noted.number() == 1) {
+                awaitUninterruptibly(under);
+                effect.set(Thread.currentThread());
+                log.append(List.of(new Noted(2)), AppendCondition.none());
+            }
+        });
+        engine.set(ProjectionEngine.builder(log, failures::add)
+                .checkpoints(saved)
+                .inline(inline)
+                .background(mailing, threads)
+                .build());
+        log.append(List.of(new Noted(1)), AppendCondition.none());
+
+        // when
+        var appending = threads.submit(() -> log.append(List.of(new Other()), AppendCondition.none()));
+
+        // then
+        appending.get(60, TimeUnit.SECONDS);
+        threads.shutdown();
+        assertThat(threads.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(saved.load("mailing").map(Checkpoint::state))
+                .as("its first effect is performed")
+                .contains(1);
+        assertThat(saved.load("inline")).isPresent();
         assertThat(failures).isEmpty();
     }
 

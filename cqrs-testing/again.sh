@@ -38,6 +38,7 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 1' INT TERM
+
 for ((run = 1; run <= runs; run++)); do
     find . -name surefire-reports -prune -exec rm -rf {} +
     # benchmarks has no tests; and what the first run has compiled the others find up to date

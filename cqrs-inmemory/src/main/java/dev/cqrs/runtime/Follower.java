@@ -124,7 +124,7 @@ final class Follower<V> {
     /** A task was due while the lock was held by the thread that was to run it. */
     private boolean owed;
 
-    /** A fold or an effect has closed the engine, of this or another projection: who holds the lock saves in giving it back. */
+    /** A fold or an effect has closed the engine, of this or another projection: saved is when the lock is given back. */
     private volatile boolean closedWithin;
 
     private volatile boolean filling;
@@ -498,11 +498,7 @@ final class Follower<V> {
         return more;
     }
 
-    /** Gives the lock back, and ends what a fold or an effect has closed meanwhile. */
     private void unlock() {
-        if (closedWithin && lock.getWriteHoldCount() == 1) {
-            end();
-        }
         lock.writeLock().unlock();
         endIfClosedWithin();
     }
@@ -512,7 +508,7 @@ final class Follower<V> {
         endIfClosedWithin();
     }
 
-    /** Without the lock, as who has closed it may have found it taken just before. */
+    /** Behind each use of the lock, as a fold or an effect may have closed the engine meanwhile, which has not waited for it. */
     private void endIfClosedWithin() {
         if (closedWithin && !ended) {
             endIfFree();
@@ -1357,7 +1353,6 @@ final class Follower<V> {
             from.unlock();
         }
         afterwards();
-        from.afterwards();
         saveCheckpoint();
         return taken;
     }
@@ -1404,13 +1399,15 @@ final class Follower<V> {
     }
 
     private void endIfFree() {
-        if (!lock.isWriteLockedByCurrentThread() && lock.writeLock().tryLock()) {
-            try {
-                end();
-            } finally {
-                lock.writeLock().unlock();
-            }
+        if (lock.isWriteLockedByCurrentThread() || !lock.writeLock().tryLock()) {
+            return; // whoever has it comes here when he gives it back
         }
+        try {
+            end();
+        } finally {
+            lock.writeLock().unlock();
+        }
+        afterwards();
     }
 
     /** With the lock: saves, the first time. */

@@ -443,6 +443,74 @@ class OthersGoOnTest {
         assertThat(failures).isEmpty();
     }
 
+    @Test
+    void a_save_that_fails_as_the_fold_of_another_projection_closes_the_engine_is_told() {
+        var engine = new AtomicReference<ProjectionEngine>();
+        var away = new IllegalStateException("away");
+        var failing =
+                Projection.of("failing", 1, COUNT).savedAs(Integer.class, count -> failWith(away), count -> count);
+        var closing = Projection.of("closing", 1, COUNT.on(Other.class, (count, e) -> {
+            Objects.requireNonNull(engine.get()).close();
+            return count;
+        }));
+        engine.set(ProjectionEngine.builder(log, failures::add)
+                .checkpoints(saved)
+                .inline(failing)
+                .inline(closing)
+                .build());
+
+        log.append(List.of(new Noted(1), new Other()), AppendCondition.none());
+
+        assertThat(failures).singleElement().satisfies(failure -> {
+            assertThat(failure.projection()).isEqualTo("failing");
+            assertThat(failure.cause()).isSameAs(away);
+        });
+        assertThat(saved.load("closing")).isPresent();
+    }
+
+    @Test
+    void a_view_that_is_read_while_the_fold_of_another_projection_closes_the_engine_is_saved_behind_that()
+            throws Exception {
+        // given a view in place that somebody reads
+        var engine = new AtomicReference<ProjectionEngine>();
+        var closing = Projection.of("closing", 1, COUNT.on(Other.class, (count, e) -> {
+            Objects.requireNonNull(engine.get()).close();
+            return count;
+        }));
+        var inPlace = Projection.of(
+                        "read", 1, Fold.fresh(AtomicInteger::new).change(Noted.class, (n, e) -> n.incrementAndGet()))
+                .savedAs(Integer.class, AtomicInteger::get, AtomicInteger::new);
+        engine.set(ProjectionEngine.builder(log, failures::add)
+                .checkpoints(saved)
+                .inline(closing)
+                .inline(inPlace)
+                .build());
+        log.append(List.of(new Noted(1)), AppendCondition.none());
+        var reading = new CountDownLatch(1);
+        var goesOn = new CountDownLatch(1);
+        var view = Objects.requireNonNull(engine.get()).view(inPlace);
+        var reader = threads.submit(() -> view.<Integer>read(count -> {
+            reading.countDown();
+            awaitUninterruptibly(goesOn);
+            return count.get();
+        }));
+        assertThat(reading.await(60, TimeUnit.SECONDS)).isTrue();
+
+        // when
+        log.append(List.of(new Other()), AppendCondition.none());
+
+        // then
+        assertThat(saved.load("read")).isEmpty();
+        goesOn.countDown();
+        assertThat(reader.get(60, TimeUnit.SECONDS)).isEqualTo(1);
+        assertThat(saved.load("read")).contains(new Checkpoint(1, Position.of(1), 1));
+        assertThat(failures).isEmpty();
+    }
+
+    private static Integer failWith(RuntimeException thrown) {
+        throw thrown;
+    }
+
     private static void awaitUninterruptibly(CountDownLatch latch) {
         boolean interrupted = false;
         while (true) {

@@ -38,25 +38,16 @@ import org.junit.jupiter.api.Timeout;
 public abstract class SagaSuite implements SagaLogs {
 
     static final Instant START = Instant.parse("2026-01-05T09:00:00Z");
-
     static final Duration MINUTE = Duration.ofMinutes(1);
 
     protected VirtualClock clock = new VirtualClock(START);
-
     protected SeededScheduler executor = new SeededScheduler(7, clock);
-
     protected EventStore operations;
-
     protected EventStore domain;
-
     final List<SagaFailure> failures = new ArrayList<>();
-
     final List<String> ran = new ArrayList<>();
-
     final List<Metadata> metadata = new ArrayList<>();
-
     BiConsumer<Do, Metadata> before = (command, data) -> {};
-
     final Set<String> refused = new HashSet<>();
 
     @SuppressWarnings("NullAway.Init") // opened before each test

@@ -1,0 +1,5 @@
+package dev.cqrs.saga;
+
+import dev.cqrs.suite.SagaDeploymentSuite;
+
+class InMemorySagaDeploymentSuiteTest extends SagaDeploymentSuite implements InMemorySagaLogs {}

@@ -3,7 +3,6 @@ package dev.cqrs.runtime;
 import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
-import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
@@ -12,7 +11,6 @@ import dev.cqrs.message.CqrsException;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
-import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.projection.Projection.Trigger;
 import dev.cqrs.runtime.Parking.Item;
 import dev.cqrs.runtime.ProjectionFailure.Outcome;
@@ -20,10 +18,7 @@ import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Trampoline;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -60,9 +55,6 @@ final class Follower<V> {
 
     private static final int MANY = 4_096;
 
-    /** How many events are looked at one after the other for a change of time. */
-    private static final int NEAR = 64;
-
     /** How many batches a task folds before it goes to the end of the executor's queue. */
     private static final int BATCHES_A_TASK = 16;
 
@@ -83,11 +75,8 @@ final class Follower<V> {
     private final EventStore.@Nullable Feed feed;
     private final boolean withEffects;
 
-    /** What was taken from the store, up to a change of position; with effects, the events of one position as recorded. */
-    private Object[] events;
-
-    private long[] positions;
-    private final List<RecordedEvent> recorded = new ArrayList<>();
+    private final Portion portion;
+    private final Appends appends;
 
     private final List<ProjectionFailure> untold = new ArrayList<>();
     private @Nullable Duration pause;
@@ -171,8 +160,8 @@ final class Follower<V> {
                 ? null
                 : store.feed(projection.query()).orElse(null); // with them more is read of each event
         int room = withEffects ? 1 : draft.hasWorkers() ? MANY : FEW;
-        this.events = new Object[room];
-        this.positions = new long[room];
+        this.portion = new Portion(room, withEffects);
+        this.appends = new Appends(store, projection.query());
         this.published = draft.initial();
         this.position = Position.START;
     }
@@ -244,7 +233,7 @@ final class Follower<V> {
                         + "\" has events that were put aside with those of their key, but the projection has no keys any"
                         + " more. Give it by(...), or raise its version."));
         try {
-            var found = keysOf(keys, 0, takeAt(at));
+            var found = portion.keys(keys, 0, takeAt(at));
             if (found.isEmpty()) {
                 throw new IllegalStateException("Projection \"" + projection.name() + "\" has no key for the event at"
                         + " position " + at
@@ -253,7 +242,7 @@ final class Follower<V> {
             }
             return new Item(at, found, parked.reason(), parked.effectDue());
         } finally {
-            Arrays.fill(events, null);
+            portion.clear();
         }
     }
 
@@ -262,7 +251,7 @@ final class Follower<V> {
         try (var found = store.read(
                 projection.query(),
                 ReadOptions.forwards().after(Position.of(at - 1)).until(Position.of(at)))) {
-            int count = take(found);
+            int count = portion.take(found);
             if (count == 0) {
                 throw new IllegalStateException("The log has no event at position " + at + " that projection \""
                         + projection.name()
@@ -271,18 +260,6 @@ final class Follower<V> {
             }
             return count;
         }
-    }
-
-    /** Empty where they have none. */
-    private List<Object> keysOf(Keys<?> keys, int from, int to) {
-        if (to - from == 1) {
-            return keys.find(events[from]).<List<Object>>map(List::of).orElse(List.of());
-        }
-        var found = new LinkedHashSet<Object>();
-        for (int i = from; i < to; i++) {
-            keys.find(events[i]).ifPresent(found::add);
-        }
-        return List.copyOf(found);
     }
 
     // ---- what is seen of it
@@ -575,69 +552,13 @@ final class Follower<V> {
             return until;
         }
         try {
-            return betweenAppends(Position.of(reached + atLeast), until);
+            return appends.end(Position.of(reached + atLeast), until);
         } catch (Throwable thrown) {
             if (mayPass(thrown)) {
                 throw thrown;
             }
             return until; // an event that cannot be read: the fold comes to it, and says so there
         }
-    }
-
-    private Position betweenAppends(Position atLeast, Position until) {
-        Instant time;
-        Position same;
-        try (var times = read(atLeast, until, NEAR)) {
-            if (!times.advance()) {
-                return until;
-            }
-            time = times.recordedAt();
-            same = times.position();
-            while (times.advance()) {
-                if (!times.recordedAt().equals(time)) {
-                    return same;
-                }
-                same = times.position();
-            }
-        }
-        return isRecordedAt(time, until, until) ? until : lastRecordedAt(time, same.value(), until);
-    }
-
-    /** The last position of a time, at or behind {@code low}, which has it, and before {@code until}, which has not. */
-    private Position lastRecordedAt(Instant time, long low, Position until) {
-        long high = until.value();
-        for (long step = NEAR; low + step < high; step *= 2) {
-            if (!isRecordedAt(time, Position.of(low + step), until)) {
-                high = low + step;
-                break;
-            }
-            low += step;
-        }
-        while (high - low > 1) {
-            long middle = low + (high - low) / 2;
-            if (isRecordedAt(time, Position.of(middle), until)) {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        return Position.of(low);
-    }
-
-    /** Whether the event at a position, or the next after it, was recorded at a time. */
-    private boolean isRecordedAt(Instant time, Position at, Position until) {
-        try (var one = read(at, until, 1)) {
-            return one.advance() && one.recordedAt().equals(time);
-        }
-    }
-
-    private EventStream read(Position from, Position until, int limit) {
-        return store.read(
-                projection.query(),
-                ReadOptions.forwards()
-                        .after(Position.of(from.value() - 1))
-                        .until(until)
-                        .limit(limit));
     }
 
     private boolean foldUntil(Position end) {
@@ -654,7 +575,7 @@ final class Follower<V> {
         long reached = position.value();
         draft.begin(published);
         batchParking = parking;
-        if (feed != null && end.value() - reached <= events.length) {
+        if (feed != null && end.value() - reached <= portion.room()) {
             return foldFew(feed, end, reached);
         }
         try (var stream = read(end)) {
@@ -664,11 +585,11 @@ final class Follower<V> {
                     return false;
                 }
             }
-            for (int count = take(stream); count > 0; count = take(stream)) {
+            for (int count = portion.take(stream); count > 0; count = portion.take(stream)) {
                 if (!foldTaken(count, reached)) {
                     return false;
                 }
-                reached = positions[count - 1];
+                reached = portion.at(count - 1);
             }
             if (isOver() && !isShownInPart()) {
                 return false;
@@ -682,7 +603,7 @@ final class Follower<V> {
             }
             return goesOnAfter(thrown, end);
         } finally {
-            Arrays.fill(events, null);
+            portion.clear();
         }
     }
 
@@ -699,8 +620,7 @@ final class Follower<V> {
                 throw thrown;
             }
             long at = stream.position().value(); // the only event there: no store in memory splits any
-            events[0] = stream.event();
-            positions[0] = at;
+            portion.set(stream.event(), at);
             var parked = failedAt(0, 1, thrown, batchParking);
             if (parked == null) {
                 publish(draft.end(), Position.of(at - 1), batchParking);
@@ -715,7 +635,7 @@ final class Follower<V> {
     private boolean foldFew(EventStore.Feed feed, Position end, long reached) {
         int count = 0;
         try {
-            count = feed.read(position, end, events, positions);
+            count = portion.take(feed, position, end);
             if (!foldTaken(count, reached) || (isOver() && !isShownInPart())) {
                 return false;
             }
@@ -725,7 +645,7 @@ final class Follower<V> {
         } catch (Throwable thrown) {
             return goesOnAfter(thrown, end);
         } finally {
-            Arrays.fill(events, 0, count, null);
+            portion.clear(count);
         }
     }
 
@@ -748,52 +668,22 @@ final class Follower<V> {
         return withEffects || isChangedInPlace();
     }
 
-    /** Takes the next events, and never some of those at one position without the others; gives how many. */
-    private int take(EventStream stream) {
-        recorded.clear();
-        int count;
-        if (!withEffects) {
-            count = stream.advance(events, positions);
-        } else if (stream.advance()) { // one position only
-            put(stream, 0);
-            count = 1;
-        } else {
-            count = 0;
-        }
-        while (count > 0 && stream.goesOnHere() && stream.advance()) {
-            put(stream, count++);
-        }
-        return count;
-    }
-
-    private void put(EventStream stream, int at) {
-        if (at == events.length) {
-            events = Arrays.copyOf(events, at * 2);
-            positions = Arrays.copyOf(positions, at * 2);
-        }
-        events[at] = stream.event();
-        positions[at] = stream.position().value();
-        if (withEffects) {
-            recorded.add(stream.recorded());
-        }
-    }
-
     /** Folds what was taken from the store, all at one position or none of it; gives whether to go on. */
     private boolean foldTaken(int count, long before) {
         for (int i = 0; i < count; ) {
             if (isOver()) {
                 if (isShownInPart()) {
-                    publish(draft.end(), Position.of(i == 0 ? before : positions[i - 1]), batchParking);
+                    publish(draft.end(), Position.of(i == 0 ? before : portion.at(i - 1)), batchParking);
                 }
                 return false;
             }
             Parking parked;
-            int next = endOfSame(i, count);
-            int alone = withEffects || !batchParking.isEmpty() ? i : endOfAlone(i, count);
+            int next = portion.endOfSame(i, count);
+            int alone = withEffects || !batchParking.isEmpty() ? i : portion.endOfAlone(i, count);
             if (alone > i) {
                 int from = i;
                 try {
-                    i += draft.applyAll(events, i, alone);
+                    i += draft.applyAll(portion.events(), i, alone);
                     continue;
                 } catch (Throwable thrown) {
                     i = from + draft.taken();
@@ -804,7 +694,7 @@ final class Follower<V> {
                 parked = handle(i, next, batchParking);
             }
             if (parked == null) {
-                publish(draft.end(), Position.of(Math.max(before, positions[i] - 1)), batchParking);
+                publish(draft.end(), Position.of(Math.max(before, portion.at(i) - 1)), batchParking);
                 return false;
             }
             batchParking = parked;
@@ -814,34 +704,16 @@ final class Follower<V> {
         return true;
     }
 
-    /** Behind the last event that has the same position. */
-    private int endOfSame(int from, int count) {
-        int end = from + 1;
-        while (end < count && positions[end] == positions[from]) {
-            end++;
-        }
-        return end;
-    }
-
-    /** Behind the last event of those that are alone at their positions. */
-    private int endOfAlone(int from, int count) {
-        int end = from;
-        while (end < count && (end + 1 == count || positions[end] != positions[end + 1])) {
-            end++;
-        }
-        return end;
-    }
-
     /** Gives the events that are put aside then, and {@code null} if those at this position were not to be had. */
     private @Nullable Parking handle(int from, int to, Parking parked) {
         try {
             if (!parked.isEmpty()) {
-                var keys = keysOf(projection.keys().orElseThrow(), from, to);
+                var keys = portion.keys(projection.keys().orElseThrow(), from, to);
                 if (parked.holdsAnyOf(keys)) {
-                    return park(new Item(positions[from], keys, "", isEffectDue(positions[from])), parked);
+                    return park(new Item(portion.at(from), keys, "", isEffectDue(portion.at(from))), parked);
                 }
             }
-            apply(from, to, isEffectDue(positions[from]));
+            apply(from, to, isEffectDue(portion.at(from)));
             return parked;
         } catch (Throwable thrown) {
             return failedAt(from, to, thrown, parked);
@@ -855,17 +727,17 @@ final class Follower<V> {
     private void apply(int from, int to, boolean due) throws Exception {
         boolean performs = false;
         for (int i = from; due && i < to; i++) {
-            performs |= projection.effectOf(events[i]).isPresent();
+            performs |= projection.effectOf(portion.event(i)).isPresent();
         }
         if (to - from == 1 && !performs) {
-            draft.apply(events[from]);
+            draft.apply(portion.event(from));
             return;
         }
         var before = draft.end();
         draft.begin(before);
         try {
             for (int i = from; i < to; i++) {
-                draft.apply(events[i]);
+                draft.apply(portion.event(i));
             }
             if (performs) {
                 perform(from, to);
@@ -884,9 +756,9 @@ final class Follower<V> {
         performing = true;
         try {
             for (int i = from; i < to; i++) {
-                var effect = projection.effectOf(events[i]);
+                var effect = projection.effectOf(portion.event(i));
                 if (effect.isPresent()) {
-                    effect.get().perform(events[i], new Trigger(projection.name(), recorded.get(i), i));
+                    effect.get().perform(portion.event(i), new Trigger(projection.name(), portion.recorded(i), i));
                 }
             }
         } finally {
@@ -907,7 +779,7 @@ final class Follower<V> {
 
     /** What becomes of the events at a position if the fold, key or effect of one has thrown. */
     private @Nullable Parking failedAt(int from, int to, Throwable thrown, Parking parked) {
-        long at = positions[from];
+        long at = portion.at(from);
         // so that the next event is not made to fail by it as well
         interrupted |= Thread.interrupted();
         interrupted |= thrown instanceof InterruptedException;
@@ -936,10 +808,10 @@ final class Follower<V> {
         if (parked.items().size() >= delivery.mostParked()) {
             return null;
         }
-        long at = positions[from];
+        long at = portion.at(from);
         Parking more;
         try {
-            var keys = keysOf(projection.keys().orElseThrow(), from, to);
+            var keys = portion.keys(projection.keys().orElseThrow(), from, to);
             if (keys.isEmpty()) {
                 return null;
             }
@@ -969,7 +841,7 @@ final class Follower<V> {
         draft.begin(published);
         long before = folded;
         try (var stream = read(end)) {
-            for (int count = take(stream); count > 0; count = take(stream)) {
+            for (int count = portion.take(stream); count > 0; count = portion.take(stream)) {
                 if (isOver()) {
                     return false;
                 }
@@ -977,21 +849,20 @@ final class Follower<V> {
                 if (!parked.isEmpty()) {
                     left = 0;
                     for (int i = 0, next; i < count; i = next) {
-                        next = endOfSame(i, count);
+                        next = portion.endOfSame(i, count);
                         List<Object> keys;
                         boolean free;
                         try {
-                            keys = keysOf(projection.keys().orElseThrow(), i, next);
+                            keys = portion.keys(projection.keys().orElseThrow(), i, next);
                             free = !parked.holdsAnyOf(keys);
                         } catch (Throwable withoutKey) { // the event's own fault, as one by one shows
                             folded = before;
                             return null;
                         }
                         if (free) {
-                            System.arraycopy(events, i, events, left, next - i);
-                            left += next - i;
+                            left = portion.move(i, next, left);
                         } else if (parked.items().size() < delivery.mostParked()) {
-                            parked = parked.with(new Item(positions[i], keys, "", isEffectDue(positions[i])));
+                            parked = parked.with(new Item(portion.at(i), keys, "", isEffectDue(portion.at(i))));
                         } else {
                             folded = before;
                             return null;
@@ -999,7 +870,7 @@ final class Follower<V> {
                     }
                 }
                 try {
-                    draft.applyTogether(events, left, Objects.requireNonNull(executor), fence);
+                    draft.applyTogether(portion.events(), left, Objects.requireNonNull(executor), fence);
                 } catch (Throwable failing) {
                     interrupted |= Thread.interrupted();
                     folded = before;
@@ -1016,7 +887,7 @@ final class Follower<V> {
         } catch (Throwable thrown) {
             return goesOnAfter(thrown, end);
         } finally {
-            Arrays.fill(events, null);
+            portion.clear();
         }
     }
 
@@ -1252,7 +1123,7 @@ final class Follower<V> {
                     publish(draft.end(), position, parking.without(item.position()));
                 }
             } finally {
-                Arrays.fill(events, null);
+                portion.clear();
                 task = owed;
                 owed = false;
                 unlock();

@@ -35,6 +35,14 @@ final class GroupCommit {
 
     private static final long MAX_CHARACTERS = 4_000_000;
 
+    /**
+     * What SQL calls the end of a connection or of a server; and what is no error of the server's, so that a driver has said it
+     * by itself: warnings, an answer without rows, a statement that was closed under it.
+     */
+    private static final List<String> UNTOLD_CLASSES = List.of("01", "02", "08", "57P");
+
+    private static final List<String> UNTOLD = List.of("40003", "55000", "99999");
+
     private final DataSource dataSource;
     private final AppendCall call;
     private final ReentrantLock lock = new ReentrantLock();
@@ -149,7 +157,7 @@ final class GroupCommit {
     private Connection connect(Seat leader) throws SQLException {
         while (true) {
             try {
-                return dataSource.getConnection();
+                return Transaction.connect(dataSource);
             } catch (SQLException failed) {
                 if (!Thread.interrupted()) {
                     throw failed;
@@ -194,7 +202,7 @@ final class GroupCommit {
             } else if (attempt.sent && group.size() > 1 && isOfOne(failed)) {
                 group.forEach(append -> commit(connection, List.of(append)));
             } else {
-                group.forEach(append -> append.done(new DatabaseException(append.what(), failed)));
+                group.forEach(append -> append.refused(failed));
             }
         }
     }
@@ -213,6 +221,9 @@ final class GroupCommit {
 
         void run() throws SQLException {
             boolean autoCommit = connection.getAutoCommit();
+            if (!autoCommit && statesIsolation) {
+                Transaction.checkFree(connection); // to say the isolation would fail, and end what is not ours
+            }
             if (!statesIsolation || !autoCommit) {
                 send(autoCommit);
                 return;
@@ -241,7 +252,7 @@ final class GroupCommit {
                 if (!autoCommit) {
                     connection.commit();
                 }
-            } catch (SQLException | RuntimeException failed) {
+            } catch (Throwable failed) { // also an error: the lock of the log is not to go back with the connection
                 if (!autoCommit && !isState(failed, "CQ002")) { // where the transaction is ours
                     rollBack(failed);
                 }
@@ -259,7 +270,7 @@ final class GroupCommit {
             }
         }
 
-        private void rollBack(Exception failed) {
+        private void rollBack(Throwable failed) {
             cut = !Transaction.rollback(connection, failed);
         }
     }
@@ -273,7 +284,7 @@ final class GroupCommit {
             return false;
         }
         var state = sql.getSQLState();
-        if (state.startsWith("08") || state.startsWith("57P") || state.equals("40003") || state.equals("99999")) {
+        if (UNTOLD_CLASSES.stream().anyMatch(state::startsWith) || UNTOLD.contains(state)) {
             return false;
         }
         return !(state.startsWith("53") || state.startsWith("58") || state.startsWith("XX"))
@@ -291,7 +302,7 @@ final class GroupCommit {
         return List.of("21", "22", "23", "42", "54").stream().anyMatch(sql.getSQLState()::startsWith);
     }
 
-    private static boolean isState(@Nullable Exception failed, String state) {
+    private static boolean isState(@Nullable Throwable failed, String state) {
         return failed instanceof SQLException sql && state.equals(sql.getSQLState());
     }
 

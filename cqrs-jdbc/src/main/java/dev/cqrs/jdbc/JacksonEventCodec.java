@@ -9,6 +9,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.StreamWriteFeature;
 import com.fasterxml.jackson.databind.BeanDescription;
 import com.fasterxml.jackson.databind.DeserializationConfig;
 import com.fasterxml.jackson.databind.DeserializationContext;
@@ -25,6 +26,7 @@ import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
 import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
 import com.fasterxml.jackson.databind.cfg.MapperConfig;
+import com.fasterxml.jackson.databind.cfg.MutableCoercionConfig;
 import com.fasterxml.jackson.databind.deser.AbstractDeserializer;
 import com.fasterxml.jackson.databind.deser.BeanDeserializerBase;
 import com.fasterxml.jackson.databind.deser.BeanDeserializerModifier;
@@ -37,6 +39,7 @@ import com.fasterxml.jackson.databind.introspect.DefaultAccessorNamingStrategy;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.ser.BeanSerializerModifier;
+import com.fasterxml.jackson.databind.ser.std.StdScalarSerializer;
 import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import dev.cqrs.event.EventCodec;
@@ -51,7 +54,9 @@ import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.Period;
 import java.time.YearMonth;
+import java.util.Currency;
 import java.util.Map;
+import java.util.UUID;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -62,12 +67,14 @@ import org.jspecify.annotations.Nullable;
  * <p>Days and times are texts in ISO 8601, as they print themselves: {@link Instant}, {@link LocalDate}, {@link LocalTime},
  * {@link LocalDateTime}, {@link OffsetDateTime}, {@link YearMonth}, {@link Duration}, {@link Period}.
  *
- * <p>It is strict: a field too many or too few, a number that would be rounded, a text where a number belongs are refused
+ * <p>It is strict: a field too many or too few, a fraction where a whole number belongs, a number that is too large for its
+ * type, a text where a number belongs are refused
  * instead of mended in silence, so that a class that was changed without a new revision is noticed by the first test. What
  * could not be read again is not written: a part whose type is an interface (also a sealed one), an {@code Optional}, a map's
  * key that prints itself otherwise than it is made, as a record does. Of a part whose type is {@link Object}, {@link Number} or
  * a type parameter comes back what the JSON alone says: an {@code int} where there was a {@code long}, a text for a day. Of a
  * record its components are written, whatever further methods it has.
+ * Where a number belongs that is a {@code double} or {@code float}, the nearest of those is read, as from any text.
  * Annotations on the events are not read, so none can put a class name into the JSON.
  *
  * <p><b>Threads:</b> thread-safe.
@@ -84,6 +91,7 @@ public final class JacksonEventCodec implements EventCodec {
     private static final ObjectMapper JSON = JsonMapper.builder(
                     JsonFactory.builder().streamReadConstraints(ANY_LENGTH).build())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(StreamWriteFeature.STRICT_DUPLICATE_DETECTION)
             .enable(
                     DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS,
                     DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES,
@@ -98,8 +106,15 @@ public final class JacksonEventCodec implements EventCodec {
                     texts -> texts.setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
                             .setCoercion(CoercionInputShape.Float, CoercionAction.Fail)
                             .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
+            .withCoercionConfig(UUID.class, JacksonEventCodec::neverEmpty)
+            .withCoercionConfig(Currency.class, JacksonEventCodec::neverEmpty)
             .addModule(module())
             .build();
+
+    /** An empty text would be read as {@code null}. */
+    private static void neverEmpty(MutableCoercionConfig texts) {
+        texts.setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail);
+    }
 
     /** A mapper that reads texts of whichever length, and is nothing else than usual. */
     static JsonMapper anyLength() {
@@ -139,6 +154,9 @@ public final class JacksonEventCodec implements EventCodec {
         addIso(module, LocalDateTime.class, LocalDateTime::parse);
         addIso(module, OffsetDateTime.class, OffsetDateTime::parse);
         addIso(module, YearMonth.class, YearMonth::parse);
+        module.addSerializer(new SignedMonth()).addKeySerializer(YearMonth.class, new SignedMonthKey());
+        module.addDeserializer(Byte.class, new SmallByte(Byte.class))
+                .addDeserializer(byte.class, new SmallByte(byte.class));
         addIso(module, Duration.class, Duration::parse);
         addIso(module, Period.class, Period::parse);
         return module;
@@ -198,6 +216,60 @@ public final class JacksonEventCodec implements EventCodec {
             } catch (DateTimeException wrong) {
                 return context.handleWeirdKey(type, key, wrong.getMessage());
             }
+        }
+    }
+
+    /** A month after the year 9999 prints itself without the sign that is expected where it is read. */
+    private static final class SignedMonth extends StdScalarSerializer<YearMonth> {
+
+        private static final long serialVersionUID = 1L;
+
+        SignedMonth() {
+            super(YearMonth.class);
+        }
+
+        @Override
+        public void serialize(YearMonth month, JsonGenerator json, SerializerProvider provider) throws IOException {
+            json.writeString(text(month));
+        }
+
+        static String text(YearMonth month) {
+            return month.getYear() > 9_999 ? "+" + month : month.toString();
+        }
+    }
+
+    /** The same as the key of a map. */
+    private static final class SignedMonthKey extends JsonSerializer<YearMonth> {
+
+        @Override
+        public void serialize(YearMonth month, JsonGenerator json, SerializerProvider provider) throws IOException {
+            json.writeFieldName(SignedMonth.text(month));
+        }
+    }
+
+    /** A byte from -128 to 127; Jackson's own reads up to 255, as negative ones. */
+    private static final class SmallByte extends StdScalarDeserializer<Byte> {
+
+        private static final long serialVersionUID = 1L;
+
+        SmallByte(Class<Byte> type) {
+            super(type);
+        }
+
+        @Override
+        public Byte deserialize(JsonParser json, DeserializationContext context) throws IOException {
+            if (!json.hasToken(JsonToken.VALUE_NUMBER_INT)) {
+                return (Byte) context.handleUnexpectedToken(handledType(), json);
+            }
+            int value = json.getIntValue();
+            return value == (byte) value
+                    ? (byte) value
+                    : (Byte) context.handleWeirdNumberValue(handledType(), value, "expected one from -128 to 127");
+        }
+
+        @Override
+        public @Nullable Byte getNullValue(DeserializationContext context) throws JsonMappingException {
+            return handledType().isPrimitive() ? context.reportInputMismatch(this, "null where a byte belongs") : null;
         }
     }
 

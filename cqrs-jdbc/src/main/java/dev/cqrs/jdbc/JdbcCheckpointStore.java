@@ -77,7 +77,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                     "select name, version, position, state from " + table
                             + " where name in (?, ?) order by length(name)",
                     "select position from " + table + " where name = ?",
-                    "with gone as (delete from " + table + " where name = ?) insert into " + table
+                    "insert into " + table
                             + " (name, version, position, state) values (?, ?, ?, ?)"
                             + " on conflict (name) do update set version = excluded.version,"
                             + " position = excluded.position, state = excluded.state",
@@ -252,9 +252,11 @@ public final class JdbcCheckpointStore implements CheckpointStore {
         }
         var parked = checkpoint.parked();
         write("Saving", name, connection -> {
-            save(connection, name, checkpoint, bytes, name + PARKED);
-            if (!parked.isEmpty()) {
-                save(connection, name + PARKED, checkpoint, ParkedText.write(parked), "");
+            save(connection, name, checkpoint, bytes); // first, as who saves the same waits for that row
+            if (parked.isEmpty()) {
+                delete(connection, name + PARKED);
+            } else {
+                save(connection, name + PARKED, checkpoint, ParkedText.write(parked));
             }
         });
     }
@@ -281,14 +283,12 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                 cause);
     }
 
-    private void save(Connection connection, String name, Checkpoint checkpoint, byte[] state, String gone)
-            throws SQLException {
+    private void save(Connection connection, String name, Checkpoint checkpoint, byte[] state) throws SQLException {
         try (var save = connection.prepareStatement(sql.save())) {
-            save.setString(1, gone);
-            save.setString(2, name);
-            save.setInt(3, checkpoint.version());
-            save.setLong(4, checkpoint.position().value());
-            save.setBytes(5, state);
+            save.setString(1, name);
+            save.setInt(2, checkpoint.version());
+            save.setLong(3, checkpoint.position().value());
+            save.setBytes(4, state);
             save.executeUpdate();
         }
     }

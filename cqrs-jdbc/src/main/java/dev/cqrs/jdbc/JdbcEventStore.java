@@ -231,14 +231,22 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
             List<?> events, AppendCondition condition, Metadata metadata, Sender sender, EventStore visible) {
         var append = encoder.encode(events.toArray(), condition, metadata, clock);
         signals.askBefore();
-        while (true) {
-            sender.send(append);
-            if (append.outcome() instanceof Appended appended) {
-                return appended;
+        boolean interrupted = false;
+        try {
+            while (true) {
+                sender.send(append);
+                if (append.outcome() instanceof Appended appended) {
+                    return appended;
+                }
+                var conflict = (Conflict) append.outcome();
+                interrupted |= Thread.interrupted(); // it is no end for this read either
+                long holdsUntil = reallyHoldsUntil(conflict, condition, visible);
+                append = append.knowing(conflict.clause(), holdsUntil);
             }
-            var conflict = (Conflict) append.outcome();
-            long holdsUntil = reallyHoldsUntil(conflict, condition, visible);
-            append = append.knowing(conflict.clause(), holdsUntil);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -370,7 +378,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
                 var statement = call.prepare(connection, one, false);
                 append.done(AppendCall.send(statement, one).get(0));
             } catch (SQLException failed) { // its commit is still to come
-                append.done(new DatabaseException(append.what(), failed));
+                append.refused(failed);
             }
         }
 

@@ -320,7 +320,8 @@ public final class JdbcLease implements AutoCloseable {
      * that moment it may still finish: guard what it writes ({@link #guard(Connection, long)},
      * {@link JdbcCheckpointStore#guardedBy}). Work that has lost its lease is closed before the lease is taken again. Work
      * that ends by itself keeps the lease all the same, unless it {@linkplain #whileHeld(Executor, Function, Consumer)
-     * says so}.
+     * says so}. While the work is opened the lease is not renewed: let opening take less than its duration; otherwise what
+     * was opened is closed at once, which the listener is told, and opened anew.
      *
      * <pre>{@code
      * var running = lease.whileHeld(executor, () -> ProjectionEngine.builder(store, listener)
@@ -425,6 +426,14 @@ public final class JdbcLease implements AutoCloseable {
                 } catch (Throwable failed) {
                     tell(failed);
                     giveUp();
+                    return standby();
+                }
+                if (!attempt(() -> renew(openedUnder))) { // which was not done while it opened
+                    tell(new IllegalStateException("What runs under the lease \"" + name
+                            + "\" was opened, and is closed again: the lease could not be renewed, perhaps as it lasts "
+                            + duration + " and opening took longer. Give it a longer duration, or let what is opened do"
+                            + " its work elsewhere."));
+                    end();
                 }
             }
             return open != null ? new Loop.Rest(beat(), true) : standby();

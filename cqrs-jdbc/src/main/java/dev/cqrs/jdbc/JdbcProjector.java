@@ -38,9 +38,10 @@ import org.jspecify.annotations.Nullable;
  * wakes it, or a third of the lease has passed. Where another process works it tries to take over each second.
  *
  * <p><b>Errors:</b> a handler that throws stops the projection; so does a view that is ahead of the log, which is another
- * one or was restored. The listener is told, and the lease given up. A database
- * that cannot be reached, or that asks for a retry (SQLState classes 08, 40, 53, 57, 58 and lock timeouts), is tried again
- * each second, and the listener told each time.
+ * one or was restored. The listener is told, and the lease given up. A database that cannot be reached, or that asks for a
+ * retry, is tried again each second, and the listener told each time: where a pool has no connection to give, for SQLState
+ * classes 08, 40, 53, 57 and 58, for limits of time (25P03, 25P04, 55P03), and for a server that only reads (25006), as
+ * one in the middle of a fail-over does.
  */
 public final class JdbcProjector implements AutoCloseable {
 
@@ -476,6 +477,7 @@ public final class JdbcProjector implements AutoCloseable {
         private void followLog() throws SQLException {
             try (var events =
                     store.read(projection.query(), ReadOptions.forwards().after(position))) {
+                notAhead(position, events.head());
                 boolean more = events.advance();
                 while (!loop.isClosing() && events.head().isAfter(position)) {
                     // The batch is read before its transaction begins: a pool of one connection is enough for both.
@@ -585,7 +587,7 @@ public final class JdbcProjector implements AutoCloseable {
                 var code = failed.getSQLState();
                 return switch (code.substring(0, Math.min(2, code.length()))) {
                     case "08", "40", "53", "57", "58" -> true;
-                    default -> code.equals("55P03") || code.equals("25P03");
+                    default -> List.of("25006", "25P03", "25P04", "55P03").contains(code);
                 };
             }
         }

@@ -5,6 +5,7 @@ import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Tag;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.message.Metadata;
+import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -141,6 +142,19 @@ final class Pending {
 
     void done(Object stored) {
         outcome = stored;
+    }
+
+    /** The database has refused it; what it holds cannot be kept by trying again (classes 22 and 54). */
+    void refused(Exception why) {
+        var state = why instanceof SQLException failed ? String.valueOf(failed.getSQLState()) : "";
+        done(
+                state.startsWith("22") || state.startsWith("54")
+                        ? new IllegalArgumentException(
+                                what() + " failed, and nothing was written: PostgreSQL cannot keep what it holds ("
+                                        + why.getMessage() + "). Keep such values out, or build the store with"
+                                        + " payload(BYTEA).",
+                                why)
+                        : new DatabaseException(what(), why));
     }
 
     Object outcome() {

@@ -2,10 +2,15 @@ package dev.cqrs.jdbc;
 
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
+import java.sql.SQLTransientException;
 import javax.sql.DataSource;
 
 /** Runs work on a connection of a data source in one transaction, and gives the connection back as it was. */
 final class Transaction {
+
+    /** SQL's code for it. */
+    private static final String NO_CONNECTION = "08001";
 
     private Transaction() {}
 
@@ -23,7 +28,7 @@ final class Transaction {
      * <p>What fails in leaving the connection is not told: by then it is known what became of the transaction.
      */
     static <T, X extends Exception> T run(DataSource dataSource, Work<T, X> work) throws SQLException, X {
-        var connection = dataSource.getConnection();
+        var connection = connect(dataSource);
         try {
             boolean autoCommit = connection.getAutoCommit();
             if (autoCommit) {
@@ -55,19 +60,22 @@ final class Transaction {
      * whoever gets the connection next would go on in it; one that has written is somebody else's, and left alone.
      */
     static <T> T read(DataSource dataSource, Work<T, SQLException> work) throws SQLException {
-        var connection = dataSource.getConnection();
+        var connection = connect(dataSource);
         try {
             if (connection.getAutoCommit()) {
                 return work.on(connection);
             }
+            boolean ours = !hasWritten(connection); // before, as it cannot be asked once a statement has failed
             T result;
             try {
                 result = work.on(connection);
             } catch (Throwable thrown) {
-                rollback(connection, thrown);
+                if (ours) {
+                    rollback(connection, thrown);
+                }
                 throw thrown;
             }
-            if (!hasWritten(connection)) {
+            if (ours) {
                 end(connection);
             }
             return result;
@@ -76,8 +84,23 @@ final class Transaction {
         }
     }
 
+    /**
+     * Takes a connection. A pool that has none to give for now does not always say by a code that it is so; what has a code
+     * is left as it is.
+     */
+    static Connection connect(DataSource dataSource) throws SQLException {
+        try {
+            return dataSource.getConnection();
+        } catch (SQLException failed) {
+            if (failed.getSQLState() != null || failed instanceof SQLTransientException) {
+                throw failed;
+            }
+            throw new SQLTransientConnectionException(failed.getMessage(), NO_CONNECTION, failed);
+        }
+    }
+
     /** Ends what a read may have begun: under repeatable read it would go on seeing the database of that time. */
-    private static void checkFree(Connection connection) throws SQLException {
+    static void checkFree(Connection connection) throws SQLException {
         if (hasWritten(connection)) {
             throw new SQLException(
                     "The connection is in the middle of a transaction that has written; expected one that the data source"
@@ -93,6 +116,9 @@ final class Transaction {
                 var row = statement.executeQuery("select pg_current_xact_id_if_assigned() is not null")) {
             row.next();
             return row.getBoolean(1);
+        } catch (Throwable unknown) { // nor is it known whose it is: whoever has it is to find out
+            abort(connection);
+            throw unknown;
         }
     }
 

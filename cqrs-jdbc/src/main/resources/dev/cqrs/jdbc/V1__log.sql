@@ -90,11 +90,11 @@ create function ${prefix}_refuse() returns void
 language plpgsql stable
 as $$
 begin
-    if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'the isolation is %, expected read committed', current_setting('transaction_isolation')
-            using errcode = 'CQ001';
+    if pg_current_xact_id_if_assigned() is not null then -- first, as such a transaction is not ours to begin anew
+        raise exception 'the connection is in the middle of a transaction that has written' using errcode = 'CQ002';
     end if;
-    raise exception 'the connection is in the middle of a transaction that has written' using errcode = 'CQ002';
+    raise exception 'the isolation is %, expected read committed', current_setting('transaction_isolation')
+        using errcode = 'CQ001';
 end
 $$;
 

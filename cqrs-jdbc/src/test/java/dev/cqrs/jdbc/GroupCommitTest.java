@@ -126,7 +126,7 @@ class GroupCommitTest {
 
         assertThat(first.get(120, TimeUnit.SECONDS).last().value()).isEqualTo(1);
         assertThat(good.get(120, TimeUnit.SECONDS).last().value()).isEqualTo(2);
-        assertThat(failure(odd)).isInstanceOf(DatabaseException.class);
+        assertThat(failure(odd)).isInstanceOf(IllegalArgumentException.class);
         assertThat(failure(conflicting)).isInstanceOf(AppendConflictException.class);
         assertThat(failure(behind)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("99");
         assertThat(failure(second))
@@ -350,6 +350,8 @@ class GroupCommitTest {
         "08003, closed, false",
         "40003, ERROR: unknown, false",
         "99999, unexpected, false",
+        "55000, this statement has been closed, false",
+        "02000, no results were returned, false",
         ", no state, false"
     })
     void an_answer_of_the_server_is_told_from_its_silence(String state, String message, boolean refusal) {

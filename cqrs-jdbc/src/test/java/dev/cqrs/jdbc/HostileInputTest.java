@@ -14,6 +14,7 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
 import java.time.Clock;
 import java.util.List;
 import java.util.Map;
@@ -193,13 +194,33 @@ class HostileInputTest {
     }
 
     @Test
+    void a_number_that_jsonb_cannot_keep_is_refused_as_such_also_within_a_transaction() throws SQLException {
+        var catalog = Catalog.builder().event("measured", Measured.class).build();
+        var tiny = List.of(new Measured(new BigDecimal("1E-16384"), ""));
+        var store = JdbcEventStore.builder(database, catalog, Clock.systemUTC()).build();
+
+        assertThatThrownBy(() -> store.append(tiny, AppendCondition.none()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("\"measured\"")
+                .hasMessageContaining("BYTEA");
+        try (var connection = database.getConnection()) {
+            connection.setAutoCommit(false);
+            assertThatThrownBy(() -> store.within(connection).append(tiny, AppendCondition.none()))
+                    .isInstanceOf(IllegalArgumentException.class);
+            connection.rollback();
+        }
+        assertThat(store.head()).isEqualTo(Position.START);
+    }
+
+    @Test
     void what_is_no_json_is_the_databases_to_refuse_and_the_next_append_is_fine() {
         var store = JdbcEventStore.builder(database, CATALOG, Clock.systemUTC())
                 .codec(always("no json".getBytes(StandardCharsets.UTF_8)))
                 .build();
 
         assertThatThrownBy(() -> store.append(List.of(new Said("a", Map.of())), AppendCondition.none()))
-                .isInstanceOf(DatabaseException.class);
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("nothing was written");
 
         store(JdbcEventStore.Payload.JSONB).append(List.of(new Said("a", Map.of())), AppendCondition.none());
         assertThat(store.head()).isEqualTo(Position.of(1));

@@ -17,6 +17,7 @@ import java.time.OffsetDateTime;
 import java.time.Period;
 import java.time.YearMonth;
 import java.util.Arrays;
+import java.util.Currency;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,7 @@ import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class JacksonEventCodecTest {
@@ -73,6 +75,8 @@ class JacksonEventCodecTest {
             Duration duration,
             Period period,
             Map<LocalDate, Integer> days) {}
+
+    record Until(YearMonth month, Map<YearMonth, Integer> months) {}
 
     record Dated(LocalDate on) {}
 
@@ -137,6 +141,14 @@ class JacksonEventCodecTest {
                 Map.of(LocalDate.of(2000, 2, 29), 1));
 
         assertThat(codec.decode(codec.encode(event), Timed.class)).isEqualTo(event);
+        for (var month : List.of(
+                YearMonth.from(LocalDate.MIN),
+                YearMonth.of(9_999, 12),
+                YearMonth.of(10_000, 1),
+                YearMonth.from(LocalDate.MAX))) {
+            var until = new Until(month, Map.of(month, 1));
+            assertThat(codec.decode(codec.encode(until), Until.class)).isEqualTo(until);
+        }
         assertThat(new String(codec.encode(new Dated(LocalDate.of(1993, 1, 2))), UTF_8))
                 .isEqualTo("{\"on\":\"1993-01-02\"}");
     }
@@ -211,6 +223,47 @@ class JacksonEventCodecTest {
     void what_is_no_text_is_not_taken_for_one(String json) {
         assertThatExceptionOfType(UncheckedIOException.class)
                 .isThrownBy(() -> codec.decode(json.getBytes(UTF_8), Labelled.class));
+    }
+
+    record Scalars(byte small, Byte boxed, UUID id, Currency currency) {}
+
+    @ParameterizedTest
+    @CsvSource({
+        "127, -128, 00000000-0000-0001-0000-000000000002, CZK, true",
+        "128, 0, 00000000-0000-0001-0000-000000000002, CZK, false",
+        "0, -129, 00000000-0000-0001-0000-000000000002, CZK, false",
+        "0, 1.0, 00000000-0000-0001-0000-000000000002, CZK, false",
+        "null, 0, 00000000-0000-0001-0000-000000000002, CZK, false",
+        "0, null, 00000000-0000-0001-0000-000000000002, CZK, true",
+        "0, 0, '', CZK, false",
+        "0, 0, 00000000-0000-0001-0000-000000000002, '', false"
+    })
+    void a_value_that_is_none_of_its_type_is_refused_and_not_made_another(
+            String small, String boxed, String id, String currency, boolean readable) {
+        var json = "{\"small\":" + small + ",\"boxed\":" + boxed + ",\"id\":\"" + id + "\",\"currency\":\"" + currency
+                + "\"}";
+        if (readable) {
+            var read = codec.decode(json.getBytes(UTF_8), Scalars.class);
+            assertThat(codec.decode(codec.encode(read), Scalars.class)).isEqualTo(read);
+            assertThat(read.id()).isEqualTo(new UUID(1, 2));
+        } else {
+            assertThatExceptionOfType(UncheckedIOException.class)
+                    .isThrownBy(() -> codec.decode(json.getBytes(UTF_8), Scalars.class));
+        }
+    }
+
+    record ByObject(Map<Object, String> texts) {}
+
+    @Test
+    void keys_that_would_be_one_are_not_written() {
+        var texts = new LinkedHashMap<Object, String>();
+        texts.put(1, "a");
+        texts.put("1", "b");
+
+        assertThatExceptionOfType(IllegalArgumentException.class)
+                .isThrownBy(() -> codec.encode(new ByObject(texts)))
+                .havingRootCause()
+                .withMessageContaining("Duplicate");
     }
 
     @Test

@@ -15,6 +15,7 @@ import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import dev.cqrs.projection.CheckpointStore.Parked;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.runtime.ProjectionEngine;
 import java.io.UncheckedIOException;
@@ -26,6 +27,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.BeforeEach;
@@ -113,6 +118,57 @@ class JdbcCheckpointStoreTest {
         assertThat(store.load("snapshot/account/special")).contains(named);
         assertThat(store.load("snapshot/other")).contains(text);
         assertThat(unreadable).isEmpty();
+    }
+
+    @Test
+    void of_two_saves_at_once_the_later_is_there_as_a_whole() throws Exception {
+        var atCommit = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var slow = JdbcCheckpointStore.builder(
+                        Unruly.source(database, (what, call) -> {
+                            if (what.equals("Connection.commit()")) {
+                                atCommit.countDown();
+                                go.await();
+                            }
+                            return call.make();
+                        }),
+                        unreadable::add)
+                .state("total", Balance.class)
+                .build();
+        var store = store().state("total", Balance.class).build();
+        var later = new Checkpoint(1, Position.of(9), new Balance(9));
+        var threads = Executors.newFixedThreadPool(2);
+        try {
+            var first = threads.submit(() -> slow.save(
+                    "total",
+                    new Checkpoint(1, Position.of(5), new Balance(5), List.of(new Parked(Position.of(3), "x", true)))));
+            atCommit.await();
+            var second = threads.submit(() -> store.save("total", later));
+            awaitBlocked();
+            go.countDown();
+            first.get(120, TimeUnit.SECONDS);
+            second.get(120, TimeUnit.SECONDS);
+        } finally {
+            threads.shutdownNow();
+        }
+
+        assertThat(store.load("total")).contains(later);
+    }
+
+    private void awaitBlocked() throws SQLException {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement()) {
+            boolean blocked = false;
+            while (!blocked) {
+                assertThat(System.nanoTime()).as("time is up").isLessThan(end);
+                LockSupport.parkNanos(1_000_000);
+                try (var row = statement.executeQuery("select exists (select from pg_locks where not granted)")) {
+                    row.next();
+                    blocked = row.getBoolean(1);
+                }
+            }
+        }
     }
 
     @Test

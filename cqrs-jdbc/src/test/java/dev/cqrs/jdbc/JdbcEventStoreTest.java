@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
@@ -247,6 +248,40 @@ class JdbcEventStoreTest {
         }
 
         assertThat(store.head()).isEqualTo(Position.START);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Connection.TRANSACTION_REPEATABLE_READ, Connection.TRANSACTION_SERIALIZABLE})
+    void so_it_is_above_read_committed_where_nothing_is_rolled_back_in_silence(int isolation) throws SQLException {
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute("create table rows_of_my_own (i int)");
+            connection.setTransactionIsolation(isolation);
+            connection.setAutoCommit(false);
+            var wrong = JdbcEventStore.builder(OneConnection.source(connection), Ledger.CATALOG, Clock.systemUTC())
+                    .build();
+
+            // given a store that does not know of the isolation yet
+            statement.execute("insert into rows_of_my_own values (1)");
+            assertThatExceptionOfType(DatabaseException.class)
+                    .isThrownBy(() -> wrong.append(List.of(new Opened("a")), AppendCondition.none()))
+                    .withMessageContaining("in the middle of a transaction");
+            assertThatThrownBy(() -> statement.execute("select 1")).hasMessageContaining("aborted");
+            connection.rollback();
+
+            // and one that does
+            wrong.append(List.of(new Opened("b")), AppendCondition.none());
+            statement.execute("insert into rows_of_my_own values (2)");
+            assertThatExceptionOfType(DatabaseException.class)
+                    .isThrownBy(() -> wrong.append(List.of(new Opened("c")), AppendCondition.none()))
+                    .withMessageContaining("in the middle of a transaction");
+            connection.commit();
+            try (var row = statement.executeQuery("select i from rows_of_my_own")) {
+                assertThat(row.next()).isTrue();
+                assertThat(row.getInt(1)).isEqualTo(2);
+            }
+        }
+        assertThat(store.head()).isEqualTo(Position.of(1));
     }
 
     // ---- reading in pages
@@ -691,9 +726,12 @@ class JdbcEventStoreTest {
                 })
                 .build();
 
-        assertThatExceptionOfType(DatabaseException.class)
+        assertThatExceptionOfType(IllegalArgumentException.class)
                 .isThrownBy(() -> odd.append(List.of(new Opened("a"), new Opened("odd")), AppendCondition.none()))
-                .satisfies(failed -> assertThat(failed.sqlState()).isEqualTo("22P02"));
+                .havingCause()
+                .isInstanceOfSatisfying(
+                        SQLException.class,
+                        failed -> assertThat(failed.getSQLState()).isEqualTo("22P02"));
         assertThat(store.head()).isEqualTo(Position.START);
     }
 

@@ -16,6 +16,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.BeforeEach;
@@ -407,6 +408,48 @@ class JdbcLeaseTest {
     }
 
     @Test
+    void the_time_of_opening_is_not_taken_for_time_in_which_the_lease_was_renewed() throws Exception {
+        var pool = Executors.newFixedThreadPool(1);
+        BlockingQueue<String> happened = new LinkedBlockingQueue<>(100);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(100);
+        var open = new AtomicInteger();
+        try (var running = lease("one", LONG)
+                .whileHeld(
+                        pool,
+                        () -> {
+                            if (open.incrementAndGet() == 1) { // as if opening took longer than the lease
+                                change("update cqrs_lease set until = '-infinity'");
+                            } else { // or longer than two beats
+                                change("update cqrs_lease set until = clock_timestamp() + interval '1 minute'");
+                            }
+                            happened.add("opened");
+                            return () -> happened.add("closed");
+                        },
+                        errors::add)) {
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("opened");
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("closed");
+            assertThat(errors.poll(120, TimeUnit.SECONDS)).hasMessageContaining("opening took longer");
+
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("opened");
+            try (var connection = database.getConnection()) {
+                long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+                while (!"t"
+                        .equals(ask(
+                                connection,
+                                "select until > clock_timestamp() + interval '5 minutes' from cqrs_lease"))) {
+                    assertThat(System.nanoTime()).as("time is up").isLessThan(end);
+                    LockSupport.parkNanos(1_000_000);
+                }
+            }
+            assertThat(running).isNotNull();
+        } finally {
+            pool.shutdownNow();
+        }
+        assertThat(errors).isEmpty();
+        assertThat(open).hasValue(2);
+    }
+
+    @Test
     void a_listener_that_throws_what_it_is_told_does_not_keep_the_work_from_another_try() throws Exception {
         BlockingQueue<Throwable> uncaught = new LinkedBlockingQueue<>(10);
         var pool = Executors.newFixedThreadPool(1, task -> {
@@ -666,6 +709,14 @@ class JdbcLeaseTest {
         try (var connection = database.getConnection();
                 var statement = connection.createStatement()) {
             statement.execute(sql);
+        }
+    }
+
+    private void change(String sql) {
+        try {
+            update(sql);
+        } catch (SQLException failed) {
+            throw new IllegalStateException(failed);
         }
     }
 

@@ -41,6 +41,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import javax.sql.DataSource;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -391,6 +392,56 @@ class JdbcProjectorTest {
             projector.awaitApplied(log.head(), SOON);
             assertThat(balance("a")).isEqualTo("3 in 2");
         }
+    }
+
+    /** The head of a log that was restored from an earlier state, as {@code one} of JDBC's is after a fail-over. */
+    private static EventStore on(DataSource source) {
+        return JdbcEventStore.builder(
+                        source,
+                        Catalog.builder()
+                                .event("paid", Paid.class, e -> Set.of(Tag.of("account", e.account())))
+                                .build(),
+                        Clock.systemUTC())
+                .build();
+    }
+
+    @Test
+    void a_log_that_becomes_shorter_while_its_view_is_kept_stops_it() throws Exception {
+        var kept = on(database);
+        kept.append(List.of(new Paid("a", 1), new Paid("a", 2)), AppendCondition.none());
+        try (var projector = JdbcProjector.builder(kept, database)
+                .lease(SHORT)
+                .start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+            projector.awaitApplied(Position.of(2), SOON);
+            update("delete from cqrs_tag where position = 2");
+            update("delete from cqrs_event where position = 2");
+
+            var failure = failures.poll(120, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause()).hasMessageContaining("the log ends at 1");
+            assertThat(projector.status().state()).isEqualTo(State.STOPPED);
+            assertThat(balance("a")).isEqualTo("3 in 2");
+        }
+    }
+
+    @Test
+    void a_pool_that_has_no_connection_and_does_not_say_so_by_a_code_is_asked_again() throws Exception {
+        pay("a", 1);
+        var once = new AtomicBoolean(true);
+        var source = Unruly.source(database, (what, call) -> {
+            if (what.startsWith("DataSource.getConnection") && once.getAndSet(false)) {
+                throw new SQLException("Timeout: pool empty");
+            }
+            return call.make();
+        });
+        try (var projector = JdbcProjector.builder(log, source)
+                .lease(LONG)
+                .start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+            projector.awaitApplied(log.head(), SOON);
+        }
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.retried()).isTrue());
     }
 
     @Test

@@ -19,6 +19,7 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.eventstore.Timeline;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
+import java.sql.SQLException;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
@@ -254,6 +255,27 @@ class RevisionsTest {
                 .isThrownBy(() -> today.append(
                         List.of(new ItemAdded("o", "pen")), AppendCondition.absent(EventQuery.types(ItemAdded.class))))
                 .satisfies(conflict -> assertThat(conflict.position().value()).isEqualTo(3));
+    }
+
+    @Test
+    void an_interrupt_is_no_end_for_an_append_that_has_to_look_twice() {
+        earlier.append(List.of(new BasketFilled("o", List.of())), AppendCondition.none());
+        var source = Unruly.source(database, (what, call) -> {
+            if (what.startsWith("DataSource.getConnection")
+                    && Thread.currentThread().isInterrupted()) {
+                throw new SQLException("interrupted"); // as pools do
+            }
+            return call.make();
+        });
+        var impatient = JdbcEventStore.builder(source, TODAY, Clock.systemUTC()).build();
+        Thread.currentThread().interrupt();
+
+        var added = impatient.append(
+                List.of(new ItemAdded("o", "pen")),
+                AppendCondition.absent(EventQuery.types(ItemAdded.class).withTags(ORDER)));
+
+        assertThat(Thread.interrupted()).as("it is still there").isTrue();
+        assertThat(added.last()).isEqualTo(Position.of(2));
     }
 
     @Test

@@ -148,7 +148,7 @@ class UnrulyConnectionTest {
         database.setOptions("-c default_transaction_isolation=serializable");
         var armed = new AtomicBoolean();
         var store = storeOn(once(armed, (what, call) -> switch (what) {
-            case "Connection.commit()", "Connection.rollback()" -> throw new SQLException("unruly", "55000");
+            case "Connection.commit()", "Connection.rollback()" -> throw new SQLException("unruly", "40001");
             default -> call.make();
         }));
         armed.set(true);
@@ -157,7 +157,89 @@ class UnrulyConnectionTest {
         assertThat(head()).isEqualTo(Position.START);
     }
 
+    @Test
+    void what_a_driver_says_of_a_statement_that_was_closed_under_it_is_no_refusal() {
+        var armed = new AtomicBoolean();
+        var store = storeOn(once(armed, (what, call) -> {
+            var made = call.make();
+            if (what.equals("PreparedStatement.executeQuery()")) {
+                throw new SQLException("This statement has been closed.", "55000");
+            }
+            return made;
+        }));
+        armed.set(true);
+
+        assertThatExceptionOfType(AppendOutcomeUnknownException.class).isThrownBy(() -> append(store));
+        assertThat(head()).isEqualTo(Position.of(1));
+    }
+
+    @Test
+    void after_an_error_the_lock_of_the_log_does_not_go_back_with_the_connection() throws SQLException {
+        try (var connection = database.getConnection()) {
+            connection.setAutoCommit(false);
+            var armed = new AtomicBoolean();
+            var store = storeOn(Unruly.source(OneConnection.source(connection), (what, call) -> {
+                if (armed.get() && what.equals("ResultSet.next()")) {
+                    armed.set(false);
+                    throw new LinkageError("unruly");
+                }
+                return call.make();
+            }));
+            armed.set(true);
+
+            assertThatExceptionOfType(LinkageError.class).isThrownBy(() -> append(store));
+
+            assertThat(connection.unwrap(BaseConnection.class).getTransactionState())
+                    .isEqualTo(TransactionState.IDLE);
+        }
+    }
+
     // ---- other transactions
+
+    @Test
+    void a_read_that_fails_in_the_middle_of_somebody_elses_transaction_leaves_that_alone() throws SQLException {
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute("create table rows_of_my_own (i int)");
+            connection.setAutoCommit(false);
+            statement.execute("insert into rows_of_my_own values (1)");
+            var armed = new AtomicBoolean();
+            var store = storeOn(Unruly.source(OneConnection.source(connection), (what, call) -> {
+                if (armed.get() && what.equals("PreparedStatement.executeQuery()")) {
+                    throw new SQLException("unruly", "57014");
+                }
+                return call.make();
+            }));
+            armed.set(true);
+
+            assertThatExceptionOfType(DatabaseException.class).isThrownBy(store::head);
+
+            connection.commit();
+            try (var row = statement.executeQuery("select count(*) from rows_of_my_own")) {
+                row.next();
+                assertThat(row.getInt(1)).isEqualTo(1);
+            }
+        }
+    }
+
+    @Test
+    void a_connection_of_which_nobody_can_say_whose_transaction_it_is_in_is_cut() throws SQLException {
+        try (var connection = database.getConnection()) {
+            connection.setAutoCommit(false);
+            var armed = new AtomicBoolean();
+            var store = storeOn(Unruly.source(OneConnection.source(connection), (what, call) -> {
+                if (armed.get() && what.equals("Connection.createStatement()")) {
+                    throw new SQLException("unruly", "57014");
+                }
+                return call.make();
+            }));
+            armed.set(true);
+
+            assertThatExceptionOfType(DatabaseException.class).isThrownBy(store::head);
+
+            assertThat(connection.isClosed()).isTrue();
+        }
+    }
 
     @Test
     void a_connection_that_throws_the_same_everywhere_is_a_failure_of_the_database() {

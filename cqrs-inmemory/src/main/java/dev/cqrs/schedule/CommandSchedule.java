@@ -307,7 +307,7 @@ public final class CommandSchedule {
      * @return its id
      * @throws ScheduleIdReusedException if another command is stored under this id
      * @throws IllegalStateException if the metadata has no id, and no supplier of ids was given
-     * @throws IllegalArgumentException if the id cannot be a tag's value
+     * @throws IllegalArgumentException if the id cannot be a tag's value, or two functions for the key fit equally well
      * @throws dev.cqrs.event.UnknownEventException if the catalog does not know the command's class
      */
     public String enqueue(Command<?> command, Metadata metadata) {
@@ -493,15 +493,22 @@ public final class CommandSchedule {
     }
 
     private int slotOf(Command<?> command) {
-        Class<?> nearest = null;
-        for (var type : keys.keySet()) {
-            if (type.isInstance(command) && (nearest == null || nearest.isAssignableFrom(type))) {
-                nearest = type;
-            }
-        }
-        if (nearest == null) {
+        var type = command.getClass();
+        var fitting =
+                keys.keySet().stream().filter(one -> one.isAssignableFrom(type)).toList();
+        var all = fitting.stream()
+                .filter(one -> fitting.stream().noneMatch(other -> other != one && one.isAssignableFrom(other)))
+                .toList();
+        if (all.isEmpty()) {
             return -1;
         }
+        if (all.size() > 1) { // whichever we took, another process may take the other, and the order be lost
+            var names = all.stream().map(Class::getName).sorted().toList();
+            throw new IllegalArgumentException("A " + type.getName() + " has two keys that fit equally well, of "
+                    + names.get(0) + " and of " + names.get(1) + "; expected one. Nothing was stored. Give one to "
+                    + type.getSimpleName() + " itself.");
+        }
+        var nearest = all.get(0);
         var key = Objects.requireNonNull(keys.get(nearest)).apply(command);
         if (key == null) {
             throw new NullPointerException("The key function of " + nearest.getName()
@@ -895,7 +902,8 @@ public final class CommandSchedule {
 
         /**
          * Has commands of a class, and those below it, run in the order in which they were stored, if they have the same
-         * key. The function of the most specific class counts; commands without one have no order among them.
+         * key. The function of the most specific class counts; commands without one have no order among them, and one of two
+         * such classes of which neither is below the other is refused when it is to be stored.
          *
          * @param <C> the class of the commands
          * @param type the class, or one above several

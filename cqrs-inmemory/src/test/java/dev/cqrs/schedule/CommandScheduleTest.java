@@ -960,6 +960,42 @@ class CommandScheduleTest {
         assertThat(marks).allMatch(mark -> mark.lane() >= 0 && mark.lane() < CommandSchedule.DEFAULT_LANES);
     }
 
+    interface OfPage extends Command<Done> {
+        String page();
+    }
+
+    interface OfLine extends Command<Done> {
+        String line();
+    }
+
+    record Filed(String page, String line) implements OfPage, OfLine {}
+
+    @Test
+    void a_command_with_two_keys_of_which_neither_is_more_specific_is_refused() {
+        var filed = new InMemoryEventStore(
+                CommandSchedule.catalog(Catalog.builder())
+                        .event("filed", Filed.class)
+                        .build(),
+                clock);
+        var twofold = CommandSchedule.builder(filed, clock)
+                .key(OfPage.class, OfPage::page)
+                .key(OfLine.class, OfLine::line)
+                .build();
+        var head = filed.head();
+
+        assertThatThrownBy(() -> twofold.enqueue(new Filed("p", "a"), Metadata.withId("1")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContainingAll("Filed has two keys", "OfLine and of ", "OfPage; expected one");
+        assertThat(filed.head()).isEqualTo(head);
+
+        var told = CommandSchedule.builder(filed, clock)
+                .key(OfPage.class, OfPage::page)
+                .key(Filed.class, Filed::line)
+                .key(OfLine.class, OfLine::line)
+                .build();
+        assertThat(told.enqueue(new Filed("p", "a"), Metadata.withId("1"))).isEqualTo("1");
+    }
+
     @Test
     void what_is_stored_without_metadata_has_an_id_of_the_supplier_and_its_time() {
         var virtual = new VirtualClock(Instant.parse("2026-01-05T09:00:00Z"));

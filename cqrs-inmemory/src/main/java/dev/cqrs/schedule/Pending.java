@@ -119,6 +119,34 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         }
     }
 
+    /** What one worker cannot run, and leaves to others until an instant, with those of its key behind it. */
+    static final class PutOff {
+        private record Away(Entry entry, Instant until) {}
+
+        /** By slot, or by the entry itself if it has none. */
+        private final Map<Object, Away> away = new HashMap<>();
+
+        private static Object key(Entry entry) {
+            return entry.slot < 0 ? entry : entry.slot;
+        }
+
+        void add(Entry entry, Instant until) {
+            away.put(key(entry), new Away(entry, until));
+        }
+
+        /** Says whether an entry that is due is one of them, or behind one that still is. */
+        private boolean has(Lane lane, Entry entry) {
+            var first = away.isEmpty() ? null : away.get(key(entry));
+            return first != null && lane.due.contains(first.entry);
+        }
+
+        /** Takes those up again whose time has come, and gives when the next one's does. */
+        Optional<Instant> wake(Instant now) {
+            away.values().removeIf(one -> !one.until.isAfter(now));
+            return away.values().stream().map(Away::until).min(Comparator.naturalOrder());
+        }
+    }
+
     private static final Comparator<Entry> BY_ORDER =
             Comparator.<Entry, Instant>comparing(entry -> entry.at).thenComparingLong(entry -> entry.position);
     private static final Comparator<Entry> BY_WAKE =
@@ -241,7 +269,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     }
 
     /** Has an entry, and those of its slot, wait until it is tried again. */
-    void putOff(String id, Instant until) {
+    private void putOff(String id, Instant until) {
         var entry = open.get(id);
         if (entry != null) {
             withdraw(entry);
@@ -310,17 +338,17 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         }
     }
 
-    /** Gives the ids of what is to run next in a lane, in order, at most so many. */
-    List<String> pick(Lane lane, int most) {
+    /** Gives the ids of what a worker is to run next in a lane, in order, at most so many. */
+    List<String> pick(Lane lane, int most, PutOff putOff) {
         var picked = new ArrayList<String>();
         for (var all = lane.due.iterator(); all.hasNext() && picked.size() < most; ) {
             var entry = all.next();
             var behind = entry.slot < 0 ? null : lane.followers.get(entry.slot);
-            if (behind == null) {
-                picked.add(entry.id);
-            } else {
+            if (behind != null) {
                 all.remove();
                 behind.waiting.add(entry);
+            } else if (!putOff.has(lane, entry)) {
+                picked.add(entry.id);
             }
         }
         return picked;
@@ -337,12 +365,12 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         return lanes[number];
     }
 
-    /** Gives a free lane in which something is due, not always the first. */
+    /** Gives a free lane in which something is due that a worker does not leave to others, not always the first. */
     @Nullable
-    Lane freeLane(Instant now) {
+    Lane freeLane(Instant now, PutOff putOff) {
         for (int i = 0; i < lanes.length; i++) {
             var lane = lanes[(next + i) % lanes.length];
-            if (lane.isFree(now) && !pick(lane, 1).isEmpty()) {
+            if (lane.isFree(now) && !pick(lane, 1, putOff).isEmpty()) {
                 next = (lane.number + 1) % lanes.length;
                 return lane;
             }

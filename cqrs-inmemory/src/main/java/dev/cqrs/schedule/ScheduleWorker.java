@@ -15,6 +15,7 @@ import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.runtime.Delivery;
 import dev.cqrs.schedule.Pending.Lane;
+import dev.cqrs.schedule.Pending.PutOff;
 import dev.cqrs.schedule.ScheduleEvent.Attempted;
 import dev.cqrs.schedule.ScheduleEvent.Claimed;
 import dev.cqrs.schedule.ScheduleEvent.Ended;
@@ -29,6 +30,7 @@ import dev.cqrs.task.Trampoline;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -40,6 +42,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -86,6 +89,8 @@ public final class ScheduleWorker implements AutoCloseable {
     private final Set<Turn> turns = new HashSet<>();
     /** The lanes of turns that went badly. */
     private final List<Lane> resting = new ArrayList<>();
+    /** Guarded by the lock of the schedule, whose other workers may know how to run it. */
+    private final PutOff putOff = new PutOff();
 
     private int running;
     private @Nullable Thread looking;
@@ -290,12 +295,14 @@ public final class ScheduleWorker implements AutoCloseable {
         try {
             var pending = schedule.pending();
             pending.wake(now);
-            var lane = room ? pending.freeLane(now) : null;
+            var again = putOff.wake(now);
+            var lane = room ? pending.freeLane(now, putOff) : null;
             if (lane != null) {
                 lane.busy = true;
-                turn = new Turn(lane, schedule.folded(), pending.pick(lane, CommandSchedule.BATCH));
+                turn = new Turn(lane, schedule.folded(), pending.pick(lane, CommandSchedule.BATCH, putOff));
             } else {
-                change = pending.nextChange(now);
+                change = Stream.concat(pending.nextChange(now).stream(), again.stream())
+                        .min(Comparator.naturalOrder());
             }
         } finally {
             schedule.lock.unlock();
@@ -620,7 +627,10 @@ public final class ScheduleWorker implements AutoCloseable {
             var until = schedule.clock().instant().plus(Alarm.LOOK_AFTER);
             schedule.lock.lock();
             try {
-                schedule.pending().putOff(job.id(), until);
+                var entry = schedule.pending().due(job.id());
+                if (entry != null) {
+                    putOff.add(entry, until);
+                }
             } finally {
                 schedule.lock.unlock();
             }

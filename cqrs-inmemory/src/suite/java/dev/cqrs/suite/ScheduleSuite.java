@@ -1560,6 +1560,34 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void what_one_worker_has_left_alone_another_of_the_same_schedule_that_comes_later_gets_to_at_once() {
+        // given one that no worker here knows, and those of its key
+        var schedule = schedule(log).lanes(1).build();
+        var old =
+                schedule.work("old", InMemoryCommandBus.builder().build(), executor, executor::schedule, failures::add);
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        passOn(Duration.ofSeconds(1));
+        assertThat(failures).hasSize(1);
+        assertThat(schedule.status().due()).isEqualTo(2);
+
+        // when
+        try (var worker = work(schedule, "new")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(1));
+
+            // then
+            assertThat(ran).containsExactly("p-1", "p-2");
+        }
+
+        // and who left them alone takes up others of that key when they have ended
+        schedule.enqueue(new Note("p", 3), id("p-3"));
+        passOn(Duration.ofSeconds(1));
+        assertThat(failures).hasSize(2);
+        old.close();
+    }
+
+    @Test
     void what_waits_to_be_tried_again_or_was_given_back_can_be_cancelled() {
         var schedule = schedule(log).retry(Duration.ofHours(9)).build();
         for (int i = 1; i <= 4; i++) {

@@ -3,6 +3,7 @@ package dev.cqrs.schedule;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cqrs.event.Position;
+import dev.cqrs.schedule.Pending.PutOff;
 import dev.cqrs.schedule.ScheduleEvent.Attempted;
 import dev.cqrs.schedule.ScheduleEvent.Cancelled;
 import dev.cqrs.schedule.ScheduleEvent.Claimed;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.Test;
 class PendingTest {
 
     private static final Instant START = Instant.parse("2026-01-05T09:00:00Z");
+    private static final PutOff NOTHING = new PutOff();
 
     private static int expiries(Pending pending, String id) {
         return pending.save().open().stream()
@@ -81,16 +83,16 @@ class PendingTest {
         pending.apply(new Attempted("n-2", 1, "", START.plusSeconds(20)), Position.of(5), START);
         var lane = pending.lane(0);
 
-        assertThat(pending.pick(lane, 9)).isEmpty();
+        assertThat(pending.pick(lane, 9, NOTHING)).isEmpty();
         pending.wake(START.plusSeconds(10));
-        assertThat(pending.pick(lane, 9)).isEmpty();
+        assertThat(pending.pick(lane, 9, NOTHING)).isEmpty();
         assertThat(pending.due("n-3")).isNull();
         var kept = new Pending(1);
         kept.load(pending.save());
         kept.wake(START.plusSeconds(20));
-        assertThat(kept.pick(kept.lane(0), 9)).containsExactly("n-1", "n-2", "n-3");
+        assertThat(kept.pick(kept.lane(0), 9, NOTHING)).containsExactly("n-1", "n-2", "n-3");
         pending.wake(START.plusSeconds(20));
-        assertThat(pending.pick(lane, 9)).containsExactly("n-1", "n-2", "n-3");
+        assertThat(pending.pick(lane, 9, NOTHING)).containsExactly("n-1", "n-2", "n-3");
     }
 
     // ---- a log of its own for each test: positions count up
@@ -116,7 +118,7 @@ class PendingTest {
     }
 
     private List<String> pick(int lane) {
-        return pending.pick(pending.lane(lane), 9);
+        return pending.pick(pending.lane(lane), 9, NOTHING);
     }
 
     private ScheduleStatus status(int second) {
@@ -145,8 +147,8 @@ class PendingTest {
             enqueue(0, "a-" + i, 0, -1);
             enqueue(0, "b-" + i, 1, -1);
         }
-        assertThat(pending.pick(pending.lane(1), 2)).containsExactly("b-1", "b-2");
-        assertThat(pending.pick(pending.lane(1), 2)).containsExactly("b-1", "b-2");
+        assertThat(pending.pick(pending.lane(1), 2, NOTHING)).containsExactly("b-1", "b-2");
+        assertThat(pending.pick(pending.lane(1), 2, NOTHING)).containsExactly("b-1", "b-2");
         assertThat(pick(1)).containsExactly("b-1", "b-2", "b-3");
         assertThat(pick(2)).isEmpty();
     }
@@ -205,7 +207,7 @@ class PendingTest {
         enqueue(0, "b", 1, -1);
         var lanes = new ArrayList<Integer>();
         for (int i = 0; i < 4; i++) {
-            lanes.add(Objects.requireNonNull(pending.freeLane(at(0))).number);
+            lanes.add(Objects.requireNonNull(pending.freeLane(at(0), NOTHING)).number);
         }
         assertThat(lanes).as("the third lane has nothing").containsExactly(0, 1, 0, 1);
     }
@@ -214,21 +216,49 @@ class PendingTest {
     void a_lane_is_free_when_nobody_here_is_at_it_and_no_claim_holds_it() {
         enqueue(0, "a", 0, -1);
         var lane = pending.lane(0);
-        assertThat(pending.freeLane(at(0))).isSameAs(lane);
+        assertThat(pending.freeLane(at(0), NOTHING)).isSameAs(lane);
 
         lane.busy = true;
-        assertThat(pending.freeLane(at(0))).isNull();
+        assertThat(pending.freeLane(at(0), NOTHING)).isNull();
         lane.busy = false;
         log(0, new Claimed(0, "w1", at(30), List.of("a")));
-        assertThat(pending.freeLane(at(29))).isNull();
-        assertThat(pending.freeLane(at(30))).isSameAs(lane);
+        assertThat(pending.freeLane(at(29), NOTHING)).isNull();
+        assertThat(pending.freeLane(at(30), NOTHING)).isSameAs(lane);
 
         lane.abandoned = Position.of(written);
-        assertThat(pending.freeLane(at(1))).as("a claim of who is here").isSameAs(lane);
+        assertThat(pending.freeLane(at(1), NOTHING))
+                .as("a claim of who is here")
+                .isSameAs(lane);
         log(2, new Claimed(0, "w2", at(60), List.of("a")));
-        assertThat(pending.freeLane(at(3))).as("a later claim").isNull();
+        assertThat(pending.freeLane(at(3), NOTHING)).as("a later claim").isNull();
         log(4, new Released(0, "w2"));
-        assertThat(pending.freeLane(at(4))).isSameAs(lane);
+        assertThat(pending.freeLane(at(4), NOTHING)).isSameAs(lane);
+    }
+
+    @Test
+    void what_a_worker_cannot_run_it_leaves_to_others_with_those_behind_it_until_its_time_or_while_it_is_due() {
+        enqueue(0, "a", 0, 7);
+        enqueue(0, "b", 0, 7);
+        enqueue(0, "c", 0, -1);
+        enqueue(0, "d", 0, -1);
+        var lane = pending.lane(0);
+        var putOff = new PutOff();
+        putOff.add(Objects.requireNonNull(pending.due("a")), at(60));
+        putOff.add(Objects.requireNonNull(pending.due("c")), at(50));
+
+        assertThat(pending.pick(lane, 9, putOff)).containsExactly("d");
+        assertThat(pick(0)).as("others").containsExactly("a", "b", "c", "d");
+        log(1, new Ended("d", result(Outcome.SUCCEEDED)));
+        assertThat(pending.freeLane(at(1), putOff)).isNull();
+        assertThat(pending.freeLane(at(1), NOTHING)).isSameAs(lane);
+
+        // when the time of one comes, and another has run the other
+        assertThat(putOff.wake(at(49))).contains(at(50));
+        assertThat(putOff.wake(at(50))).contains(at(60));
+        assertThat(pending.pick(lane, 9, putOff)).containsExactly("c");
+        log(51, new Ended("a", result(Outcome.SUCCEEDED)));
+        assertThat(pending.pick(lane, 9, putOff)).containsExactly("b", "c");
+        assertThat(putOff.wake(at(60))).isEmpty();
     }
 
     // ---- when to look again

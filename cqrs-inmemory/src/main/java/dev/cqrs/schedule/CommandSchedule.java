@@ -121,7 +121,7 @@ public final class CommandSchedule {
     /** How often an append may be refused or unknown. */
     static final int ATTEMPTS = 100;
 
-    private static final int SAVED_VERSION = 2;
+    private static final int SAVED_VERSION = 3;
 
     /** So long before and after the epoch, at most, are instants: some three thousand years. */
     private static final long MOST_SECONDS = 100_000_000_000L;
@@ -182,6 +182,7 @@ public final class CommandSchedule {
          *
          * @param id its id
          * @param position the place of its {@link Enqueued}
+         * @param order the place of the mark that has it run: the same, or that of its {@link Reopened}
          * @param lane its lane
          * @param slot its slot
          * @param period its period
@@ -196,6 +197,7 @@ public final class CommandSchedule {
         public record Entry(
                 String id,
                 long position,
+                long order,
                 int lane,
                 int slot,
                 Duration period,

@@ -44,7 +44,11 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     /** A command that has not ended. */
     static final class Entry {
         final String id;
+        /** Where it stands in the log. */
         final long position;
+        /** Where the mark stands that has it run; its place among those of the lane that are of one instant. */
+        final long order;
+
         final int lane;
         final int slot;
         final Duration period;
@@ -63,9 +67,10 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
 
         boolean waiting;
 
-        Entry(String id, long position, int lane, int slot, Duration period, Instant at) {
+        Entry(String id, long position, long order, int lane, int slot, Duration period, Instant at) {
             this.id = id;
             this.position = position;
+            this.order = order;
             this.lane = lane;
             this.slot = slot;
             this.period = period;
@@ -148,9 +153,9 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     }
 
     private static final Comparator<Entry> BY_ORDER =
-            Comparator.<Entry, Instant>comparing(entry -> entry.at).thenComparingLong(entry -> entry.position);
+            Comparator.<Entry, Instant>comparing(entry -> entry.at).thenComparingLong(entry -> entry.order);
     private static final Comparator<Entry> BY_WAKE =
-            Comparator.<Entry, Instant>comparing(entry -> entry.wake).thenComparingLong(entry -> entry.position);
+            Comparator.<Entry, Instant>comparing(entry -> entry.wake).thenComparingLong(entry -> entry.order);
 
     private final Lane[] lanes;
     private final Map<String, Entry> open = new HashMap<>();
@@ -175,6 +180,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         if (event instanceof Enqueued e) {
             var entry = new Entry(
                     e.id(),
+                    position.value(),
                     position.value(),
                     e.lane(),
                     e.slot(),
@@ -223,7 +229,8 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             }
         } else if (event instanceof Reopened e) {
             failed--;
-            var entry = new Entry(e.id(), e.position(), e.lane(), e.slot(), Duration.ZERO, recordedAt);
+            var entry =
+                    new Entry(e.id(), e.position(), position.value(), e.lane(), e.slot(), Duration.ZERO, recordedAt);
             open.put(e.id(), entry);
             lanes[e.lane()].due.add(entry);
             told(entry); // the claim in which it failed may still be there, for others
@@ -442,6 +449,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             entries.add(new Saved.Entry(
                     e.id,
                     e.position,
+                    e.order,
                     e.lane,
                     e.slot,
                     e.period,
@@ -470,7 +478,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     @Override
     public boolean load(Saved saved) {
         for (var s : saved.open()) {
-            var entry = new Entry(s.id(), s.position(), s.lane(), s.slot(), shared(s.period()), s.at());
+            var entry = new Entry(s.id(), s.position(), s.order(), s.lane(), s.slot(), shared(s.period()), s.at());
             entry.occurrences = s.occurrences();
             entry.attempts = s.attempts();
             entry.expiries = s.expiries();

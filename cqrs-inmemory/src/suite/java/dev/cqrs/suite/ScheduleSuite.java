@@ -478,6 +478,30 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void what_is_to_run_after_all_is_behind_those_of_its_key_that_were_stored_before_at_the_same_instant() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        before = (note, metadata) -> {
+            throw new IllegalStateException("no");
+        };
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        before = (note, metadata) -> {};
+        ran.clear();
+
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+        assertThat(schedule.retry("p-1")).isTrue();
+        schedule.enqueue(new Note("p", 3), id("p-3"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(ran).containsExactly("p-2", "p-1", "p-3");
+    }
+
+    @Test
     void exactly_one_of_a_run_and_a_cancel_wins() {
         var schedule = schedule();
         schedule.after(Duration.ofSeconds(10), new Note("p", 1), id("in-time"));

@@ -380,6 +380,21 @@ class PendingTest {
         }
     }
 
+    @Test
+    void what_is_to_run_after_all_is_behind_what_was_stored_before_it_at_that_instant_also_where_it_was_loaded() {
+        enqueue(0, "a", 0, 7);
+        log(0, new Ended("a", result(Outcome.FAILED)));
+        enqueue(0, "b", 0, 7);
+        log(0, new Reopened("a", 0, 7, 1));
+        enqueue(0, "c", 0, 7);
+        assertThat(pick(0)).containsExactly("b", "a", "c");
+
+        var loaded = new Pending(1);
+        loaded.load(pending.save());
+        assertThat(loaded.pick(loaded.lane(0), 9, NOTHING)).containsExactly("b", "a", "c");
+        assertThat(Objects.requireNonNull(loaded.due("a")).position).isEqualTo(1);
+    }
+
     // ---- claims that end by themselves
 
     @Test

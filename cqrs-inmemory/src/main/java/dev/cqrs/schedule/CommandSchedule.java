@@ -36,6 +36,7 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -153,8 +154,9 @@ public final class CommandSchedule {
         /** It does not run, or not again; also if that was so before. */
         CANCELLED,
         /**
-         * It has run, or a worker has taken it to run it: one that was killed has it until another gives it back. What
-         * waits to be tried again, or was given back, can be cancelled.
+         * It has run, or a worker has taken it to run it. One that was killed, or is held up past the end of its claim, has
+         * it until another tells how the command went: that another gives it back does not tell whether the first runs it.
+         * What waits to be tried again, or was given back by whoever took it, can be cancelled.
          */
         TOO_LATE,
         /** No command is stored under this id. */
@@ -532,7 +534,9 @@ public final class CommandSchedule {
     // ---- asking, from the log alone
 
     /**
-     * Has a command not run. Exactly one of this and its run wins, however close they come.
+     * Has a command not run. Exactly one of this and its run wins, however close they come. Where it was tried and waits to
+     * be tried again, this wins over the next run; a worker that is held up, past the end of its claim, in one before may
+     * still bring that to its end.
      *
      * <p>One that runs again and again does not run again, nor is it tried again; a run that a worker has taken may go on.
      *
@@ -571,7 +575,8 @@ public final class CommandSchedule {
      * What the log tells of a command.
      *
      * @param mark the last that was told of it, but for claims and a cancel
-     * @param taken whether a worker has claimed it since, and nobody has given it back
+     * @param taken whether a worker has claimed it since, and has not given it back itself: whoever takes over does not
+     *     know what the one before has begun, and may still bring to an end
      * @param cancelled whether it was cancelled, which is for ever
      * @param unchanged the condition that nothing more was told of it
      */
@@ -579,7 +584,7 @@ public final class CommandSchedule {
 
     private Optional<Newest> newest(String id) {
         try (var events = log.read(MARKS.withTags(ScheduleEvent.tag(id)), ReadOptions.backwards())) {
-            Mark claimed = null;
+            var claims = new ArrayList<Mark>();
             boolean cancelled = false;
             while (events.advance()) {
                 var event = (ScheduleEvent) events.event();
@@ -588,10 +593,12 @@ public final class CommandSchedule {
                 } else if (!(event instanceof Claimed)) {
                     // a cancel within a run stands before what is told of the run
                     cancelled |= (event instanceof Recurred || event instanceof Attempted) && isCancelled(id);
-                    boolean taken = claimed != null && !cancelled && !(event instanceof Ended) && !isGivenBack(claimed);
+                    boolean taken = !cancelled
+                            && !(event instanceof Ended)
+                            && !claims.stream().allMatch(this::isGivenBack);
                     return Optional.of(new Newest(event, taken, cancelled, events.unchanged()));
-                } else if (claimed == null) {
-                    claimed = new Mark(event, events.position(), events.recordedAt());
+                } else {
+                    claims.add(new Mark(event, events.position(), events.recordedAt()));
                 }
             }
             return Optional.empty();
@@ -659,7 +666,8 @@ public final class CommandSchedule {
     }
 
     /**
-     * Tells how a stored command stands. Looks up a few events of it, whatever the size of the log.
+     * Tells how a stored command stands. Looks up a few events of it, whatever the size of the log, and one more for each time
+     * that a worker has taken it since it was last told of.
      *
      * @param id its id
      * @return empty if no command is stored under this id

@@ -845,6 +845,33 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void what_is_held_up_past_its_claim_is_not_cancelled_though_who_took_over_has_given_it_back() {
+        var schedule = schedule();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        var asked = new ArrayList<Cancellation>();
+        var seen = new ArrayList<State>();
+        before = (note, metadata) -> {
+            if (asked.isEmpty()) {
+                clock.advance(Duration.ofSeconds(31));
+                schedule()
+                        .work("old", InMemoryCommandBus.builder().build(), Runnable::run, (d, t) -> {}, failures::add)
+                        .close();
+                asked.add(schedule.cancel("p-1"));
+                seen.add(state(schedule, "p-1"));
+            }
+        };
+        try (var worker = work(schedule, "held up")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+        assertThat(failures).as("who took over has no handler").hasSize(1);
+        assertThat(asked).containsExactly(Cancellation.TOO_LATE);
+        assertThat(seen).containsExactly(State.TAKEN);
+        assertThat(Pages.on(domain, "p")).containsExactly(1);
+        assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
+    }
+
+    @Test
     void a_worker_that_a_cancel_forestalls_runs_the_rest() {
         var plain = schedule();
         plain.enqueue(new Note("p", 1), id("p-1"));

@@ -15,6 +15,7 @@ import dev.cqrs.schedule.ScheduleEvent.Timing;
 import dev.cqrs.task.Marks;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -194,7 +195,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             }
         } else if (event instanceof Claimed e) {
             var lane = lanes[e.lane()];
-            if (lane.claim != null && !recordedAt.isBefore(lane.claim.until)) {
+            if (lane.claim != null && hasEnded(lane.claim, recordedAt)) {
                 expire(lane.claim);
             }
             lane.claim = new Claim(position, e.worker(), e.until(), e.entries());
@@ -244,6 +245,11 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         if (lane.claim != null) {
             lane.claim = lane.claim.without(entry.id);
         }
+    }
+
+    /** Says whether a claim has ended by the log's time, which is told in milliseconds by some: they leave out the rest. */
+    private static boolean hasEnded(Claim claim, Instant recordedAt) {
+        return !recordedAt.isBefore(claim.until().truncatedTo(ChronoUnit.MILLIS));
     }
 
     /** The worker has said nothing more: maybe by reason of the command that was the next to run. */

@@ -1312,6 +1312,22 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void a_claim_that_ends_within_a_millisecond_counts_though_the_log_tells_the_time_less_exactly() {
+        var schedule = schedule(log).lanes(1).expiries(1).build();
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        clock.advance(Duration.ofNanos(999_999));
+        log.append(
+                List.of(new Claimed(0, "killed", clock.instant().plusSeconds(30), List.of("p-1"))),
+                AppendCondition.none());
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofMinutes(1));
+        }
+        assertThat(ran).isEmpty();
+        assertThat(state(schedule, "p-1")).isEqualTo(State.FAILED);
+    }
+
+    @Test
     void a_renewal_that_comes_late_is_not_charged_to_the_command_that_runs() {
         var plain = schedule(log).expiries(2).build();
         plain.enqueue(new Note("p", 1), id("p-1"));

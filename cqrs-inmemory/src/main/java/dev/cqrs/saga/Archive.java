@@ -12,6 +12,7 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Continued;
 import dev.cqrs.saga.SagaEvent.Deployed;
 import dev.cqrs.saga.SagaEvent.Input;
@@ -49,10 +50,12 @@ final class Archive {
     }
 
     private final EventStore log;
+    private final Optional<EventStore> domain;
     private final Scripts scripts;
 
-    Archive(EventStore log, Scripts scripts) {
+    Archive(EventStore log, Optional<EventStore> domain, Scripts scripts) {
         this.log = log;
+        this.domain = domain;
         this.scripts = scripts;
     }
 
@@ -104,10 +107,13 @@ final class Archive {
         }
         int version = version(marks);
         var script = scripts.choose(saga, version);
-        return script == null ? null : load(script, key, version, marks);
+        return script == null ? null : load(script, key, version, marks, true);
     }
 
-    /** Reads an instance to tell how it stands, be it for others to go on with; {@code null} if there is none. */
+    /**
+     * Reads an instance to tell how it stands, be it for others to go on with; {@code null} if there is none. Its state is not
+     * told, for which the domain's log may be needed.
+     */
     @Nullable
     Loaded<?> look(String saga, String key) {
         var marks = marks(saga, key);
@@ -117,21 +123,24 @@ final class Archive {
                         Objects.requireNonNullElse(scripts.choose(saga, version(marks)), scripts.newest(saga)),
                         key,
                         version(marks),
-                        marks);
+                        marks,
+                        false);
     }
 
     private static int version(List<Mark> marks) {
         return marks.get(0).event() instanceof Started started ? started.version() : 1;
     }
 
-    private <S> Loaded<S> load(Script<S> script, String key, int version, List<Mark> marks) {
+    private <S> Loaded<S> load(Script<S> script, String key, int version, List<Mark> marks, boolean whole) {
         var story = new Story<>(script, key);
         story.version = version;
         story.started = marks.get(0).recordedAt();
         for (var mark : marks) {
             var event = mark.event();
             boolean kept = !event.input().event().isEmpty();
-            story.take(event.input(), kept ? kept(story, mark) : List.of());
+            story.take(
+                    event.input(),
+                    kept ? kept(story, mark) : whole && isLeftOut(event.input()) ? leftOut(story, event) : List.of());
             var causation = mark.metadata().causation().orElse("");
             event.outputs().forEach(output -> story.put(output, null, causation));
             story.placed(mark.position(), kept);
@@ -188,7 +197,35 @@ final class Archive {
         }
     }
 
+    /** Says whether something came of the domain's log and could not be kept, which parked the instance. */
+    private static boolean isLeftOut(Input input) {
+        return input.event().isEmpty() && (input.cause() == Cause.STARTED || input.cause() == Cause.EVENT);
+    }
+
+    /** Reads an event that could not be kept where it came from, so that it is not lost. */
+    private List<Object> leftOut(Story<?> story, SagaEvent mark) {
+        var input = mark.input();
+        try {
+            var found = domain.isPresent() ? at(domain.get(), input.source()) : List.<Object>of();
+            for (var event : found) {
+                if (found.size() == 1 || story.script.isTaken(input, mark.key(), event)) {
+                    return List.of(event);
+                }
+            }
+            story.broken = "Its event could not be kept, and position " + input.source()
+                    + " of the domain's log, which it came from, holds none for it here.";
+        } catch (UnknownEventException | UnreadableEventException unreadable) {
+            story.broken = "Its event could not be kept, and cannot be read at position " + input.source()
+                    + " of the domain's log, which it came from: " + Reasons.of(unreadable);
+        }
+        return List.of();
+    }
+
     private List<Object> at(long position) {
+        return at(log, position);
+    }
+
+    private static List<Object> at(EventStore log, long position) {
         var found = new ArrayList<>();
         var own = ReadOptions.forwards().after(Position.of(position - 1)).until(Position.of(position));
         try (var events = log.read(EventQuery.all(), own)) {

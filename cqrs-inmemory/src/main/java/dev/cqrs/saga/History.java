@@ -61,7 +61,9 @@ final class History {
         return switch (input.cause()) {
             case STARTED -> "started by " + (input.event().isEmpty() ? "an event that is not kept" : input.event());
             case BEGUN -> "begun by hand with " + input.event();
-            case EVENT -> "event " + input.event() + (step.isEmpty() ? "" : " for " + step);
+            case EVENT ->
+                (input.event().isEmpty() ? "an event that is not kept" : "event " + input.event())
+                        + (step.isEmpty() ? "" : " for " + step);
             case RETURNED -> step + attempt + " took effect";
             case REFUSED -> step + attempt + " was refused: " + input.reason();
             case FAILED -> step + attempt + " failed: " + input.reason();

@@ -342,9 +342,10 @@ final class Instances {
         story.started = now();
         if (trouble != null) {
             var input = new Input(Cause.STARTED, "", false, 0, "", source, trouble);
-            var turn = turn(story, input, Optional.empty(), causation);
+            var turn = turn(story, input, Optional.of(event), causation);
+            turn.leaveOut();
             turn.park("The event \"" + eventName + "\", or what follows from it, could not be stored: " + trouble);
-            return turn;
+            return gone(turn); // the time given to the whole has begun
         }
         var input = new Input(cause, "", false, 0, eventName, source, "");
         return gone(turn(story, input, Optional.of(event), causation));

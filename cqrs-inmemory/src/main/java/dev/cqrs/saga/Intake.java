@@ -311,7 +311,11 @@ final class Intake {
         var causation = event.metadata().id().orElse("");
         if (trouble != null) {
             var turn = instances.turn(
-                    story, new Input(Cause.EVENT, "", false, 0, "", source, trouble), Optional.empty(), causation);
+                    story,
+                    new Input(Cause.EVENT, step, false, 0, "", source, trouble),
+                    Optional.of(event.event()),
+                    causation);
+            turn.leaveOut();
             turn.park("The event \"" + event.name() + "\", or what follows from it, could not be stored: " + trouble);
             return turn;
         }

@@ -65,7 +65,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Events</b> of the domain's log are taken in one after the other, in their order, each once for an instance: a turn
  * tells the place of its event. An event whose key function throws is told to the listener and left out. One that nobody
- * waits for, or whose instance has ended, is ignored and counted.
+ * waits for, or whose instance has ended, is ignored and counted. One that the operations log does not take, or from which
+ * something follows that it does not take, parks its instance, which knows it all the same: it is read from the domain's log
+ * again, and has to be there.
  *
  * <p><b>Time:</b> the clock's. If it jumps forward, what has become due meanwhile happens once each; if it jumps back, nothing
  * happens twice. Jumps are noticed within a minute.
@@ -292,7 +294,7 @@ public final class SagaEngine implements AutoCloseable {
 
     private SagaEngine(Builder builder, Scripts scripts) {
         this.scripts = scripts;
-        this.archive = new Archive(builder.operations, scripts);
+        this.archive = new Archive(builder.operations, builder.domain, scripts);
         this.instances = new Instances(archive, scripts, builder.clock, builder.name, builder.lease, builder.saving);
         this.domain = builder.domain;
         this.after = Map.copyOf(builder.after);
@@ -949,6 +951,12 @@ public final class SagaEngine implements AutoCloseable {
                 domain.ifPresent(store -> checkKnown(store, "domain's log", what, type, faults));
             }
             for (var type : domain.orElse(operations).catalog().types()) {
+                var fault = unknown("operations log", what, type);
+                if (taken.stream().anyMatch(one -> one.isAssignableFrom(type))
+                        && !operations.catalog().types().contains(type)
+                        && !faults.contains(fault)) {
+                    faults.add(fault);
+                }
                 checkOne(what, "start it", script.starters(), type, faults);
                 checkOne(what, "are reacted to or waited for", script.triggers(), type, faults);
             }
@@ -980,9 +988,13 @@ public final class SagaEngine implements AutoCloseable {
             try {
                 store.catalog().typesBelow(type);
             } catch (UnknownEventException unknown) {
-                faults.add("The catalog of the " + log + " does not know " + type.getName() + " " + what
-                        + ". Add it by a stable name.");
+                faults.add(unknown(log, what, type));
             }
+        }
+
+        private static String unknown(String log, String what, Class<?> type) {
+            return "The catalog of the " + log + " does not know " + type.getName() + " " + what
+                    + ". Add it by a stable name.";
         }
     }
 }

@@ -225,8 +225,8 @@ public sealed interface SagaEvent {
      * @param step the step it is about; empty if none
      * @param undo whether it is about the compensation of that step
      * @param attempt the attempt it is about, from 1; otherwise 0
-     * @param event the stable name of the event that stands behind; empty if none does
-     * @param source the place of that event in the domain's log; 0 if it did not come from there
+     * @param event the stable name of the event that stands behind; empty if none does, also as it could not be written
+     * @param source the place of the event in the domain's log; 0 if it did not come from there
      * @param reason why, in words; otherwise empty
      */
     record Input(Cause cause, String step, boolean undo, int attempt, String event, long source, String reason) {

@@ -3,6 +3,7 @@ package dev.cqrs.saga;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Tag;
 import dev.cqrs.saga.SagaEvent.Cause;
+import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.Story.Act;
 import dev.cqrs.saga.Story.Progress;
 import java.time.Duration;
@@ -94,6 +95,26 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
             }
         }
         return null;
+    }
+
+    /**
+     * Says whether an event is what an instance was started by, or what came to a step of it; not if that can no longer be
+     * told. One that an upcaster splits is several, of which one is.
+     */
+    final boolean isTaken(Input input, String key, Object event) {
+        try {
+            if (input.cause() == Cause.STARTED) {
+                var starter = starter(event);
+                return starter != null && key(starter, event).equals(key);
+            }
+            var trigger = trigger(event);
+            return trigger != null
+                    && trigger.step().equals(input.step())
+                    && key(trigger.key(), event).equals(key);
+        } catch (Throwable thrown) {
+            throwIfFatal(thrown);
+            return false;
+        }
     }
 
     /** Gives the key of an event's instance. */

@@ -358,7 +358,11 @@ final class Story<S> {
                     begun(there, output).late = true;
                 }
             }
-            case REACTED -> pending.remove(0);
+            case REACTED -> {
+                if (!pending.isEmpty()) { // what cannot be read is not there; then it does not go on
+                    pending.remove(0);
+                }
+            }
             case FAIL -> {
                 failing = true;
                 reason = output.reason();

@@ -28,7 +28,7 @@ final class Turn<S> {
     private final Instant now;
     private final Function<Class<?>, Optional<String>> names;
     private final Input input;
-    private final Optional<Object> kept;
+    private Optional<Object> kept;
     private final String causation;
     private final List<Output> outputs = new ArrayList<>(1);
     private final List<Command<?>> commands = new ArrayList<>(1);
@@ -98,6 +98,11 @@ final class Turn<S> {
 
     String causation() {
         return causation;
+    }
+
+    /** Has its event not be kept, as it cannot be stored: whoever reads the story reads it where it came from. */
+    void leaveOut() {
+        kept = Optional.empty();
     }
 
     /** Hands over what stands behind the mark. */

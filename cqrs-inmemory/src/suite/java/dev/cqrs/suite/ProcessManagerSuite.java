@@ -90,6 +90,33 @@ public abstract class ProcessManagerSuite extends SagaSuite {
     }
 
     @Test
+    void a_process_manager_whose_events_could_not_be_stored_reacts_to_them_when_it_goes_on() {
+        var refuses = new boolean[] {true};
+        var log = refusing(event -> refuses[0] && (event instanceof Ordered || event instanceof Packed));
+        try (var engine = start(
+                SagaEngine.builder(log, clock).name("sagas").domain(domain).add(manager()))) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.PARKED);
+            refuses[0] = false;
+            assertThat(engine.resume("manager", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("one", "two");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.WAITING);
+
+            refuses[0] = true;
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(MINUTE);
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.PARKED);
+            refuses[0] = false;
+            assertThat(engine.resume("manager", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("one", "two", "pack");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
     void a_process_manager_that_is_cancelled_stops() {
         try (var engine = startManager()) {
             order("j");

@@ -1,13 +1,15 @@
 package dev.cqrs.suite;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
-import dev.cqrs.eventstore.AppendCondition;
-import dev.cqrs.eventstore.Appended;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.saga.ProcessManager;
 import dev.cqrs.saga.Reaction;
@@ -809,16 +811,10 @@ public abstract class SagaStepsSuite extends SagaSuite {
 
     /** Starts an engine whose log takes no event of which something is true. */
     private SagaEngine startRefusing(Predicate<Object> refused, Saga<?> saga) {
-        var log = new Fronted(operations) {
-            @Override
-            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
-                if (events.stream().anyMatch(refused)) {
-                    throw new IllegalArgumentException("it cannot be written");
-                }
-                return store.append(events, condition, metadata);
-            }
-        };
-        return start(SagaEngine.builder(log, clock).name("sagas").domain(domain).add(saga));
+        return start(SagaEngine.builder(refusing(refused), clock)
+                .name("sagas")
+                .domain(domain)
+                .add(saga));
     }
 
     @Test
@@ -840,6 +836,141 @@ public abstract class SagaStepsSuite extends SagaSuite {
                             SagaInstance::reason);
             assertThat(failures).extracting(SagaFailure::key).contains(Optional.of("j"));
             assertThat(done()).containsExactly("a");
+        }
+    }
+
+    /** A saga that tells what it knows. */
+    private static Saga<Known> telling() {
+        return job().step("a", known -> known.part("a " + known.receipts()))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("b " + known.receipts()))
+                .within(Duration.ofHours(1))
+                .build();
+    }
+
+    @Test
+    void an_event_that_could_not_be_stored_is_known_when_the_saga_that_waits_for_it_is_resumed() {
+        var refuses = new boolean[] {true};
+        try (var engine = startRefusing(event -> refuses[0] && event instanceof Packed, telling())) {
+            order("j");
+            executor.runFor(MINUTE);
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(MINUTE);
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.history("job", "j")).contains("an event that is not kept for packed");
+
+            refuses[0] = false;
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a []", "b [packed]");
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_saga_whose_start_could_not_be_stored_goes_on_from_its_event_in_any_engine_when_it_is_resumed() {
+        try (var engine = startRefusing(Ordered.class::isInstance, telling())) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(find(engine))
+                    .returns(State.PARKED, SagaInstance::state)
+                    .returns(
+                            "The event \"ordered\", or what follows from it, could not be stored:"
+                                    + " java.lang.IllegalArgumentException: it cannot be written",
+                            SagaInstance::reason);
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(MINUTE);
+        }
+        try (var engine = start(telling())) {
+            executor.runFor(MINUTE);
+            assertThat(done()).isEmpty();
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done())
+                    .containsExactly("a [packed]", "b [packed]"); // the start stands in front of what came later
+            assertThat(state(engine)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void a_saga_whose_first_command_could_not_be_stored_goes_on_from_its_event_when_it_is_resumed() {
+        var refuses = new boolean[] {true};
+        var first = new Do("j", "a []");
+        try (var engine = startRefusing(event -> refuses[0] && event.equals(first), telling())) {
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+
+            refuses[0] = false;
+            assertThat(engine.resume("job", "j")).isTrue();
+            Parts.append(domain, new Packed("j"));
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a []", "b [packed]");
+        }
+    }
+
+    @Test
+    void the_time_given_to_the_whole_begins_with_an_event_that_cannot_be_stored() {
+        var refuses = new boolean[] {true};
+        try (var engine = startRefusing(event -> refuses[0] && event instanceof Ordered, telling())) {
+            order("j");
+            executor.runFor(MINUTE);
+            refuses[0] = false;
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runFor(Duration.ofHours(2));
+            assertThat(done()).containsExactly("a []");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void a_saga_whose_start_can_be_read_nowhere_does_not_go_on_as_if_it_had_it() {
+        var away = new boolean[1];
+        var torn = new Fronted(domain) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                if (query.equals(EventQuery.all())) {
+                    throw away[0]
+                            ? new UncheckedIOException(new IOException("away"))
+                            : new UnknownEventException("ordered", "nothing");
+                }
+                return store.read(query, options);
+            }
+        };
+        var log = refusing(Ordered.class::isInstance);
+        try (var engine = start(SagaEngine.builder(log, clock)
+                .name("sagas")
+                .domain(torn)
+                .add(telling())
+                .add(ProcessManager.named("manager", Parts.KNOWN)
+                        .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of(Reaction.send(known.part("c"))))
+                        .build()))) {
+            order("j");
+            executor.runFor(MINUTE);
+            for (var saga : List.of("job", "manager")) {
+                assertThat(engine.resume(saga, "j")).isTrue();
+                executor.runFor(MINUTE);
+                assertThat(engine.find(saga, "j").orElseThrow())
+                        .returns(State.PARKED, SagaInstance::state)
+                        .extracting(SagaInstance::reason)
+                        .asString()
+                        .startsWith(
+                                "Its event could not be kept, and cannot be read at position 1 of the domain's log");
+            }
+            away[0] = true;
+            assertThatThrownBy(() -> engine.resume("job", "j")).isInstanceOf(UncheckedIOException.class);
+            assertThat(engine.list(Filter.all(), 9)).hasSize(2);
+
+            away[0] = false;
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(engine.cancel("manager", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runFor(MINUTE);
+            assertThat(done()).isEmpty();
+            assertThat(engine.status().count(State.COMPENSATED)).isEqualTo(1);
+            assertThat(engine.status().count(State.INCOMPLETE)).isEqualTo(1);
         }
     }
 

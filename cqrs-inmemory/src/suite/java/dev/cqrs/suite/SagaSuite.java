@@ -2,6 +2,8 @@ package dev.cqrs.suite;
 
 import dev.cqrs.command.CommandBus;
 import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.saga.Saga;
@@ -30,6 +32,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 
@@ -159,6 +162,19 @@ public abstract class SagaSuite implements SagaLogs {
         for (var task = tasks.poll(); task != null; task = tasks.poll()) {
             task.run();
         }
+    }
+
+    /** The operations log, which takes no event of which something is true. */
+    EventStore refusing(Predicate<Object> refused) {
+        return new Fronted(operations) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (events.stream().anyMatch(refused)) {
+                    throw new IllegalArgumentException("it cannot be written");
+                }
+                return store.append(events, condition, metadata);
+            }
+        };
     }
 
     /** A log that does as another one, but for what it does first when a method is called. */

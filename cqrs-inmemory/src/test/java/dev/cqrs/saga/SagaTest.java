@@ -229,6 +229,41 @@ class SagaTest {
     }
 
     @Test
+    void each_class_of_an_event_that_is_taken_in_is_known_to_both_catalogs() {
+        interface Moved {}
+        record Carried(String job) implements Moved {}
+        record Shipped(String job) implements Moved {}
+        var clock = Clock.systemUTC();
+        var saga = Saga.named("job", Fold.from(0))
+                .startedBy(Moved.class, e -> "j")
+                .step("a", known -> new Do("j", "a"))
+                .build();
+        var operations = new InMemoryEventStore(
+                SagaEngine.catalog(Catalog.builder())
+                        .event("carried", Carried.class)
+                        .build(),
+                clock);
+        var domain = new InMemoryEventStore(
+                Catalog.builder()
+                        .event("carried", Carried.class)
+                        .event("shipped", Shipped.class)
+                        .build(),
+                clock);
+        assertThatThrownBy(() -> SagaEngine.builder(operations, clock)
+                        .name("sagas")
+                        .add(saga)
+                        .domain(domain)
+                        .build())
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        wrong -> assertThat(wrong.faults())
+                                .singleElement()
+                                .asString()
+                                .contains("The catalog of the operations log does not know")
+                                .contains("Shipped of \"job\" version 1"));
+    }
+
+    @Test
     void an_engine_is_started_once() {
         var clock = Clock.systemUTC();
         var engine = SagaEngine.builder(new InMemoryEventStore(Parts.operations(), clock), clock)

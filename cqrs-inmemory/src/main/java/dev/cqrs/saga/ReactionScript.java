@@ -84,7 +84,7 @@ final class ReactionScript<S> extends Script<S> {
             turn.park(broken);
             return;
         }
-        while (!story.pending.isEmpty() && !story.failing && !story.ending) {
+        while (!story.failing && !story.ending && (!story.pending.isEmpty() || turn.fireNext())) {
             if (!react(turn, story.pending.get(0))) {
                 return; // parked
             }

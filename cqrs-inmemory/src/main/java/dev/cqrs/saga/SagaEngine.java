@@ -69,8 +69,8 @@ import org.jspecify.annotations.Nullable;
  * something follows that it does not take, parks its instance, which knows it all the same: it is read from the domain's log
  * again, and has to be there.
  *
- * <p><b>Time:</b> the clock's. If it jumps forward, what has become due meanwhile happens once each; if it jumps back, nothing
- * happens twice. Jumps are noticed within a minute.
+ * <p><b>Time:</b> the clock's. If it jumps forward, what has become due meanwhile happens once each, and no timer fires that an
+ * earlier one has stopped; if it jumps back, nothing happens twice. Jumps are noticed within a minute.
  *
  * <p><b>Failures:</b> see {@link Saga}. An instance that cannot go on is parked, alone, and the listener is told. What a store,
  * the executor or the timer throws is told as well, and tried again after a second.

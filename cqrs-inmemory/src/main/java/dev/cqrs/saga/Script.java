@@ -184,13 +184,8 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
                 turn.fired(act.step, act.attempt);
             }
         }
-        for (var timer : Map.copyOf(story.timers).entrySet().stream()
-                .sorted(Map.Entry.comparingByValue())
-                .toList()) {
-            if (Turn.isPast(timer.getValue(), until)) {
-                turn.fired(timer.getKey(), 0);
-            }
-        }
+        turn.dueUntil(until);
+        turn.fireNext();
     }
 
     /** Puts out what follows from a command that did not return. */

@@ -9,8 +9,11 @@ import dev.cqrs.saga.Story.Act;
 import dev.cqrs.task.Reasons;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -32,6 +35,9 @@ final class Turn<S> {
     private final String causation;
     private final List<Output> outputs = new ArrayList<>(1);
     private final List<Command<?>> commands = new ArrayList<>(1);
+    /** The timers that are over, and have not fired. */
+    private final Deque<Map.Entry<String, Instant>> due = new ArrayDeque<>(1);
+
     /** What it is written as, as soon as that is tried. */
     @Nullable
     SagaEvent mark;
@@ -202,6 +208,28 @@ final class Turn<S> {
 
     void fired(String name, int attempt) {
         put(Effect.FIRED, name, false, attempt, Story.NONE, "");
+    }
+
+    /** Notes which timers are over, the first one first, to fire one after the other. */
+    void dueUntil(Instant until) {
+        story.timers.entrySet().stream()
+                .filter(timer -> isPast(timer.getValue(), until))
+                .sorted(Map.Entry.comparingByValue())
+                .forEach(timer -> due.add(Map.entry(timer.getKey(), timer.getValue())));
+    }
+
+    /**
+     * Has the next timer fire that is over, unless it was stopped or started anew because of what fired before it; gives whether
+     * one did.
+     */
+    boolean fireNext() {
+        for (var timer = due.poll(); timer != null; timer = due.poll()) {
+            if (timer.getValue().equals(story.timers.get(timer.getKey()))) {
+                fired(timer.getKey(), 0);
+                return true;
+            }
+        }
+        return false;
     }
 
     void reacted() {

@@ -73,6 +73,75 @@ public abstract class ProcessManagerSuite extends SagaSuite {
     }
 
     @Test
+    void a_timer_that_an_earlier_one_stops_or_starts_anew_does_not_fire_when_the_clock_jumps_past_both() {
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(
+                                Reaction.startTimer("end", Duration.ofHours(3)),
+                                Reaction.startTimer("give up", Duration.ofHours(2)),
+                                Reaction.startTimer("remind", Duration.ofHours(1)),
+                                Reaction.startTimer("count", Duration.ofHours(1))))
+                .onTimer(
+                        "remind",
+                        known -> List.of(
+                                Reaction.send(known.part("remind")),
+                                Reaction.stopTimer("count"),
+                                Reaction.stopTimer("end"),
+                                Reaction.startTimer("give up", Duration.ofHours(24))))
+                .onTimer("count", known -> List.of(Reaction.send(known.part("count"))))
+                .onTimer("give up", known -> List.of(Reaction.send(known.part("give up"))))
+                .onTimer("end", known -> List.of(Reaction.end()))
+                .build();
+        try (var engine = start(SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .domain(domain)
+                .add(manager))) {
+            order("j");
+            executor.runFor(Duration.ofSeconds(1));
+            clock.set(clock.instant().plus(Duration.ofHours(4)));
+            executor.runFor(MINUTE.multipliedBy(2));
+            assertThat(done()).containsExactly("remind");
+            executor.runFor(Duration.ofHours(23));
+            assertThat(done()).containsExactly("remind");
+            executor.runFor(Duration.ofHours(2));
+            assertThat(done()).containsExactly("remind", "give up");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.WAITING);
+        }
+    }
+
+    @Test
+    void timers_that_the_clock_has_jumped_past_are_one_turn_and_one_that_waits_no_time_does_not_hold_it_up() {
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(
+                        Ordered.class,
+                        Ordered::job,
+                        (known, e) -> List.of(
+                                Reaction.startTimer("two", Duration.ofHours(2)),
+                                Reaction.startTimer("one", Duration.ofHours(1))))
+                .onTimer(
+                        "one",
+                        known -> List.of(Reaction.send(known.part("one")), Reaction.startTimer("three", Duration.ZERO)))
+                .onTimer("two", known -> List.of(Reaction.send(known.part("two"))))
+                .onTimer("three", known -> List.of(Reaction.end()))
+                .build();
+        try (var engine = start(SagaEngine.builder(operations, clock)
+                .name("sagas")
+                .domain(domain)
+                .add(manager))) {
+            order("j");
+            executor.runFor(Duration.ofSeconds(1));
+            clock.set(clock.instant().plus(Duration.ofHours(4)));
+            executor.runFor(MINUTE.multipliedBy(2));
+            assertThat(done()).containsExactly("one", "two");
+            assertThat(engine.find("manager", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+            assertThat(engine.history("manager", "j").lines().filter(line -> line.endsWith("its time came")))
+                    .hasSize(2);
+        }
+    }
+
+    @Test
     void a_process_manager_that_is_parked_keeps_its_events_until_it_goes_on() {
         failAt("one", 2);
         try (var engine = startManager()) {

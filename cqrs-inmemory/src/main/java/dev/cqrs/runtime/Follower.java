@@ -11,6 +11,7 @@ import dev.cqrs.message.CqrsException;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.Projection;
+import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.projection.Projection.Trigger;
 import dev.cqrs.runtime.Parking.Item;
 import dev.cqrs.runtime.ProjectionFailure.Outcome;
@@ -196,16 +197,34 @@ final class Follower<V> {
         }
     }
 
-    /** Takes a checkpoint over; if that fails, this projection has stopped, and no other. */
+    /**
+     * Takes a checkpoint over; if that fails, this projection has stopped, and no other. What the store throws in reading, and
+     * may not throw next time, is thrown on, as where the checkpoint itself cannot be loaded: to begin at zero instead would
+     * lose the effects that are due.
+     */
     private void restore(Checkpoint from) {
+        boolean reading = false;
         try {
             var state = draft.restored(loaded(projection, from.state()));
-            parking = Parking.of(from.parked().stream().map(this::item).toList());
+            var items = new ArrayList<Item>();
+            for (var parked : from.parked()) {
+                var keys = keysOfParked();
+                reading = true;
+                int count = takeAt(parked.position().value());
+                reading = false;
+                items.add(item(parked, keys, count));
+            }
+            parking = Parking.of(items);
             published = state;
             position = from.position();
         } catch (Throwable thrown) {
+            if (reading && mayPass(thrown)) {
+                throw thrown;
+            }
             effectsAfter = from.position().value(); // where it is resumed it begins at zero, but for effects
             note(position, thrown, false);
+        } finally {
+            portion.clear();
         }
     }
 
@@ -225,25 +244,28 @@ final class Follower<V> {
         return saved.load().apply(saved.type().cast(state));
     }
 
-    private Item item(CheckpointStore.Parked parked) {
-        long at = parked.position().value();
-        var keys = projection
+    private Keys<?> keysOfParked() {
+        return projection
                 .keys()
                 .orElseThrow(() -> new IllegalStateException("The checkpoint of projection \"" + projection.name()
                         + "\" has events that were put aside with those of their key, but the projection has no keys any"
                         + " more. Give it by(...), or raise its version."));
-        try {
-            var found = portion.keys(keys, 0, takeAt(at));
-            if (found.isEmpty()) {
-                throw new IllegalStateException("Projection \"" + projection.name() + "\" has no key for the event at"
-                        + " position " + at
-                        + ", which its checkpoint has put aside with those of its key. Give that event"
-                        + " a key in by(...) again, or raise the projection's version.");
-            }
-            return new Item(at, found, parked.reason(), parked.effectDue());
-        } finally {
-            portion.clear();
+    }
+
+    /** An event put aside, of which so much was taken. */
+    private Item item(CheckpointStore.Parked parked, Keys<?> keys, int count) {
+        long at = parked.position().value();
+        if (count == 0) {
+            throw notThere(at);
         }
+        var found = portion.keys(keys, 0, count);
+        if (found.isEmpty()) {
+            throw new IllegalStateException("Projection \"" + projection.name() + "\" has no key for the event at"
+                    + " position " + at
+                    + ", which its checkpoint has put aside with those of its key. Give that event"
+                    + " a key in by(...) again, or raise the projection's version.");
+        }
+        return new Item(at, found, parked.reason(), parked.effectDue());
     }
 
     /** Takes what is at a position; gives how many events. */
@@ -251,15 +273,15 @@ final class Follower<V> {
         try (var found = store.read(
                 projection.query(),
                 ReadOptions.forwards().after(Position.of(at - 1)).until(Position.of(at)))) {
-            int count = portion.take(found);
-            if (count == 0) {
-                throw new IllegalStateException("The log has no event at position " + at + " that projection \""
-                        + projection.name()
-                        + "\" asks for, which has put it aside. Is it the log that the checkpoint is"
-                        + " of, and the same query?");
-            }
-            return count;
+            return portion.take(found);
         }
+    }
+
+    private IllegalStateException notThere(long at) {
+        return new IllegalStateException("The log has no event at position " + at + " that projection \""
+                + projection.name()
+                + "\" asks for, which has put it aside. Is it the log that the checkpoint is"
+                + " of, and the same query?");
     }
 
     // ---- what is seen of it
@@ -1105,6 +1127,9 @@ final class Follower<V> {
                 }
                 for (var item : parking.of(key)) {
                     int count = takeAt(item.position());
+                    if (count == 0) {
+                        throw notThere(item.position());
+                    }
                     draft.begin(published);
                     try {
                         apply(0, count, item.effectDue());

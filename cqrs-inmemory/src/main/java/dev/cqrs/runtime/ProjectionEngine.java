@@ -339,7 +339,8 @@ public final class ProjectionEngine implements AutoCloseable {
         }
 
         /**
-         * Makes the engine: inline views are up to date when it returns, background ones begin to catch up.
+         * Makes the engine: inline views are up to date when it returns, background ones begin to catch up. What a store throws
+         * in being asked where they are to begin is thrown on, and nothing runs.
          *
          * @return never {@code null}; close it
          * @throws WiringException if two projections have the same name, or one is to be run as it cannot be

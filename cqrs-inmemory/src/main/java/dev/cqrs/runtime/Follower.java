@@ -104,7 +104,7 @@ final class Follower<V> {
     private volatile @Nullable ProjectionFailure failure;
     private volatile @Nullable ProjectionFailure lastError;
 
-    /** What the last save has thrown that failed. */
+    /** What the last save has thrown, if it failed. */
     private volatile @Nullable ProjectionFailure saveFailure;
 
     private volatile Position seenHead = Position.START;
@@ -120,6 +120,10 @@ final class Follower<V> {
     private volatile boolean filling;
     private volatile boolean givenUp;
     private volatile boolean pausing;
+
+    /** Somebody wants it to go on, be it that the task that is under way has failed before. */
+    private volatile boolean wanted;
+
     private volatile boolean unsaved;
 
     /** Up to where effects have been performed before, and before which no checkpoint replaces the one that says so. */
@@ -430,11 +434,14 @@ final class Follower<V> {
     }
 
     private void runOnce() {
+        wanted = false;
         if (!isRunning()) {
             scheduled.set(false);
+            lookAgain(position); // somebody may just have resumed it
             return;
         }
         var tried = position;
+        var before = failure;
         try {
             tried = store.head();
             seenHead = tried;
@@ -443,6 +450,7 @@ final class Follower<V> {
                 more = catchUpOnce(tried);
                 more = saveCheckpoint() && more;
             }
+            recoveredIfDone(before, tried);
         } catch (Throwable thrown) {
             failed(thrown, mayPass(thrown));
         }
@@ -452,7 +460,10 @@ final class Follower<V> {
         pauseAsAsked();
     }
 
-    /** An append that came meanwhile found a task already scheduled. What has failed is not tried again without one. */
+    /**
+     * An append that came meanwhile found a task already scheduled, and so did who wants it to go on. What has failed is not
+     * tried again without one.
+     */
     private void lookAgain(Position tried) {
         if (!isRunning() || pausing) {
             return;
@@ -464,7 +475,7 @@ final class Follower<V> {
             failed(thrown, mayPass(thrown));
             return;
         }
-        if (head.isAfter(tried)) {
+        if (wanted || head.isAfter(tried)) {
             appended(head);
         }
     }
@@ -942,6 +953,21 @@ final class Follower<V> {
         storeAttempts = 0;
     }
 
+    /** A failure from before the head was asked is over where nothing is left to fold up to there, or to save. */
+    private void recoveredIfDone(@Nullable ProjectionFailure before, Position head) {
+        if (before == null || !before.equals(failure)) {
+            return;
+        }
+        lock.writeLock().lock();
+        try {
+            if (before.equals(failure) && !head.isAfter(position) && !hasToSaveAgain()) {
+                recovered();
+            }
+        } finally {
+            unlock();
+        }
+    }
+
     // ---- checkpoints
 
     /** Saves how far the view has come, unless the engine was closed meanwhile, which has saved it; says whether all is well. */
@@ -974,6 +1000,7 @@ final class Follower<V> {
                 failure = null;
                 storeAttempts = 0;
             }
+            saveFailure = null;
         } catch (Throwable thrown) {
             if (stopped() == null) {
                 note(position, thrown, !closed && mayPass(thrown));
@@ -987,9 +1014,9 @@ final class Follower<V> {
         return why != null && why.equals(saveFailure) && why.retried();
     }
 
-    /** Whether a save that failed is to be tried again, also where the log has not grown. */
+    /** Whether a save that failed is to be tried again, also where the log has not grown, and whatever else failed since. */
     private boolean hasToSaveAgain() {
-        return unsaved && hasFailedToSave() && isRunning();
+        return unsaved && saveFailure != null && isRunning();
     }
 
     private Object saved(V state) {
@@ -1070,11 +1097,15 @@ final class Follower<V> {
     /** When a delay is over, or somebody says that the cause is gone. */
     void goOn() {
         pausing = false;
+        wanted = true;
         if (!isRunning()) {
             return;
         }
+        var before = failure;
         try {
-            appended(store.head());
+            var head = store.head();
+            appended(head);
+            recoveredIfDone(before, head);
         } catch (Throwable thrown) {
             failed(thrown, mayPass(thrown));
             pauseAsAsked();

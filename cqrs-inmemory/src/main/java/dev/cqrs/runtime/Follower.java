@@ -90,6 +90,12 @@ final class Follower<V> {
 
     private boolean performing;
 
+    /**
+     * A store that folded by itself has failed, so that nobody knows how many events behind the position the view in place has
+     * in it: it is folded anew, from the start of the log.
+     */
+    private boolean torn;
+
     /** The events put aside, with those of the batch that is being folded. */
     private Parking batchParking = Parking.NONE;
 
@@ -606,14 +612,14 @@ final class Follower<V> {
 
     private boolean foldOneByOne(Position end) {
         long reached = position.value();
-        draft.begin(published);
+        draft.begin(torn ? projection.fold().initial() : published);
         batchParking = parking;
-        if (feed != null && end.value() - reached <= portion.room()) {
+        if (feed != null && !torn && end.value() - reached <= portion.room()) {
             return foldFew(feed, end, reached);
         }
-        try (var stream = read(end)) {
+        try (var stream = read(torn ? Position.START : position, end)) {
             var run = draft.run();
-            if (feed != null && run != null && projection.saved().isEmpty() && batchParking.isEmpty()) {
+            if (feed != null && run != null && !torn && projection.saved().isEmpty() && batchParking.isEmpty()) {
                 if (!foldWhereTheyLie(stream, run)) {
                     return false;
                 }
@@ -628,6 +634,7 @@ final class Follower<V> {
                 return false;
             }
             publish(draft.end(), end.isAfter(stream.head()) ? stream.head() : end, batchParking);
+            torn = false;
             recovered();
             return true;
         } catch (Throwable thrown) { // the store's, in reading
@@ -650,6 +657,7 @@ final class Follower<V> {
             return !isOver();
         } catch (Throwable thrown) {
             if (!run.hasThrown(thrown)) {
+                torn = isChangedInPlace();
                 throw thrown;
             }
             long at = stream.position().value(); // the only event there: no store in memory splits any
@@ -698,7 +706,7 @@ final class Follower<V> {
      * when a batch breaks off; otherwise readers go on seeing whole appends.
      */
     private boolean isShownInPart() {
-        return withEffects || isChangedInPlace();
+        return withEffects || (isChangedInPlace() && !torn);
     }
 
     /** Folds what was taken from the store, all at one position or none of it; gives whether to go on. */
@@ -873,7 +881,7 @@ final class Follower<V> {
         var parked = parking;
         draft.begin(published);
         long before = folded;
-        try (var stream = read(end)) {
+        try (var stream = read(position, end)) {
             for (int count = portion.take(stream); count > 0; count = portion.take(stream)) {
                 if (isOver()) {
                     return false;
@@ -924,9 +932,9 @@ final class Follower<V> {
         }
     }
 
-    private EventStream read(Position end) {
+    private EventStream read(Position after, Position end) {
         return store.read(
-                projection.query(), ReadOptions.forwards().after(position).until(end));
+                projection.query(), ReadOptions.forwards().after(after).until(end));
     }
 
     private boolean isChangedInPlace() {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStream;
@@ -27,7 +28,9 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -255,6 +258,63 @@ class ComesBackTest {
             assertThat(timers).isEmpty();
             assertThat(engine.view(keyed).position()).isEqualTo(Position.of(2));
             assertThat(engine.view(keyed).status().state()).isEqualTo(ProjectionStatus.State.RUNNING);
+        }
+    }
+
+    @Test
+    void a_store_that_fails_while_it_folds_by_itself_has_each_event_folded_once_into_a_view_in_place() {
+        for (var thrown : List.of(
+                new IllegalStateException("connection lost"),
+                new UnknownEventException("of tomorrow", "noted, other"))) {
+            // given a store that has a feed, and streams that go event by event
+            var left = new AtomicInteger(Integer.MAX_VALUE);
+            var fed = new Fronted(log) {
+                @Override
+                public Optional<Feed> feed(EventQuery query) {
+                    return store.feed(query);
+                }
+
+                @Override
+                public EventStream read(EventQuery query, ReadOptions options) {
+                    return new Stream(super.read(query, options)) {
+                        @Override
+                        public boolean advance() {
+                            if (left.getAndDecrement() <= 0) {
+                                throw thrown;
+                            }
+                            return super.advance();
+                        }
+                    };
+                }
+            };
+            var list = Projection.of(
+                    "list",
+                    1,
+                    Fold.<List<Integer>>fresh(ArrayList::new).change(Noted.class, (l, e) -> l.add(e.number())));
+            note(1, 10);
+            int before = (int) log.head().value();
+            try (var engine =
+                    ProjectionEngine.builder(fed, failures::add).inline(list).build()) {
+                var view = engine.view(list);
+
+                // when it breaks off in the middle of a long append
+                left.set(100);
+                log.append(IntStream.rangeClosed(1, 300).mapToObj(Noted::new).toList(), AppendCondition.none());
+                assertThat(view.status().failure()).isPresent();
+                assertThat(view.position()).isEqualTo(Position.of(before));
+
+                // then
+                left.set(150);
+                var unused = view.resume();
+                note(301, 301);
+                left.set(Integer.MAX_VALUE);
+                unused = view.resume();
+                note(302, 303);
+                assertThat(view.<List<Integer>>read(numbers -> List.copyOf(numbers.subList(before, numbers.size()))))
+                        .isEqualTo(IntStream.rangeClosed(1, 303).boxed().toList());
+                assertThat(view.status().state()).isEqualTo(ProjectionStatus.State.RUNNING);
+                assertThat(view.position()).isEqualTo(log.head());
+            }
         }
     }
 }

@@ -662,14 +662,18 @@ final class Instances {
         }
     }
 
-    /** Says whether who saved the index took events in for a version of a saga. */
+    /** Says whether who saved the index took events in for instances of a version as they go on here: under the same one. */
     boolean knewThen(String saga, int version) {
-        return versions.getOrDefault(saga, 0) >= version;
+        var here = scripts.choose(saga, version);
+        var there = versions.getOrDefault(Scripts.named(saga, version), versions.getOrDefault(saga, 0));
+        return here != null && here.version() == there;
     }
 
     /** Says whether who saved the index took in the events of a name that start a saga, which others may have done alone. */
     boolean knewStarter(Script<?> script, String event) {
-        return knewThen(script.name(), script.version()) && starters.contains(script.name() + "/" + event);
+        return versions.getOrDefault(script.name(), 0)
+                        == script.version() // which started what it knew, and nothing else
+                && starters.contains(script.name() + "/" + event);
     }
 
     /** Sees to it that it is in the log from where on events of the domain's log start instances; until that was done once. */
@@ -713,7 +717,7 @@ final class Instances {
      */
     void save(long followed, boolean last) {
         if (followed >= this.followed) { // or what was known before would be read again as if it were not
-            marks.save(last, () -> index.save(followed, scripts.versions()));
+            marks.save(last, () -> index.save(followed, scripts.allVersions()));
         }
     }
 

@@ -99,7 +99,7 @@ public final class SagaEngine implements AutoCloseable {
     /** How many engines a command may end before it is given up, if nothing else is said: 5. */
     public static final int DEFAULT_EXPIRIES = 5;
 
-    private static final int SAVED_VERSION = 3;
+    private static final int SAVED_VERSION = 4;
 
     private final Instances instances;
     private final Archive archive;
@@ -175,7 +175,8 @@ public final class SagaEngine implements AutoCloseable {
      * @param ended how many have, by state
      * @param sources the places of the last events that started an instance, by saga and event
      * @param followed up to where the domain's log was taken in
-     * @param versions the newest version that was known of each saga and process manager, by name: others were left out
+     * @param versions the newest version that was known of each saga and process manager, by name: others were left out; and
+     *     each that was, by name and version, as in {@code order/2}
      */
     public record Saved(
             List<Open> open,
@@ -205,7 +206,7 @@ public final class SagaEngine implements AutoCloseable {
          * @param ended how many have, by state
          * @param sources the places of the last events that started an instance, by saga and event
          * @param followed up to where the domain's log was taken in
-         * @param versions the newest version that was known of each saga and process manager
+         * @param versions the newest version that was known of each saga and process manager, and each that was
          */
         public Saved {
             open = List.copyOf(open);

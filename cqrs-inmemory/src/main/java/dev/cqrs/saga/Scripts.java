@@ -41,6 +41,18 @@ final class Scripts {
         return newest;
     }
 
+    /** Gives the newest version of each name, and each version by what it is named. */
+    Map<String, Integer> allVersions() {
+        var every = versions();
+        all.forEach(script -> every.put(named(script.name(), script.version()), script.version()));
+        return every;
+    }
+
+    /** Gives what a version is named: no saga has that character in its name. */
+    static String named(String name, int version) {
+        return name + "/" + version;
+    }
+
     boolean has(String name) {
         return byName.containsKey(name);
     }

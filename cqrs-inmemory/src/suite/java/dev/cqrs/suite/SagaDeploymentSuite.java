@@ -338,6 +338,73 @@ public abstract class SagaDeploymentSuite extends SagaSuite {
     }
 
     @Test
+    void events_are_not_lost_to_a_saga_that_goes_on_under_a_later_version_with_or_without_a_checkpoint() {
+        var first = job().step("a", known -> known.part("a"))
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        var second = job().version(2)
+                .step("a", known -> known.part("a"))
+                .await("packed", Packed.class, Packed::job)
+                .await("weighed", Weighed.class, Weighed::job)
+                .build();
+        for (var withSecond : List.of(false, true)) {
+            for (boolean saved : List.of(false, true)) {
+                open(new SeededScheduler(7, new VirtualClock(START)));
+                var checkpoints = emptyCheckpoints();
+                Function<SagaEngine.Builder, SagaEngine> started =
+                        engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+                try (var engine = started.apply(engine(first))) {
+                    order("j");
+                    executor.runFor(MINUTE);
+                    assertThat(state(engine)).isEqualTo(State.WAITING);
+                }
+                try (var engine = started.apply(withSecond ? engine(first, second) : engine(first))) {
+                    Parts.append(domain, new Weighed("j")); // which the first version does not wait for
+                    executor.runFor(MINUTE);
+                    assertThat(state(engine)).isEqualTo(State.WAITING);
+                }
+                try (var engine = started.apply(engine(second))) {
+                    Parts.append(domain, new Packed("j"));
+                    executor.runFor(MINUTE);
+                    assertThat(state(engine)).isEqualTo(State.COMPLETED);
+                }
+            }
+        }
+    }
+
+    @Test
+    void events_are_not_lost_to_a_version_that_is_taken_back_with_or_without_a_checkpoint() {
+        var first = job().await("packed", Packed.class, Packed::job).build();
+        var second = Saga.named("job", Parts.KNOWN)
+                .version(2)
+                .startedBy(Weighed.class, Weighed::job)
+                .step("a", known -> known.part("a"))
+                .build();
+        for (boolean saved : List.of(false, true)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var checkpoints = emptyCheckpoints();
+            Function<SagaEngine.Builder, SagaEngine> started =
+                    engine -> start(saved ? engine.checkpoints(checkpoints, "sagas") : engine);
+            try (var engine = started.apply(engine(first))) {
+                order("j");
+                executor.runFor(MINUTE);
+                assertThat(state(engine)).isEqualTo(State.WAITING);
+            }
+            try (var engine = started.apply(engine(second))) {
+                Parts.append(domain, new Packed("j")); // which the second version takes no notice of
+                order("k");
+                executor.runFor(MINUTE);
+                assertThat(state(engine)).isEqualTo(State.WAITING);
+            }
+            try (var engine = started.apply(engine(first))) {
+                executor.runFor(MINUTE);
+                assertThat(state(engine)).isEqualTo(State.COMPLETED);
+                assertThat(engine.find("job", "k")).isPresent();
+            }
+        }
+    }
+
+    @Test
     void what_is_begun_by_hand_takes_in_no_event_from_before_also_after_a_restart() {
         var saga = Saga.named("job", Parts.KNOWN)
                 .await("packed", Packed.class, Packed::job)

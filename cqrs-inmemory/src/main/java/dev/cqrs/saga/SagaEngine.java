@@ -415,10 +415,26 @@ public final class SagaEngine implements AutoCloseable {
         var script = scripts.newest(saga);
         var name = archive.log().catalog().nameOf(event.getClass());
         long head = domain.map(store -> store.head().value()).orElse(0L);
-        boolean now = instances.begin(script, script.checkedKey(key), Cause.BEGUN, event, name, head, "", turn -> {})
+        boolean now = instances.begin(
+                        script,
+                        script.checkedKey(key),
+                        Cause.BEGUN,
+                        event,
+                        name,
+                        head,
+                        "",
+                        turn -> tellIfParked(saga, key, turn))
                 == Begun.NOW;
         signal();
         return now;
+    }
+
+    /** With no lock held: tells the listener, if there is one yet. */
+    private void tellIfParked(String saga, String key, Turn<?> turn) {
+        var running = worker;
+        if (running != null) {
+            running.tellIfParked(saga, key, turn);
+        }
     }
 
     private void signal() {
@@ -670,11 +686,13 @@ public final class SagaEngine implements AutoCloseable {
     private boolean change(String saga, String key, Instances.Decide decide) {
         Objects.requireNonNull(saga, "saga");
         Objects.requireNonNull(key, "key");
-        boolean changed = instances.change(saga, key, decide) != null;
-        if (changed) {
-            signal();
+        var turn = instances.change(saga, key, decide);
+        if (turn == null) {
+            return false;
         }
-        return changed;
+        tellIfParked(saga, key, turn);
+        signal();
+        return true;
     }
 
     /**

@@ -300,6 +300,11 @@ final class Worker {
         }
     }
 
+    /** Tells of an instance that an operator's turn has parked. */
+    void tellIfParked(String saga, String key, Turn<?> turn) {
+        reports.tellIfParked(saga, key, turn);
+    }
+
     // ---- looking
 
     void signal() {

@@ -3,6 +3,7 @@ package dev.cqrs.suite;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cqrs.saga.Saga;
 import dev.cqrs.saga.SagaEngine;
 import dev.cqrs.saga.SagaEngine.Cancellation;
 import dev.cqrs.saga.SagaEngine.Filter;
@@ -55,6 +56,44 @@ public abstract class SagaOperatingSuite extends SagaSuite {
             order("j");
             executor.runAll();
             assertThat(done()).containsExactly("a", "b", "undo b", "undo a");
+        }
+    }
+
+    @Test
+    void an_instance_that_an_operator_begins_cancels_or_resumes_and_that_is_parked_by_it_is_told_to_the_listener() {
+        var saga = job().step("a", known -> known.part("a"))
+                .compensate(known -> {
+                    throw new IllegalStateException("bad undo");
+                })
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        var first = Saga.named("first", Parts.KNOWN)
+                .step("a", known -> {
+                    throw new IllegalStateException("bad a");
+                })
+                .build();
+        try (var engine = start(saga, first)) {
+            assertThat(engine.begin("first", "j", new Ordered("j"))).isTrue();
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.saga()).contains("first");
+                assertThat(failure.key()).contains("j");
+                assertThat(failure.step()).isEqualTo("a");
+                assertThat(failure.again()).isFalse();
+                assertThat(failure.cause()).hasMessageContaining("bad a");
+            });
+            assertThat(engine.resume("first", "j")).isTrue();
+            assertThat(failures).hasSize(2);
+
+            order("j");
+            executor.runFor(MINUTE);
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(failures)
+                    .hasSize(3)
+                    .last()
+                    .satisfies(failure -> assertThat(failure.cause()).hasMessageContaining("bad undo"));
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            executor.runFor(MINUTE);
+            assertThat(failures).hasSize(3);
         }
     }
 

@@ -654,10 +654,14 @@ public final class SagaEngine implements AutoCloseable {
             if (!story.failing && !story.back) {
                 return gone(operated(story, Archive.input(Cause.CANCELLED, "It was cancelled.")), trouble);
             }
-            boolean known = story.current().stream().noneMatch(act -> act.is(Progress.STUCK) && act.unsure);
-            return story.parked && known ? resumed(story, trouble, false) : null;
+            return isHeldUp(story) ? resumed(story, trouble, false) : null;
         });
         return told[0];
+    }
+
+    /** Says whether what has failed, or is on its way back, is parked for something that is known to have had no effect. */
+    static boolean isHeldUp(Story<?> story) {
+        return story.parked && story.current().stream().noneMatch(act -> act.is(Progress.STUCK) && act.unsure);
     }
 
     static Cancellation cancellation(Story<?> story) {

@@ -233,6 +233,9 @@ public final class SagaScenario<S> {
             throw new IllegalStateException("It cannot be cancelled: " + told + ". " + told());
         }
         if (known.failing || known.back) {
+            if (known.ended == null && SagaEngine.isHeldUp(known)) {
+                return whenResumed();
+            }
             sent.clear(); // it is on its way back
             return this;
         }

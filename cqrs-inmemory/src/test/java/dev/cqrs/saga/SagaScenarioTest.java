@@ -167,6 +167,36 @@ class SagaScenarioTest {
     }
 
     @Test
+    void what_is_cancelled_and_parked_on_its_way_back_goes_on_unless_something_is_not_known() {
+        var rejected = new RejectedException(Do.class, "busy");
+        var saga = Saga.named("job", Parts.KNOWN)
+                .unsure(UncheckedIOException.class)
+                .step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .step("b", known -> known.part("b"))
+                .build();
+        SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .whenReturned(A, "receipt")
+                .whenThrown(B, rejected)
+                .whenThrown(UNDO_A, rejected)
+                .thenState(State.PARKED)
+                .whenCancelled()
+                .thenCommands(UNDO_A)
+                .whenThrown(UNDO_A, cut())
+                .thenState(State.PARKED)
+                .whenCancelled()
+                .thenCommands()
+                .thenState(State.PARKED)
+                .whenSettled(UNDO_A, Finding.TOOK_EFFECT)
+                .whenCancelled()
+                .thenCommands()
+                .thenState(State.COMPENSATED)
+                .whenCancelled()
+                .thenState(State.COMPENSATED);
+    }
+
+    @Test
     void what_an_operator_finds_out_of_a_command_is_what_is_known_of_it() {
         var scenario = SagaScenario.of(saga())
                 .given(new Ordered("j"))

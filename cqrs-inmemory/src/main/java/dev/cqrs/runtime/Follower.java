@@ -61,6 +61,8 @@ final class Follower<V> {
 
     private static final long NEVER = Long.MAX_VALUE;
 
+    static final Object CLOSED = new Object();
+
     private final EventStore store;
     private final Projection<V> projection;
     private final Delivery delivery;
@@ -322,6 +324,7 @@ final class Follower<V> {
         return why == null || why.retried() ? null : why;
     }
 
+    /** Gives what the reader gives, and {@link #CLOSED} where this is closed, or another has its place, once it may be read. */
     @Nullable
     Object read(Function<? super V, ?> reader) {
         if (!projection.fold().changesInPlace() || projection.each().isPresent()) {
@@ -329,6 +332,9 @@ final class Follower<V> {
         }
         lock.readLock().lock();
         try {
+            if (closed) { // a fold that was ended has left part of an append
+                return CLOSED;
+            }
             checkNotStopped();
             return reader.apply(published);
         } finally {
@@ -568,7 +574,7 @@ final class Follower<V> {
             var flight = Flight.begin(projection);
             var from = position;
             long before = folded;
-            boolean well = foldUntil(end);
+            boolean well = filling ? fillUntil(end) : foldUntil(end);
             interrupted |= Thread.interrupted(); // a handler's, which is not to disturb the store
             meter.add(folded - before);
             Flight.batch(flight, projection, from, position, folded - before);
@@ -597,6 +603,22 @@ final class Follower<V> {
                 throw thrown;
             }
             return until; // an event that cannot be read: the fold comes to it, and says so there
+        }
+    }
+
+    /**
+     * Who folds a version that is filled is within the projection too, whose lock is another's, and stays so where the filling
+     * is given up meanwhile.
+     */
+    private boolean fillUntil(Position end) {
+        var thread = Thread.currentThread();
+        boolean entered = fence.enter(thread);
+        try {
+            return foldUntil(end);
+        } finally {
+            if (entered) {
+                fence.leave(thread);
+            }
         }
     }
 

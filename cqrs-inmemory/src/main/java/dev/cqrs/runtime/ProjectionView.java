@@ -103,13 +103,17 @@ public final class ProjectionView<V> {
      */
     public <T> T read(Function<? super V, ? extends T> reader) {
         Objects.requireNonNull(reader, "reader");
-        checkUsable();
-        @SuppressWarnings("unchecked") // what the reader gives
-        var result = (T) current.read(reader);
-        if (result == null) {
+        Object read;
+        do { // where it was replaced while this one waited, the one in its place
+            checkUsable();
+            read = current.read(reader);
+        } while (read == Follower.CLOSED);
+        if (read == null) {
             throw new NullPointerException("The reader of view \"" + name
                     + "\" returned null; expected a value. Return an Optional where there may be none.");
         }
+        @SuppressWarnings("unchecked") // what the reader gives
+        var result = (T) read;
         return result;
     }
 

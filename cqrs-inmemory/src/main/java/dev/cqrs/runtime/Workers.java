@@ -25,6 +25,15 @@ final class Workers {
         boolean holds(Thread thread) {
             return !inside.isEmpty() && inside.contains(thread);
         }
+
+        /** Says whether it was outside, so that it is to {@link #leave}. */
+        boolean enter(Thread thread) {
+            return inside.add(thread);
+        }
+
+        void leave(Thread thread) {
+            inside.remove(thread);
+        }
     }
 
     /** Runs each part once, and returns when all have ended; throws if one has failed. */
@@ -35,7 +44,7 @@ final class Workers {
         Runnable helper = () -> {
             for (int part = next.getAndIncrement(); part < parts; part = next.getAndIncrement()) {
                 var thread = Thread.currentThread();
-                boolean entered = fence.inside.add(thread); // not where it helps in the middle of another part
+                boolean entered = fence.enter(thread); // not where it helps in the middle of another part
                 try {
                     if (failure.get() == null) { // otherwise it is all for nothing
                         work.accept(part);
@@ -44,7 +53,7 @@ final class Workers {
                     failure.compareAndSet(null, thrown);
                 } finally {
                     if (entered) {
-                        fence.inside.remove(thread);
+                        fence.leave(thread);
                     }
                     ended.countDown();
                 }

@@ -2,6 +2,7 @@ package dev.cqrs.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
@@ -33,11 +34,13 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -505,6 +508,112 @@ class OthersGoOnTest {
         assertThat(reader.get(60, TimeUnit.SECONDS)).isEqualTo(1);
         assertThat(saved.load("read")).contains(new Checkpoint(1, Position.of(1), 1));
         assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_fold_of_a_version_being_built_that_closes_the_engine_waits_for_no_other_projection() throws Exception {
+        // given a fold that waits for the one that closes
+        var hangs = new CountDownLatch(1);
+        var closed = new CountDownLatch(1);
+        var other = Projection.of("other", 1, Fold.from(0).on(Noted.class, (number, e) -> {
+            hangs.countDown();
+            awaitUninterruptibly(closed);
+            return number + 1;
+        }));
+        var engine = new AtomicReference<ProjectionEngine>();
+        var first = Projection.of("count", 1, COUNT);
+        var second = Projection.of("count", 2, Fold.from(0).on(Noted.class, (number, e) -> {
+            Objects.requireNonNull(engine.get()).close();
+            closed.countDown();
+            return number + 1;
+        }));
+        var running = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(saved)
+                .inline(first)
+                .background(other, threads)
+                .build();
+        engine.set(running);
+        try (Closeable released = closed::countDown) {
+            assertThat(released).isNotNull();
+            log.append(List.of(new Noted(1)), AppendCondition.none());
+            assertThat(hangs.await(120, TimeUnit.SECONDS)).isTrue();
+
+            // when
+            var rebuild = running.rebuild(first, second, threads, progress -> {});
+
+            // then
+            assertThat(closed.await(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(rebuild.await(LONG)).isTrue();
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.CANCELLED);
+        }
+        threads.shutdown();
+        assertThat(threads.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(saved.load("count")).contains(new Checkpoint(1, Position.of(1), 1));
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void what_a_fold_may_not_do_to_its_projection_is_refused_to_one_of_a_version_being_built_too() {
+        // given
+        log.append(List.of(new Noted(1)), AppendCondition.none());
+        var refused = new CopyOnWriteArrayList<Throwable>();
+        var engine = new AtomicReference<ProjectionEngine>();
+        var keys = Projection.Keys.by(Noted.class, Noted::number);
+        var first = Projection.keyed("count", 1, keys, COUNT);
+        var second = Projection.keyed("count", 2, keys, Fold.from(0).on(Noted.class, (count, e) -> {
+            var view = Objects.requireNonNull(engine.get()).view(first);
+            List.<ThrowingCallable>of(
+                            () -> view.awaitApplied(Position.of(9), Duration.ZERO),
+                            view::resume,
+                            () -> view.retryParked(1),
+                            () -> view.discardParked(Position.of(1)))
+                    .forEach(call -> refused.add(catchThrowable(call)));
+            return count + 1;
+        }));
+        try (var running = ProjectionEngine.builder(log, failures::add)
+                .run(first, Delivery.inline().park())
+                .build()) {
+            engine.set(running);
+
+            // when
+            var rebuild = running.rebuild(first, second, Runnable::run, progress -> {});
+
+            // then
+            assertThat(refused)
+                    .hasSize(4)
+                    .allSatisfy(thrown -> assertThat(thrown)
+                            .isInstanceOf(IllegalStateException.class)
+                            .hasMessageContaining("would wait for itself"));
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+        }
+    }
+
+    @Test
+    void a_reader_that_waits_while_the_engine_is_closed_gets_no_part_of_an_append() throws Exception {
+        // given a fold that closes the engine in the middle of an append, when somebody waits to read
+        var engine = new AtomicReference<ProjectionEngine>();
+        var view = new AtomicReference<ProjectionView<AtomicInteger>>();
+        var reader =
+                new FutureTask<Integer>(() -> Objects.requireNonNull(view.get()).<Integer>read(AtomicInteger::get));
+        var inPlace = Projection.of("read", 1, Fold.fresh(AtomicInteger::new).change(Noted.class, (count, e) -> {
+            count.incrementAndGet();
+            if (e.number() == 1) {
+                var thread = new Thread(reader);
+                thread.start();
+                while (thread.getState() != Thread.State.WAITING) {
+                    Thread.onSpinWait();
+                }
+                Objects.requireNonNull(engine.get()).close();
+            }
+        }));
+        engine.set(ProjectionEngine.builder(log, failures::add).inline(inPlace).build());
+        view.set(Objects.requireNonNull(engine.get()).view(inPlace));
+
+        // when
+        log.append(List.of(new Noted(1), new Noted(2)), AppendCondition.none());
+
+        // then
+        assertThatThrownBy(() -> reader.get(60, TimeUnit.SECONDS)).hasCauseInstanceOf(IllegalStateException.class);
     }
 
     private static Integer failWith(RuntimeException thrown) {

@@ -1280,8 +1280,10 @@ final class Follower<V> {
     /**
      * Takes the place of another, if it has come as far; both stand still meanwhile. What is missing up to there, if it is no
      * more than a batch, is folded here.
+     *
+     * @param swap has the view be read from this one, unless that may not be any more
      */
-    boolean takeOver(Follower<V> from, BooleanSupplier maySwap, Runnable swap) {
+    boolean takeOver(Follower<V> from, BooleanSupplier swap) {
         if (!isNear(from.position)) { // so that one that is stuck is waited for at the end only
             return false;
         }
@@ -1294,12 +1296,11 @@ final class Follower<V> {
                 while (mark.isAfter(position) && foldBatch(mark)) {
                     Thread.onSpinWait();
                 }
-                if (isRunning() && !mark.isAfter(position) && maySwap.getAsBoolean()) {
+                if (isRunning() && !mark.isAfter(position) && swap.getAsBoolean()) {
                     filling = false;
                     unsaved = true;
                     effectsAfter =
                             Math.max(mark.value(), from.effectsAfter); // it may not have come as far as one before
-                    swap.run();
                     from.closed = true;
                     taken = true;
                 }

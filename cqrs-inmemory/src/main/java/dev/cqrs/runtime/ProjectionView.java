@@ -426,13 +426,27 @@ public final class ProjectionView<V> {
             }
             var from = current;
             filled.fill(from.position());
-            if (filled.takeOver(from, () -> !closed && maySwap.getAsBoolean(), () -> current = filled)) {
+            if (filled.takeOver(from, () -> swap(filled, maySwap))) {
                 end(filled);
                 Flight.swapped(from.projection(), filled.projection(), done);
                 filled.goOn();
                 return true;
             }
             return closed || filled.isRunning(); // who closes is about to cancel
+        }
+
+        /** Before the view is closed, or not at all: so who closes it closes the version that stays. */
+        private boolean swap(Follower<V> filled, BooleanSupplier maySwap) {
+            waiting.lock();
+            try {
+                if (closed || !maySwap.getAsBoolean()) {
+                    return false;
+                }
+                current = filled;
+                return true;
+            } finally {
+                waiting.unlock();
+            }
         }
 
         private void end(Follower<V> filled) {
@@ -474,7 +488,12 @@ public final class ProjectionView<V> {
         if (ending.getAndSet(true)) {
             return;
         }
-        closed = true;
+        waiting.lock(); // which nobody keeps; a swap is behind it, or will not be
+        try {
+            closed = true;
+        } finally {
+            waiting.unlock();
+        }
         var running = rebuild;
         if (running != null) {
             running.cancel();
@@ -493,11 +512,7 @@ public final class ProjectionView<V> {
 
     /** Waits for what was under way, and saves; see {@link Follower#close}. */
     void close(boolean within) {
-        Follower<V> ended;
-        do { // a swap may have been decided on before
-            ended = current;
-            ended.close(within);
-        } while (ended != current);
+        current.close(within);
     }
 
     private void wake() {

@@ -514,6 +514,9 @@ public final class EventImport implements AutoCloseable {
         } else if (!why.equals(failure.get())) {
             schedule(); // it was resumed when this task still counted
         }
+        if (why.cause() instanceof InterruptedException) { // a language without checked exceptions may throw it
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** Has the timer wait, unless it does already. */

@@ -291,6 +291,9 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
             } catch (Throwable refused) { // also an error: no thread could be had, for instance
                 begin(subscriber);
                 fail(refused); // and `work` stays as it is: nobody runs any more
+                if (refused instanceof InterruptedException) { // a language without checked exceptions may throw it
+                    Thread.currentThread().interrupt();
+                }
             }
         }
 

@@ -430,6 +430,14 @@ final class Follower<V> {
             scheduled.set(false);
             failed(refused, delivery.timer().isPresent());
             pauseAsAsked();
+            keepInterrupt(refused);
+        }
+    }
+
+    /** What was thrown for an interrupt, which no signature allowed, leaves the thread interrupted. */
+    private static void keepInterrupt(Throwable thrown) {
+        if (thrown instanceof InterruptedException) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -439,18 +447,24 @@ final class Follower<V> {
             owed = true; // an effect that is repaired has appended, and tasks run where they are given
             return;
         }
-        if (tasks.run(this::runOnce) && interrupted) { // a task at a time, so that it is this one's
-            interrupted = false;
+        var interrupts = new AtomicBoolean();
+        Runnable task = () -> {
+            if (runOnce()) {
+                interrupts.set(true);
+            }
+        };
+        if (tasks.run(task) && interrupts.get()) {
             Thread.currentThread().interrupt();
         }
     }
 
-    private void runOnce() {
+    /** Gives whether its thread is to be interrupted when it is done, which is not to disturb what comes before. */
+    private boolean runOnce() {
         wanted = false;
         if (!isRunning()) {
             scheduled.set(false);
             lookAgain(position); // somebody may just have resumed it
-            return;
+            return Thread.interrupted();
         }
         var tried = position;
         var before = failure;
@@ -465,11 +479,15 @@ final class Follower<V> {
             recoveredIfDone(before, tried);
         } catch (Throwable thrown) {
             failed(thrown, mayPass(thrown));
+            keepInterrupt(thrown);
         }
+        boolean wasInterrupted = Thread.interrupted() || interrupted; // now: the next task has its own
+        interrupted = false;
         boolean failing = failure != null;
         scheduled.set(false);
         lookAgain(failing ? tried : position);
         pauseAsAsked();
+        return Thread.interrupted() || wasInterrupted;
     }
 
     /**
@@ -485,6 +503,7 @@ final class Follower<V> {
             head = store.head();
         } catch (Throwable thrown) {
             failed(thrown, mayPass(thrown));
+            keepInterrupt(thrown);
             return;
         }
         if (wanted || head.isAfter(tried)) {
@@ -580,6 +599,7 @@ final class Follower<V> {
             Flight.batch(flight, projection, from, position, folded - before);
             return well;
         } catch (Throwable thrown) { // the store's, in looking for the batch's end
+            interrupted |= thrown instanceof InterruptedException;
             note(position, thrown, mayPass(thrown));
             return false;
         }
@@ -714,6 +734,7 @@ final class Follower<V> {
 
     /** What a store has thrown in reading a batch; gives whether to go on, with a smaller one. */
     private boolean goesOnAfter(Throwable thrown, Position end) {
+        interrupted |= thrown instanceof InterruptedException;
         boolean passes = mayPass(thrown);
         if (!passes && thrown instanceof CqrsException && position.value() >= unreadableUntil) {
             unreadableUntil = end.value();
@@ -1036,6 +1057,7 @@ final class Follower<V> {
                 note(position, thrown, !closed && mayPass(thrown));
                 saveFailure = failure;
             }
+            keepInterrupt(thrown);
         }
     }
 
@@ -1121,6 +1143,7 @@ final class Follower<V> {
         } catch (Throwable refused) {
             pausing = false;
             failed(refused, false);
+            keepInterrupt(refused);
         }
     }
 
@@ -1139,6 +1162,7 @@ final class Follower<V> {
         } catch (Throwable thrown) {
             failed(thrown, mayPass(thrown));
             pauseAsAsked();
+            keepInterrupt(thrown);
         }
     }
 

@@ -140,6 +140,9 @@ public final class Rebuild {
                 work.abandon(refused);
                 note(State.FAILED);
             }
+            if (refused instanceof InterruptedException) { // a language without checked exceptions may throw it
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

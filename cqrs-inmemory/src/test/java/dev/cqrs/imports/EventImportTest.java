@@ -44,6 +44,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.IntPredicate;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -500,6 +501,49 @@ class EventImportTest {
         assertThat(failures)
                 .singleElement()
                 .satisfies(failure -> assertThat(failure.cause()).hasMessage("full"));
+    }
+
+    @Test
+    void an_interrupt_that_comes_as_an_exception_is_kept_whoever_has_thrown_it() {
+        place(1, 1);
+        var interrupted = new InterruptedException("no room");
+        Executor full = task -> sneak(interrupted);
+        var reading = new Fronted(source) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                sneak(interrupted);
+                return super.read(query, options);
+            }
+        };
+        List.<Supplier<EventImport>>of(
+                        () -> start(full),
+                        () -> EventImport.from("orders", reading)
+                                .into(local, EventImportTest::translate, DIRECT, failures::add),
+                        () -> EventImport.from("orders", source)
+                                .into(
+                                        local,
+                                        recorded -> {
+                                            sneak(interrupted);
+                                            return List.of();
+                                        },
+                                        DIRECT,
+                                        failures::add))
+                .forEach(started -> {
+                    failures.clear();
+                    try (var imported = started.get()) {
+                        assertThat(Thread.interrupted()).isTrue();
+                        assertThat(failures)
+                                .singleElement()
+                                .satisfies(
+                                        failure -> assertThat(failure.cause()).isSameAs(interrupted));
+                        assertThat(imported.status().state()).isEqualTo(ImportStatus.State.STOPPED);
+                    }
+                });
+    }
+
+    @SuppressWarnings("unchecked") // as in a language without checked exceptions
+    private static <X extends Throwable> void sneak(Throwable thrown) throws X {
+        throw (X) thrown;
     }
 
     @Test

@@ -1171,6 +1171,18 @@ class LiveQueryTest {
         assertThat(told.all).containsExactly(0, interrupt);
     }
 
+    @Test
+    void an_executor_that_is_interrupted_in_taking_a_task_leaves_the_thread_that_asked_it_interrupted() {
+        var interrupt = new InterruptedException("no room");
+        var told = new Told<Integer>(Long.MAX_VALUE);
+
+        counted(new AtomicInteger(), sum -> {}, Backlog.newest(5), task -> sneak(interrupt))
+                .subscribe(told);
+
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(told.all).containsExactly(interrupt);
+    }
+
     @SuppressWarnings("unchecked") // what must not be
     private static <X extends Throwable> void sneak(Throwable thrown) throws X {
         throw (X) thrown;

@@ -208,18 +208,21 @@ public final class ProjectionEngine implements AutoCloseable {
         if (!thrown.isEmpty()) {
             var first = thrown.get(0);
             thrown.stream().filter(further -> further != first).forEach(first::addSuppressed);
-            if (first instanceof Error error) {
-                throw error;
-            }
-            throw (RuntimeException) first;
+            sneak(first);
         }
+    }
+
+    /** Throws what a view has thrown, which may be what no signature allows. */
+    @SuppressWarnings("unchecked")
+    private static <X extends Throwable> void sneak(Throwable thrown) throws X {
+        throw (X) thrown;
     }
 
     private void forEachView(Consumer<ProjectionView<?>> action, List<Throwable> thrown) {
         for (var view : views.values()) {
             try {
                 action.accept(view);
-            } catch (RuntimeException | Error failed) {
+            } catch (Throwable failed) {
                 thrown.add(failed);
             }
         }

@@ -28,6 +28,7 @@ import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.suite.Fronted;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
+import java.io.IOException;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
@@ -1882,6 +1883,47 @@ class ProjectionEngineTest {
             assertThat(left).isEmpty();
             assertThat(engine.status()).extracting(ProjectionStatus::state).containsOnly(ProjectionStatus.State.CLOSED);
         }
+    }
+
+    @Test
+    void what_a_store_throws_against_its_signature_in_closing_leaves_no_projection_running() {
+        // given a store that throws as one in a language without checked exceptions, the first time
+        var broken = new IOException("broken pipe");
+        var subscriptions = new AtomicInteger();
+        var leaving = new Fronted(store) {
+            @Override
+            public Subscription onAppend(Signal signal) {
+                var subscription = super.onAppend(signal);
+                boolean first = subscriptions.getAndIncrement() == 0;
+                return () -> {
+                    subscription.close();
+                    if (first) {
+                        sneak(broken);
+                    }
+                };
+            }
+        };
+        var checkpoints = new InMemoryCheckpointStore();
+        var count = Projection.of("count", 1, Fold.from(0).on(Added.class, (n, e) -> n + 1));
+        var engine = ProjectionEngine.builder(leaving, failures::add)
+                .checkpoints(checkpoints)
+                .inline(TOTAL)
+                .inline(count)
+                .build();
+        add(5);
+
+        // when
+        assertThatThrownBy(engine::close).isSameAs(broken);
+
+        // then
+        assertThat(engine.status()).allMatch(status -> status.state() == ProjectionStatus.State.CLOSED);
+        assertThat(checkpoints.load("total")).contains(new Checkpoint(1, Position.of(1), 5));
+        assertThat(checkpoints.load("count")).contains(new Checkpoint(1, Position.of(1), 1));
+    }
+
+    @SuppressWarnings("unchecked") // what must not be
+    private static <X extends Throwable> void sneak(Throwable thrown) throws X {
+        throw (X) thrown;
     }
 
     @Test

@@ -9,6 +9,7 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.task.Causes;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -52,14 +53,14 @@ final class StoredCommands {
      * as its own log did not answer: that was surely not carried out.
      */
     static @Nullable AppendOutcomeUnknownException unknown(@Nullable Throwable thrown) {
-        for (var cause = thrown;
-                cause != null && !(cause instanceof JournalUnwritableException);
-                cause = cause.getCause()) {
-            if (cause instanceof AppendOutcomeUnknownException unknown) {
-                return unknown;
-            }
-        }
-        return null;
+        return thrown == null
+                ? null
+                : Causes.of(thrown)
+                        .takeWhile(cause -> !(cause instanceof JournalUnwritableException))
+                        .filter(AppendOutcomeUnknownException.class::isInstance)
+                        .map(AppendOutcomeUnknownException.class::cast)
+                        .findFirst()
+                        .orElse(null);
     }
 
     /** Lists what is wrong with a catalog for marks such as the given. */

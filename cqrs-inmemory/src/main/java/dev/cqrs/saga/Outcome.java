@@ -9,6 +9,7 @@ import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.Story.Act;
+import dev.cqrs.task.Causes;
 import dev.cqrs.task.Reasons;
 import java.time.Duration;
 import java.time.Instant;
@@ -24,9 +25,6 @@ record Outcome(
         String reason,
         @Nullable Throwable thrown,
         boolean isFinal) {
-
-    /** How far causes are looked at, which may be in a circle. */
-    private static final int DEPTH = 100;
 
     static Outcome returned(Object result) {
         return new Outcome(Cause.RETURNED, result, "", null, false);
@@ -57,13 +55,8 @@ record Outcome(
     }
 
     private static boolean isUnsure(Throwable thrown, List<Class<? extends Throwable>> unsure) {
-        int depth = 0;
-        for (var cause = thrown; cause != null && depth < DEPTH; cause = cause.getCause(), depth++) {
-            if (cause instanceof AppendOutcomeUnknownException || isOneOf(cause, unsure)) {
-                return true;
-            }
-        }
-        return false;
+        return Causes.of(thrown)
+                .anyMatch(cause -> cause instanceof AppendOutcomeUnknownException || isOneOf(cause, unsure));
     }
 
     private static boolean isOneOf(Throwable thrown, List<Class<? extends Throwable>> types) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
@@ -43,6 +44,7 @@ import dev.cqrs.testing.CrashPoints;
 import dev.cqrs.testing.SimulatedCrash;
 import dev.cqrs.testing.VirtualClock;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -682,6 +684,22 @@ public abstract class CommandHistorySuite {
 
         assertThat(scope.entries()).isEmpty();
         history().in("user-7").dispatch(write(0, "b"));
+        assertThat(text()).isEqualTo("b");
+    }
+
+    @Test
+    void a_command_whose_failure_has_causes_in_a_circle_is_not_in_the_history_and_holds_nobody_up() {
+        var failure = new IllegalStateException("outer");
+        failure.initCause(new IllegalArgumentException("inner", failure));
+
+        assertTimeoutPreemptively(
+                Duration.ofMinutes(1),
+                () -> assertThatThrownBy(() -> failing(failure).in("user-7").dispatch(write(0, "a")))
+                        .isSameAs(failure));
+
+        var scope = history().in("user-7");
+        scope.dispatch(write(0, "b"));
+        assertThat(scope.entries()).hasSize(1);
         assertThat(text()).isEqualTo("b");
     }
 

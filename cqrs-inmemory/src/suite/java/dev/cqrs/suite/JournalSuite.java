@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.cqrs.command.Command;
 import dev.cqrs.command.CommandBus;
@@ -199,6 +200,24 @@ public abstract class JournalSuite {
         assertThat(failed.outcome()).isEqualTo(Outcome.FAILED);
         assertThat(failed.failure()).contains("java.io.IOException");
         assertThat(failed.reason()).contains("disk full");
+    }
+
+    @Test
+    void a_failure_whose_causes_go_round_in_a_circle_is_written_down_and_reaches_the_sender() {
+        var journal = builder().build();
+        var failure = new IllegalStateException("outer");
+        failure.initCause(new IllegalArgumentException("inner", failure));
+        Interceptor failing = (message, metadata, next) -> {
+            throw failure;
+        };
+
+        assertTimeoutPreemptively(
+                Duration.ofMinutes(1),
+                () -> assertThatThrownBy(
+                                () -> Tills.bus(domain, journal, failing).dispatch(new PayIn("t1", 1, "x")))
+                        .isSameAs(failure));
+
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.FAILED);
     }
 
     @Test

@@ -21,6 +21,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,6 +35,7 @@ final class History<A, W extends World<A>> {
     private static final Pattern IDENTITY = Pattern.compile("@[0-9a-f]{3,8}\\b");
     private static final int LONGEST_TEXT = 300;
     private static final int MARGIN = 7;
+    private static final int CAUSES = 100;
     private static final int MOST_LINES = 20_000;
 
     /** The step that stands for what comes before the first and after the last. */
@@ -605,12 +607,10 @@ final class History<A, W extends World<A>> {
     }
 
     private static boolean isInjected(Throwable thrown) {
-        for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
-            if (cause instanceof InjectedException || cause instanceof AppendOutcomeUnknownException) {
-                return true;
-            }
-        }
-        return false;
+        return Stream.iterate(thrown, Objects::nonNull, Throwable::getCause)
+                .limit(CAUSES) // which may go round in a circle
+                .anyMatch(
+                        cause -> cause instanceof InjectedException || cause instanceof AppendOutcomeUnknownException);
     }
 
     /** What an application has, until it crashes. */

@@ -3,6 +3,7 @@ package dev.cqrs.testing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.eventstore.AppendCondition;
@@ -221,6 +222,20 @@ class SimulationTest {
 
     private static Simulation<String, Plain> plain(Plain world) {
         return Simulation.<String, Plain>of(clock -> world).action("go", 1, random -> "go");
+    }
+
+    @Test
+    void a_failure_whose_causes_go_round_in_a_circle_is_a_refusal_as_any() {
+        var simulation = Simulation.<String, Plain>of(clock -> new Plain() {
+                    @Override
+                    public Object perform(String action, String id) {
+                        var failure = new IllegalStateException("outer");
+                        failure.initCause(new IllegalArgumentException("inner", failure));
+                        throw failure;
+                    }
+                })
+                .action("go", 1, random -> "go");
+        assertTimeoutPreemptively(Duration.ofMinutes(1), () -> simulation.explore(1, 1));
     }
 
     @Test

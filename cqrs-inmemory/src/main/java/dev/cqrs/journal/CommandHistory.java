@@ -161,7 +161,8 @@ public final class CommandHistory {
      *
      * @param operations the operations log
      * @param bus dispatches commands and their inverses
-     * @param ids gives ids to commands that come without, and to those of undo and redo, unique for ever
+     * @param ids gives ids to commands that come without, and to those of undo and redo, unique for ever, which can be tags'
+     *     values
      * @return never {@code null}
      * @throws WiringException if the catalog of the operations log lacks the marks or their tags
      */
@@ -174,7 +175,8 @@ public final class CommandHistory {
      *
      * @param operations the operations log
      * @param bus dispatches commands and their inverses
-     * @param ids gives ids to commands that come without, and to those of undo and redo, unique for ever
+     * @param ids gives ids to commands that come without, and to those of undo and redo, unique for ever, which can be tags'
+     *     values
      * @param depth how many commands of a scope can be undone, 1 or more, the same in all processes
      * @return never {@code null}
      * @throws WiringException if the catalog of the operations log lacks the marks or their tags
@@ -273,8 +275,10 @@ public final class CommandHistory {
          * @throws HistoryRefusedException if an earlier step was cut off and cannot be finished; this one was not begun
          * @throws UnknownEventException if the catalog of the operations log does not know the command; nothing was done
          * @throws AppendConflictException if other processes came first every time; nothing was done
-         * @throws IllegalStateException if called from within a step; nothing was done. If the catalog does not know the
-         *     inverse, the command is done and cannot be undone
+         * @throws IllegalArgumentException if the id cannot be a tag's value; nothing was done
+         * @throws IllegalStateException if called from within a step; nothing was done. If the operations log cannot take the
+         *     inverse, as the catalog does not know it or cannot tell its tags, or the codec refuses it, the command is done and
+         *     cannot be undone
          * @throws RuntimeException what the bus throws; then the command is not in the history. But after an
          *     {@link AppendOutcomeUnknownException}, as after an {@link Error}, it is carried out with the next step
          */
@@ -351,7 +355,8 @@ public final class CommandHistory {
          * @throws HistoryRefusedException if there is none, it is rejected now, or an earlier step cannot be finished:
          *     nothing was done
          * @throws AppendConflictException if other processes came first every time; nothing was done
-         * @throws IllegalStateException if called from within a step, or if nothing stands where the command should
+         * @throws IllegalStateException if called from within a step, or if nothing stands where the command should. If the
+         *     operations log cannot take the new inverse, the command is redone and cannot be undone
          * @throws RuntimeException what the bus throws, what authorization refuses included; the history is as before. But
          *     after an {@link AppendOutcomeUnknownException}, as after an {@link Error}, it is carried out with the next step
          */
@@ -586,19 +591,35 @@ public final class CommandHistory {
         private void done(Steps.Open open, Optional<Command<?>> inverse) {
             if (inverse.isPresent()) {
                 try {
-                    catalog.nameOf(inverse.get().getClass());
-                } catch (UnknownEventException unknown) {
-                    end(open, Result.DONE, Optional.empty());
-                    throw new IllegalStateException(
-                            "\"" + open.mark().command()
-                                    + "\" is done, but cannot be undone: the catalog of the operations"
-                                    + " log does not know its inverse, "
-                                    + inverse.get().getClass().getName()
-                                    + ". Add it with event(name, class).",
-                            unknown);
+                    catalog.tagsOf(inverse.get());
+                } catch (RuntimeException untold) {
+                    throw withoutInverse(open, inverse.get(), untold);
                 }
             }
-            end(open, Result.DONE, inverse);
+            try {
+                end(open, Result.DONE, inverse);
+            } catch (IllegalArgumentException | NullPointerException refused) {
+                if (inverse.isEmpty()) {
+                    throw refused;
+                }
+                throw withoutInverse(open, inverse.get(), refused);
+            }
+        }
+
+        /**
+         * Ends a step whose inverse the log will not take, however often that is tried: else each later step would carry out its
+         * command again.
+         */
+        private IllegalStateException withoutInverse(Steps.Open open, Command<?> inverse, RuntimeException why) {
+            end(open, Result.DONE, Optional.empty());
+            var type = inverse.getClass().getName();
+            return new IllegalStateException(
+                    "\"" + open.mark().command() + "\" is done, but cannot be undone: "
+                            + (why instanceof UnknownEventException
+                                    ? "the catalog of the operations log does not know its inverse, " + type
+                                            + ". Add it with event(name, class)."
+                                    : "the operations log cannot take its inverse, " + type + ": " + Reasons.of(why)),
+                    why);
         }
 
         /**
@@ -692,6 +713,8 @@ public final class CommandHistory {
     }
 
     private String newId() {
-        return Objects.requireNonNull(ids.get(), "what the supplier of ids gave");
+        var id = Objects.requireNonNull(ids.get(), "what the supplier of ids gave");
+        Tags.step(id); // or it would be refused only when the command is carried out
+        return id;
     }
 }

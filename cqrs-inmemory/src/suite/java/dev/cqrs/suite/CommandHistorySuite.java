@@ -1155,6 +1155,69 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void a_command_whose_inverse_the_log_can_never_take_is_done_and_cannot_be_undone() {
+        // given inverses of which the tags cannot be told, or which the codec cannot write
+        var cannotBeTagged = emptyLog(
+                JournalMark.addTo(Catalog.builder())
+                        .event("write", Write.class)
+                        .event("plain", Plain.class, plain -> {
+                            throw new IllegalStateException("no tag for " + plain.number());
+                        })
+                        .build(),
+                clock);
+        var cannotBeWritten = new Fronted(operations) {
+            @Override
+            public Appended append(List<?> events, AppendCondition condition, Metadata metadata) {
+                if (events.stream().anyMatch(new Cut(NOTE, 0, 7)::equals)) {
+                    throw new IllegalArgumentException("cannot be written");
+                }
+                return super.append(events, condition, metadata);
+            }
+        };
+        for (var log : List.of(cannotBeTagged, cannotBeWritten)) {
+            var done = new ArrayList<String>();
+            var plain = InMemoryCommandBus.builder()
+                    .handle(Write.class, c -> {
+                        done.add(c.text());
+                        return log == cannotBeTagged
+                                ? Undoable.reversible(1, new Plain(7))
+                                : Undoable.reversible(
+                                        1, new Cut(NOTE, 0, c.text().length()));
+                    })
+                    .build();
+            var scope = CommandHistory.over(log, plain, ids).in("user-7");
+
+            // when, then
+            assertThatThrownBy(() -> scope.dispatch(write(0, "seven c")))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContainingAll("\"write\" is done, but cannot be undone", "cannot take its inverse");
+            refused(scope::undo, Reason.NOT_UNDOABLE, "\"write\"");
+            if (log == cannotBeWritten) {
+                assertThat(scope.dispatch(write(0, "b"))).isEqualTo(1);
+                assertThat(scope.canUndo()).isTrue();
+                assertThat(done).as("each once").containsExactly("seven c", "b");
+            } else {
+                assertThat(done).as("once").containsExactly("seven c");
+            }
+            assertThat(scope.entries()).hasSize(done.size());
+        }
+    }
+
+    @Test
+    void an_id_that_no_tag_can_hold_is_refused_before_anything_is_carried_out() {
+        history().in("user-7").dispatch(write(0, "a"));
+        var head = operations.head();
+        var scope = CommandHistory.over(operations, bus(), () -> "i".repeat(Tag.MAX_LENGTH + 1))
+                .in("user-7");
+
+        assertThatThrownBy(() -> scope.dispatch(write(1, "b"))).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(scope::undo).isInstanceOf(IllegalArgumentException.class);
+
+        assertThat(text()).isEqualTo("a");
+        assertThat(operations.head()).isEqualTo(head);
+    }
+
+    @Test
     void faults_of_wiring_are_told() {
         var without = emptyLog(Catalog.builder().event("write", Write.class).build(), clock);
         assertThatThrownBy(() -> CommandHistory.over(without, bus(), ids))

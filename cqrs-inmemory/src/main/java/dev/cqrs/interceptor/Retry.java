@@ -10,6 +10,7 @@ import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.task.Causes;
 import dev.cqrs.task.Delays;
 import java.time.Duration;
 import java.util.Collections;
@@ -33,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>When all attempts have failed, the last failure is thrown unchanged; a conflict has a suppressed exception then that
  * says so. Message and metadata are the same in all attempts, so a command id is, too; but after an append whose outcome is
- * unknown the command is said to be {@linkplain Metadata#REPEATED repeated}.
+ * unknown, also where another exception has that as its cause, the command is said to be {@linkplain Metadata#REPEATED
+ * repeated}.
  *
  * <p><b>Nested:</b> to try a message again is to do all over what its handler has sent by then, and on one bus the attempts of
  * each depth multiply. So a conflict that a message sent by the handler ended with, and that a retry has tried already, is not
@@ -223,7 +225,7 @@ public final class Retry implements Interceptor {
             if (!isCurable(failure) || !waited(delay, failure)) {
                 throw failure;
             }
-            repeated |= failure instanceof AppendOutcomeUnknownException;
+            repeated |= Causes.of(failure).anyMatch(AppendOutcomeUnknownException.class::isInstance);
             try {
                 return next.proceed(message, repeated ? metadata.with(Metadata.REPEATED, "true") : metadata);
             } catch (Exception another) {

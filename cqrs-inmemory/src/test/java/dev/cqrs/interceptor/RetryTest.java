@@ -123,6 +123,26 @@ class RetryTest {
     }
 
     @Test
+    void a_command_is_said_to_be_repeated_also_where_the_handler_has_wrapped_that_the_outcome_is_unknown() {
+        var circle = new IllegalStateException("outer");
+        circle.initCause(new IllegalStateException("inner", circle));
+        fail(
+                circle,
+                new IllegalStateException(
+                        "wrapped", new AppendOutcomeUnknownException("it", new IllegalStateException("cut"))));
+        var repeated = new ArrayList<Boolean>();
+        var bus = InMemoryCommandBus.builder()
+                .handle(Work.class, (work, metadata) -> {
+                    repeated.add(metadata.get(Metadata.REPEATED).isPresent());
+                    return work(work);
+                })
+                .intercept(InterceptorOrder.RETRY, Retry.atOnce(5).on(IllegalStateException.class))
+                .build();
+        bus.dispatch(new Work(), Metadata.withId("1"));
+        assertThat(repeated).containsExactly(false, false, true);
+    }
+
+    @Test
     void a_conflict_that_a_retry_inside_has_left_to_the_outer_one_is_tried_again() {
         fail(conflict(true));
         var inner = Retry.atOnce(5).unless(failure -> true);

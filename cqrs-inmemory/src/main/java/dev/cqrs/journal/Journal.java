@@ -18,6 +18,7 @@ import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.task.Listeners;
+import dev.cqrs.task.Reasons;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -48,8 +49,8 @@ import org.jspecify.annotations.Nullable;
  * {@linkplain #settle settled}.
  *
  * <p><b>What is kept:</b> the name that the catalog of the operations log gives the command's class; its id, or a new one,
- * which is put into the metadata; the metadata; a rejection's reason, or class and message of what was thrown. The command
- * itself only where {@link Builder#payload} says so. What is kept of metadata and messages is the builder's choice.
+ * which is put into the metadata; the metadata; a rejection's reason, or class and message of what was thrown, both without
+ * what not every store can keep: half characters and NUL. The command itself only where {@link Builder#payload} says so. What is kept of metadata and messages is the builder's choice.
  *
  * <p><b>Order:</b> register it outside of a retry, or each attempt is an entry of its own. A command that is dispatched in the
  * handling of another, on the same thread, has an entry of its own that says within which. So where an executor runs its tasks
@@ -320,7 +321,9 @@ public final class Journal implements Interceptor {
                     outcome == Outcome.FAILED
                             ? Objects.requireNonNull(thrown).getClass().getName()
                             : "",
-                    thrown == null ? "" : Objects.requireNonNull(reasons.apply(thrown), "what is kept of a message"),
+                    thrown == null
+                            ? ""
+                            : Reasons.whole(Objects.requireNonNull(reasons.apply(thrown), "what is kept of a message")),
                     Math.max(0, nanos),
                     running.appended.get(),
                     thrown == null ? place(running) : 0);
@@ -442,7 +445,7 @@ public final class Journal implements Interceptor {
                 entry.metadata().correlation().orElse(""),
                 appended.isPresent() ? Outcome.SUCCEEDED : Outcome.FAILED,
                 "",
-                Objects.requireNonNull(reason, "reason"),
+                Reasons.whole(Objects.requireNonNull(reason, "reason")),
                 0,
                 appended.map(Position::value).orElse(0L),
                 appended.map(position -> 2 * position.value()).orElse(0L));

@@ -33,12 +33,26 @@ public final class Reasons {
      * @return short, and valid Unicode without NUL
      */
     public static String keepable(String text) {
+        return keepable(text, LONGEST);
+    }
+
+    /**
+     * Replaces what not every store can keep.
+     *
+     * @param text anything
+     * @return as long as it is, and valid Unicode without NUL
+     */
+    public static String whole(String text) {
+        return keepable(text, Long.MAX_VALUE);
+    }
+
+    private static String keepable(String text, long longest) {
         if (text.isEmpty()) {
             return text;
         }
         var kept = new StringBuilder();
         text.codePoints()
-                .limit(LONGEST)
+                .limit(longest)
                 .map(c -> c == 0 || (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) ? '?' : c)
                 .forEach(kept::appendCodePoint);
         return Objects.requireNonNull(kept.toString());

@@ -234,6 +234,25 @@ public abstract class JournalSuite {
     }
 
     @Test
+    void of_a_reason_that_no_store_can_keep_the_rest_is_kept_whole() {
+        var reason = "no\0ne, half \ud800 of it" + "x".repeat(1_000);
+        var kept = "no?ne, half ? of it" + "x".repeat(1_000);
+        var journal = builder().build();
+        Interceptor failing = (message, metadata, next) -> {
+            throw new IOException(reason);
+        };
+        dispatch(Tills.bus(domain, journal, failing), new PayIn("t1", 1, "x"), Metadata.none());
+        Interceptor rejecting = (message, metadata, next) -> {
+            throw new RejectedException(PayIn.class, reason);
+        };
+        dispatch(Tills.bus(domain, journal, rejecting), new PayIn("t1", 1, "x"), Metadata.none());
+
+        assertThat(unwritten).isEmpty();
+        assertThat(all(journal)).extracting(JournalEntry::outcome).containsExactly(Outcome.FAILED, Outcome.REJECTED);
+        assertThat(all(journal)).extracting(JournalEntry::reason).containsOnly(Optional.of(kept));
+    }
+
+    @Test
     void payloads_are_kept_whole_or_masked_where_it_is_said() {
         var journal = builder()
                 .payload(PayOut.class)

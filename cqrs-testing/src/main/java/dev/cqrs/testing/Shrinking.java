@@ -3,7 +3,6 @@ package dev.cqrs.testing;
 import dev.cqrs.testing.Simulation.World;
 import java.util.BitSet;
 import java.util.List;
-import java.util.Objects;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +25,10 @@ final class Shrinking<A, W extends World<A>> {
     private static final int FIRST_LINES = 100;
 
     private static final int LAST_LINES = 50;
+
+    private static final String BESIDE =
+            "the application depends on something beside the seed, such as a thread of its own,"
+                    + " the time of day, random numbers, or what an earlier history left.";
 
     private static final List<String> OTHERS = List.of(
             "java.", "jdk.", "sun.", "org.assertj.", "org.junit.", "org.opentest4j.", "org.hamcrest.", "kotlin.");
@@ -63,6 +66,14 @@ final class Shrinking<A, W extends World<A>> {
         if (excerpt.isWhole()) {
             runs = 0;
             var shortest = run(Excerpt.of(excerpt.seed(), shrink(second, failure)));
+            var last = shortest.failure();
+            if (last == null) {
+                text.append("\nBut cut down and run once more it did not fail: ")
+                        .append(BESIDE)
+                        .append("\nIn full:");
+                append(text, second.story());
+                return new AssertionError(text.toString(), failure);
+            }
             long steps = shortest.did().stream().filter(Excerpt::isStep).count();
             text.append("\nOf its ")
                     .append(simulation.steps())
@@ -76,7 +87,7 @@ final class Shrinking<A, W extends World<A>> {
                     .append('=')
                     .append(shortest.excerpt())
                     .append(':');
-            failure = Objects.requireNonNull(shortest.failure(), "the failure of the history cut down");
+            failure = last;
             append(text, shortest.story());
         } else {
             append(text, second.story());
@@ -104,10 +115,9 @@ final class Shrinking<A, W extends World<A>> {
         if (thrown != null) {
             text.append(" fails: ").append(Columns.textOf(thrown)).append("\nBut it");
         }
-        text.append(" was run a second time and went another way: the application depends on something beside the seed,"
-                + " such as a thread of its own, the time of day, random numbers, or what an earlier history"
-                + " left.\n"
-                + "Up to there:");
+        text.append(" was run a second time and went another way: ")
+                .append(BESIDE)
+                .append("\nUp to there:");
         var before = first.subList(Math.max(0, line - 5), line);
         before.forEach(same -> text.append('\n').append(same));
         text.append("\nThe first time then:\n").append(line < first.size() ? first.get(line) : "      the end");

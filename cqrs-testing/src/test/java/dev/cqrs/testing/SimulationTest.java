@@ -225,6 +225,25 @@ class SimulationTest {
     }
 
     @Test
+    void an_application_that_fails_twice_and_then_no_more_is_told_with_its_seed_and_its_failure() {
+        var runs = new AtomicInteger();
+        var simulation = Simulation.<String, Plain>of(clock -> new Plain() {
+                    private final boolean fails = runs.incrementAndGet() <= 2;
+
+                    @Override
+                    public void checkAtRest() {
+                        if (fails) {
+                            throw new AssertionError("twice");
+                        }
+                    }
+                })
+                .action("go", 1, random -> "go");
+        assertThat(messageOf(failureOf(simulation, 1)))
+                .startsWith("Seed 1 fails: java.lang.AssertionError: twice\nRun it alone with")
+                .contains("what an earlier history left.\nIn full:", "go as a-4");
+    }
+
+    @Test
     void a_failure_whose_causes_go_round_in_a_circle_is_a_refusal_as_any() {
         var simulation = Simulation.<String, Plain>of(clock -> new Plain() {
                     @Override

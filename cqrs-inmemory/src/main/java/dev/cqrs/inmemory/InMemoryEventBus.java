@@ -6,6 +6,7 @@ import dev.cqrs.message.Done;
 import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
+import dev.cqrs.task.Listeners;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.List;
@@ -255,7 +256,7 @@ public final class InMemoryEventBus implements EventBus {
                 return callRest(
                         receivers,
                         i + 1,
-                        joined(null, thrown, event),
+                        joined(null, thrown, event, receivers.length),
                         thrown instanceof InterruptedException,
                         event,
                         metadata);
@@ -281,7 +282,7 @@ public final class InMemoryEventBus implements EventBus {
                     called++;
                 }
             } catch (Throwable thrown) {
-                failure = joined(failure, thrown, event);
+                failure = joined(failure, thrown, event, receivers.length);
                 interrupted |= thrown instanceof InterruptedException;
             }
         }
@@ -299,7 +300,7 @@ public final class InMemoryEventBus implements EventBus {
                 try {
                     ways[i].proceed(event, metadata);
                 } catch (Throwable thrown) {
-                    failure = joined(failure, thrown, event);
+                    failure = joined(failure, thrown, event, receivers.length);
                     interrupted |= thrown instanceof InterruptedException;
                 }
             }
@@ -308,8 +309,11 @@ public final class InMemoryEventBus implements EventBus {
         return called;
     }
 
-    /** The first failure with the others in it; an error goes first, lest who catches exceptions swallow it. */
-    private static Throwable joined(@Nullable Throwable first, Throwable thrown, Object event) {
+    /**
+     * The first failure with the others in it, of which there are so many at most; an error goes first, lest who catches
+     * exceptions swallow it.
+     */
+    private static Throwable joined(@Nullable Throwable first, Throwable thrown, Object event, int most) {
         var next = thrown;
         if (!(thrown instanceof RuntimeException || thrown instanceof Error)) {
             next = new HandlerFailedException(event.getClass(), thrown);
@@ -318,10 +322,10 @@ public final class InMemoryEventBus implements EventBus {
             return next;
         }
         if (next instanceof Error && !(first instanceof Error)) {
-            next.addSuppressed(first);
+            Listeners.keep(next, first, most);
             return next;
         }
-        first.addSuppressed(next);
+        Listeners.keep(first, next, most);
         return first;
     }
 

@@ -12,6 +12,7 @@ import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.task.Causes;
 import dev.cqrs.task.Delays;
+import dev.cqrs.task.Listeners;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
@@ -285,9 +286,7 @@ public final class Retry implements Interceptor {
 
     /** What the user's own function threw, with the failure that it was asked about. */
     private static RuntimeException with(Exception failure, Throwable thrown) {
-        if (thrown != failure) {
-            thrown.addSuppressed(failure);
-        }
+        Listeners.keep(thrown, failure);
         if (thrown instanceof Error error) {
             throw error;
         }

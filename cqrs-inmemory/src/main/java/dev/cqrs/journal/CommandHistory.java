@@ -20,6 +20,7 @@ import dev.cqrs.journal.JournalMark.StepEnded;
 import dev.cqrs.journal.JournalMark.StepStarted;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Reasons;
 import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
@@ -643,9 +644,7 @@ public final class CommandHistory {
                 var result = thrown instanceof RejectedException ? Result.REJECTED : Result.FAILED;
                 return end(open, result, Optional.empty()) == Result.DONE;
             } catch (RuntimeException unwritten) {
-                if (unwritten != thrown) {
-                    unwritten.addSuppressed(thrown);
-                }
+                Listeners.keep(unwritten, thrown);
                 throw unwritten;
             }
         }

@@ -290,6 +290,36 @@ class InMemoryEventBusTest {
         }
     }
 
+    @Test
+    void failures_that_are_made_once_do_not_grow_for_ever_and_those_of_one_event_are_all_told() {
+        for (boolean error : List.of(false, true)) {
+            var bus = InMemoryEventBus.builder().build();
+            var first = new IllegalStateException("made once");
+            var told = error ? new AssertionError("made once, too") : first;
+            bus.subscribe(Happened.class, e -> {
+                throw first;
+            });
+            if (error) {
+                bus.subscribe(Happened.class, e -> {
+                    throw (AssertionError) told;
+                });
+            }
+            for (int i = 0; i < 50; i++) {
+                bus.subscribe(Happened.class, e -> {
+                    throw new IllegalStateException("made anew");
+                });
+            }
+
+            assertThatThrownBy(() -> bus.publish(new Happened(1))).isSameAs(told);
+            assertThat(told.getSuppressed()).hasSize(error ? 51 : 50);
+            for (int i = 2; i < 100; i++) {
+                int number = i;
+                assertThatThrownBy(() -> bus.publish(new Happened(number))).isSameAs(told);
+            }
+            assertThat(told.getSuppressed()).hasSizeLessThan(150);
+        }
+    }
+
     /** The first event of a class finds its way; those after it go there. */
     @Test
     void a_failure_at_a_later_event_keeps_it_from_nobody_and_is_called_once() {

@@ -372,6 +372,19 @@ class RetryTest {
     }
 
     @Test
+    void what_a_function_throws_each_time_does_not_grow_for_ever() {
+        var own = new IllegalArgumentException("made once");
+        var retry = Retry.atOnce(1).when(failure -> {
+            throw own;
+        });
+        for (int i = 0; i < 1_000; i++) {
+            fail(new IllegalStateException("busy"));
+            assertThatThrownBy(() -> send(retry)).isSameAs(own);
+        }
+        assertThat(own.getSuppressed()).hasSizeBetween(1, 100);
+    }
+
+    @Test
     void it_keeps_to_the_messages_that_it_is_for() {
         fail(conflict(true), conflict(true));
 

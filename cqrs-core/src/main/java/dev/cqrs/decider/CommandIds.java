@@ -110,13 +110,14 @@ final class CommandIds<C> {
         return new CommandId(id, index, commands.size(), sha256(own));
     }
 
+    /** With the name of its class in full: others of the same simple name may have the same parts. */
     static String textOf(Object command) {
         if (!(command instanceof Record)) {
             throw new IllegalStateException(command.getClass().getName()
                     + " is not a record, so its toString() may not tell it from others; nothing was appended. Give"
                     + " idempotent(text) a function that does.");
         }
-        return command.toString();
+        return command.getClass().getName() + ' ' + command;
     }
 
     /** Without the tag every id would be a new one, and every repeat a second effect. */

@@ -93,9 +93,12 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * rejected for as long as ids are remembered ({@link RejectedException#isNoted()}).
      *
      * <p>The same id with another command is refused. Commands are compared by a SHA-256 of their text, which for a
-     * record is its {@code toString()}; see {@link #idempotent(Function)} for other classes, for records whose parts
-     * have no text of their own (arrays) or not always the same one (sets and maps, whose order may be another in another
-     * process), and for ids that outlive a change of the record.
+     * record is the full name of its class and its {@code toString()}; see {@link #idempotent(Function)} for other classes,
+     * for records whose parts have no text of their own (arrays) or not always the same one (sets and maps, whose order may be
+     * another in another process), and for ids that outlive a change of the record, its package included. A record's
+     * {@code toString()} does not quote: two with texts that hold what it puts between parts, such as {@code ", to="}, may
+     * look the same, and are then taken for the same command; where senders could do so to one another, give a function
+     * that tells them apart.
      *
      * @return a new handler
      * @throws dev.cqrs.event.UnknownEventException if the store's catalog has no command ids: see

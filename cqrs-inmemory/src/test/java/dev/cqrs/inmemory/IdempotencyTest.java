@@ -300,6 +300,27 @@ class IdempotencyTest {
         assertThat(store.head()).isEqualTo(Position.of(2));
     }
 
+    /** Another class of the same simple name. */
+    static final class Elsewhere {
+        record Pay(String account, int amount) implements Command<Integer> {}
+    }
+
+    @Test
+    void the_same_id_with_a_command_of_the_same_name_and_parts_from_elsewhere_is_refused() {
+        handler.handle(new Pay("a", 2), id("1"));
+        assertThat(new Elsewhere.Pay("a", 2)).hasToString(new Pay("a", 2).toString());
+        var elsewhere = new DecisionHandler<Elsewhere.Pay, Integer, Integer>(
+                        store,
+                        c -> sumOf(c.account()),
+                        (c, sum) -> Decision.accept(new Paid(c.account(), c.amount())),
+                        (c, sum) -> sum)
+                .idempotent();
+
+        assertThatExceptionOfType(CommandIdReusedException.class)
+                .isThrownBy(() -> elsewhere.handle(new Elsewhere.Pay("a", 2), id("1")));
+        assertThat(store.head()).isEqualTo(Position.of(2));
+    }
+
     @Test
     void a_command_without_an_id_is_carried_out_as_often_as_it_is_sent() {
         handler.handle(new Pay("a", 2), Metadata.none());

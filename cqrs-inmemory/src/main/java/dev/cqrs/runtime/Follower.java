@@ -649,7 +649,12 @@ final class Follower<V> {
                 return well;
             }
         }
-        return foldOneByOne(end);
+        int before = untold.size();
+        boolean well = foldOneByOne(end);
+        if (!batchParking.equals(parking)) { // the batch was dropped: what it has put aside is not, and comes again
+            untold.subList(before, untold.size()).removeIf(why -> why.outcome() == Outcome.PARKED);
+        }
+        return well;
     }
 
     private boolean foldOneByOne(Position end) {

@@ -262,6 +262,53 @@ class ComesBackTest {
     }
 
     @Test
+    void an_event_is_said_to_be_put_aside_when_it_is_and_not_in_a_batch_that_the_store_breaks_off() {
+        // given a store without a feed, which fails in the middle of an append
+        var left = new AtomicInteger(280);
+        var failing = new Fronted(log) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                return new Stream(super.read(query, options)) {
+                    @Override
+                    public boolean advance() {
+                        if (left.getAndDecrement() <= 0) {
+                            throw new IllegalStateException("connection lost");
+                        }
+                        return super.advance();
+                    }
+                };
+            }
+        };
+        var keyed = Projection.keyed(
+                "keyed", 1, Keys.by(Noted.class, Noted::number), Fold.from(0).on(Noted.class, (count, noted) -> {
+                    if (noted.number() == 1) {
+                        throw new IllegalStateException("bad");
+                    }
+                    return count + 1;
+                }));
+        try (var engine = ProjectionEngine.builder(failing, failures::add)
+                .run(keyed, Delivery.inline().park())
+                .build()) {
+            // when
+            log.append(IntStream.rangeClosed(1, 300).mapToObj(Noted::new).toList(), AppendCondition.none());
+
+            // then
+            assertThat(engine.view(keyed).parked()).isEmpty();
+            assertThat(failures)
+                    .extracting(ProjectionFailure::outcome)
+                    .containsExactly(ProjectionFailure.Outcome.RETRIED);
+
+            // and when it is back
+            left.set(Integer.MAX_VALUE);
+            note(301, 301);
+            assertThat(engine.view(keyed).parked()).hasSize(1);
+            assertThat(failures)
+                    .extracting(ProjectionFailure::outcome)
+                    .containsExactly(ProjectionFailure.Outcome.RETRIED, ProjectionFailure.Outcome.PARKED);
+        }
+    }
+
+    @Test
     void a_store_that_fails_while_it_folds_by_itself_has_each_event_folded_once_into_a_view_in_place() {
         for (var thrown : List.of(
                 new IllegalStateException("connection lost"),

@@ -347,6 +347,7 @@ public final class EventImport implements AutoCloseable {
     /** Imports some events; gives whether there may be more. */
     private boolean importChunk() {
         var chunk = new ArrayList<RecordedEvent>();
+        int whole = 0; // how much of it is all there is at its positions
         Position end;
         boolean more = false;
         try (var events =
@@ -360,9 +361,24 @@ public final class EventImport implements AutoCloseable {
                     more = true;
                 } else {
                     chunk.add(events.recorded());
+                    whole = events.goesOnHere() ? whole : chunk.size();
                 }
             }
+        } catch (Throwable unread) { // all before it is imported, as where an event cannot be translated
+            chunk.subList(whole, chunk.size()).clear();
+            if (!chunk.isEmpty() && !importAll(chunk, last(chunk))) {
+                return isRunning();
+            }
+            throw unread;
         }
+        return importAll(chunk, end) ? more : isRunning();
+    }
+
+    /**
+     * Imports events, up to a position at which they end; gives whether it did, and not another import, and was not closed
+     * meanwhile.
+     */
+    private boolean importAll(List<RecordedEvent> chunk, Position end) {
         var pending = new ArrayList<Object>();
         int whole = 0; // how much of it comes of events before the current position
         int before = -1; // the last of those events
@@ -373,7 +389,7 @@ public final class EventImport implements AutoCloseable {
             }
             if (!pending.isEmpty() && !event.metadata().equals(chunk.get(i - 1).metadata())) {
                 if (!append(pending, chunk.get(i - 1))) {
-                    return true;
+                    return false;
                 }
                 pending.clear();
             }
@@ -387,22 +403,22 @@ public final class EventImport implements AutoCloseable {
                 // all before it is imported, but no part of its own position, which a mark would say is done
                 var rest = pending.subList(0, whole);
                 if (!rest.isEmpty() && !append(rest, chunk.get(before))) {
-                    return true;
+                    return false;
                 }
                 throw untranslated;
             }
             unmarked++;
         }
         if (!pending.isEmpty() && !append(pending, chunk.get(chunk.size() - 1))) {
-            return true;
+            return false;
         }
         if (unmarked >= MARK_EVERY && !append(List.of(), end, Metadata.none())) {
-            return true;
+            return false;
         }
         if (end.isAfter(position)) {
             reach(end);
         }
-        return more;
+        return true;
     }
 
     private static Position last(List<RecordedEvent> chunk) {
@@ -421,6 +437,9 @@ public final class EventImport implements AutoCloseable {
                 throw new IllegalArgumentException("The translation of \"" + event.name() + "\" from \"" + name
                         + "\" returned an import mark; expected events of the application. Marks tell how far this"
                         + " store has imported, not how far its source has: leave them out.");
+            }
+            for (var each : translated) {
+                var unused = local.catalog().nameOf(each.getClass()); // in an append it would take others with it
             }
         } catch (Throwable thrown) {
             throw new Hopeless(event.position(), thrown);

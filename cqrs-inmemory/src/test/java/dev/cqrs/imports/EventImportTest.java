@@ -487,6 +487,49 @@ class EventImportTest {
     }
 
     @Test
+    void what_comes_before_an_event_that_nobody_can_read_or_that_the_local_store_does_not_know_is_imported() {
+        // given
+        place(1, 5);
+        for (boolean atRead : List.of(true, false)) {
+            var unreadable = new Fronted(source) {
+                @Override
+                public EventStream read(EventQuery query, ReadOptions options) {
+                    return new Fronted.Stream(super.read(query, options)) {
+                        @Override
+                        public boolean advance() {
+                            boolean advanced = super.advance();
+                            if (advanced && position().value() == 4) {
+                                throw new UnknownEventException("of tomorrow", "placed, viewed");
+                            }
+                            return advanced;
+                        }
+                    };
+                }
+            };
+            var ours = new InMemoryEventStore(OURS, CLOCK);
+            failures.clear();
+
+            // when
+            try (var imported = EventImport.from("orders", atRead ? unreadable : source)
+                    .into(
+                            ours,
+                            recorded -> recorded.position().value() == 4
+                                    ? List.of(new Viewed(4))
+                                    : List.of(new Sold((int) recorded.position().value(), 0)),
+                            DIRECT,
+                            failures::add)) {
+                // then
+                assertThat(sold(ours)).containsExactly(new Sold(1, 0), new Sold(2, 0), new Sold(3, 0));
+                assertThat(imported.position()).isEqualTo(Position.of(3));
+                assertThat(imported.status().state()).isEqualTo(ImportStatus.State.STOPPED);
+                assertThat(failures)
+                        .singleElement()
+                        .satisfies(failure -> assertThat(failure.cause()).isInstanceOf(UnknownEventException.class));
+            }
+        }
+    }
+
+    @Test
     void a_null_translation_and_an_executor_that_refuses_stop_the_import() {
         place(1, 1);
         EventImport.from("orders", source).into(local, recorded -> nothing(), DIRECT, failures::add);

@@ -25,6 +25,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -41,7 +42,8 @@ final class Follower<V> {
     /*
      * `lock` guards the draft and, for writing, all that readers see. It is held from the first event of a batch to its
      * last, so that nobody sees part of one; `published` and `position` are written then, and read without the lock.
-     * A checkpoint is saved under its read half: nothing is folded meanwhile, and values are read all the same.
+     * A checkpoint is saved under its read half: nothing is folded meanwhile, and values are read all the same. Of those who
+     * have the read half one at a time saves, with `saving`, which guards what a save that fails writes.
      *
      * What is the user's to run (the listener, the timer) is collected under the lock and run after it was given back:
      * it may close the engine, append, fold at once, or wait for another thread that does. Folds, keys and effects do run
@@ -73,6 +75,7 @@ final class Follower<V> {
     private final Meter meter;
 
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+    private final ReentrantLock saving = new ReentrantLock();
     private final Workers.Fence fence;
     private final Draft<V> draft;
     private final EventStore.@Nullable Feed feed;
@@ -1032,11 +1035,13 @@ final class Follower<V> {
             return true;
         }
         lock.readLock().lock();
+        saving.lock();
         try {
             if (!closed && unsaved) {
                 save(checkpoints);
             }
         } finally {
+            saving.unlock();
             unlockReading();
         }
         afterwards();

@@ -27,6 +27,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -305,6 +307,58 @@ class ComesBackTest {
             assertThat(failures)
                     .extracting(ProjectionFailure::outcome)
                     .containsExactly(ProjectionFailure.Outcome.RETRIED, ProjectionFailure.Outcome.PARKED);
+        }
+    }
+
+    @Test
+    void one_at_a_time_saves_a_projection() throws Exception {
+        // given a task that comes to save while somebody who has dropped an event saves
+        var saves = new AtomicInteger();
+        var most = new AtomicInteger();
+        var folding = new AtomicReference<Thread>();
+        var checkpoints = savedAfter(() -> {
+            most.accumulateAndGet(saves.incrementAndGet(), Math::max);
+            var other = folding.get();
+            while (other != null
+                    && other != Thread.currentThread()
+                    && saves.get() < 2
+                    && other.getState() != Thread.State.WAITING) { // for this one
+                Thread.onSpinWait();
+            }
+            saves.decrementAndGet();
+        });
+        var keyed = Projection.keyed(
+                "keyed", 1, Keys.by(Noted.class, Noted::number), Fold.from(0).on(Noted.class, (count, noted) -> {
+                    if (noted.number() == 1) {
+                        throw new IllegalStateException("bad");
+                    }
+                    return count + 1;
+                }));
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(checkpoints)
+                .run(keyed, Delivery.background(tasks::add).park())
+                .build()) {
+            var view = engine.view(keyed);
+            note(1, 1);
+            runTasks();
+            var discarding = new FutureTask<>(() -> view.discardParked(Position.of(1)));
+            view.watch(state -> {
+                if (view.position().value() == 2 && folding.compareAndSet(null, Thread.currentThread())) {
+                    new Thread(discarding).start();
+                    while (saves.get() == 0) {
+                        Thread.onSpinWait();
+                    }
+                }
+            });
+
+            // when
+            note(2, 2);
+            runTasks();
+
+            // then
+            assertThat(discarding.get(60, TimeUnit.SECONDS)).isTrue();
+            assertThat(most).hasValue(1);
+            assertThat(saved.load("keyed").orElseThrow().parked()).isEmpty();
         }
     }
 

@@ -128,7 +128,8 @@ abstract sealed class Draft<V> {
     private static final class OfKeys<K, S> extends Draft<Map<K, S>> {
         private final Keys<K> keys;
         private final Each<S> each;
-        private final int workers;
+        private final int most;
+        private final Workers workers;
         private int taken;
         private volatile boolean stopped;
         private KeyedMap.Edit<K, S> edit = KeyedMap.<K, S>empty().edit();
@@ -136,7 +137,8 @@ abstract sealed class Draft<V> {
         private OfKeys(Keys<K> keys, Each<S> each, int workers) {
             this.keys = keys;
             this.each = each;
-            this.workers = workers;
+            this.most = workers;
+            this.workers = new Workers(workers);
         }
 
         static <K, S> OfKeys<K, S> of(Keys<K> keys, Each<S> each, int workers) {
@@ -212,7 +214,7 @@ abstract sealed class Draft<V> {
 
         @Override
         boolean hasWorkers() {
-            return workers > 1;
+            return most > 1;
         }
 
         /** Each part has the keys below some of the trie's roots, so that no two touch the same. */
@@ -228,13 +230,13 @@ abstract sealed class Draft<V> {
                     hashes[i] = KeyedMap.hash(key);
                 }
             }
-            int parts = Math.min(KeyedMap.ROOTS, workers * 2);
+            int parts = Math.min(KeyedMap.ROOTS, most * 2);
             @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type
             KeyedMap.Share<K, S>[] shares = new KeyedMap.Share[parts];
             for (int part = 0; part < parts; part++) {
                 shares[part] = edit.share();
             }
-            Workers.run(parts, workers, executor, fence, part -> {
+            workers.run(parts, executor, fence, part -> {
                 for (int i = 0; i < count && !stopped; i++) {
                     if (keysOf[i] != null && KeyedMap.root(hashes[i]) % parts == part) {
                         apply(shares[part], hashes[i], keysOf[i], events[i]);

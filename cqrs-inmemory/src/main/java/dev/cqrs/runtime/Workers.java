@@ -7,16 +7,28 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Parts of a piece of work, shared among the calling thread and those of an executor that are free.
+ * Parts of a piece of work, shared among the calling thread and those of an executor that are free; one piece after the other.
  *
  * <p>The calling thread takes part, so that the work gets done with an executor that is busy, or refuses, or has one thread:
  * what nobody has begun, it does itself, and it waits only for parts that another thread is at.
  */
 final class Workers {
 
-    private Workers() {}
+    private final int most;
+
+    /** What those who come are to help with; nothing of it is kept while nobody is at it. */
+    private volatile @Nullable Runnable now;
+
+    /** How many were handed over to the executor and have not come: they help with the next piece, if they come late. */
+    private final AtomicInteger asked = new AtomicInteger();
+
+    /** As many threads at once at most, the calling one included. */
+    Workers(int most) {
+        this.most = most;
+    }
 
     /** Which threads are at some part of a projection's work now, in any of its versions. */
     static final class Fence {
@@ -37,7 +49,7 @@ final class Workers {
     }
 
     /** Runs each part once, and returns when all have ended; throws if one has failed. */
-    static void run(int parts, int workers, Executor executor, Fence fence, IntConsumer work) {
+    void run(int parts, Executor executor, Fence fence, IntConsumer work) {
         var next = new AtomicInteger();
         var ended = new CountDownLatch(parts);
         var failure = new AtomicReference<Throwable>();
@@ -59,9 +71,10 @@ final class Workers {
                 }
             }
         };
-        int asked = 1;
-        while (asked < workers && isTaken(executor, helper)) {
-            asked++;
+        now = helper;
+        int more = most - 1 - asked.get();
+        while (more > 0 && isTaken(executor)) {
+            more--;
         }
         helper.run();
         boolean interrupted = false;
@@ -76,6 +89,7 @@ final class Workers {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        now = null;
         var thrown = failure.get();
         if (thrown != null) {
             throw new PartFailedException(thrown);
@@ -92,12 +106,22 @@ final class Workers {
     }
 
     /** An executor that refuses leaves the work to those who are at it. */
-    private static boolean isTaken(Executor executor, Runnable helper) {
+    private boolean isTaken(Executor executor) {
+        asked.incrementAndGet();
         try {
-            executor.execute(helper);
+            executor.execute(this::help);
             return true;
         } catch (Throwable refused) {
+            asked.decrementAndGet();
             return false;
+        }
+    }
+
+    private void help() {
+        var piece = now; // first, so that no more than were asked for help with the same one
+        asked.decrementAndGet();
+        if (piece != null) {
+            piece.run();
         }
     }
 }

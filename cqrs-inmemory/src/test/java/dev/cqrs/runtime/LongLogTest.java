@@ -15,6 +15,7 @@ import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -97,6 +98,36 @@ class LongLogTest {
 
     private static int upTo(int last) {
         return last * (last + 1) / 2;
+    }
+
+    @Test
+    void several_workers_leave_no_more_tasks_behind_than_there_are_workers_where_no_thread_is_free() {
+        // given a long log of one time, which is one batch
+        for (int i = 0; i < 20; i++) {
+            log.append(
+                    IntStream.range(i * 4_096, (i + 1) * 4_096)
+                            .mapToObj(Added::new)
+                            .toList(),
+                    AppendCondition.none());
+        }
+        poisoned = false;
+        var tasks = new ArrayDeque<Runnable>();
+        var keyed = Projection.keyed("sum", 1, byHundredth, sum);
+        try (var engine = engine(keyed, Delivery.background(tasks::add).workers(8))) {
+
+            // when
+            tasks.remove().run();
+
+            // then
+            assertThat(engine.view(keyed).position()).isEqualTo(log.head());
+            assertThat(tasks).hasSizeLessThanOrEqualTo(8);
+            add(1);
+            while (!tasks.isEmpty()) { // also those who come late
+                tasks.remove().run();
+            }
+            assertThat(total(engine.view(keyed))).isEqualTo(upTo(20 * 4_096 - 1) + 20 * 4_096 + 1);
+            assertThat(failures).isEmpty();
+        }
     }
 
     /** Numbers from 1, each at its own time. */

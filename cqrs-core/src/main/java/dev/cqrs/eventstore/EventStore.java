@@ -33,8 +33,8 @@ public interface EventStore {
      * @throws IllegalArgumentException if {@code events} is empty, a clause speaks of a position behind the head, or a
      *     store that keeps bytes cannot keep an event; nothing was written
      * @throws NullPointerException if an argument or an event is {@code null}; nothing was written
-     * @throws IllegalStateException if called from within a projection's fold or the reading of a view; nothing was
-     *     written
+     * @throws IllegalStateException if called from within a projection's fold, or the reading of a view that is changed in
+     *     place; nothing was written
      */
     Appended append(List<?> events, AppendCondition condition, Metadata metadata);
 

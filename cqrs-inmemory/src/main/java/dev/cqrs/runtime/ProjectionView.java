@@ -93,10 +93,12 @@ public final class ProjectionView<V> {
 
     /**
      * Reads from the view, in a state that takes whole appends into account; while an event is tried again or put aside, or
-     * the store fails under a view that is changed in place, it may be in the middle of one ({@link #status()} tells).
+     * the store fails under a view that has effects or is changed in place, it may be in the middle of one ({@link #status()}
+     * tells).
      *
      * @param <T> what is read
-     * @param reader reads; it must neither change the view nor hand it out, nor append
+     * @param reader reads; it must neither change the view nor hand it out, nor append, which is refused where the view is
+     *     changed in place
      * @return what {@code reader} gives
      * @throws ProjectionStoppedException if the projection has stopped
      * @throws NullPointerException if {@code reader} gives {@code null}; use an {@link Optional}
@@ -222,8 +224,8 @@ public final class ProjectionView<V> {
      * Has {@code watcher} told at once whether the view is read, and again whenever it may have changed, be it by events or
      * by a rebuilt version in its place, has stopped, or is about to be closed.
      *
-     * <p>It is told on the thread that has brought that about, with no lock held, so what it does delays that thread:
-     * where the projection is inline, an append. It may be told more often than there are changes, and by several threads
+     * <p>It is told on the thread that has brought that about, with no lock held, except that a fold or an effect that closes the
+     * engine holds its projection's; so what it does delays that thread: where the projection is inline, an append. It may be told more often than there are changes, and by several threads
      * at once. It may read the view, except when it is told that it is closed. What it throws goes to that thread's handler
      * of uncaught exceptions.
      *

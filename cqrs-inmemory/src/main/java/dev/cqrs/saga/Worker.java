@@ -608,7 +608,7 @@ final class Worker {
         try {
             turn = instances.turn(entry, live, this::due);
             waits = postpone(entry, live);
-            job = pick(task, entry, live);
+            job = pick(task, entry, live, true);
         } finally {
             Instances.unlock(live);
         }
@@ -687,8 +687,13 @@ final class Worker {
         return true;
     }
 
-    /** With the Live's lock: takes a command that is to be dispatched and is not yet. */
-    private @Nullable Job pick(Task task, Entry entry, Live live) {
+    /**
+     * With the Live's lock: takes a command that is to be dispatched and is not yet. Of an instance that this engine does not
+     * have it takes none: it puts it in line, for who takes it from there says first that it has it.
+     *
+     * @param claimed whether that was just seen to, so that what this engine has need not be had for longer
+     */
+    private @Nullable Job pick(Task task, Entry entry, Live live, boolean claimed) {
         live.again = false; // whoever makes something ready from here on sets it
         var story = live.story;
         var now = instances.now(); // before anything is taken, as it may throw
@@ -703,6 +708,7 @@ final class Worker {
         if (closed || instances.isOthers(story, now)) {
             return null;
         }
+        boolean own = instances.isMine(story.incarnation) && (claimed || now.isBefore(story.until));
         Job job = null;
         boolean more = false;
         for (var act : story.ready()) {
@@ -710,7 +716,7 @@ final class Worker {
             if (live.flying.contains(name)) {
                 continue;
             }
-            if (job != null) {
+            if (job != null || !own) {
                 more = true;
                 break;
             }
@@ -731,7 +737,7 @@ final class Worker {
                     story.script.unsure(act.step),
                     story.id,
                     act.causation,
-                    instances.isMine(story.incarnation) ? renewal(story.until) : Story.NONE);
+                    renewal(story.until));
             act.fresh = false;
         }
         task.job = job;
@@ -779,7 +785,7 @@ final class Worker {
                 turn = write(entry, live, job, outcome);
                 told = turn != null || live.story != null; // or the log says nothing of the instance for now
                 lost = turn == null && isLost(live, job, outcome);
-                next = pick(task, entry, live);
+                next = pick(task, entry, live, false);
             } finally {
                 if (!told) {
                     told = true;
@@ -999,9 +1005,7 @@ final class Worker {
     // ---- waking
 
     private void armForRenewal(Job job) {
-        if (!job.renewal().equals(Story.NONE)) {
-            alarm.set(instances.now(), job.renewal());
-        }
+        alarm.set(instances.now(), job.renewal());
     }
 
     /** Has the timer wake when the next time comes, or an instance is to be had for longer, unless it does so sooner. */

@@ -1023,6 +1023,36 @@ public abstract class SagaEnginesSuite extends SagaSuite {
     }
 
     @Test
+    void a_command_that_a_later_engine_issued_while_it_was_closed_is_dispatched_by_who_says_that_it_has_it() {
+        var saga = three(job()).build();
+        var later = engine(saga).name("one").build();
+        var another = engine(saga).name("two").build();
+        var tasks = new ArrayDeque<Runnable>();
+        before = (command, data) -> {
+            if (ran.size() == 1) { // is taken over at once, within this
+                later.start(bus(domain), tasks::add, executor::schedule, failures::add);
+                runAll(tasks);
+            } else if (ran.size() == 2) {
+                later.close();
+            } else if (ran.size() == 3) { // which the earlier one is at
+                another.start(bus(domain), tasks::add, executor::schedule, failures::add);
+                runAll(tasks);
+            } else if (command.part().equals("b")) {
+                throw new RejectedException(Do.class, "as it stands now");
+            }
+        };
+        try (var one = start(engine(saga).name("one"))) {
+            order("j");
+            executor.runFor(MINUTE);
+            runAll(tasks);
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1", "job/j/b/1", "job/j/c/1");
+            assertThat(done()).containsExactly("a", "b", "c");
+            assertThat(state(one)).isEqualTo(State.COMPLETED);
+        }
+        another.close();
+    }
+
+    @Test
     void engines_of_one_name_share_the_work_and_what_is_issued_by_either_is_dispatched_once() {
         SeededScheduler.explore(seeds(), 1, scheduler -> {
             open(scheduler);

@@ -78,6 +78,8 @@ final class Story<S> {
         int expiries;
         /** Until when one of those may be at it all the same, by what it said last. */
         Instant others = NONE;
+        /** Whether who had it last may be at it all the same, and could not say so as it was parked since. */
+        boolean unheard;
         /** Whether its time is over. */
         boolean late;
 
@@ -102,6 +104,11 @@ final class Story<S> {
 
         boolean is(Progress wanted) {
             return status == wanted;
+        }
+
+        /** Whether who had it last may be at it: it has not told of it, nor given it back. */
+        boolean isHad() {
+            return holder != 0 && !held.equals(NONE);
         }
 
         /** Whether its command could not be made: it had no effect, and is made when an operator has it go on. */
@@ -333,6 +340,7 @@ final class Story<S> {
                 if (output.attempt() > act.attempt) {
                     act.unsure = false;
                     act.others = NONE;
+                    act.unheard = false;
                 }
                 act.expiries = 0;
                 act.holder = 0; // who had it has told of it, or is not counted any more
@@ -405,6 +413,11 @@ final class Story<S> {
 
     /** Tells who has it for now; empty if nobody has. */
     void heldBy(String name, long by, Instant end) {
+        if (parked) {
+            for (var act : current()) {
+                act.unheard |= act.is(Progress.READY) && act.isHad();
+            }
+        }
         if (!name.isEmpty()) {
             for (var act : ready()) { // of a process manager the first alone is dispatched
                 if (act.holder != by) {
@@ -412,9 +425,13 @@ final class Story<S> {
                         act.expiries += engine.isEmpty() ? 0 : 1; // who had it has not given it back
                         act.others = act.held.isAfter(act.others) ? act.held : act.others;
                     }
+                    if (act.unheard) {
+                        act.others = later(act.others, later(act.held, end));
+                    }
                     act.holder = by;
                     act.holders++;
                 }
+                act.unheard = false;
                 act.held = end;
             }
         }
@@ -620,6 +637,10 @@ final class Story<S> {
 
     static Instant sooner(Instant one, Instant other) {
         return one.equals(NONE) || (!other.equals(NONE) && other.isBefore(one)) ? other : one;
+    }
+
+    private static Instant later(Instant one, Instant other) {
+        return other.isAfter(one) ? other : one;
     }
 
     SagaInstance instance() {

@@ -1313,8 +1313,10 @@ class SagaEngineTest {
         engine.close();
     }
 
-    @Test
-    void a_rejection_says_nothing_of_another_engine_that_is_at_the_command_since_before_its_saga_was_parked() {
+    @ParameterizedTest
+    @ValueSource(longs = {0, 60})
+    void a_rejection_says_nothing_of_another_engine_that_is_at_the_command_since_before_its_saga_was_parked(
+            long seconds) {
         var scheduler = new SeededScheduler(1);
         var saga = Saga.named("job", Parts.KNOWN)
                 .startedBy(Ordered.class, Ordered::job)
@@ -1339,7 +1341,7 @@ class SagaEngineTest {
                             if (command.part().equals("b")) {
                                 throw new IllegalArgumentException("cut");
                             }
-                            scheduler.runFor(Duration.ZERO); // b, within a
+                            scheduler.runFor(Duration.ofSeconds(seconds)); // b, within a
                             parked.set(engines.get(1).resume("job", "j"));
                             scheduler.runFor(Duration.ZERO); // both, by the other engine
                         }),

@@ -78,7 +78,7 @@ final class Story<S> {
         int expiries;
         /** Until when one of those may be at it all the same, by what it said last. */
         Instant others = NONE;
-        /** Whether who had it last may be at it all the same, and could not say so as it was parked since. */
+        /** Whether who had it last may be at it all the same, and could not say so as it was parked or given up on since. */
         boolean unheard;
         /** Whether its time is over. */
         boolean late;
@@ -383,6 +383,7 @@ final class Story<S> {
             case STICK -> {
                 var act = there != null ? there : unmade(output.step(), output.undo(), Progress.STUCK);
                 act.unsure |= act.is(Progress.READY) && !act.returned;
+                act.unheard |= act.is(Progress.READY) && act.isHad();
                 act.returned |= act.is(Progress.DONE);
                 act.status = Progress.STUCK;
                 act.reason = output.reason();

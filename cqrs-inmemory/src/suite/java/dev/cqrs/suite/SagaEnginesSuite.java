@@ -1053,6 +1053,34 @@ public abstract class SagaEnginesSuite extends SagaSuite {
     }
 
     @Test
+    void a_rejection_behind_a_command_that_was_given_up_on_counts_only_when_who_had_it_is_surely_gone() {
+        for (int seconds : List.of(0, 60)) {
+            open(new SeededScheduler(7, new VirtualClock(START)));
+            var saga = three(job()).build();
+            var later = new SagaEngine[1];
+            before = (command, data) -> {
+                if (ran.size() == 2) { // looked for the id before, and takes effect after
+                    later[0] = start(engine(saga).name("one").expiries(1));
+                    executor.runFor(Duration.ofSeconds(seconds));
+                    assertThat(state(later[0])).isEqualTo(State.PARKED);
+                    assertThat(later[0].resume("job", "j")).isTrue();
+                    executor.runFor(Duration.ofSeconds(1));
+                } else if (ran.size() == 3) {
+                    throw new RejectedException(Do.class, "as it stands now");
+                }
+            };
+            try (var one = start(engine(saga).name("one").expiries(1))) {
+                order("j");
+                executor.runFor(Duration.ofMinutes(5));
+                assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/b/1", "job/j/c/1");
+                assertThat(done()).containsExactly("a", "b", "c");
+                assertThat(state(one)).isEqualTo(State.COMPLETED);
+            }
+            later[0].close();
+        }
+    }
+
+    @Test
     void engines_of_one_name_share_the_work_and_what_is_issued_by_either_is_dispatched_once() {
         SeededScheduler.explore(seeds(), 1, scheduler -> {
             open(scheduler);

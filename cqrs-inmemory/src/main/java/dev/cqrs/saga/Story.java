@@ -382,7 +382,8 @@ final class Story<S> {
             case LEAVE -> effects.remove(output.step());
             case STICK -> {
                 var act = there != null ? there : unmade(output.step(), output.undo(), Progress.STUCK);
-                act.unsure |= act.is(Progress.READY) && !act.returned;
+                act.unsure |=
+                        act.is(Progress.READY) && !act.returned && act.holder != 0; // who dispatches it has it first
                 act.unheard |= act.is(Progress.READY) && act.isHad();
                 act.returned |= act.is(Progress.DONE);
                 act.status = Progress.STUCK;

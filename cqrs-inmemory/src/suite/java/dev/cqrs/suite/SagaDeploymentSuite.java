@@ -117,6 +117,32 @@ public abstract class SagaDeploymentSuite extends SagaSuite {
     }
 
     @Test
+    void a_command_that_was_to_be_tried_again_and_is_not_known_to_the_version_surely_had_no_effect() {
+        failAt("b", 1);
+        var old = three(job().retry(Duration.ofHours(1))).build();
+        var engine = start(old);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        engine.close();
+        var newer = job().version(2)
+                .step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .build();
+        try (var second = start(newer)) {
+            executor.runFor(Duration.ofHours(2));
+            assertThat(state(second)).isEqualTo(State.PARKED);
+            assertThat(find(second).step()).isEqualTo("b");
+            assertThat(second.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+        }
+        try (var both = start(old, newer)) {
+            assertThat(both.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/b/1", "job/j/a/undo-1");
+            assertThat(state(both)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
     void what_was_started_under_a_newer_version_is_left_to_those_who_have_it() {
         var newer = job().version(2)
                 .step("a", known -> known.part("new a"))

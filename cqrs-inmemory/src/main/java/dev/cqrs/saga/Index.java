@@ -234,7 +234,9 @@ final class Index {
     /** Applies a mark of an instance that need not be found, unless it has gone from here. */
     void apply(Entry entry, SagaEvent mark, Position position, Instant at, boolean read, boolean own) {
         if (entry.gone) {
-            apply(mark, position, at, read, own);
+            if (!entry.state.isEnd()) { // otherwise all of it was read, though who wrote it comes to tell of it
+                apply(mark, position, at, read, own);
+            }
             return;
         }
         var input = mark.input();

@@ -523,6 +523,21 @@ class IndexTest {
     }
 
     @Test
+    void what_has_ended_leaves_though_its_end_is_read_before_whoever_wrote_it_came_to_tell() {
+        var index = running();
+        index.apply(started("j", ready()), Position.of(1), NOW, true, false);
+        var entry = index.takeRunnable();
+        assertThat(entry).isNotNull();
+        var end = started("j", standing(State.COMPLETED));
+        index.apply(end, Position.of(2), NOW, true, false);
+        index.apply(entry, end, Position.of(2), NOW, false, false);
+        index.exit(entry, Instances.live(entry), null);
+        assertThat(index.size()).isZero();
+        assertThat(index.count(State.COMPLETED)).isZero();
+        assertThat(index.ended(State.COMPLETED)).isEqualTo(1);
+    }
+
+    @Test
     void an_engine_that_does_not_run_keeps_nothing_of_what_an_operator_writes_but_what_it_has_read() {
         var index = new Index((saga, version) -> true);
         for (boolean read : new boolean[] {false, true}) {

@@ -73,7 +73,9 @@ import org.jspecify.annotations.Nullable;
  * earlier one has stopped; if it jumps back, nothing happens twice. Jumps are noticed within a minute.
  *
  * <p><b>Failures:</b> see {@link Saga}. An instance that cannot go on is parked, alone, and the listener is told. What a store,
- * the executor or the timer throws is told as well, and tried again after a second.
+ * the executor or the timer throws is told as well, and tried again after a second. Not so a timer that throws then too: that
+ * is told as not tried again, and nothing's time comes before an append that is told, a command that ends or an operator has
+ * the engine look again.
  *
  * <p><b>Memory:</b> some 250 bytes for each instance that has not ended, and the stories of those that are at work and of up
  * to ten thousand that are in line, about a kilobyte each and what their state takes. Ended ones are in the log alone.

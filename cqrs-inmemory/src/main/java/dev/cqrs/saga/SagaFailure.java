@@ -14,7 +14,8 @@ import java.util.Optional;
  *     tries again a little later, or if another engine of its name was started while it runs, which is not
  * @param key the key of the instance; empty if it is not known
  * @param step the step; empty if none
- * @param again whether it is tried again
+ * @param again whether it is tried again; a timer that throws twice in a row is not, until the next append that is told, command
+ *     that ends, or word of an operator
  * @param cause what was thrown
  */
 public record SagaFailure(
@@ -28,7 +29,8 @@ public record SagaFailure(
      *     engine tries again a little later, or if another engine of its name was started while it runs
      * @param key the key of the instance; empty if it is not known
      * @param step the step; empty if none
-     * @param again whether it is tried again
+     * @param again whether it is tried again; a timer that throws twice in a row is not, until the next append that is told, command
+     *     that ends, or word of an operator
      * @param cause what was thrown
      * @throws NullPointerException if a part is {@code null}
      */

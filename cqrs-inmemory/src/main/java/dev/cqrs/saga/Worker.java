@@ -144,7 +144,7 @@ final class Worker {
         this.executor = executor;
         this.reports = new Reports(instances.name(), listener);
         this.intake = new Intake(instances, domain, after, this::isClosed, this::startTasks, reports);
-        this.alarm = new Alarm(timer::schedule, this::signal, failure -> reports.tell(true, failure));
+        this.alarm = new Alarm(timer::schedule, this::signal, reports::tell);
         for (int i = 0; i < atOnce; i++) {
             tasks.add(new Task());
         }

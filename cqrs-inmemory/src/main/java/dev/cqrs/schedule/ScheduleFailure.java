@@ -12,7 +12,9 @@ import java.util.Optional;
  * @param id the id of the command that failed; empty if a store, the executor or the timer failed, which the worker tries
  *     again a little later
  * @param attempt how often the command was tried; 0 without a command, or if it could not be tried here
- * @param again whether it is tried again, or may be, here or by another worker; otherwise it has ended as failed
+ * @param again whether it is tried again, or may be, here or by another worker; otherwise the command has ended as failed, or
+ *     without one the timer has thrown twice in a row, and this worker waits for the next append that is told, or a command that
+ *     ends
  * @param cause what was thrown
  */
 public record ScheduleFailure(String worker, Optional<String> id, int attempt, boolean again, Throwable cause) {
@@ -24,7 +26,9 @@ public record ScheduleFailure(String worker, Optional<String> id, int attempt, b
      * @param id the id of the command that failed; empty if a store, the executor or the timer failed, which the worker
      *     tries again a little later
      * @param attempt how often the command was tried; 0 without a command, or if it could not be tried here
-     * @param again whether it is tried again, or may be, here or by another worker; otherwise it has ended as failed
+     * @param again whether it is tried again, or may be, here or by another worker; otherwise the command has ended as failed, or
+     *     without one the timer has thrown twice in a row, and this worker waits for the next append that is told, or a command that
+     *     ends
      * @param cause what was thrown
      * @throws NullPointerException if a part is {@code null}
      */

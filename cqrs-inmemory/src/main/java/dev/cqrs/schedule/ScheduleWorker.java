@@ -438,7 +438,11 @@ public final class ScheduleWorker implements AutoCloseable {
     }
 
     private void tell(Throwable cause) {
-        tell(new ScheduleFailure(name, Optional.empty(), 0, true, cause));
+        tell(true, cause);
+    }
+
+    private void tell(boolean again, Throwable cause) {
+        tell(new ScheduleFailure(name, Optional.empty(), 0, again, cause));
     }
 
     private void tell(ScheduleFailure failure) {

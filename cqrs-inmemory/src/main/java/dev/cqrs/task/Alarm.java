@@ -5,13 +5,15 @@ import java.time.Instant;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BiConsumer;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Wakes an engine by a timer: at the soonest instant it waits for, and a little after a failure.
  *
  * <p>Clocks jump, so no wait is longer than a minute, and one that should have ended and has not is begun anew.
+ *
+ * <p>If the timer throws, and again when it is to wait a little, nobody is left to ask it a third time but who sets the alarm
+ * next; that is told.
  *
  * <p><b>Threads:</b> thread-safe. The timer and what it wakes are called with no lock held.
  */
@@ -25,7 +27,7 @@ public final class Alarm {
 
     private final BiConsumer<Duration, Runnable> timer;
     private final Runnable wake;
-    private final Consumer<Throwable> refused;
+    private final BiConsumer<Boolean, Throwable> refused;
 
     private final ReentrantLock lock = new ReentrantLock();
     private volatile @Nullable Instant armed;
@@ -37,16 +39,17 @@ public final class Alarm {
      *
      * @param timer runs a task after a time
      * @param wake what is done when the time has come
-     * @param refused told what the timer throws
+     * @param refused told what the timer throws, and whether it is asked again a little later
      */
-    public Alarm(BiConsumer<Duration, Runnable> timer, Runnable wake, Consumer<Throwable> refused) {
+    public Alarm(BiConsumer<Duration, Runnable> timer, Runnable wake, BiConsumer<Boolean, Throwable> refused) {
         this.timer = Objects.requireNonNull(timer, "timer");
         this.wake = Objects.requireNonNull(wake, "wake");
         this.refused = Objects.requireNonNull(refused, "refused");
     }
 
     /**
-     * Has it wake at an instant, unless it does so sooner; if the timer throws, a little later, to be set anew.
+     * Has it wake at an instant, unless it does so sooner; if the timer throws, a little later, to be set anew, and if it throws
+     * then too, not at all.
      *
      * @param now what the clock shows
      * @param soonest when to wake; a past one is now
@@ -66,7 +69,7 @@ public final class Alarm {
         } finally {
             lock.unlock();
         }
-        if (!schedule(Duration.between(now, at), () -> disarm(at))) {
+        if (!schedule(Duration.between(now, at), () -> disarm(at), true)) {
             pause();
         }
     }
@@ -77,7 +80,7 @@ public final class Alarm {
         return closed || (before != null && before.isAfter(now) && !at.isBefore(before));
     }
 
-    /** Has it wake a little later, after a failure. */
+    /** Has it wake a little later, after a failure; not if the timer throws. */
     public void pause() {
         lock.lock();
         try {
@@ -88,7 +91,7 @@ public final class Alarm {
         } finally {
             lock.unlock();
         }
-        schedule(PAUSE, this::resume);
+        schedule(PAUSE, this::resume, false);
     }
 
     /**
@@ -115,7 +118,7 @@ public final class Alarm {
         }
     }
 
-    private boolean schedule(Duration delay, Runnable before) {
+    private boolean schedule(Duration delay, Runnable before, boolean again) {
         try {
             timer.accept(delay, () -> {
                 before.run();
@@ -124,7 +127,7 @@ public final class Alarm {
             return true;
         } catch (Throwable thrown) {
             before.run();
-            refused.accept(thrown);
+            refused.accept(again, thrown);
             return false;
         }
     }

@@ -779,6 +779,44 @@ class SagaEngineTest {
     }
 
     @Test
+    void a_timer_that_throws_twice_is_told_to_be_asked_no_more_until_something_else_happens() {
+        var scheduler = new SeededScheduler(1);
+        var throwing = new AtomicInteger();
+        var engine = SagaEngine.builder(operations, scheduler.clock())
+                .name("sagas")
+                .add(Saga.named("job", Parts.KNOWN)
+                        .startedBy(Ordered.class, Ordered::job)
+                        .await("packed", Packed.class, Packed::job)
+                        .timeout(Duration.ofMinutes(10))
+                        .build())
+                .domain(domain)
+                .build();
+        engine.start(
+                bus(),
+                scheduler,
+                (delay, task) -> {
+                    if (throwing.getAndDecrement() > 0) {
+                        throw new IllegalStateException("full");
+                    }
+                    scheduler.schedule(delay, task);
+                },
+                failures::add);
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofMinutes(2));
+        throwing.set(2);
+        scheduler.runFor(Duration.ofDays(1));
+        assertThat(failures).extracting(SagaFailure::again).containsExactly(true, false);
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.WAITING);
+
+        Parts.append(domain, new Ordered("k"));
+        scheduler.runFor(Duration.ofMinutes(11));
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        assertThat(engine.find("job", "k").orElseThrow().state()).isEqualTo(State.COMPENSATED);
+        assertThat(failures).hasSize(2);
+        engine.close();
+    }
+
+    @Test
     void a_lease_may_be_as_long_as_one_likes() {
         var scheduler = new SeededScheduler(1);
         var engine = sagas(scheduler).lease(Duration.ofSeconds(Long.MAX_VALUE)).build();

@@ -19,7 +19,13 @@ class AlarmTest {
     private final List<Runnable> tasks = new ArrayList<>();
     private final List<Throwable> refused = new ArrayList<>();
     private int woken;
-    private final Alarm alarm = new Alarm(this::later, () -> woken++, refused::add);
+    private final List<Boolean> again = new ArrayList<>();
+    private final Alarm alarm = new Alarm(this::later, () -> woken++, this::refused);
+
+    private void refused(boolean asked, Throwable thrown) {
+        again.add(asked);
+        refused.add(thrown);
+    }
 
     private void later(Duration delay, Runnable task) {
         delays.add(delay);
@@ -83,12 +89,13 @@ class AlarmTest {
                     throw full;
                 },
                 () -> woken++,
-                refused::add);
+                this::refused);
         refusing.set(NOON, NOON.plusSeconds(20));
         refusing.set(NOON, NOON.plusSeconds(20));
         refusing.pause();
 
         assertThat(refused).hasSize(5).containsOnly(full); // what is set is tried a little later too
+        assertThat(again).as("nobody asks a third time").containsExactly(true, false, true, false, false);
         assertThat(refusing.isPausing()).isFalse();
         assertThat(delays).hasSize(5).endsWith(Alarm.PAUSE);
     }
@@ -105,10 +112,11 @@ class AlarmTest {
                     tasks.add(task);
                 },
                 () -> woken++,
-                refused::add);
+                this::refused);
         refusing.set(NOON, NOON.plusSeconds(20));
 
         assertThat(refused).hasSize(1);
+        assertThat(again).containsExactly(true);
         assertThat(delays).containsExactly(Duration.ofSeconds(20), Alarm.PAUSE);
         assertThat(refusing.isPausing()).isTrue();
         tasks.get(0).run();

@@ -32,7 +32,7 @@ public class SetVsWake {
 
     private static final Instant NOW = Instant.EPOCH;
 
-    private final Alarm alarm = new Alarm((delay, task) -> timer(task), this::look, thrown -> {});
+    private final Alarm alarm = new Alarm((delay, task) -> timer(task), this::look, (again, thrown) -> {});
     private final List<Runnable> tasks = new ArrayList<>(2);
     private final ReentrantLock lock = new ReentrantLock();
     private boolean waits;

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +37,7 @@ final class Turn<S> {
     private final List<Output> outputs = new ArrayList<>(1);
     private final List<Command<?>> commands = new ArrayList<>(1);
     /** The timers that are over, and have not fired. */
-    private final Deque<Map.Entry<String, Instant>> due = new ArrayDeque<>(1);
+    private @Nullable Deque<Map.Entry<String, Instant>> due;
 
     /** What it is written as, as soon as that is tried. */
     @Nullable
@@ -212,10 +213,11 @@ final class Turn<S> {
 
     /** Notes which timers are over, the first one first, to fire one after the other. */
     void dueUntil(Instant until) {
-        story.timers.entrySet().stream()
+        due = story.timers.entrySet().stream()
                 .filter(timer -> isPast(timer.getValue(), until))
                 .sorted(Map.Entry.comparingByValue())
-                .forEach(timer -> due.add(Map.entry(timer.getKey(), timer.getValue())));
+                .map(timer -> Map.entry(timer.getKey(), timer.getValue())) // what it is now
+                .collect(Collectors.toCollection(ArrayDeque::new));
     }
 
     /**
@@ -223,6 +225,9 @@ final class Turn<S> {
      * one did.
      */
     boolean fireNext() {
+        if (due == null) {
+            return false;
+        }
         for (var timer = due.poll(); timer != null; timer = due.poll()) {
             if (timer.getValue().equals(story.timers.get(timer.getKey()))) {
                 fired(timer.getKey(), 0);

@@ -176,7 +176,11 @@ class JdbcLeaseTest {
             store.save("balances", new Checkpoint(1, Position.of(1_000), "by the other"));
             comeAndGo();
 
-            assertThat(errors.poll(120, TimeUnit.SECONDS)).isInstanceOf(LeaseLostException.class);
+            var told = errors.poll(120, TimeUnit.SECONDS);
+            if (told instanceof IllegalStateException) { // it was lost before it was renewed behind the opening
+                told = errors.poll(120, TimeUnit.SECONDS);
+            }
+            assertThat(told).isInstanceOf(LeaseLostException.class);
             assertThat(store.load("balances")).contains(new Checkpoint(1, Position.of(1_000), "by the other"));
             assertThat(opened.poll(120, TimeUnit.SECONDS)).as("taken again").isEqualTo("opened");
             assertThat(running).isNotNull();

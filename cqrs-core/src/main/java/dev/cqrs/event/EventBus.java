@@ -21,8 +21,9 @@ import java.util.Objects;
  *
  * <p><b>Errors:</b> every subscriber is called, also after one has thrown. Then the first failure reaches the publisher,
  * an {@link Error} before any exception, with all others {@linkplain Throwable#getSuppressed() suppressed} in it (one that is
- * made once and thrown each time may be without them when it has many). It is thrown as it is; a checked exception is the cause of a {@link dev.cqrs.message.HandlerFailedException}, and after an
- * {@link InterruptedException} the thread's interrupt flag is set again.
+ * made once and thrown each time may be without them when it has many). It is thrown as it is; a checked exception is the
+ * cause of a {@link dev.cqrs.message.HandlerFailedException}, and after an {@link InterruptedException} the thread's
+ * interrupt flag is set again.
  */
 public interface EventBus {
 

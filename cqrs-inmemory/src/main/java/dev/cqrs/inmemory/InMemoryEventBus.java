@@ -6,7 +6,7 @@ import dev.cqrs.message.Done;
 import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
-import dev.cqrs.task.Listeners;
+import dev.cqrs.task.Thrown;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.List;
@@ -322,10 +322,10 @@ public final class InMemoryEventBus implements EventBus {
             return next;
         }
         if (next instanceof Error && !(first instanceof Error)) {
-            Listeners.keep(next, first, most);
+            Thrown.keep(next, first, most);
             return next;
         }
-        Listeners.keep(first, next, most);
+        Thrown.keep(first, next, most);
         return first;
     }
 

@@ -10,9 +10,8 @@ import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.message.WiringException;
-import dev.cqrs.task.Causes;
 import dev.cqrs.task.Delays;
-import dev.cqrs.task.Listeners;
+import dev.cqrs.task.Thrown;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
@@ -226,7 +225,7 @@ public final class Retry implements Interceptor {
             if (!isCurable(failure) || !waited(delay, failure)) {
                 throw failure;
             }
-            repeated |= Causes.of(failure).anyMatch(AppendOutcomeUnknownException.class::isInstance);
+            repeated |= Thrown.causes(failure).anyMatch(AppendOutcomeUnknownException.class::isInstance);
             try {
                 return next.proceed(message, repeated ? metadata.with(Metadata.REPEATED, "true") : metadata);
             } catch (Exception another) {
@@ -286,7 +285,7 @@ public final class Retry implements Interceptor {
 
     /** What the user's own function threw, with the failure that it was asked about. */
     private static RuntimeException with(Exception failure, Throwable thrown) {
-        Listeners.keep(thrown, failure);
+        Thrown.keep(thrown, failure);
         if (thrown instanceof Error error) {
             throw error;
         }

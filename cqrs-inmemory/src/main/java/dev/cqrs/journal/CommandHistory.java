@@ -20,8 +20,8 @@ import dev.cqrs.journal.JournalMark.StepEnded;
 import dev.cqrs.journal.JournalMark.StepStarted;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
-import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Reasons;
+import dev.cqrs.task.Thrown;
 import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
 import java.lang.ref.WeakReference;
@@ -644,7 +644,7 @@ public final class CommandHistory {
                 var result = thrown instanceof RejectedException ? Result.REJECTED : Result.FAILED;
                 return end(open, result, Optional.empty()) == Result.DONE;
             } catch (RuntimeException unwritten) {
-                Listeners.keep(unwritten, thrown);
+                Thrown.keep(unwritten, thrown);
                 throw unwritten;
             }
         }

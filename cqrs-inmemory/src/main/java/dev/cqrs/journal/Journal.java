@@ -50,7 +50,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>What is kept:</b> the name that the catalog of the operations log gives the command's class; its id, or a new one,
  * which is put into the metadata; the metadata; a rejection's reason, or class and message of what was thrown, both without
- * what not every store can keep: half characters and NUL. The command itself only where {@link Builder#payload} says so. What is kept of metadata and messages is the builder's choice.
+ * what not every store can keep: half characters and NUL. The command itself only where {@link Builder#payload} says so.
+ * What is kept of metadata and messages is the builder's choice.
  *
  * <p><b>Order:</b> register it outside of a retry, or each attempt is an entry of its own. A command that is dispatched in the
  * handling of another, on the same thread, has an entry of its own that says within which. So where an executor runs its tasks

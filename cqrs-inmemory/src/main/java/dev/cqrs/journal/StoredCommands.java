@@ -9,7 +9,7 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.message.Metadata;
-import dev.cqrs.task.Causes;
+import dev.cqrs.task.Thrown;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -55,7 +55,7 @@ final class StoredCommands {
     static @Nullable AppendOutcomeUnknownException unknown(@Nullable Throwable thrown) {
         return thrown == null
                 ? null
-                : Causes.of(thrown)
+                : Thrown.causes(thrown)
                         .takeWhile(cause -> !(cause instanceof JournalUnwritableException))
                         .filter(AppendOutcomeUnknownException.class::isInstance)
                         .map(AppendOutcomeUnknownException.class::cast)

@@ -224,10 +224,10 @@ public final class ProjectionView<V> {
      * Has {@code watcher} told at once whether the view is read, and again whenever it may have changed, be it by events or
      * by a rebuilt version in its place, has stopped, or is about to be closed.
      *
-     * <p>It is told on the thread that has brought that about, with no lock held, except that a fold or an effect that closes the
-     * engine holds its projection's; so what it does delays that thread: where the projection is inline, an append. It may be told more often than there are changes, and by several threads
-     * at once. It may read the view, except when it is told that it is closed. What it throws goes to that thread's handler
-     * of uncaught exceptions.
+     * <p>It is told on the thread that has brought that about, with no lock held, except that a fold or an effect that closes
+     * the engine holds its projection's; so what it does delays that thread: where the projection is inline, an append. It may
+     * be told more often than there are changes, and by several threads at once. It may read the view, except when it is told
+     * that it is closed. What it throws goes to that thread's handler of uncaught exceptions.
      *
      * @param watcher told that the view is closed, if it is already; hears nothing of what is tried again
      * @return ends it when closed; one that is under way may end afterwards

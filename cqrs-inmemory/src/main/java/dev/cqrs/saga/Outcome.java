@@ -9,8 +9,8 @@ import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.Story.Act;
-import dev.cqrs.task.Causes;
 import dev.cqrs.task.Reasons;
+import dev.cqrs.task.Thrown;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -55,7 +55,7 @@ record Outcome(
     }
 
     private static boolean isUnsure(Throwable thrown, List<Class<? extends Throwable>> unsure) {
-        return Causes.of(thrown)
+        return Thrown.causes(thrown)
                 .anyMatch(cause -> cause instanceof AppendOutcomeUnknownException || isOneOf(cause, unsure));
     }
 

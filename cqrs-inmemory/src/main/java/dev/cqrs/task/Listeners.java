@@ -5,9 +5,6 @@ import java.util.function.Consumer;
 /** Calls to what the user wants to be told by, which may throw and must not disturb who tells. */
 public final class Listeners {
 
-    /** Where the same object is thrown each time, as an exception that is made once: it must not grow for ever. */
-    private static final int KEPT_AT_MOST = 16;
-
     private Listeners() {}
 
     /**
@@ -37,35 +34,8 @@ public final class Listeners {
         try {
             listener.accept(news);
         } catch (Throwable thrown) {
-            keep(thrown, cause);
+            Thrown.keep(thrown, cause);
             hand(thrown);
-        }
-    }
-
-    /**
-     * Keeps something that was thrown with what was thrown of it, unless that has many already.
-     *
-     * @param thrown may be the same as the other
-     * @param cause what was thrown before
-     */
-    public static void keep(Throwable thrown, Throwable cause) {
-        keep(thrown, cause, 0);
-    }
-
-    /**
-     * Keeps something that was thrown with something else, unless that has many already, and so many more.
-     *
-     * @param thrown may be the same as the other
-     * @param other what else was thrown
-     * @param more how many things of its own it may have to be kept with
-     */
-    public static void keep(Throwable thrown, Throwable other, int more) {
-        try {
-            if (thrown != other && thrown.getSuppressed().length < KEPT_AT_MOST + more) {
-                thrown.addSuppressed(other);
-            }
-        } catch (Throwable noMemory) {
-            return; // it is told without
         }
     }
 

@@ -24,6 +24,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -45,6 +46,14 @@ class ComesBackTest {
     record Other() {}
 
     private static final Fold<Integer> COUNT = Fold.from(0).on(Noted.class, (count, e) -> count + 1);
+
+    private static final Projection<Map<Integer, Integer>> WITH_A_BAD_FIRST = Projection.keyed(
+            "keyed", 1, Keys.by(Noted.class, Noted::number), Fold.from(0).on(Noted.class, (count, noted) -> {
+                if (noted.number() == 1) {
+                    throw new IllegalStateException("bad");
+                }
+                return count + 1;
+            }));
 
     private final InMemoryEventStore log = new InMemoryEventStore(
             Catalog.builder()
@@ -281,13 +290,7 @@ class ComesBackTest {
                 };
             }
         };
-        var keyed = Projection.keyed(
-                "keyed", 1, Keys.by(Noted.class, Noted::number), Fold.from(0).on(Noted.class, (count, noted) -> {
-                    if (noted.number() == 1) {
-                        throw new IllegalStateException("bad");
-                    }
-                    return count + 1;
-                }));
+        var keyed = WITH_A_BAD_FIRST;
         try (var engine = ProjectionEngine.builder(failing, failures::add)
                 .run(keyed, Delivery.inline().park())
                 .build()) {
@@ -327,13 +330,7 @@ class ComesBackTest {
             }
             saves.decrementAndGet();
         });
-        var keyed = Projection.keyed(
-                "keyed", 1, Keys.by(Noted.class, Noted::number), Fold.from(0).on(Noted.class, (count, noted) -> {
-                    if (noted.number() == 1) {
-                        throw new IllegalStateException("bad");
-                    }
-                    return count + 1;
-                }));
+        var keyed = WITH_A_BAD_FIRST;
         try (var engine = ProjectionEngine.builder(log, failures::add)
                 .checkpoints(checkpoints)
                 .run(keyed, Delivery.background(tasks::add).park())

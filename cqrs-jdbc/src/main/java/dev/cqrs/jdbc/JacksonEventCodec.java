@@ -9,7 +9,6 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.core.StreamWriteFeature;
 import com.fasterxml.jackson.databind.BeanDescription;
 import com.fasterxml.jackson.databind.DeserializationConfig;
 import com.fasterxml.jackson.databind.DeserializationContext;
@@ -44,6 +43,7 @@ import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import dev.cqrs.event.EventCodec;
 import java.io.IOException;
+import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.time.DateTimeException;
 import java.time.Duration;
@@ -67,15 +67,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Days and times are texts in ISO 8601, as they print themselves: {@link Instant}, {@link LocalDate}, {@link LocalTime},
  * {@link LocalDateTime}, {@link OffsetDateTime}, {@link YearMonth}, {@link Duration}, {@link Period}.
  *
- * <p>It is strict: a field too many or too few, a fraction where a whole number belongs, a number that is too large for its
- * type, a text where a number belongs are refused
- * instead of mended in silence, so that a class that was changed without a new revision is noticed by the first test. What
+ * <p>It is strict: a field too many or too few, a fraction where a whole number belongs, a number too large for its type, a
+ * text where a number belongs are refused instead of mended in silence, so that a class that was changed without a new
+ * revision is noticed by the first test. Where a {@code double} or {@code float} belongs, the nearest of those is read. What
  * could not be read again is not written: a part whose type is an interface (also a sealed one), an {@code Optional}, a map's
- * key that prints itself otherwise than it is made, as a record does. Of a part whose type is {@link Object}, {@link Number} or
- * a type parameter comes back what the JSON alone says: an {@code int} where there was a {@code long}, a text for a day. Of a
- * record its components are written, whatever further methods it has.
- * Where a number belongs that is a {@code double} or {@code float}, the nearest of those is read, as from any text.
- * Annotations on the events are not read, so none can put a class name into the JSON.
+ * key that prints itself otherwise than it is made, as a record does, or that is no text where the type does not say what it
+ * is. Of a part whose type is
+ * {@link Object}, {@link Number} or a type parameter comes back what the JSON alone says: an {@code int} where there was a
+ * {@code long}, a text for a day. Of a record its components are written, whatever further methods it has. Annotations on the
+ * events are not read, so none can put a class name into the JSON.
  *
  * <p><b>Threads:</b> thread-safe.
  */
@@ -91,7 +91,6 @@ public final class JacksonEventCodec implements EventCodec {
     private static final ObjectMapper JSON = JsonMapper.builder(
                     JsonFactory.builder().streamReadConstraints(ANY_LENGTH).build())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(StreamWriteFeature.STRICT_DUPLICATE_DETECTION)
             .enable(
                     DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS,
                     DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES,
@@ -322,6 +321,21 @@ public final class JacksonEventCodec implements EventCodec {
         }
     }
 
+    /** A key of whichever class, which is read as a text; so 1 would be read as another key, and perhaps as one that is there. */
+    private static final class TextKeys extends WholeKeys {
+
+        @Override
+        public void serialize(Object value, JsonGenerator json, SerializerProvider provider) throws IOException {
+            if (!(value instanceof String)) {
+                throw new JsonGenerationException(
+                        "The key " + value + " of a map is of " + value.getClass()
+                                + " and would be read as a text. Say in the type of the map of which class its keys are.",
+                        json);
+            }
+            super.serialize(value, json, provider);
+        }
+    }
+
     private static final class OwnKeys extends BeanSerializerModifier {
 
         private static final long serialVersionUID = 1L;
@@ -330,6 +344,9 @@ public final class JacksonEventCodec implements EventCodec {
         public JsonSerializer<?> modifyKeySerializer(
                 SerializationConfig config, JavaType type, BeanDescription description, JsonSerializer<?> serializer) {
             var key = type.getRawClass();
+            if (key == Object.class || key == CharSequence.class || key == Serializable.class) {
+                return new TextKeys();
+            }
             return key.getClassLoader() == null || key.isInterface() || Enum.class.isAssignableFrom(key)
                     ? serializer
                     : new OwnKey(type);

@@ -29,8 +29,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -421,13 +419,11 @@ class GroupCommitTest {
     private void awaitBlocked(int statements) throws SQLException {
         try (var connection = plain.getConnection();
                 var statement = connection.createStatement()) {
-            await(() -> {
+            Patience.await(() -> {
                 try (var row = statement.executeQuery("select count(*) from pg_locks where not granted and database ="
                         + " (select oid from pg_database where datname = current_database())")) {
                     row.next();
                     return row.getInt(1) == statements;
-                } catch (SQLException failed) {
-                    throw new IllegalStateException(failed);
                 }
             });
         }
@@ -435,15 +431,7 @@ class GroupCommitTest {
 
     /** The one that is in the database with those that wait behind it. */
     private void awaitQueued(int appends) {
-        await(() -> store.waitingAppends() == appends - 1);
-    }
-
-    private static void await(BooleanSupplier condition) {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
-        while (!condition.getAsBoolean()) {
-            assertThat(System.nanoTime()).as("time is up").isLessThan(end);
-            LockSupport.parkNanos(1_000_000);
-        }
+        Patience.await(() -> store.waitingAppends() == appends - 1);
     }
 
     private int transactions() throws SQLException {

@@ -30,7 +30,6 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.BeforeEach;
@@ -156,18 +155,14 @@ class JdbcCheckpointStoreTest {
     }
 
     private void awaitBlocked() throws SQLException {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
         try (var connection = database.getConnection();
                 var statement = connection.createStatement()) {
-            boolean blocked = false;
-            while (!blocked) {
-                assertThat(System.nanoTime()).as("time is up").isLessThan(end);
-                LockSupport.parkNanos(1_000_000);
+            Patience.await(() -> {
                 try (var row = statement.executeQuery("select exists (select from pg_locks where not granted)")) {
                     row.next();
-                    blocked = row.getBoolean(1);
+                    return row.getBoolean(1);
                 }
-            }
+            });
         }
     }
 

@@ -57,7 +57,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(
         value = 5,
         jvmArgs = {"-Xms3g", "-Xmx3g", Heap.TOUCHED, Heap.IN_HUGE_PAGES})
-@Warmup(iterations = 25)
+@Warmup(iterations = 70) // an engine is a lot of code to compile; the floor is done after ten
 @Measurement(iterations = 9)
 public abstract class Sagas {
 

@@ -14,6 +14,7 @@ import dev.cqrs.saga.SagaEvent.Deployed;
 import dev.cqrs.saga.SagaEvent.EngineStarted;
 import dev.cqrs.saga.SagaEvent.Input;
 import dev.cqrs.saga.SagaInstance.State;
+import dev.cqrs.task.BriefLock;
 import dev.cqrs.task.Marks;
 import dev.cqrs.task.Reasons;
 import java.time.Clock;
@@ -60,7 +61,7 @@ final class Instances {
     private final Duration lease;
     private final Duration renewal;
 
-    final ReentrantLock lock = new ReentrantLock();
+    final ReentrantLock lock = new BriefLock();
     final Index index;
     private final Marks<Object, SagaEngine.Saved> marks;
     private volatile long followed = -1;
@@ -427,7 +428,9 @@ final class Instances {
             live.later.clear();
         }
         live.lock.unlock();
-        later.forEach(Instances::wake);
+        if (!later.isEmpty()) {
+            later.forEach(Instances::wake);
+        }
     }
 
     /** Has an operator change an instance; gives what was written, and {@code null} if nothing was. */

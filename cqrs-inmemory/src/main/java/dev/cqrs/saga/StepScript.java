@@ -137,7 +137,7 @@ final class StepScript<S> extends Script<S> {
     /** Never skips what another version of the definition has begun. */
     private void checkKnown(Turn<S> turn) {
         for (var act : turn.story().current()) {
-            if (!steps.containsKey(act.step) && !act.status.isSettled()) {
+            if (!act.status.isSettled() && !steps.containsKey(act.step)) {
                 var why = "Version " + version() + " of the saga does not know it.";
                 if (!act.is(Progress.STUCK)) {
                     turn.stick(act.step, act.undo, why);

@@ -77,9 +77,13 @@ final class Instances {
 
     private final LongAdder ignored = new LongAdder();
     /**
-     * The threads of this process that append a turn just now, or may soon, for all engines: each may be told of another's.
+     * The threads of this process that append a turn just now, for all engines: each may be told of another's. Those that
+     * append one after the other stand in a map of their own, which is seldom written: they look there for each turn, and
+     * the processor has it at hand then.
      */
     private static final Map<Thread, Appending> APPENDING = new ConcurrentHashMap<>();
+
+    private static final Map<Thread, Appending> APPENDING_MANY = new ConcurrentHashMap<>();
 
     private volatile Runnable onOthers = () -> {};
     private volatile boolean othersCame;
@@ -538,11 +542,12 @@ final class Instances {
     /** Appends, with no signal to this engine: it knows. */
     private Position append(Live live, Turn<?> turn, SagaEvent mark) {
         var self = Thread.currentThread();
-        var outer = APPENDING.get(self);
-        var others = outer;
-        if (others == null || others.by != null) {
-            others = new Appending();
+        var outer = Appending.of(self);
+        var others = outer == null || outer.by != null ? new Appending() : outer;
+        if (outer == null) {
             APPENDING.put(self, others);
+        } else if (outer != others) {
+            outer.inner = others;
         }
         others.by = this;
         others.last = Position.START;
@@ -557,7 +562,7 @@ final class Instances {
             if (outer == null) {
                 APPENDING.remove(self);
             } else if (outer != others) {
-                APPENDING.put(self, outer);
+                outer.inner = null;
             }
             for (var wake : others.later) {
                 if (!live.later.contains(wake)) {
@@ -575,24 +580,38 @@ final class Instances {
 
         private final List<Runnable> later = new ArrayList<>(0);
         private Position last = Position.START;
+        /** What the thread appends in the midst of that, as it was told of it. */
+        private @Nullable Appending inner;
+
+        static @Nullable Appending of(Thread thread) {
+            var many = APPENDING_MANY.get(thread);
+            var found = many != null ? many : APPENDING.get(thread);
+            while (found != null && found.inner != null) {
+                found = found.inner;
+            }
+            return found;
+        }
     }
 
     /** Runs what appends turns one after the other, so that its thread need not be noted for each. */
     static <T> T appendMany(Supplier<T> turns) {
         var self = Thread.currentThread();
-        boolean first = APPENDING.putIfAbsent(self, new Appending()) == null;
+        boolean first = Appending.of(self) == null;
+        if (first) {
+            APPENDING_MANY.put(self, new Appending());
+        }
         try {
             return turns.get();
         } finally {
             if (first) {
-                APPENDING.remove(self);
+                APPENDING_MANY.remove(self);
             }
         }
     }
 
     /** Wakes this engine if an append that was told of is new to it; no sooner than the thread has let its turn go. */
     void told(Position last, Runnable wake) {
-        var appending = APPENDING.get(Thread.currentThread());
+        var appending = Appending.of(Thread.currentThread());
         if (appending != null && appending.by == this) {
             appending.last = last;
         } else if (last.isAfter(marks.folded())) {
@@ -602,7 +621,7 @@ final class Instances {
 
     /** Wakes this engine, no sooner than the thread has let the turn go that it appends, if it does. */
     static void wake(Runnable wake) {
-        var appending = APPENDING.get(Thread.currentThread());
+        var appending = Appending.of(Thread.currentThread());
         if (appending == null || appending.by == null) {
             wake.run();
         } else {

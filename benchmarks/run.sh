@@ -50,12 +50,12 @@ deciding with a journal, with a history, floor, alone          4        30      
 contention, one thread and eight                               3        25      1.3
 queue at full load, 1, 16 and 1,000 keys, all                 12     25-40      5.5
 queue, round trip, all                                         4     25-40      1.9
-sagas of three steps, all                                      3     25-40      1.5
+sagas of three steps, all                                      3     25-40      1.9
 sagas that wait (6 JVMs)                                       6        15      1.5
 ten million events in 2.5 GiB (3 JVMs)                         1        60      1.0
 PostgreSQL: append, read, catch-up (own server a fork)         9    60-120     16.0
 JDK 25: build, append beside Axon 5                            4        22      2.5
-all                                                                            77.8
+all                                                                            78.2
 TABLE
 }
 

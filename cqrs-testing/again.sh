@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests of the last commit again and again, to find those that fail by chance, and adds a row to results/runs.md.
 #
-#   cqrs-testing/again.sh 50    some sixteen minutes a run on two cores
+#   cqrs-testing/again.sh 50    nine to sixteen minutes a run on two cores
 #
 # MVN says how Maven is called (mvn; "mvn -o" where there is no network), JAVA_HOME with which JDK, 17 or later. A run that
 # fails ends it: what failed is printed and stands in the row, as there is no such thing as a test that fails sometimes.

@@ -542,13 +542,13 @@ final class Instances {
     /** Appends, with no signal to this engine: it knows. */
     private Position append(Live live, Turn<?> turn, SagaEvent mark) {
         var self = Thread.currentThread();
-        var outer = Appending.of(self);
-        var others = outer == null || outer.by != null ? new Appending() : outer;
-        if (outer == null) {
+        var noted = Appending.of(self);
+        var others = noted != null ? noted : new Appending();
+        if (noted == null) {
             APPENDING.put(self, others);
-        } else if (outer != others) {
-            outer.inner = others;
         }
+        var outer = others.by; // an append in the midst of which this one came, as its thread was told of it
+        var before = others.last;
         others.by = this;
         others.last = Position.START;
         try {
@@ -558,11 +558,10 @@ final class Instances {
             }
             return at.first();
         } finally {
-            others.by = null;
-            if (outer == null) {
+            others.by = outer;
+            others.last = before;
+            if (noted == null) {
                 APPENDING.remove(self);
-            } else if (outer != others) {
-                outer.inner = null;
             }
             for (var wake : others.later) {
                 if (!live.later.contains(wake)) {
@@ -580,16 +579,10 @@ final class Instances {
 
         private final List<Runnable> later = new ArrayList<>(0);
         private Position last = Position.START;
-        /** What the thread appends in the midst of that, as it was told of it. */
-        private @Nullable Appending inner;
 
         static @Nullable Appending of(Thread thread) {
             var many = APPENDING_MANY.get(thread);
-            var found = many != null ? many : APPENDING.get(thread);
-            while (found != null && found.inner != null) {
-                found = found.inner;
-            }
-            return found;
+            return many != null ? many : APPENDING.get(thread);
         }
     }
 

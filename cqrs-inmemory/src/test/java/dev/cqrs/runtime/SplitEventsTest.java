@@ -251,7 +251,7 @@ class SplitEventsTest {
     }
 
     /** A store whose readers see each {@link Transferred} as its parts. */
-    private static final class Splitting extends Fronted {
+    static final class Splitting extends Fronted {
 
         Splitting(EventStore store) {
             super(store);

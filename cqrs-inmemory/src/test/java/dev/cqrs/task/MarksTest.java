@@ -51,6 +51,7 @@ class MarksTest {
     private final class Summing implements Marks.Known<Marked, Sum> {
         final List<Long> applied = new ArrayList<>();
         long sum;
+        int size = 1;
 
         @Override
         public void apply(Marked event, Position position, Instant recordedAt) {
@@ -70,7 +71,7 @@ class MarksTest {
 
         @Override
         public int size() {
-            return 1;
+            return size;
         }
 
         Sum state() {
@@ -229,5 +230,37 @@ class MarksTest {
         marks(next).refresh();
         assertThat(next.applied).isEmpty();
         assertThat(next.sum).isEqualTo(10_001);
+    }
+
+    @Test
+    void the_more_is_known_the_more_events_share_the_cost_of_a_save() {
+        var known = new Summing();
+        known.size = 6_000;
+        var marks = marks(known);
+
+        append(11_999);
+        marks.refresh();
+        marks.save(false, known::state);
+        assertThat(kept.load("sum")).isEmpty();
+
+        append(1);
+        marks.refresh();
+        marks.save(false, known::state);
+        assertThat(kept.load("sum").orElseThrow().position()).isEqualTo(Position.of(12_000));
+    }
+
+    @Test
+    void any_thread_may_read_on() throws Exception {
+        var known = new Summing();
+        var marks = marks(known);
+        append(1);
+        marks.refresh();
+        append(1);
+
+        var other = new Thread(marks::refresh);
+        other.start();
+        other.join();
+
+        assertThat(known.applied).isEqualTo(positions(1, 2));
     }
 }

@@ -774,22 +774,35 @@ public abstract class SagaDeploymentSuite extends SagaSuite {
                         }
                         half[0] = 0;
                         boolean more = stream.advance();
-                        half[0] = more && ((Ordered) stream.event()).job().contains("+") ? 1 : 0;
+                        half[0] = more
+                                        && stream.event() instanceof Ordered ordered
+                                        && ordered.job().contains("+")
+                                ? 1
+                                : 0;
                         return more;
                     }
-                    if (method.getName().equals("recorded") && half[0] > 0) {
+                    if (half[0] > 0 && method.getName().equals("event")) {
+                        return half(stream.event(), half[0]);
+                    }
+                    if (half[0] > 0 && method.getName().equals("goesOnHere")) {
+                        return half[0] == 1;
+                    }
+                    if (half[0] > 0 && method.getName().equals("recorded")) {
                         var all = stream.recorded();
-                        var job = ((Ordered) all.event()).job().split("\\+", -1)[half[0] - 1];
                         return new RecordedEvent(
                                 all.position(),
                                 all.name(),
-                                new Ordered(job),
+                                half(all.event(), half[0]),
                                 all.tags(),
                                 all.metadata(),
                                 all.recordedAt());
                     }
                     return method.invoke(stream, args);
                 });
+    }
+
+    private static Ordered half(Object ordered, int which) {
+        return new Ordered(((Ordered) ordered).job().split("\\+", -1)[which - 1]);
     }
 
     @Test
@@ -800,6 +813,43 @@ public abstract class SagaDeploymentSuite extends SagaSuite {
             assertThat(Parts.done(domain, "j")).containsExactly("a", "b", "c");
             assertThat(Parts.done(domain, "k")).containsExactly("a", "b", "c");
             assertThat(engine.status().ignored()).isZero();
+        }
+    }
+
+    @Test
+    void of_an_event_that_is_read_as_several_each_instance_that_could_not_keep_it_goes_on_with_its_own() {
+        // given two sagas, one that begins with it and one that waits for it, and a log that does not take it
+        var ordered = job().step("a", known -> known.part("a")).build();
+        var waits = Saga.named("waits", Parts.KNOWN)
+                .startedBy(Packed.class, Packed::job)
+                .await("ordered", Ordered.class, Ordered::job)
+                .step("b", known -> known.part("b"))
+                .build();
+        var refuses = new boolean[] {true};
+        var log = refusing(event -> refuses[0] && event instanceof Ordered);
+        try (var engine = start(SagaEngine.builder(log, clock)
+                .name("sagas")
+                .add(ordered)
+                .add(waits)
+                .domain(splitting()))) {
+            Parts.append(domain, new Packed("j"));
+            Parts.append(domain, new Packed("k"));
+            order("j+k");
+            executor.runFor(MINUTE);
+            assertThat(engine.status().count(State.PARKED)).isEqualTo(4);
+
+            // when
+            refuses[0] = false;
+            for (var key : List.of("j", "k")) {
+                assertThat(engine.resume("job", key)).isTrue();
+                assertThat(engine.resume("waits", key)).isTrue();
+            }
+            executor.runFor(MINUTE);
+
+            // then
+            assertThat(Parts.done(domain, "j")).containsExactlyInAnyOrder("a", "b");
+            assertThat(Parts.done(domain, "k")).containsExactlyInAnyOrder("a", "b");
+            assertThat(engine.status().count(State.COMPLETED)).isEqualTo(4);
         }
     }
 

@@ -398,11 +398,14 @@ class CommandQueueTest {
                 await(go);
             }));
             await(begun); // so it is a turn of its own
-            for (int i = 0; i < 1_000; i++) {
+            for (int i = 0; i < 999; i++) {
                 queue.enqueue(new Deposit("busy", i));
             }
-            queue.enqueue(new Deposit("other", 0));
+            var last = queue.enqueue(new Deposit("busy", 999));
+            var other = queue.enqueue(new Deposit("other", 0));
             go.countDown();
+            result(other);
+            result(last); // before it is closed, as who closes would run the other one beside the worker
         }
         assertThat(done.indexOf("deposit other 0")).isBetween(0, Worker.TURN);
         assertThat(done).hasSize(1_001);

@@ -259,8 +259,9 @@ class MarksTest {
 
         var other = new Thread(marks::refresh);
         other.start();
-        other.join();
+        other.join(60_000);
 
+        assertThat(other.isAlive()).as("it waits for whoever read before").isFalse();
         assertThat(known.applied).isEqualTo(positions(1, 2));
     }
 }

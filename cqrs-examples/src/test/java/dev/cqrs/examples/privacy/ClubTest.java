@@ -22,7 +22,7 @@ class ClubTest {
     private static final String ADDRESS = "ada@example.org";
     private static final String BOB = "Bob Babbage";
 
-    /** As long as they are: three letters come up in what is encrypted by chance, in one run of a thousand. */
+    /** None as short as her first name: by chance, Base64 brings forth three letters in one run of some three hundred. */
     private static final String[] OF_ADA = {"Lovelace", ADDRESS};
 
     private final SecureRandom random = new SecureRandom();

@@ -129,6 +129,7 @@ class LiveQueryTest {
     /** Writes down all it is told. */
     private static class Told<R> implements Flow.Subscriber<R> {
         final List<Object> all = Collections.synchronizedList(new ArrayList<>());
+        final CountDownLatch begun = new CountDownLatch(1);
         final CountDownLatch ended = new CountDownLatch(1);
         private final long first;
         private final Consumer<? super R> next;
@@ -152,6 +153,7 @@ class LiveQueryTest {
         @Override
         public void onSubscribe(Flow.Subscription subscription) {
             this.subscription = subscription;
+            begun.countDown();
             if (first > 0) {
                 subscription.request(first);
             }
@@ -381,6 +383,7 @@ class LiveQueryTest {
         ExecutorService pool = Executors.newFixedThreadPool(2);
         var told = new Told<Integer>(0);
         app.live(new Sum(), Backlog.failing(changes + 1), pool).subscribe(told);
+        assertThat(told.begun.await(120, TimeUnit.SECONDS)).isTrue(); // what is asked before that, nobody hears
         for (int i = 0; i < changes; i++) {
             add(app, 1);
             if (i == changes / 2) { // from here on it is taken while more comes

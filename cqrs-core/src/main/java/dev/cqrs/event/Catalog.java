@@ -4,6 +4,7 @@ import dev.cqrs.event.EventCodec.Stored;
 import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.message.WiringException;
 import java.lang.reflect.Modifier;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -370,21 +371,22 @@ public final class Catalog {
         @SuppressWarnings("unchecked") // the contract of codecs
         var fields = (Map<String, Object>) decoded(stored, stored.payload(), Map.class, codec);
         var events = new ArrayList<>(1);
-        upcast(stored, upcaster, new LinkedHashMap<>(fields), codec, events);
-        return List.copyOf(events);
-    }
-
-    private void upcast(
-            Stored stored, Upcaster upcaster, Map<String, Object> fields, EventCodec codec, List<Object> events) {
-        upcaster.apply(stored, fields, (to, next) -> {
-            var further = upcasts.from(to);
-            if (further != null) {
-                upcast(stored, further, next, codec, events);
-                return;
+        var ahead = new ArrayDeque<Upcaster.Step>(); // no calls within calls: there may be a thousand revisions
+        ahead.push(new Upcaster.Step(revision, new LinkedHashMap<>(fields)));
+        while (!ahead.isEmpty()) {
+            var step = ahead.pop();
+            var further = upcasts.from(step.to());
+            if (further == null) {
+                var current = Objects.requireNonNull(byName.get(step.to().name()), "a target that build() has checked");
+                events.add(event(stored, current, encoded(stored, step.to(), step.fields(), codec), codec));
+                continue;
             }
-            var entry = Objects.requireNonNull(byName.get(to.name()), "a target that build() has checked");
-            events.add(event(stored, entry, encoded(stored, to, next, codec), codec));
-        });
+            var next = further.apply(stored, step.fields());
+            for (int i = next.size() - 1; i >= 0; i--) {
+                ahead.push(next.get(i));
+            }
+        }
+        return List.copyOf(events);
     }
 
     private static byte[] encoded(Stored stored, Revision to, Map<String, Object> fields, EventCodec codec) {

@@ -11,8 +11,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.BiConsumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -262,32 +262,37 @@ public final class Upcaster {
         return pieces == null && to == null && from.number() == Integer.MAX_VALUE;
     }
 
+    /** The fields of an event, and the revision that they are of. */
+    record Step(Revision to, Map<String, Object> fields) {}
+
     /**
      * Takes the step.
      *
      * @param stored the event that is read, to be named in an error
      * @param document its fields at this revision; may be changed
-     * @param next takes each event it becomes, in order
+     * @return each event it becomes, in order
      */
-    void apply(Stored stored, Map<String, Object> document, BiConsumer<Revision, Map<String, Object>> next) {
+    List<Step> apply(Stored stored, Map<String, Object> document) {
         var fields = document;
         for (var operation : operations) {
             var given = fields;
-            fields = attempt(
-                    stored, operation.written(), () -> operation.change().apply(given));
+            fields =
+                    attempt(stored, operation::written, () -> operation.change().apply(given));
         }
         if (pieces == null) {
-            next.accept(target(), fields);
-            return;
+            return List.of(new Step(target(), fields));
         }
+        var steps = new ArrayList<Step>();
         for (var piece : pieces) {
             var copy = new LinkedHashMap<>(fields);
-            var written = "into(" + written(piece.to()) + ", ...)";
-            for (var part :
-                    attempt(stored, written, () -> copies(piece.function().apply(copy)))) {
-                next.accept(piece.to(), part);
+            for (var part : attempt(
+                    stored,
+                    () -> "into(" + written(piece.to()) + ", ...)",
+                    () -> copies(piece.function().apply(copy)))) {
+                steps.add(new Step(piece.to(), part));
             }
         }
+        return steps;
     }
 
     @FunctionalInterface
@@ -295,19 +300,23 @@ public final class Upcaster {
         T make() throws Misfit;
     }
 
-    private <T> T attempt(Stored stored, String written, Attempt<T> attempt) {
-        var where = "in " + this + ", at " + written + ", ";
+    private <T> T attempt(Stored stored, Supplier<String> written, Attempt<T> attempt) {
         try {
             return attempt.make();
         } catch (Misfit misfit) {
             throw new UnreadableEventException(
-                    stored, where + misfit.found() + ". Correct the upcaster; fields(...) takes any case by case.");
+                    stored,
+                    at(written) + misfit.found() + ". Correct the upcaster; fields(...) takes any case by case.");
         } catch (RuntimeException thrown) {
             throw new UnreadableEventException(
                     stored,
-                    where + "the function threw " + thrown.getClass().getName() + ". Correct it; see the cause.",
+                    at(written) + "the function threw " + thrown.getClass().getName() + ". Correct it; see the cause.",
                     thrown);
         }
+    }
+
+    private String at(Supplier<String> written) {
+        return "in " + this + ", at " + written.get() + ", ";
     }
 
     private static List<Map<String, Object>> copies(@Nullable List<Map<String, Object>> parts) throws Misfit {

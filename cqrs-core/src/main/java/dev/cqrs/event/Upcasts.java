@@ -96,7 +96,10 @@ final class Upcasts {
         var becomes = new HashMap<Revision, Set<Class<?>>>();
         current.forEach((revision, type) -> becomes.put(revision, Set.of(type)));
         var sorted = new LinkedHashMap<Revision, Set<Class<?>>>();
-        for (var from : byFrom.keySet()) {
+        // the newest first, so that a thousand revisions are not a thousand calls within each other
+        for (var from : byFrom.keySet().stream()
+                .sorted(Comparator.comparing(Revision::number).reversed())
+                .toList()) {
             walk(from, byFrom, becomes, new LinkedHashSet<>(), faults);
         }
         becomes.keySet().stream()

@@ -150,8 +150,9 @@ public final class AppendCondition {
      * @return a condition that holds where both do
      */
     public AppendCondition and(AppendCondition other) {
+        Objects.requireNonNull(other, "other");
         if (clauses.isEmpty()) {
-            return Objects.requireNonNull(other, "other");
+            return other;
         }
         if (other.clauses.isEmpty()) {
             return this;

@@ -180,18 +180,46 @@ class UpcasterTest {
                 .hasSize(1);
     }
 
+    /** As calls within each other they would not fit on a stack. */
     @Test
-    void a_thousand_revisions_are_joined() {
-        var builder = Catalog.builder().event("withdrawn", 1_001, Withdrawn.class);
-        for (int revision = 1; revision <= 1_000; revision++) {
-            builder.upcast(Upcaster.from("withdrawn", revision).fields(e -> {
+    void ten_thousand_revisions_are_joined_and_half_of_them_split() {
+        var builder = Catalog.builder().event("withdrawn", 10_001, Withdrawn.class);
+        for (int revision = 1; revision <= 10_000; revision++) {
+            var one = Upcaster.from("withdrawn", revision).fields(e -> {
                 e.put("cents", (int) Objects.requireNonNull(e.get("cents")) + 1);
                 return e;
-            }));
+            });
+            builder.upcast(revision % 2 == 0 ? one : one.into("withdrawn", revision + 1, List::of));
         }
 
         assertThat(builder.build().decode(stored("withdrawn", 1, "{'account':'47','cents':0,}"), CODEC))
-                .containsExactly(new Withdrawn("47", 1_000));
+                .containsExactly(new Withdrawn("47", 10_000));
+    }
+
+    @Test
+    void what_a_piece_becomes_comes_before_what_the_next_one_becomes() {
+        var catalog = Catalog.builder()
+                .event("withdrawn", 3, Withdrawn.class)
+                .upcast(Upcaster.from("withdrawn", 1).into("withdrawn", 2, e -> List.of(with(e, 10), with(e, 20))))
+                .upcast(Upcaster.from("withdrawn", 2)
+                        .into("withdrawn", 3, e -> List.of(with(e, 1), with(e, 2)))
+                        .into("withdrawn", 3, e -> List.of(with(e, 3))))
+                .build();
+
+        assertThat(catalog.decode(stored("withdrawn", 1, "{'account':'47','cents':0,}"), CODEC))
+                .containsExactly(
+                        new Withdrawn("47", 11),
+                        new Withdrawn("47", 12),
+                        new Withdrawn("47", 13),
+                        new Withdrawn("47", 21),
+                        new Withdrawn("47", 22),
+                        new Withdrawn("47", 23));
+    }
+
+    private static Map<String, Object> with(Map<String, Object> fields, int cents) {
+        var more = new LinkedHashMap<>(fields);
+        more.merge("cents", cents, (had, added) -> (int) had + (int) added);
+        return more;
     }
 
     // ---------------------------------------------------------------------------------------------- what is unknown

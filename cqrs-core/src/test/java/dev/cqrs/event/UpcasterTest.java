@@ -374,18 +374,19 @@ class UpcasterTest {
     @Test
     void a_function_that_throws_is_told_with_the_cause() {
         var boom = new IllegalStateException("boom");
-        for (var upcaster : List.of(
-                Upcaster.from("withdrawn", 1).fields(e -> {
-                    throw boom;
-                }),
-                Upcaster.from("withdrawn", 1).into("withdrawn", 2, e -> {
-                    throw boom;
-                }))) {
-            assertThatExceptionOfType(UnreadableEventException.class)
-                    .isThrownBy(() -> read(upcaster))
-                    .withMessageContainingAll("\"withdrawn\", revision 1", "IllegalStateException", "cause")
-                    .withCause(boom);
-        }
+        Map.of(
+                        "at fields(...), ",
+                        Upcaster.from("withdrawn", 1).fields(e -> {
+                            throw boom;
+                        }),
+                        "at into(\"withdrawn\", 2, ...), ",
+                        Upcaster.from("withdrawn", 1).into("withdrawn", 2, e -> {
+                            throw boom;
+                        }))
+                .forEach((where, upcaster) -> assertThatExceptionOfType(UnreadableEventException.class)
+                        .isThrownBy(() -> read(upcaster))
+                        .withMessageContainingAll("\"withdrawn\", revision 1", where, "IllegalStateException", "cause")
+                        .withCause(boom));
     }
 
     @Test

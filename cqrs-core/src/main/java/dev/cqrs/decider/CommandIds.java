@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
 /** Which commands were carried out, or refused for good: the log tells by {@link CommandId} and {@link CommandRefused}. */
 final class CommandIds<C> {
 
+    private static final EventQuery MARKS = EventQuery.types(CommandId.class, CommandRefused.class);
+
     private final EventStore store;
     private final Function<? super C, String> text;
     private final @Nullable Duration duration;
@@ -53,7 +55,7 @@ final class CommandIds<C> {
      * @throws RejectedException if it was refused for good
      */
     Memory find(String id, List<? extends C> commands) {
-        var query = EventQuery.types(CommandId.class, CommandRefused.class).withTags(CommandId.tag(id));
+        var query = MARKS.withTags(CommandId.tag(id));
         try (var marks = store.read(query, ReadOptions.backwards().limit(commands.size()))) {
             if (!marks.advance()) {
                 return new Memory(List.of(), AppendCondition.absent(query));

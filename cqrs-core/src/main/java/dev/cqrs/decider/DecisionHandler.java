@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -131,6 +132,7 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * @throws IllegalStateException if this handler is not idempotent
      */
     public DecisionHandler<C, S, R> rememberedFor(Duration duration, Clock clock) {
+        Objects.requireNonNull(duration, "duration");
         if (duration.isNegative() || duration.isZero()) {
             throw new IllegalArgumentException(
                     "Command ids are to be remembered for " + duration + "; expected a positive duration.");
@@ -158,7 +160,11 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      */
     @Override
     public R handle(C command, Metadata metadata) {
-        return carryOut(List.of(command), modelFor(command), (state, i) -> state, metadata)
+        return carryOut(
+                        List.of(Objects.requireNonNull(command, "command")),
+                        modelFor(command),
+                        (state, i) -> state,
+                        metadata)
                 .get(0);
     }
 
@@ -177,13 +183,13 @@ public final class DecisionHandler<C extends Command<R>, S, R> implements Comman
      * @throws AppendConflictException if other appends came between in every attempt, or trying again cannot help
      */
     public List<R> handleAll(List<? extends C> commands, Metadata metadata) {
-        List<C> all = List.copyOf(commands);
+        List<C> all = List.copyOf(Objects.requireNonNull(commands, "commands"));
         Objects.requireNonNull(metadata, "metadata");
         if (all.isEmpty()) {
             return List.of();
         }
-        return List.copyOf(
-                carryOut(all, DecisionModel.all(all.stream().map(this::modelFor).toList()), List::get, metadata));
+        return List.copyOf(carryOut(
+                all, DecisionModel.each(all.stream().map(this::modelFor).toList()), IntFunction::apply, metadata));
     }
 
     /** Picks the state that a command is decided on from the state of the whole. */

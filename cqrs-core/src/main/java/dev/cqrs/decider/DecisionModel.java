@@ -12,6 +12,8 @@ import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.eventstore.Timeline;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -19,6 +21,8 @@ import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,17 +88,26 @@ public final class DecisionModel<S> {
     private DecisionModel(List<Part<?>> parts, Function<Object[], S> combine) {
         this.parts = parts;
         this.combine = combine;
-        EventQuery all = null;
-        EventQuery rest = null;
-        boolean some = false;
+        var all = new ArrayList<EventQuery>(parts.size());
+        var rest = new ArrayList<EventQuery>(parts.size());
         for (var part : parts) { // made for each command: no streams
-            all = union(all, part.query());
-            rest = part.snapshots() == null ? union(rest, part.query()) : rest;
-            some |= part.snapshots() != null;
+            all.add(part.query());
+            if (part.snapshots() == null) {
+                rest.add(part.query());
+            }
         }
-        this.query = Objects.requireNonNull(all);
-        this.unsaved = rest;
-        this.saved = some;
+        this.query = union(all);
+        this.unsaved = rest.isEmpty() ? null : rest.size() == all.size() ? query : union(rest);
+        this.saved = rest.size() < all.size();
+    }
+
+    /** With another state of the same parts. */
+    private DecisionModel(DecisionModel<?> same, Function<Object[], S> combine) {
+        this.parts = same.parts;
+        this.combine = combine;
+        this.query = same.query;
+        this.unsaved = same.unsaved;
+        this.saved = same.saved;
     }
 
     /**
@@ -123,25 +136,36 @@ public final class DecisionModel<S> {
      * @throws IllegalArgumentException if {@code models} is empty
      */
     public static <S> DecisionModel<List<S>> all(List<DecisionModel<S>> models) {
+        int count = models.size();
+        return each(models)
+                .map(states -> IntStream.range(0, count).mapToObj(states).toList());
+    }
+
+    /** Gives one model of many, whose state gives the state of each: of 10,000 commands in a batch, one is asked for at a time. */
+    static <S> DecisionModel<IntFunction<S>> each(List<DecisionModel<S>> models) {
         if (models.isEmpty()) {
             throw new IllegalArgumentException("A decision on no models at all; expected at least one.");
         }
         var own = List.copyOf(models);
-        var parts = new ArrayList<Part<?>>();
-        own.forEach(model -> parts.addAll(model.parts));
-        return new DecisionModel<>(List.copyOf(parts), states -> {
-            var all = new ArrayList<S>(own.size());
-            int first = 0;
-            for (var model : own) {
-                all.add(model.stateOf(states, first));
-                first += model.parts.size();
+        var indexes = new LinkedHashMap<Part<?>, Integer>(); // what several depend on is read and folded once
+        var places = new ArrayList<int[]>(own.size());
+        for (var model : own) {
+            places.add(model.parts.stream()
+                    .mapToInt(part -> indexes.computeIfAbsent(part, none -> indexes.size()))
+                    .toArray());
+        }
+        return new DecisionModel<>(List.copyOf(indexes.keySet()), states -> i -> {
+            var place = places.get(i);
+            var its = new Object[place.length];
+            for (int j = 0; j < its.length; j++) {
+                its[j] = states[place[j]];
             }
-            return List.copyOf(all);
+            return own.get(i).stateOf(its);
         });
     }
 
     /**
-     * Gives a model of this one and another, read together and unchanged together.
+     * Gives a model of this one and another, read together and unchanged together. Many belong in {@link #all}.
      *
      * @param <T> the state of the other
      * @param <U> the state of both
@@ -151,11 +175,15 @@ public final class DecisionModel<S> {
      */
     public <T, U> DecisionModel<U> and(DecisionModel<T> other, BiFunction<? super S, ? super T, ? extends U> combine) {
         Objects.requireNonNull(combine, "combine");
+        Objects.requireNonNull(other, "other");
         var both = new ArrayList<>(parts);
         both.addAll(other.parts);
         int mine = parts.size();
         return new DecisionModel<>(
-                List.copyOf(both), states -> combine.apply(stateOf(states, 0), other.stateOf(states, mine)));
+                List.copyOf(both),
+                states -> combine.apply(
+                        stateOf(Arrays.copyOf(states, mine)),
+                        other.stateOf(Arrays.copyOfRange(states, mine, states.length))));
     }
 
     /**
@@ -167,7 +195,7 @@ public final class DecisionModel<S> {
      */
     public <T> DecisionModel<T> map(Function<? super S, ? extends T> change) {
         Objects.requireNonNull(change, "change");
-        return new DecisionModel<>(parts, states -> change.apply(stateOf(states, 0)));
+        return new DecisionModel<>(this, states -> change.apply(stateOf(states)));
     }
 
     /**
@@ -186,6 +214,7 @@ public final class DecisionModel<S> {
      * @return never {@code null}
      */
     public Loaded<S> load(EventStore store) {
+        Objects.requireNonNull(store, "store");
         var states = initialStates();
         var head = saved ? loadSaved(store, states) : null;
         if (unsaved != null) {
@@ -297,7 +326,7 @@ public final class DecisionModel<S> {
 
         @Override
         public S state() {
-            return stateOf(states, 0);
+            return stateOf(states);
         }
 
         @Override
@@ -306,15 +335,19 @@ public final class DecisionModel<S> {
         }
     }
 
-    /** The state that this model makes of the states of its parts, the first of which stands at {@code first}. */
-    private S stateOf(Object[] states, int first) {
-        var own = states.length == parts.size() ? states : Arrays.copyOfRange(states, first, first + parts.size());
+    /** The state that this model makes of the states of its parts. */
+    private S stateOf(Object[] states) {
         return Objects.requireNonNull(
-                combine.apply(own), "A function given to and(...) or map(...) returned null; expected a state.");
+                combine.apply(states), "A function given to and(...) or map(...) returned null; expected a state.");
     }
 
-    private static EventQuery union(@Nullable EventQuery one, EventQuery other) {
-        return one == null ? other : one.or(other);
+    private static EventQuery union(List<EventQuery> queries) {
+        if (queries.size() <= 2) {
+            return queries.size() == 1 ? queries.get(0) : queries.get(0).or(queries.get(1));
+        }
+        var items = new LinkedHashSet<EventQuery.Item>(); // there may be thousands
+        queries.forEach(query -> items.addAll(query.items()));
+        return EventQuery.of(items);
     }
 
     /**
@@ -336,7 +369,7 @@ public final class DecisionModel<S> {
             this.model = model;
             this.catalog = catalog;
             this.states = states;
-            this.state = model.stateOf(states, 0);
+            this.state = model.stateOf(states);
             this.head = head;
         }
 
@@ -367,7 +400,7 @@ public final class DecisionModel<S> {
          * @throws dev.cqrs.event.UnknownEventException if the catalog does not know an event
          */
         public Loaded<S> after(List<?> events) {
-            if (events.isEmpty()) {
+            if (Objects.requireNonNull(events, "events").isEmpty()) {
                 return this;
             }
             var next = states.clone();

@@ -8,6 +8,7 @@ import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import java.lang.invoke.MethodType;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
@@ -41,6 +42,9 @@ public final class Snapshots<S> {
 
     /** After how many events a snapshot is saved, unless {@link #every} says otherwise. */
     public static final int EVERY = 100;
+
+    /** How many events are read at a time. */
+    private static final int BLOCK = 64;
 
     private final CheckpointStore store;
     private final String name;
@@ -105,12 +109,20 @@ public final class Snapshots<S> {
      * @param type the type of the states
      * @param fold what the events add up to, into immutable values
      * @return snapshots every {@value #EVERY} events, never verified
-     * @throws IllegalArgumentException if the name is blank or has a {@code /}, the version is less than 1, or the fold
-     *     changes its state in place: then a state handed out would not stay what it was
+     * @throws IllegalArgumentException if the name is blank or has a {@code /}, the version is less than 1, the type is
+     *     primitive, or the fold changes its state in place: then a state handed out would not stay what it was
      */
     public static <S> Snapshots<S> of(CheckpointStore store, String name, int version, Class<S> type, Fold<S> fold) {
         Objects.requireNonNull(store, "store");
+        Objects.requireNonNull(name, "name");
         Objects.requireNonNull(type, "type");
+        Objects.requireNonNull(fold, "fold");
+        if (type.isPrimitive()) {
+            throw new IllegalArgumentException("The states of snapshots \"" + name + "\" are of the primitive type "
+                    + type + ", of which no object is; expected "
+                    + MethodType.methodType(type).wrap().returnType().getSimpleName()
+                    + ".class.");
+        }
         if (name.isBlank() || name.indexOf('/') >= 0) {
             throw new IllegalArgumentException("The name of snapshots is \"" + name
                     + "\"; expected a stable name without a slash, such as \"account\".");
@@ -165,6 +177,7 @@ public final class Snapshots<S> {
      * @throws IllegalArgumentException if the key is empty
      */
     public DecisionModel<S> model(String key, EventQuery query) {
+        Objects.requireNonNull(key, "key");
         if (key.isEmpty()) {
             throw new IllegalArgumentException("The key of a snapshot of \"" + name + "\" is empty; expected one that"
                     + " tells this model from the others of its kind.");
@@ -180,7 +193,7 @@ public final class Snapshots<S> {
      * @return zero or more
      */
     public long count(Outcome outcome) {
-        return adder(outcome).sum();
+        return adder(Objects.requireNonNull(outcome, "outcome")).sum();
     }
 
     // ---- for the model
@@ -227,26 +240,34 @@ public final class Snapshots<S> {
             }
         }
         try (var events = log.read(part.query(), options)) {
-            return readRest(part, events, fold.initial(), Position.START, options, found.replaceable());
+            return readRest(part, events, fold.run(fold.initial()), Position.START, options, found.replaceable());
         }
     }
 
     private @Nullable Read<S> readOn(DecisionModel.Part<S> part, Checkpoint from, EventStore log, ReadOptions options) {
         var position = from.position();
-        if (position.isAfter(log.head()) || position.isAfter(options.until())) {
+        if (position.isAfter(options.until())) {
             count(Outcome.NEWER, 1);
             return null;
         }
         Read<S> read;
+        var run = fold.run(type.cast(from.state()));
         // the snapshot's own last event is read again, to see that this log has it
         try (var events = log.read(part.query(), options.after(Position.of(position.value() - 1)))) {
+            if (position.isAfter(events.head())) {
+                count(Outcome.NEWER, 1);
+                return null;
+            }
             if (!events.advance() || !events.position().equals(position)) {
                 count(Outcome.WRONG, 1);
                 return null;
             }
-            read = readRest(part, events, type.cast(from.state()), position, options, true);
-        } catch (RuntimeException brokenState) { // or a step that fails: then it fails from zero too, and is told
-            count(Outcome.CORRUPT, 1);
+            read = readRest(part, events, run, position, options, true);
+        } catch (RuntimeException thrown) {
+            if (!run.hasThrown(thrown)) {
+                throw thrown; // the log's own: reading all of it would help nobody
+            }
+            count(Outcome.CORRUPT, 1); // or a step that fails: then it fails from zero too, and is told
             return null;
         }
         count(Outcome.USED, 1);
@@ -256,26 +277,31 @@ public final class Snapshots<S> {
     private Read<S> readRest(
             DecisionModel.Part<S> part,
             EventStream events,
-            S state,
+            Fold.Run<S> run,
             Position folded,
             ReadOptions options,
             boolean mayWrite) {
-        var last = folded;
-        int read = 0;
-        while (events.advance()) {
-            var at = events.position();
-            if (!at.isAfter(folded)) {
-                continue; // another part of the event that the snapshot ends with: it was split, and is in the state
+        var block = new Object[BLOCK];
+        var positions = new long[BLOCK];
+        long last = folded.value();
+        long read = 0;
+        int moved;
+        do {
+            moved = events.advance(block, positions);
+            int from = 0;
+            while (from < moved && positions[from] <= folded.value()) {
+                from++; // another part of the event that the snapshot ends with: it was split, and is in the state
                 // whole
             }
-            state = fold.apply(state, events.event());
-            last = at;
-            read++;
-        }
+            if (from < moved) {
+                read += run.take(block, from, moved);
+                last = positions[moved - 1];
+            }
+        } while (moved == BLOCK);
         if (read >= every && mayWrite) {
-            save(part.key(), new Checkpoint(version, last, state));
+            save(part.key(), new Checkpoint(version, Position.of(last), run.state()));
         }
-        return new Read<>(state, options.isCut() ? options.until() : events.head());
+        return new Read<>(run.state(), options.isCut() ? options.until() : events.head());
     }
 
     private void save(String key, Checkpoint checkpoint) {

@@ -233,7 +233,7 @@ public final class Catalog {
      * @throws NullPointerException if a function gives {@code null}, or a tag that is
      */
     public Set<Tag> tagsOf(Object event) {
-        return tagging(event.getClass()).apply(event);
+        return tagging(Objects.requireNonNull(event, "event").getClass()).apply(event);
     }
 
     /**
@@ -328,7 +328,8 @@ public final class Catalog {
      * @throws UnknownEventException if the catalog does not know the class
      */
     public Stored encode(Object event, EventCodec codec) {
-        var revision = entry(event.getClass()).revision();
+        Objects.requireNonNull(codec, "codec");
+        var revision = entry(Objects.requireNonNull(event, "event").getClass()).revision();
         var payload = codec.encode(event);
         if (payload == null) {
             throw new NullPointerException("The codec " + codec.getClass().getName() + " encoded an event " + revision
@@ -353,9 +354,10 @@ public final class Catalog {
      * @throws UnreadableEventException if the codec or an upcaster fails
      */
     public List<Object> decode(Stored stored, EventCodec codec) {
+        Objects.requireNonNull(codec, "codec");
         var entry = byName.get(stored.name());
         if (entry != null && entry.revision().number() == stored.revision()) {
-            return List.of(event(stored, entry, stored.payload(), codec));
+            return List.of(event(stored, entry, stored.payloadItself(), codec));
         }
         var revision = new Revision(stored.name(), stored.revision());
         var upcaster = upcasts.from(revision);
@@ -365,11 +367,11 @@ public final class Catalog {
             }
             throw UnknownEventException.stored(revision, revisions());
         }
-        if (upcaster.targets().isEmpty()) {
+        if (upcaster.drops()) {
             return List.of(); // whatever its bytes are
         }
         @SuppressWarnings("unchecked") // the contract of codecs
-        var fields = (Map<String, Object>) decoded(stored, stored.payload(), Map.class, codec);
+        var fields = (Map<String, Object>) decoded(stored, stored.payloadItself(), Map.class, codec);
         var events = new ArrayList<>(1);
         var ahead = new ArrayDeque<Upcaster.Step>(); // no calls within calls: there may be a thousand revisions
         ahead.push(new Upcaster.Step(revision, new LinkedHashMap<>(fields)));

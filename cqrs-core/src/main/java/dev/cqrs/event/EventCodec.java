@@ -84,6 +84,11 @@ public interface EventCodec {
             return payload.clone();
         }
 
+        /** For codecs, which do not change it. */
+        byte[] payloadItself() {
+            return payload;
+        }
+
         @Override
         public boolean equals(Object other) {
             return other instanceof Stored that

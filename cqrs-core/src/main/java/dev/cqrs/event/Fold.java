@@ -89,7 +89,7 @@ public final class Fold<S> {
      * @param type the events' class, or one above
      * @param step gives the next state from the state and the event, never {@code null}
      * @return a new fold; this one is unchanged
-     * @throws IllegalArgumentException if the fold has a step for exactly this class
+     * @throws IllegalArgumentException if the fold has a step for exactly this class, or it is primitive
      */
     public <E> Fold<S> on(Class<E> type, BiFunction<? super S, ? super E, ? extends S> step) {
         Objects.requireNonNull(step, "step");
@@ -113,9 +113,10 @@ public final class Fold<S> {
      * @param step changes the state it is given
      * @return a new fold; this one is unchanged
      * @throws IllegalStateException if the fold begins with {@link #from}: its initial state is shared by all runs
-     * @throws IllegalArgumentException if the fold has a step for exactly this class
+     * @throws IllegalArgumentException if the fold has a step for exactly this class, or it is primitive
      */
     public <E> Fold<S> change(Class<E> type, BiConsumer<? super S, ? super E> step) {
+        Objects.requireNonNull(type, "type");
         Objects.requireNonNull(step, "step");
         if (!fresh) {
             throw new IllegalStateException("change(" + type.getSimpleName() + ".class, ...) would change the initial"
@@ -154,6 +155,7 @@ public final class Fold<S> {
      * @throws IllegalStateException if two steps fit the event's class and neither is more specific
      */
     public S apply(S state, Object event) {
+        Objects.requireNonNull(event, "event");
         return stepFor(event.getClass()).apply(Objects.requireNonNull(state, "state"), event);
     }
 
@@ -165,7 +167,7 @@ public final class Fold<S> {
      * @throws IllegalStateException if two steps fit and neither is more specific
      */
     public Step<S> stepFor(Class<?> type) {
-        var step = resolved.get(type);
+        var step = resolved.get(Objects.requireNonNull(type, "type"));
         return step != null ? step : resolve(type);
     }
 
@@ -407,8 +409,12 @@ public final class Fold<S> {
     }
 
     private Fold<S> with(Class<?> type, boolean inPlace, Step<S> step) {
+        if (Objects.requireNonNull(type, "type").isPrimitive()) {
+            throw new IllegalArgumentException("The fold has a step for the primitive type " + type
+                    + ", of which no event is; expected the class of an event, or one above.");
+        }
         var more = new LinkedHashMap<>(steps);
-        if (more.putIfAbsent(Objects.requireNonNull(type, "type"), step) != null) {
+        if (more.putIfAbsent(type, step) != null) {
             throw new IllegalArgumentException(
                     "The fold has two steps for " + type.getName() + "; expected one. Merge them.");
         }

@@ -1,5 +1,7 @@
 package dev.cqrs.event;
 
+import java.util.Objects;
+
 /**
  * The place of an event in its log: 1 for the first, ascending in the order in which events became visible.
  *
@@ -46,7 +48,7 @@ public record Position(long value) implements Comparable<Position> {
      * @return whether it is greater
      */
     public boolean isAfter(Position other) {
-        return value > other.value;
+        return value > Objects.requireNonNull(other, "other").value;
     }
 
     @Override

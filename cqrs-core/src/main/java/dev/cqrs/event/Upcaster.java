@@ -47,6 +47,7 @@ public final class Upcaster {
     private final List<Operation> operations;
     private final @Nullable Revision to;
     private final @Nullable List<Piece> pieces;
+    private final @Nullable Revision next;
 
     /** A step on the fields, and how the caller wrote it. */
     private record Operation(String written, Change change) {}
@@ -78,6 +79,9 @@ public final class Upcaster {
         this.operations = operations;
         this.to = to;
         this.pieces = pieces;
+        this.next = to != null || pieces != null || from.number() == Integer.MAX_VALUE
+                ? to
+                : new Revision(from.name(), from.number() + 1);
     }
 
     /**
@@ -168,7 +172,7 @@ public final class Upcaster {
             if (result == null) {
                 throw new Misfit("the function returned null; expected a map");
             }
-            return new LinkedHashMap<>(result);
+            return result == fields ? fields : new LinkedHashMap<>(result);
         });
     }
 
@@ -249,17 +253,21 @@ public final class Upcaster {
         return from;
     }
 
+    boolean drops() {
+        return pieces != null && pieces.isEmpty();
+    }
+
     /** Gives what it may lead to, in order. */
     List<Revision> targets() {
         if (pieces == null) {
-            return isAtTheEnd() ? List.of() : List.of(target());
+            return next == null ? List.of() : List.of(next);
         }
         return pieces.stream().map(Piece::to).toList();
     }
 
     /** Says whether it leads to the next revision where there is none. */
     boolean isAtTheEnd() {
-        return pieces == null && to == null && from.number() == Integer.MAX_VALUE;
+        return pieces == null && next == null;
     }
 
     /** The fields of an event, and the revision that they are of. */
@@ -280,7 +288,7 @@ public final class Upcaster {
                     attempt(stored, operation::written, () -> operation.change().apply(given));
         }
         if (pieces == null) {
-            return List.of(new Step(target(), fields));
+            return List.of(new Step(Objects.requireNonNull(next, "what build() has refused"), fields));
         }
         var steps = new ArrayList<Step>();
         for (var piece : pieces) {
@@ -341,10 +349,6 @@ public final class Upcaster {
         var more = new ArrayList<>(operations);
         more.add(new Operation(written, change));
         return new Upcaster(from, List.copyOf(more), to, null);
-    }
-
-    private Revision target() {
-        return to != null ? to : new Revision(from.name(), from.number() + 1);
     }
 
     private static String written(Revision revision) {

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 
@@ -106,7 +107,7 @@ public final class EventQuery {
      * @throws IllegalArgumentException if {@code items} is empty
      */
     public static EventQuery of(Collection<Item> items) {
-        if (items.isEmpty()) {
+        if (Objects.requireNonNull(items, "items").isEmpty()) {
             throw new IllegalArgumentException("A query has no items; expected at least one. Use EventQuery.all().");
         }
         return new EventQuery(List.copyOf(items));
@@ -145,8 +146,13 @@ public final class EventQuery {
      * @return a query that matches what either matches
      */
     public EventQuery or(EventQuery other) {
+        Objects.requireNonNull(other, "other");
         var all = new ArrayList<>(items);
-        other.items.stream().filter(item -> !all.contains(item)).forEach(all::add);
+        for (var item : other.items) { // made for each command: no streams
+            if (!all.contains(item)) {
+                all.add(item);
+            }
+        }
         return new EventQuery(List.copyOf(all));
     }
 

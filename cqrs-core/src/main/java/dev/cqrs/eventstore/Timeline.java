@@ -205,6 +205,8 @@ public final class Timeline<S> {
     /**
      * Gives a page of the history, the oldest step first.
      *
+     * <p>The state in front of the page is folded from the beginning, so each page costs a read up to its end.
+     *
      * @param after the page begins behind this position; {@link Position#START} for the first page, then
      *     {@link Page#next()}
      * @param limit how many steps at most, 1 or more; more are given only where a split event ends the page
@@ -381,7 +383,7 @@ public final class Timeline<S> {
          * @return never {@code null}
          */
         static Moment<Object> first(Class<?> type) {
-            return new FirstEvent(type.getSimpleName(), recorded -> type.isInstance(recorded.event()));
+            return new FirstEvent(type.getSimpleName(), new OfClass(type));
         }
 
         /**
@@ -401,7 +403,7 @@ public final class Timeline<S> {
          * @return never {@code null}
          */
         static Moment<Object> before(Class<?> type) {
-            return new BeforeEvent(type.getSimpleName(), recorded -> type.isInstance(recorded.event()));
+            return new BeforeEvent(type.getSimpleName(), new OfClass(type));
         }
 
         /**
@@ -744,6 +746,19 @@ public final class Timeline<S> {
         }
     }
 
+    /** Finds events of a class, by which alone they are found. */
+    private record OfClass(Class<?> type) implements Predicate<RecordedEvent> {
+
+        OfClass {
+            Objects.requireNonNull(type, "type");
+        }
+
+        @Override
+        public boolean test(RecordedEvent recorded) {
+            return type.isInstance(recorded.event());
+        }
+    }
+
     /** A run on its way to a moment. */
     private static final class Reach<S> {
 
@@ -797,7 +812,7 @@ public final class Timeline<S> {
             if (moment instanceof Moment.AfterEvents after) {
                 return events == after.count(); // only none at all: otherwise it was reached with the last of them
             }
-            return moment instanceof Moment.BeforeEvent before && before.test().test(current.recorded());
+            return moment instanceof Moment.BeforeEvent before && isFound(before.test(), current);
         }
 
         private boolean isReachedWith(EventStream current) {
@@ -805,10 +820,17 @@ public final class Timeline<S> {
                 return events == after.count();
             }
             if (moment instanceof Moment.FirstEvent first) {
-                return first.test().test(current.recorded());
+                return isFound(first.test(), current);
             }
             return moment instanceof Moment.FirstState<? super S> first
                     && first.test().test(run.state());
+        }
+
+        /** Without tags and metadata, which a store may have to parse, where the class is all that matters. */
+        private static boolean isFound(Predicate<? super RecordedEvent> test, EventStream current) {
+            return test instanceof OfClass wanted
+                    ? wanted.type().isInstance(current.event())
+                    : test.test(current.recorded());
         }
 
         private void end() {

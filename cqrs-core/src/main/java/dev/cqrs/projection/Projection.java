@@ -21,8 +21,8 @@ import java.util.function.Predicate;
  * <p>The fold is pure, and runs again whenever the view is built again. What touches the outside is an {@link Effect},
  * which does not.
  *
- * <p>Two projections are equal if they have the same name, version and query, and fold, keys, effects and functions of
- * {@link #savedAs} that are the same objects.
+ * <p>Two projections are equal if they have the same name, version and query, and fold, keys and functions of
+ * {@link #savedAs} that are the same objects; those with effects, if these were added by the same calls.
  *
  * <p><b>Threads:</b> immutable.
  *
@@ -143,11 +143,14 @@ public final class Projection<V> {
          * @param type the events' class, or one above
          * @param key gives an event's key, never {@code null}
          * @return a copy with these events added
-         * @throws IllegalArgumentException if this class has been given
+         * @throws IllegalArgumentException if this class has been given, or is primitive
          */
         public <E> Keys<K> and(Class<E> type, Function<? super E, ? extends K> key) {
             Objects.requireNonNull(key, "key");
-            return new Keys<>(found.on(type, (none, event) -> Optional.of(key.apply(event))));
+            return new Keys<>(found.on(
+                    type,
+                    (none, event) -> Optional.of(Objects.requireNonNull(
+                            key.apply(event), () -> "The key of an event of " + type.getName() + " is null."))));
         }
 
         /**
@@ -195,6 +198,7 @@ public final class Projection<V> {
          * @throws IllegalArgumentException if the fold changes its state in place
          */
         public Each {
+            Objects.requireNonNull(fold, "fold");
             Objects.requireNonNull(gone, "gone");
             if (fold.changesInPlace()) {
                 throw new IllegalArgumentException("The fold of each key changes its state in place; expected immutable"
@@ -222,11 +226,16 @@ public final class Projection<V> {
          * @param save gives what is saved: a value that no later change of the view reaches
          * @param load gives the view again
          * @throws NullPointerException if a part is {@code null}
+         * @throws IllegalArgumentException if the class is primitive
          */
         public Saved {
             Objects.requireNonNull(type, "type");
             Objects.requireNonNull(save, "save");
             Objects.requireNonNull(load, "load");
+            if (type.isPrimitive()) {
+                throw new IllegalArgumentException("A view is saved as the primitive type " + type
+                        + ", of which no object is; expected the class around it.");
+            }
         }
     }
 
@@ -399,7 +408,7 @@ public final class Projection<V> {
      * @param type the events' class, or one above; the most specific effect that fits is performed
      * @param effect what to do
      * @return a new projection
-     * @throws IllegalArgumentException if there is an effect for exactly this class
+     * @throws IllegalArgumentException if there is an effect for exactly this class, or it is primitive
      */
     public <E> Projection<V> effect(Class<E> type, Effect<? super E> effect) {
         Objects.requireNonNull(effect, "effect");
@@ -447,6 +456,7 @@ public final class Projection<V> {
      * @param save gives what is saved: a value that no later change of the view reaches
      * @param load gives the view again
      * @return a new projection
+     * @throws IllegalArgumentException if the class is primitive
      */
     public <T> Projection<V> savedAs(
             Class<T> type, Function<? super V, ? extends T> save, Function<? super T, ? extends V> load) {
@@ -552,7 +562,7 @@ public final class Projection<V> {
                         && name.equals(that.name)
                         && version == that.version
                         && query.equals(that.query)
-                        && fold == that.fold
+                        && (each.isPresent() ? each.equals(that.each) : fold == that.fold)
                         && keys.equals(that.keys)
                         && effects == that.effects
                         && saved.equals(that.saved));

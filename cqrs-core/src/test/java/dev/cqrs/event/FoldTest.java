@@ -193,6 +193,15 @@ class FoldTest {
     }
 
     @Test
+    void a_step_for_a_primitive_type_is_refused_as_no_event_would_reach_it() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Fold.from(0).on(long.class, (sum, more) -> sum))
+                .withMessageContainingAll("primitive type long", "expected the class of an event");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Fold.<List<Object>>fresh(ArrayList::new).change(int.class, List::add));
+    }
+
+    @Test
     void a_second_step_is_refused_across_on_and_change() {
         var on = Fold.<List<Integer>>fresh(ArrayList::new).on(Deposited.class, (l, e) -> l);
         var change = Fold.<List<Integer>>fresh(ArrayList::new).change(Deposited.class, (l, e) -> l.add(1));

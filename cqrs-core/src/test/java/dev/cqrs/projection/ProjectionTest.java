@@ -21,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -280,6 +281,37 @@ class ProjectionTest {
         assertThat(saved.saved())
                 .hasValueSatisfying(how -> assertThat(how.type()).isEqualTo(String.class));
         assertThat(saved.query()).isEqualTo(projection.query());
+    }
+
+    @Test
+    void keyed_projections_of_the_same_parts_are_equal() {
+        Predicate<Integer> gone = state -> false;
+        var one = Projection.keyed("accounts", 1, ACCOUNTS, MOVED, gone);
+
+        assertThat(one)
+                .isEqualTo(Projection.keyed("accounts", 1, ACCOUNTS, MOVED, gone))
+                .isNotEqualTo(Projection.keyed("accounts", 1, ACCOUNTS, MOVED, state -> false))
+                .isNotEqualTo(Projection.of("accounts", 1, MOVED).by(ACCOUNTS));
+    }
+
+    @Test
+    @SuppressWarnings("NullAway")
+    void a_key_that_is_null_is_told_with_the_class_of_its_event() {
+        var keys = Keys.by(Moved.class, moved -> null);
+
+        assertThatNullPointerException()
+                .isThrownBy(() -> keys.of(new Moved("a", 1)))
+                .withMessage("The key of an event of " + Moved.class.getName() + " is null.");
+    }
+
+    @Test
+    void a_primitive_type_of_which_no_object_is_is_refused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Keys.by(int.class, i -> i))
+                .withMessageContaining("primitive type int");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Projection.of("balance", 1, BALANCE).savedAs(int.class, i -> i, i -> i))
+                .withMessageContainingAll("primitive type int", "class around it");
     }
 
     @Test

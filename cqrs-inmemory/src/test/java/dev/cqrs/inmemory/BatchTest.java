@@ -1,8 +1,10 @@
 package dev.cqrs.inmemory;
 
 import static dev.cqrs.inmemory.Ledger.events;
+import static dev.cqrs.inmemory.Ledger.eventsOf;
 import static dev.cqrs.inmemory.Ledger.handler;
 import static dev.cqrs.inmemory.Ledger.id;
+import static dev.cqrs.inmemory.Ledger.sumOf;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
@@ -28,6 +30,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -75,6 +79,45 @@ class BatchTest {
         assertThat(meddled.conditions)
                 .containsExactly(
                         AppendCondition.unchanged(Ledger.eventsOf("a").or(Ledger.eventsOf("b")), Position.START));
+    }
+
+    @Test
+    void what_many_commands_depend_on_is_read_and_folded_once() {
+        var folded = new AtomicInteger();
+        var counting = Fold.from(0).on(Paid.class, (sum, paid) -> {
+            folded.incrementAndGet();
+            return sum + paid.amount();
+        });
+        for (int i = 0; i < 20; i++) {
+            pay("a", 1);
+        }
+        var handler = new DecisionHandler<Pay, Integer, Integer>(
+                store, c -> DecisionModel.of(eventsOf(c.account()), counting), Ledger::decide, (c, sum) -> sum);
+
+        var sums = handler.handleAll(
+                IntStream.rangeClosed(1, 30).mapToObj(i -> new Pay("a", 1)).toList(), Metadata.none());
+
+        assertThat(sums).isEqualTo(IntStream.rangeClosed(21, 50).boxed().toList());
+        assertThat(folded)
+                .as("the events that were there, and those of the batch")
+                .hasValue(20 + 30);
+    }
+
+    @Test
+    void the_state_of_many_models_is_the_list_of_theirs_also_where_they_share_parts() {
+        pay("a", 1);
+        pay("b", 2);
+        pay("c", 3);
+        DecisionModel<Integer> a = sumOf("a");
+        DecisionModel<Integer> c = sumOf("c");
+        var both = a.and(sumOf("b"), (one, other) -> 100 * one + other);
+        var models = List.of(both, c, a, c.and(a, (one, other) -> 10 * one + other), c.map(sum -> -sum));
+
+        var loaded = DecisionModel.all(models).load(store);
+
+        assertThat(loaded.state()).containsExactly(102, 3, 1, 31, -3).isUnmodifiable();
+        assertThat(loaded.after(List.of(new Paid("c", 4))).state()).containsExactly(102, 7, 1, 71, -7);
+        assertThat(loaded.state()).containsExactly(102, 3, 1, 31, -3);
     }
 
     @Test

@@ -4,6 +4,7 @@ import static dev.cqrs.inmemory.Ledger.SUM;
 import static dev.cqrs.inmemory.Ledger.eventsOf;
 import static dev.cqrs.inmemory.Ledger.id;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
@@ -26,6 +27,7 @@ import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
@@ -446,6 +448,9 @@ class SnapshotsTest {
             assertThatIllegalArgumentException().isThrownBy(() -> sums.verifyEvery(less));
         }
         assertThatIllegalArgumentException().isThrownBy(() -> sums.model("", eventsOf("a")));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Snapshots.of(kept, "sum", 1, int.class, SUM))
+                .withMessageContainingAll("\"sum\"", "primitive type int", "expected Integer.class");
         assertThatNullPointerException().isThrownBy(() -> Snapshots.of(null, "sum", 1, Integer.class, SUM));
         assertThatNullPointerException().isThrownBy(() -> Snapshots.of(kept, null, 1, Integer.class, SUM));
         assertThatNullPointerException().isThrownBy(() -> Snapshots.of(kept, "sum", 1, null, SUM));
@@ -666,19 +671,45 @@ class SnapshotsTest {
     }
 
     @Test
-    void one_whose_stream_fails_when_it_is_left_is_counted_once() {
+    void a_failure_of_the_log_is_the_callers_to_know_and_no_fault_of_the_snapshot() {
         pay("a", 1, 2, 3);
         kept.save(KEY, new Checkpoint(1, Position.of(2), 3));
+        var gone = new IllegalStateException("the connection is gone");
         var failing = new AtomicBoolean(true);
         var broken = left(store, () -> {
             if (failing.compareAndSet(true, false)) {
-                throw new IllegalStateException("the connection is gone");
+                throw gone;
             }
         });
 
-        assertThat(model.load(broken).state()).isEqualTo(6);
-        assertThat(sums.count(Outcome.CORRUPT)).isEqualTo(1);
+        assertThatExceptionOfType(IllegalStateException.class)
+                .isThrownBy(() -> model.load(broken))
+                .isSameAs(gone);
+        assertThat(sums.count(Outcome.CORRUPT)).isZero();
         assertThat(sums.count(Outcome.USED)).isZero();
+        assertThat(model.load(broken).state()).isEqualTo(6);
+        assertThat(sums.count(Outcome.USED)).isEqualTo(1);
+    }
+
+    @Test
+    void behind_a_snapshot_any_number_of_events_is_read() {
+        for (int events : List.of(63, 64, 65, 128, 129)) {
+            var account = "many" + events;
+            var amounts = new int[events + 1];
+            Arrays.fill(amounts, 1);
+            pay(account, 5);
+            var own = sums.every(1).model(account, eventsOf(account));
+            assertThat(own.load(store).state()).isEqualTo(5); // and saves it
+            pay(account, amounts);
+
+            assertThat(own.load(store).state()).as("%d", events).isEqualTo(6 + events);
+
+            assertThat(kept.load("snapshot/sum/" + account).orElseThrow())
+                    .as("%d", events)
+                    .isEqualTo(new Checkpoint(1, store.head(), 6 + events));
+            assertThat(own.load(store).state()).isEqualTo(6 + events);
+        }
+        assertThat(sums.count(Outcome.USED)).isEqualTo(10);
     }
 
     /** What was read amiss may lack what equals needs. */

@@ -147,6 +147,9 @@ class TimelineTest {
         assertThat(seen.at(Moment.before(Cancelled.class))).containsExactly(50, -20, -70);
         assertThat(seen.at(Moment.first(e -> e.recordedAt().equals(TUESDAY)))).containsExactly(50, -20);
         assertThat(seen.at(Moment.before(e -> e.position().value() == 1))).isEmpty();
+        assertThat(Moment.first(Cancelled.class))
+                .isEqualTo(Moment.first(Cancelled.class))
+                .isNotEqualTo(Moment.first(Moved.class));
         assertThatThrownBy(() -> seen.at(Moment.before(Unknown.class)))
                 .isInstanceOf(NoSuchElementException.class)
                 .hasMessageContaining("\"before the first Unknown\"");

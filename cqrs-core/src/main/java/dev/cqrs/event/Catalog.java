@@ -351,7 +351,8 @@ public final class Catalog {
      * @return an unmodifiable list: mostly one event, several if an upcaster splits it, none if one drops it
      * @throws UnknownEventException if the catalog does not know the name, or not yet the revision, and
      *     {@link Builder#unknown} has not said to skip it
-     * @throws UnreadableEventException if the codec or an upcaster fails
+     * @throws UnreadableEventException if the codec or an upcaster fails, also with an error of its own such as a class that
+     *     is not there, but not where the virtual machine has no memory
      */
     public List<Object> decode(Stored stored, EventCodec codec) {
         Objects.requireNonNull(codec, "codec");
@@ -395,7 +396,7 @@ public final class Catalog {
         byte[] payload;
         try {
             payload = codec.encode(fields);
-        } catch (RuntimeException thrown) {
+        } catch (RuntimeException | LinkageError | AssertionError thrown) {
             throw new UnreadableEventException(
                     stored,
                     "the codec cannot encode the fields " + fields.keySet() + " that the upcasters made of it for " + to
@@ -417,7 +418,7 @@ public final class Catalog {
         Object decoded;
         try {
             decoded = codec.decode(payload, type);
-        } catch (RuntimeException thrown) {
+        } catch (RuntimeException | LinkageError | AssertionError thrown) { // a class that is not there
             throw new UnreadableEventException(
                     stored,
                     "the codec cannot decode its " + payload.length + " bytes as " + type.getName()

@@ -315,7 +315,7 @@ public final class Upcaster {
             throw new UnreadableEventException(
                     stored,
                     at(written) + misfit.found() + ". Correct the upcaster; fields(...) takes any case by case.");
-        } catch (RuntimeException thrown) {
+        } catch (RuntimeException | LinkageError | AssertionError thrown) {
             throw new UnreadableEventException(
                     stored,
                     at(written) + "the function threw " + thrown.getClass().getName() + ". Correct it; see the cause.",

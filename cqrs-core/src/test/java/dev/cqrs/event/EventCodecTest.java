@@ -142,6 +142,21 @@ class EventCodecTest {
     }
 
     @Test
+    void a_class_that_is_not_there_is_a_fault_of_the_event() {
+        var missing = new NoClassDefFoundError("gone");
+        var codec = new Around(CODEC) {
+            @Override
+            public <T> T decode(byte[] payload, Class<T> type) {
+                throw missing;
+            }
+        };
+
+        assertThatExceptionOfType(UnreadableEventException.class)
+                .isThrownBy(() -> BANK.decode(new Stored("deposited", 2, new byte[0]), codec))
+                .withCause(missing);
+    }
+
+    @Test
     void an_error_of_the_virtual_machine_is_not_taken_for_a_fault_of_the_event() {
         var codec = new Around(CODEC) {
             @Override

@@ -593,7 +593,7 @@ public final class CommandHistory {
             if (inverse.isPresent()) {
                 try {
                     catalog.tagsOf(inverse.get());
-                } catch (RuntimeException untold) {
+                } catch (RuntimeException | LinkageError | StackOverflowError | AssertionError untold) {
                     throw withoutInverse(open, inverse.get(), untold);
                 }
             }
@@ -611,7 +611,7 @@ public final class CommandHistory {
          * Ends a step whose inverse the log will not take, however often that is tried: else each later step would carry out its
          * command again.
          */
-        private IllegalStateException withoutInverse(Steps.Open open, Command<?> inverse, RuntimeException why) {
+        private IllegalStateException withoutInverse(Steps.Open open, Command<?> inverse, Throwable why) {
             end(open, Result.DONE, Optional.empty());
             var type = inverse.getClass().getName();
             return new IllegalStateException(

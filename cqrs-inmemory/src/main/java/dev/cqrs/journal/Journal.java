@@ -230,8 +230,8 @@ public final class Journal implements Interceptor {
         long began = nanoTime.getAsLong();
         Object result;
         try {
-            enter(running);
             try {
+                enter(running);
                 result = next.proceed(message, known);
             } finally {
                 leave(running);

@@ -140,7 +140,9 @@ final class Archive {
             boolean kept = !event.input().event().isEmpty();
             story.take(
                     event.input(),
-                    kept ? kept(story, mark) : whole && isLeftOut(event.input()) ? leftOut(story, event) : List.of());
+                    !whole
+                            ? List.of()
+                            : kept ? kept(story, mark) : isLeftOut(event.input()) ? leftOut(story, event) : List.of());
             var causation = mark.metadata().causation().orElse("");
             event.outputs().forEach(output -> story.put(output, null, causation));
             story.placed(mark.position(), kept);
@@ -306,7 +308,8 @@ final class Archive {
         try {
             turn.behind(log.catalog()::tagsOf);
             return true;
-        } catch (RuntimeException thrown) {
+        } catch (Throwable thrown) {
+            Script.throwIfFatal(thrown);
             return false;
         }
     }

@@ -325,7 +325,7 @@ final class Instances {
                     throw look;
                 }
                 unknown.add(turn);
-            } catch (RuntimeException failed) {
+            } catch (RuntimeException | LinkageError | StackOverflowError | AssertionError failed) {
                 if (!isHopeless(failed, turn) || trouble != null || cause == Cause.BEGUN) {
                     throw failed;
                 }
@@ -408,7 +408,7 @@ final class Instances {
                     if (turn != null && look instanceof AppendOutcomeUnknownException) {
                         unknown.add(turn);
                     }
-                } catch (RuntimeException failed) {
+                } catch (RuntimeException | LinkageError | StackOverflowError | AssertionError failed) {
                     if (!isHopeless(failed, turn) || trouble != null) {
                         throw failed;
                     }
@@ -630,8 +630,9 @@ final class Instances {
     }
 
     /** Whether what was thrown would be thrown again. */
-    private boolean isHopeless(RuntimeException thrown, @Nullable Turn<?> turn) {
-        return thrown instanceof UnknownEventException
+    private boolean isHopeless(Throwable thrown, @Nullable Turn<?> turn) {
+        return thrown instanceof Error // of the application's classes, which one without memory or a crash is not
+                || thrown instanceof UnknownEventException
                 || thrown instanceof UnreadableEventException
                 || thrown instanceof IllegalArgumentException
                 || thrown instanceof NullPointerException

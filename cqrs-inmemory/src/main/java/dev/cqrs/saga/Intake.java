@@ -41,6 +41,8 @@ final class Intake {
     private final Reports reports;
 
     private volatile Position followed = Position.START;
+    /** Whether the operations log was looked at since the events at hand were read. */
+    private boolean refreshed;
     /** Whether it is known up to where the domain's log was taken in before. */
     private volatile boolean found;
     /** Behind here events are counted for which there is no instance. */
@@ -149,6 +151,7 @@ final class Intake {
             return false;
         }
         var chunk = new ArrayList<RecordedEvent>();
+        refreshed = false;
         Position end;
         boolean more = false;
         RuntimeException unread = null;
@@ -256,7 +259,10 @@ final class Intake {
     private void take(Script<?> script, String key, String step, RecordedEvent event, Set<String> unknown) {
         var entry = known(script.name(), key);
         if (entry == null) {
-            instances.refresh(); // another engine may have started it
+            if (!refreshed) { // another engine may have started it, of an event in front of these
+                instances.refresh();
+                refreshed = true;
+            }
             entry = known(script.name(), key);
         }
         if (entry == null) {

@@ -355,9 +355,12 @@ final class Worker {
             try {
                 more = !closed ? lookOnce() : hold();
             } catch (Throwable thrown) {
-                reports.tell(true, thrown);
-                wanted.set(0);
-                alarm.pause();
+                try {
+                    reports.tell(true, thrown);
+                } finally { // also where there is no memory left to tell of it
+                    wanted.set(0);
+                    alarm.pause();
+                }
                 return;
             } finally {
                 end();

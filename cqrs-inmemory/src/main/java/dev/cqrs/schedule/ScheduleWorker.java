@@ -231,9 +231,12 @@ public final class ScheduleWorker implements AutoCloseable {
         try {
             lookOnce();
         } catch (Throwable thrown) {
-            tell(thrown);
-            wanted.set(0);
-            alarm.pause();
+            try {
+                tell(thrown);
+            } finally { // also where there is no memory left to tell of it
+                wanted.set(0);
+                alarm.pause();
+            }
             return;
         }
         if (!wanted.compareAndSet(asked, 0)) {
@@ -516,16 +519,24 @@ public final class ScheduleWorker implements AutoCloseable {
                 well = work();
             } catch (Throwable thrown) {
                 tell(thrown);
+            } finally { // also where there is no memory left to tell of it
+                ended(well);
             }
-            abandon();
-            if (well) {
-                letGo(lane);
-                end();
-                signal();
-            } else {
-                rest(lane);
-                end();
-                alarm.pause();
+        }
+
+        private void ended(boolean well) {
+            try {
+                abandon();
+            } finally {
+                if (well) {
+                    letGo(lane);
+                    end();
+                    signal();
+                } else {
+                    rest(lane);
+                    end();
+                    alarm.pause();
+                }
             }
         }
 

@@ -165,8 +165,14 @@ public final class Marks<E, S> {
         }
         lock.lock();
         try {
-            chunk.forEach(mark -> known.apply(mark.event(), mark.position(), mark.recordedAt()));
-            applied += chunk.size();
+            for (int i = 0; i < chunk.size(); i++) {
+                var mark = chunk.get(i);
+                known.apply(mark.event(), mark.position(), mark.recordedAt());
+                applied++;
+                if (i + 1 < chunk.size() && chunk.get(i + 1).position().isAfter(mark.position())) {
+                    folded = mark.position(); // where the next one fails, this one is not applied again
+                }
+            }
             if (end.isAfter(folded)) {
                 folded = end;
             }

@@ -43,6 +43,7 @@ class MarksTest {
             Clock.systemUTC());
     private final InMemoryCheckpointStore kept = new InMemoryCheckpointStore();
     private final ReentrantLock lock = new ReentrantLock();
+    private Runnable beforeApply = () -> {};
     private Runnable beforeRead = () -> {};
     private Runnable beforeLoad = () -> {};
     private Runnable beforeSave = () -> {};
@@ -56,6 +57,7 @@ class MarksTest {
         @Override
         public void apply(Marked event, Position position, Instant recordedAt) {
             assertThat(lock.isHeldByCurrentThread()).isTrue();
+            beforeApply.run();
             applied.add(position.value());
             sum += event.number();
         }
@@ -141,6 +143,26 @@ class MarksTest {
 
         assertThat(known.applied).isEqualTo(positions(1, 3_000));
         assertThat(marks.folded()).as("what matters to others is passed over").isEqualTo(Position.of(3_001));
+    }
+
+    @Test
+    void where_one_cannot_be_applied_those_in_front_of_it_are_not_applied_again() {
+        var known = new Summing();
+        var marks = marks(known);
+        append(10);
+        var noMemory = new OutOfMemoryError("for the test");
+        beforeApply = () -> {
+            if (known.applied.size() == 4) {
+                throw noMemory;
+            }
+        };
+
+        assertThatThrownBy(marks::refresh).isSameAs(noMemory);
+        assertThat(marks.folded()).isEqualTo(Position.of(4));
+        beforeApply = () -> {};
+        marks.refresh();
+
+        assertThat(known.applied).isEqualTo(positions(1, 10));
     }
 
     @Test

@@ -8,7 +8,6 @@ import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
-import java.lang.invoke.MethodType;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
@@ -119,9 +118,7 @@ public final class Snapshots<S> {
         Objects.requireNonNull(fold, "fold");
         if (type.isPrimitive()) {
             throw new IllegalArgumentException("The states of snapshots \"" + name + "\" are of the primitive type "
-                    + type + ", of which no object is; expected "
-                    + MethodType.methodType(type).wrap().returnType().getSimpleName()
-                    + ".class.");
+                    + type + ", of which no object is; expected the class around it.");
         }
         if (name.isBlank() || name.indexOf('/') >= 0) {
             throw new IllegalArgumentException("The name of snapshots is \"" + name

@@ -10,6 +10,7 @@ import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.query.Query;
 import dev.cqrs.query.QueryHandler;
+import dev.cqrs.task.Listeners;
 import dev.cqrs.task.Waits;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -431,6 +432,8 @@ public final class Gather<Q extends Query<Gathered<R>>, R> implements QueryHandl
                 }
                 if (end(new Rejected(refused))) {
                     round.ended(planned, false);
+                } else if (!(refused instanceof InterruptedException)) { // of the context, behind an answer
+                    Listeners.hand(refused);
                 }
             }
         }

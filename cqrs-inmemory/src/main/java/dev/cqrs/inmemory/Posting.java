@@ -226,7 +226,8 @@ final class Posting {
         /** How many entries are at or before {@code position}, which must not be behind the reader's head. */
         int countUntil(int position) {
             int low = 0;
-            int high = others == null ? positions.length : (others.length + 1) << BITS;
+            int high =
+                    others == null ? positions.length : (int) Math.min(Integer.MAX_VALUE, (others.length + 1L) << BITS);
             while (low < high) {
                 int middle = (low + high) >>> 1;
                 int entry = entryOrZero(middle);

@@ -176,7 +176,10 @@ final class Follower<V> {
                 ? null
                 : store.feed(projection.query()).orElse(null); // with them more is read of each event
         int room = withEffects ? 1 : draft.hasWorkers() ? MANY : FEW;
-        this.portion = new Portion(room, withEffects);
+        this.portion = withEffects
+                ? new Portion(
+                        room, event -> !filling && projection.effectOf(event).isPresent())
+                : new Portion(room, null);
         this.appends = new Appends(store, projection.query());
         this.published = draft.initial();
         this.position = Position.START;
@@ -377,7 +380,8 @@ final class Follower<V> {
     private Position head(Position atLeast) {
         try {
             seenHead = store.head();
-        } catch (RuntimeException unknown) {
+        } catch (Throwable unknown) {
+            keepInterrupt(unknown);
             return atLeast.isAfter(seenHead) ? atLeast : seenHead;
         }
         return seenHead;
@@ -467,6 +471,7 @@ final class Follower<V> {
         if (!isRunning()) {
             scheduled.set(false);
             lookAgain(position); // somebody may just have resumed it
+            pauseAsAsked();
             return Thread.interrupted();
         }
         var tried = position;
@@ -569,7 +574,9 @@ final class Follower<V> {
 
     /** Tells waiters and the listener what has happened; without the lock. */
     void afterwards() {
-        moved.run();
+        if (!filling) { // which nobody reads yet
+            moved.run();
+        }
         if (!untold.isEmpty()) { // a look without the lock: who has added to it comes here as well
             tell();
         }
@@ -1044,7 +1051,9 @@ final class Follower<V> {
             saving.unlock();
             unlockReading();
         }
-        afterwards();
+        if (!untold.isEmpty()) { // otherwise nothing has changed for anybody
+            afterwards();
+        }
         return failure == null;
     }
 

@@ -9,6 +9,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Some events as they were taken from the store, one portion after the other in the same arrays: never some of those at one
@@ -18,15 +21,15 @@ import java.util.List;
  */
 final class Portion {
 
-    /** Whether they are kept as recorded too; then it is one position at a time. */
-    private final boolean recording;
+    /** Which are kept as recorded too, if any; then it is one position at a time. */
+    private final @Nullable Predicate<Object> recording;
 
-    private final List<RecordedEvent> recorded = new ArrayList<>();
+    private final List<@Nullable RecordedEvent> recorded = new ArrayList<>();
 
     private Object[] events;
     private long[] positions;
 
-    Portion(int room, boolean recording) {
+    Portion(int room, @Nullable Predicate<Object> recording) {
         this.recording = recording;
         this.events = new Object[room];
         this.positions = new long[room];
@@ -41,7 +44,7 @@ final class Portion {
     int take(EventStream stream) {
         recorded.clear();
         int count;
-        if (!recording) {
+        if (recording == null) {
             count = stream.advance(events, positions);
         } else if (stream.advance()) { // one position only
             put(stream, 0);
@@ -62,8 +65,8 @@ final class Portion {
         }
         events[at] = stream.event();
         positions[at] = stream.position().value();
-        if (recording) {
-            recorded.add(stream.recorded());
+        if (recording != null) {
+            recorded.add(recording.test(events[at]) ? stream.recorded() : null);
         }
     }
 
@@ -97,7 +100,7 @@ final class Portion {
     }
 
     RecordedEvent recorded(int i) {
-        return recorded.get(i);
+        return Objects.requireNonNull(recorded.get(i), "one of those that are kept as recorded");
     }
 
     /** The position of an event. */

@@ -212,13 +212,22 @@ public final class Rebuild {
     private Progress progress(State state) {
         var done = work.done();
         var total = state == State.SWAPPED || done.isAfter(work.total()) ? done : work.total();
-        long millis = clock == null ? 0 : clock.millis() - begun;
+        long millis = clock == null ? 0 : millis(clock) - begun;
         if (millis <= 0 || done.value() == 0) {
             return new Progress(state, done, total, OptionalDouble.empty(), Optional.empty());
         }
         double rate = done.value() * 1_000.0 / millis;
         var remaining = Duration.ofMillis((long) ((total.value() - done.value()) * 1_000.0 / rate));
         return new Progress(state, done, total, OptionalDouble.of(rate), Optional.of(remaining));
+    }
+
+    /** A clock that throws is not to keep it from ending: then no rate is told. */
+    private long millis(Clock clock) {
+        try {
+            return clock.millis();
+        } catch (RuntimeException unknown) {
+            return begun;
+        }
     }
 
     /**

@@ -56,8 +56,9 @@ final class Workers {
         Runnable helper = () -> {
             for (int part = next.getAndIncrement(); part < parts; part = next.getAndIncrement()) {
                 var thread = Thread.currentThread();
-                boolean entered = fence.enter(thread); // not where it helps in the middle of another part
+                boolean entered = false;
                 try {
+                    entered = fence.enter(thread); // not where it helps in the middle of another part
                     if (failure.get() == null) { // otherwise it is all for nothing
                         work.accept(part);
                     }
@@ -113,6 +114,9 @@ final class Workers {
             return true;
         } catch (Throwable refused) {
             asked.decrementAndGet();
+            if (refused instanceof InterruptedException) { // a language without checked exceptions may throw it
+                Thread.currentThread().interrupt();
+            }
             return false;
         }
     }

@@ -383,7 +383,9 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     Lane freeLane(Instant now, PutOff putOff) {
         for (int i = 0; i < lanes.length; i++) {
             var lane = lanes[(next + i) % lanes.length];
-            if (lane.isFree(now) && !pick(lane, 1, putOff).isEmpty()) {
+            if (!lane.due.isEmpty()
+                    && lane.isFree(now)
+                    && !pick(lane, 1, putOff).isEmpty()) {
                 next = (lane.number + 1) % lanes.length;
                 return lane;
             }

@@ -128,6 +128,9 @@ public final class Alarm {
         } catch (Throwable thrown) {
             before.run();
             refused.accept(again, thrown);
+            if (thrown instanceof InterruptedException) { // a language without checked exceptions may throw it
+                Thread.currentThread().interrupt();
+            }
             return false;
         }
     }

@@ -450,7 +450,7 @@ class SnapshotsTest {
         assertThatIllegalArgumentException().isThrownBy(() -> sums.model("", eventsOf("a")));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Snapshots.of(kept, "sum", 1, int.class, SUM))
-                .withMessageContainingAll("\"sum\"", "primitive type int", "expected Integer.class");
+                .withMessageContainingAll("\"sum\"", "primitive type int", "expected the class around it");
         assertThatNullPointerException().isThrownBy(() -> Snapshots.of(null, "sum", 1, Integer.class, SUM));
         assertThatNullPointerException().isThrownBy(() -> Snapshots.of(kept, null, 1, Integer.class, SUM));
         assertThatNullPointerException().isThrownBy(() -> Snapshots.of(kept, "sum", 1, null, SUM));

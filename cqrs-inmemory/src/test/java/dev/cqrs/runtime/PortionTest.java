@@ -1,6 +1,7 @@
 package dev.cqrs.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
@@ -64,17 +65,17 @@ class PortionTest {
     void so_many_are_taken_as_there_is_room_for_and_more_only_of_the_last_position() {
         append(A, B, new Transferred(A, B, C), C);
 
-        assertThat(takeAll(new Portion(1, false))).containsExactly("1a", "2b", "3a3b3c", "4c");
-        assertThat(takeAll(new Portion(2, false))).containsExactly("1a2b", "3a3b3c", "4c");
-        assertThat(takeAll(new Portion(3, false))).containsExactly("1a2b3a3b3c", "4c");
-        assertThat(takeAll(new Portion(5, false))).containsExactly("1a2b3a3b3c", "4c");
-        assertThat(takeAll(new Portion(9, false))).containsExactly("1a2b3a3b3c4c");
+        assertThat(takeAll(new Portion(1, null))).containsExactly("1a", "2b", "3a3b3c", "4c");
+        assertThat(takeAll(new Portion(2, null))).containsExactly("1a2b", "3a3b3c", "4c");
+        assertThat(takeAll(new Portion(3, null))).containsExactly("1a2b3a3b3c", "4c");
+        assertThat(takeAll(new Portion(5, null))).containsExactly("1a2b3a3b3c", "4c");
+        assertThat(takeAll(new Portion(9, null))).containsExactly("1a2b3a3b3c4c");
     }
 
     @Test
     void room_that_was_made_for_one_position_stays() {
         append(new Transferred(A, B, C), A, B, C, A, B);
-        var portion = new Portion(1, false);
+        var portion = new Portion(1, null);
 
         assertThat(takeAll(portion)).containsExactly("1a1b1c", "2a3b4c5a", "6b");
         assertThat(portion.room()).isEqualTo(4);
@@ -83,7 +84,7 @@ class PortionTest {
     @Test
     void what_is_to_be_told_as_recorded_is_taken_one_position_at_a_time() {
         append(A, new Transferred(B, C), C);
-        var portion = new Portion(8, true);
+        var portion = new Portion(8, event -> true);
 
         assertThat(takeAll(portion)).containsExactly("1a", "2b2c", "3c");
 
@@ -98,9 +99,20 @@ class PortionTest {
     }
 
     @Test
+    void only_what_is_asked_for_is_taken_as_recorded() {
+        append(new Transferred(A, B));
+        var portion = new Portion(8, B::equals);
+
+        assertThat(takeFirst(portion)).isEqualTo(2);
+
+        assertThat(portion.recorded(1).event()).isEqualTo(B);
+        assertThatNullPointerException().isThrownBy(() -> portion.recorded(0));
+    }
+
+    @Test
     void it_tells_which_are_of_one_position_and_which_are_alone_at_theirs() {
         append(A, B, new Transferred(A, B), C);
-        var portion = new Portion(8, false);
+        var portion = new Portion(8, null);
         int count = takeFirst(portion);
 
         assertThat(IntStream.range(0, count).map(i -> portion.endOfSame(i, count)))
@@ -118,7 +130,7 @@ class PortionTest {
         var keys = Keys.by(Moved.class, Moved::account);
         append(B, A, new Transferred(B, C));
         log.append(List.of(C), AppendCondition.none());
-        var portion = new Portion(8, false);
+        var portion = new Portion(8, null);
         int count = takeFirst(portion);
 
         assertThat(portion.keys(keys, 0, 1)).isEqualTo(List.of("b"));
@@ -131,7 +143,7 @@ class PortionTest {
     @Test
     void what_is_moved_to_an_earlier_place_leaves_what_lies_behind_it() {
         append(A, B, C, B, A);
-        var portion = new Portion(5, false);
+        var portion = new Portion(5, null);
         takeFirst(portion);
 
         assertThat(portion.move(2, 4, 1)).isEqualTo(3);
@@ -142,7 +154,7 @@ class PortionTest {
     @Test
     void what_is_let_go_can_be_forgotten_by_the_jvm() {
         append(A, B, C);
-        var portion = new Portion(3, false);
+        var portion = new Portion(3, null);
         takeFirst(portion);
 
         portion.clear(2);
@@ -153,7 +165,7 @@ class PortionTest {
 
     @Test
     void one_event_may_be_all_there_is() {
-        var portion = new Portion(2, false);
+        var portion = new Portion(2, null);
 
         portion.set(C, 7);
 

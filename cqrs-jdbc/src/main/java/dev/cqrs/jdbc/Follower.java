@@ -81,14 +81,19 @@ final class Follower {
             try (var own = dataSource.getConnection()) {
                 boolean autoCommit = own.getAutoCommit();
                 int timeout = boundAnswers(own);
+                boolean listened = false;
                 try {
                     if (keep(own)) {
+                        if (!autoCommit) {
+                            Transaction.checkFree(own); // or what somebody has written would be committed
+                        }
+                        listened = true;
                         own.setAutoCommit(true);
                         listen(own);
                     }
                 } finally {
                     keep(null); // before it goes back to the pool, and to somebody else
-                    restore(own, autoCommit, timeout);
+                    restore(own, listened, autoCommit, timeout);
                 }
             } catch (Throwable failed) {
                 if (!isClosed()) {
@@ -146,12 +151,14 @@ final class Follower {
         }
     }
 
-    private void restore(Connection own, boolean autoCommit, int timeout) {
+    private void restore(Connection own, boolean listened, boolean autoCommit, int timeout) {
         try {
             if (!isCut()) { // also one that was taken while the store was closed is somebody else's next
-                own.setAutoCommit(true); // or that would begin a transaction, which went with it
-                execute(own, "unlisten \"" + prefix + "\"");
-                own.setAutoCommit(autoCommit);
+                if (listened) {
+                    own.setAutoCommit(true); // or that would begin a transaction, which went with it
+                    execute(own, "unlisten \"" + prefix + "\"");
+                    own.setAutoCommit(autoCommit);
+                }
                 if (timeout != AS_IT_WAS) {
                     own.setNetworkTimeout(Runnable::run, timeout);
                 }

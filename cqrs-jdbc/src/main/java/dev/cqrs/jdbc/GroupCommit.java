@@ -91,9 +91,10 @@ final class GroupCommit {
     }
 
     private void lead(Seat leader) {
-        var group = new ArrayList<Seat>();
-        leader.interrupted = Thread.interrupted(); // it would close the socket of a virtual thread
+        List<Seat> group = List.of();
         try {
+            leader.interrupted = Thread.interrupted(); // it would close the socket of a virtual thread
+            group = new ArrayList<>();
             lead(leader, group);
         } catch (Throwable thrown) { // what cannot be foreseen must not leave others waiting
             group.stream()

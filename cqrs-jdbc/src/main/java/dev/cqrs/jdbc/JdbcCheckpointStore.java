@@ -167,7 +167,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
         var type = states.of(name);
         Optional<Row> found;
         try {
-            found = Transaction.run(dataSource, connection -> row(connection, name));
+            found = Transaction.read(dataSource, connection -> row(connection, name));
         } catch (SQLException failed) {
             throw new DatabaseException("Loading the checkpoint \"" + name + "\"", failed);
         }
@@ -223,7 +223,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
     public Optional<Position> position(String name) {
         Texts.check("The name of a checkpoint", name);
         try {
-            return Transaction.run(dataSource, connection -> {
+            return Transaction.read(dataSource, connection -> {
                 try (var position = connection.prepareStatement(sql.position())) {
                     position.setString(1, name);
                     try (var row = position.executeQuery()) {

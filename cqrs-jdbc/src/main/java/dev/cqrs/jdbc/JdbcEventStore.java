@@ -3,6 +3,7 @@ package dev.cqrs.jdbc;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.Tag;
 import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
@@ -23,6 +24,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -58,7 +60,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Limits:</b> a stored event that upcasters split counts once towards {@link ReadOptions#limit}, so that its parts
  * stay together. Times are kept in microseconds. As {@code jsonb}, the numbers of a payload come back as decimals:
- * {@code 1E2} as {@code 100}. The newest event must not be deleted by hand: its position would be given again.
+ * {@code 1E2} as {@code 100}, and {@code -0.0} as {@code 0.0}; and a map comes back in an order of the database's own. The
+ * newest event must not be deleted by hand: its position would be given again.
  *
  * <p><b>Threads:</b> thread-safe.
  */
@@ -312,12 +315,21 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         private final Selection selection;
         private final Connected connected;
         private final boolean byType;
+        /** What is left to ask where the database has looked at the tags; they are read of each event only if they matter. */
+        private final EventQuery wanted;
+
+        private final boolean hasTags;
 
         Decoding(EventQuery query, Selection selection, Connected connected) {
             this.query = query;
             this.selection = selection;
             this.connected = connected;
             this.byType = selection.items().stream().anyMatch(item -> item.names() != null);
+            var items = query.items();
+            this.wanted = items.size() == 1
+                    ? EventQuery.of(List.of(new EventQuery.Item(items.get(0).types(), Set.of())))
+                    : query;
+            this.hasTags = wanted.items().stream().anyMatch(item -> !item.tags().isEmpty());
         }
 
         @Override
@@ -328,16 +340,15 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         @Override
         public List<Object> decode(Row row) {
             var events = catalog.decode(row.stored(), codec);
-            if (!byType || isAll(events, row)) {
+            if (!byType) {
                 return events;
             }
-            return events.stream()
-                    .filter(event -> query.matches(event.getClass(), row.tags()))
-                    .toList();
-        }
-
-        private boolean isAll(List<Object> events, Row row) {
-            return events.size() == 1 && query.matches(events.get(0).getClass(), row.tags());
+            var tags = hasTags ? row.tags() : Set.<Tag>of();
+            return events.size() == 1 && wanted.matches(events.get(0).getClass(), tags)
+                    ? events
+                    : events.stream()
+                            .filter(event -> wanted.matches(event.getClass(), tags))
+                            .toList();
         }
 
         @Override

@@ -39,6 +39,8 @@ public final class JdbcLease implements AutoCloseable {
     private static final Duration LONGEST = Duration.ofDays(1);
     private static final Duration AGAIN = Duration.ofSeconds(1);
 
+    private static final String SERIALIZATION_FAILURE = "40001";
+
     private final DataSource dataSource;
     private final String name;
     private final String owner;
@@ -143,7 +145,7 @@ public final class JdbcLease implements AutoCloseable {
         lock.lock();
         try {
             var mine = ownership;
-            ownership = Transaction.run(dataSource, connection -> renewed(connection, mine) ? mine : taken(connection));
+            ownership = run(connection -> renewed(connection, mine) ? mine : taken(connection));
             highest = Math.max(highest, ownership.fence());
             return !ownership.isNone();
         } catch (SQLException failed) {
@@ -157,7 +159,7 @@ public final class JdbcLease implements AutoCloseable {
     private boolean renew(Ownership mine) {
         lock.lock();
         try {
-            if (ownership.equals(mine) && Transaction.run(dataSource, connection -> renewed(connection, mine))) {
+            if (ownership.equals(mine) && run(connection -> renewed(connection, mine))) {
                 return true;
             }
             if (ownership.equals(mine)) {
@@ -168,6 +170,18 @@ public final class JdbcLease implements AutoCloseable {
             throw DatabaseException.ofRepeatable("Renewing the lease \"" + name + "\"", failed);
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** Above read committed the row may have been changed by a guarded transaction that was waited for: then it is asked anew. */
+    private <T> T run(Transaction.Work<T, SQLException> work) throws SQLException {
+        try {
+            return Transaction.run(dataSource, work);
+        } catch (SQLException failed) {
+            if (!SERIALIZATION_FAILURE.equals(failed.getSQLState())) {
+                throw failed;
+            }
+            return Transaction.run(dataSource, work);
         }
     }
 
@@ -293,7 +307,7 @@ public final class JdbcLease implements AutoCloseable {
             var mine = ownership;
             ownership = Ownership.NONE;
             if (!mine.isNone()) {
-                Transaction.run(dataSource, connection -> released(connection, mine));
+                run(connection -> released(connection, mine));
             }
         } catch (SQLException failed) {
             throw DatabaseException.ofRepeatable(

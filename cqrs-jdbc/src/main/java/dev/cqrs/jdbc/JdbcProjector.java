@@ -309,7 +309,7 @@ public final class JdbcProjector implements AutoCloseable {
 
     private void lookAtDatabase() {
         try {
-            var found = Transaction.run(dataSource, this::progress);
+            var found = Transaction.read(dataSource, this::progress);
             lock.lock();
             try {
                 if (state == State.STANDBY) {

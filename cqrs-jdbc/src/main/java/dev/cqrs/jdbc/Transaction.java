@@ -56,8 +56,9 @@ final class Transaction {
     }
 
     /**
-     * Runs a read. Where the connection does not commit by itself, the transaction that the read has begun is ended, as
-     * whoever gets the connection next would go on in it; one that has written is somebody else's, and left alone.
+     * Runs a read. Where the connection does not commit by itself, one that somebody has begun and only read in is ended before
+     * it, as under repeatable read it would see the log of that time; and the one that the read has begun after it, as whoever
+     * gets the connection next would go on in it. One that has written is somebody else's, and left alone.
      */
     static <T> T read(DataSource dataSource, Work<T, SQLException> work) throws SQLException {
         var connection = connect(dataSource);
@@ -66,6 +67,9 @@ final class Transaction {
                 return work.on(connection);
             }
             boolean ours = !hasWritten(connection); // before, as it cannot be asked once a statement has failed
+            if (ours) {
+                connection.rollback();
+            }
             T result;
             try {
                 result = work.on(connection);

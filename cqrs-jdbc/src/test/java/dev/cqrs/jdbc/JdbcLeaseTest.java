@@ -599,6 +599,31 @@ class JdbcLeaseTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {Connection.TRANSACTION_REPEATABLE_READ, Connection.TRANSACTION_SERIALIZABLE})
+    void above_read_committed_a_lease_is_renewed_behind_a_guarded_transaction(int isolation) throws Exception {
+        var threads = Executors.newSingleThreadExecutor();
+        try (var connection = database.getConnection();
+                var guarded = transaction()) {
+            connection.setTransactionIsolation(isolation);
+            var lease = JdbcLease.of(OneConnection.source(connection), "cqrs", "balances", "one", LONG);
+            assertThat(lease.acquire()).isTrue();
+            var fence = lease.fence();
+            lease.guard(guarded);
+
+            var renewed = threads.submit(lease::acquire);
+            update("do $$ begin while not exists (select from pg_stat_activity where wait_event_type = 'Lock'"
+                    + " and datname = current_database()) loop perform pg_sleep(0.01); perform pg_stat_clear_snapshot();"
+                    + " end loop; end $$");
+            guarded.commit();
+
+            assertThat(renewed.get(120, TimeUnit.SECONDS)).isTrue();
+            assertThat(lease.fence()).isEqualTo(fence);
+        } finally {
+            threads.shutdownNow();
+        }
+    }
+
     @Test
     void a_data_source_that_gives_the_connection_of_a_transaction_is_refused_and_the_transaction_left_alone()
             throws Exception {

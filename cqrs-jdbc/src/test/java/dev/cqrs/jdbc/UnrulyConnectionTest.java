@@ -11,10 +11,12 @@ import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.jdbc.Ledger.Opened;
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -371,6 +373,53 @@ class UnrulyConnectionTest {
             assertThat(connection.getAutoCommit()).isFalse();
             assertThat(connection.unwrap(BaseConnection.class).getTransactionState())
                     .isEqualTo(TransactionState.IDLE);
+        }
+    }
+
+    @Test
+    void a_connection_in_the_middle_of_a_transaction_that_has_written_is_not_followed_on_and_nothing_is_committed()
+            throws Exception {
+        execute("create table rows_of_my_own (i int)");
+        try (var connection = database.getConnection();
+                var rows = connection.createStatement()) {
+            connection.setAutoCommit(false);
+            rows.execute("insert into rows_of_my_own values (1)");
+            var task = new ArrayBlockingQueue<Runnable>(1);
+            var following = new AtomicReference<JdbcEventStore>();
+            following.set(JdbcEventStore.builder(OneConnection.source(connection), Ledger.CATALOG, Clock.systemUTC())
+                    .follow(task::add, Duration.ofDays(1), failure -> {
+                        failures.add(failure);
+                        Objects.requireNonNull(following.get()).close();
+                    })
+                    .build());
+
+            var store = Objects.requireNonNull(following.get());
+            append(storeOn(database));
+            store.onAppend(last -> store.close()); // where it is followed on all the same
+
+            task.remove().run();
+
+            assertThat(failures)
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure)
+                            .hasMessageContaining("in the middle of a transaction that has written"));
+            assertThat(count("rows_of_my_own")).isZero();
+            connection.commit();
+            assertThat(count("rows_of_my_own")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void a_read_sees_the_log_of_now_on_a_connection_that_somebody_has_read_with_before() throws SQLException {
+        append(storeOn(database));
+        try (var connection = database.getConnection();
+                var other = connection.createStatement()) {
+            connection.setAutoCommit(false);
+            connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+            other.execute("select count(*) from cqrs_event"); // and does not end its transaction
+            append(storeOn(database));
+
+            assertThat(storeOn(OneConnection.source(connection)).head()).isEqualTo(Position.of(2));
         }
     }
 

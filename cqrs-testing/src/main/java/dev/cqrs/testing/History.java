@@ -311,10 +311,11 @@ final class History<A, W extends World<A>> {
         scheduler.clock().set(back ? now.minus(by) : now.plus(by));
     }
 
-    /** From a millisecond on, and each order of magnitude as often as the others. */
+    /** From a millisecond on, if it may be one, and each order of magnitude as often as the others. */
     private static Duration upTo(Duration most, SplittableRandom random) {
         double millis = Math.exp(random.nextDouble() * Math.log((double) Math.max(1, most.toMillis())));
-        return Duration.ofMillis(Math.round(millis));
+        var drawn = Duration.ofMillis(Math.round(millis));
+        return drawn.compareTo(most) < 0 ? drawn : most;
     }
 
     private void restart() {

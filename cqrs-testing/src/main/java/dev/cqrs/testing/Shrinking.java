@@ -45,8 +45,8 @@ final class Shrinking<A, W extends World<A>> {
     /** What there is to be told of a history that was run; nothing if it went well, the second time too. */
     @Nullable
     AssertionError failure(History<A, W> ran) {
-        var first = ran.story().isEmpty() ? run(excerpt) : ran;
-        var second = run(excerpt);
+        var first = ran.story().isEmpty() ? run(excerpt, true) : ran;
+        var second = run(excerpt, true);
         if (!first.story().equals(second.story()) || !sameFailure(ran.failure(), second.failure())) {
             return otherWay(ran.failure(), first.story(), second.story());
         }
@@ -65,7 +65,7 @@ final class Shrinking<A, W extends World<A>> {
                 .append(". It was run a second time and went the same way.");
         if (excerpt.isWhole()) {
             runs = 0;
-            var shortest = run(Excerpt.of(excerpt.seed(), shrink(second, failure)));
+            var shortest = run(Excerpt.of(excerpt.seed(), shrink(second, failure)), true);
             var last = shortest.failure();
             if (last == null) {
                 text.append("\nBut cut down and run once more it did not fail: ")
@@ -125,9 +125,9 @@ final class Shrinking<A, W extends World<A>> {
         return new AssertionError(text.toString(), thrown);
     }
 
-    private History<A, W> run(Excerpt what) {
+    private History<A, W> run(Excerpt what, boolean told) {
         runs++;
-        var history = new History<>(simulation, what, true);
+        var history = new History<>(simulation, what, told);
         history.run();
         return history;
     }
@@ -186,7 +186,7 @@ final class Shrinking<A, W extends World<A>> {
             if (fewer.equals(kept)) {
                 return;
             }
-            var history = run(Excerpt.of(excerpt.seed(), fewer));
+            var history = run(Excerpt.of(excerpt.seed(), fewer), false);
             if (sameFailure(failure, history.failure())) {
                 kept = history.did();
                 crashes = history.crashed();

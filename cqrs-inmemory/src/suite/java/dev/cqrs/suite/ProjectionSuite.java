@@ -830,12 +830,13 @@ public abstract class ProjectionSuite {
                     engine().run(first, Delivery.background(chance).batch(2)).build()) {
                 move("a", 1, 2, 3, 4);
                 chance.runOne();
-                engine.rebuild(first, second, chance, progress -> {});
+                var rebuild = engine.rebuild(first, second, chance, progress -> {});
                 for (int i = 5; i <= 9; i++) {
                     move("a", i);
                     chance.runOne();
                 }
                 chance.runAll();
+                assertThat(rebuild.progress().state()).as("seed %d", seed).isEqualTo(Rebuild.State.SWAPPED);
                 assertThat(cents(engine.view(first))).containsExactly(1, 2, 3, 4, 5, 6, 7, 8, 9);
                 assertThat(done.stream().map(id -> id.replaceAll("new seen/| .*|seen/", "")))
                         .as("seed %d: %s", seed, done)

@@ -520,11 +520,11 @@ public final class ScheduleWorker implements AutoCloseable {
             } catch (Throwable thrown) {
                 tell(thrown);
             } finally { // also where there is no memory left to tell of it
-                ended(well);
+                finish(well);
             }
         }
 
-        private void ended(boolean well) {
+        private void finish(boolean well) {
             try {
                 abandon();
             } finally {

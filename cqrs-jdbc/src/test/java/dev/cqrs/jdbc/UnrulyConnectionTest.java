@@ -416,10 +416,11 @@ class UnrulyConnectionTest {
                 var other = connection.createStatement()) {
             connection.setAutoCommit(false);
             connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+            var store = storeOn(OneConnection.source(connection));
             other.execute("select count(*) from cqrs_event"); // and does not end its transaction
             append(storeOn(database));
 
-            assertThat(storeOn(OneConnection.source(connection)).head()).isEqualTo(Position.of(2));
+            assertThat(store.head()).isEqualTo(Position.of(2));
         }
     }
 

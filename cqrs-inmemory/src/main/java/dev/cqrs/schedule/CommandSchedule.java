@@ -37,6 +37,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -676,9 +677,7 @@ public final class CommandSchedule {
     public Optional<ScheduledCommand> find(String id) {
         return newest(id).map(found -> {
             if (found.mark() instanceof Ended e) {
-                var result = e.result();
-                return new ScheduledCommand(
-                        id, end(result.outcome()), Optional.empty(), result.attempts(), 1, result.reason());
+                return ended(e);
             }
             return open(id, found.mark(), found.taken(), found.cancelled());
         });
@@ -695,16 +694,26 @@ public final class CommandSchedule {
         if (most < 0) {
             throw new IllegalArgumentException("At most " + most + " commands were asked for; expected 0 or more.");
         }
-        var found = new LinkedHashMap<String, ScheduledCommand>();
-        try (var ends =
-                log.read(EventQuery.types(Ended.class).withTags(ScheduleEvent.FAILED_TAG), ReadOptions.backwards())) {
-            while (found.size() < most && ends.advance()) {
-                find(((Ended) ends.event()).id())
-                        .filter(command -> command.state() == State.FAILED)
-                        .ifPresent(command -> found.putIfAbsent(command.id(), command));
+        var found = new ArrayList<ScheduledCommand>();
+        var known = new HashSet<String>(); // of which something later was seen
+        try (var events = log.read(
+                EventQuery.types(Ended.class).withTags(ScheduleEvent.FAILED_TAG).or(EventQuery.types(Reopened.class)),
+                ReadOptions.backwards())) {
+            while (found.size() < most && events.advance()) {
+                if (events.event() instanceof Reopened e) {
+                    known.add(e.id());
+                } else if (events.event() instanceof Ended e && known.add(e.id())) {
+                    found.add(ended(e));
+                }
             }
         }
-        return List.copyOf(found.values());
+        return List.copyOf(found);
+    }
+
+    private ScheduledCommand ended(Ended e) {
+        var result = e.result();
+        return new ScheduledCommand(
+                e.id(), end(result.outcome()), Optional.empty(), result.attempts(), 1, result.reason());
     }
 
     private ScheduledCommand open(String id, ScheduleEvent last, boolean taken, boolean cancelled) {

@@ -19,12 +19,12 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.PriorityQueue;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,9 +37,8 @@ import org.jspecify.annotations.Nullable;
 final class Pending implements Marks.Known<ScheduleEvent, Saved> {
 
     /*
-     * An entry is in one of three places: in `timers` while it waits for an instant, in `due` of its lane, or, if it is due
-     * but one of its slot before it is to be tried again, among the followers of that one. It gets to the last only when
-     * somebody looks for something to run, so that a failure costs nothing for those behind it that nobody asks for.
+     * An entry is in one of two places: in `timers` while it waits for an instant, or in its lane, which knows of each slot
+     * only the first that can run. So one that is to be tried again takes that one from the lane, however many are behind.
      */
 
     /** A command that has not ended. */
@@ -80,12 +79,16 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         }
     }
 
-    /** Those that wait for others of their slot. */
-    static final class Followers {
+    /** Those of a slot that are due: they run in order, and none while one of the slot is to be tried again. */
+    private static final class Slot {
+        final TreeSet<Entry> due = new TreeSet<>(BY_ORDER);
         /** How many are to be tried again; when the last of them goes on, all do. */
         int blockers;
 
-        final Set<Entry> waiting = new LinkedHashSet<>();
+        @Nullable
+        Entry first() {
+            return blockers > 0 || due.isEmpty() ? null : due.first();
+        }
     }
 
     /** A claim that was not given back, with what of its commands has not been told of. */
@@ -103,8 +106,10 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     /** What is due in a lane, and who works in it. */
     static final class Lane {
         final int number;
-        final TreeSet<Entry> due = new TreeSet<>(BY_ORDER);
-        final Map<Integer, Followers> followers = new HashMap<>();
+        /** What can run: those without a slot, and of each slot the first. */
+        private final TreeSet<Entry> ready = new TreeSet<>(BY_ORDER);
+        /** Those in which something is due or to be tried again. */
+        private final Map<Integer, Slot> slots = new HashMap<>();
 
         @Nullable
         Claim claim;
@@ -122,6 +127,60 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         boolean isFree(Instant now) {
             var held = claim;
             return !busy && (held == null || !now.isBefore(held.until) || held.position.equals(abandoned));
+        }
+
+        private void add(Entry entry) {
+            if (entry.slot < 0) {
+                ready.add(entry);
+            } else {
+                change(entry.slot, slot -> slot.due.add(entry));
+            }
+        }
+
+        private void remove(Entry entry) {
+            if (entry.slot < 0) {
+                ready.remove(entry);
+            } else {
+                change(entry.slot, slot -> slot.due.remove(entry));
+            }
+        }
+
+        private void change(int number, Consumer<Slot> how) {
+            var slot = slots.computeIfAbsent(number, none -> new Slot());
+            var before = slot.first();
+            how.accept(slot);
+            var after = slot.first();
+            if (before != after) {
+                if (before != null) {
+                    ready.remove(before);
+                }
+                if (after != null) {
+                    ready.add(after);
+                }
+            }
+            if (slot.due.isEmpty() && slot.blockers == 0) {
+                slots.remove(number);
+            }
+        }
+
+        /** Says whether an entry is due, if maybe behind one that is to be tried again. */
+        private boolean has(Entry entry) {
+            if (entry.slot < 0) {
+                return ready.contains(entry);
+            }
+            var slot = slots.get(entry.slot);
+            return slot != null && slot.due.contains(entry);
+        }
+
+        private boolean isBlocked(Entry entry) {
+            var slot = slots.get(entry.slot);
+            return slot != null && slot.blockers > 0;
+        }
+
+        /** Gives the next of the slot of one that can run. */
+        private @Nullable Entry behind(Entry entry) {
+            var slot = slots.get(entry.slot);
+            return slot == null ? null : slot.due.higher(entry);
         }
     }
 
@@ -143,7 +202,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         /** Says whether an entry that is due is one of them, or behind one that still is. */
         private boolean has(Lane lane, Entry entry) {
             var first = away.isEmpty() ? null : away.get(key(entry));
-            return first != null && lane.due.contains(first.entry);
+            return first != null && lane.has(first.entry);
         }
 
         /** Takes those up again whose time has come, and gives when the next one's does. */
@@ -189,7 +248,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
                     e.timing() == Timing.NOW ? recordedAt : e.due());
             open.put(e.id(), entry);
             if (e.timing() == Timing.NOW) {
-                lanes[e.lane()].due.add(entry);
+                lanes[e.lane()].add(entry);
             } else {
                 await(entry, e.due());
             }
@@ -233,7 +292,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             var entry =
                     new Entry(e.id(), e.position(), position.value(), e.lane(), e.slot(), Duration.ZERO, recordedAt);
             open.put(e.id(), entry);
-            lanes[e.lane()].due.add(entry);
+            lanes[e.lane()].add(entry);
             told(entry); // the claim in which it failed may still be there, for others
         }
     }
@@ -256,16 +315,11 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     private void expire(Claim claim) {
         for (var id : claim.entries()) {
             var entry = open.get(id);
-            if (entry != null && (entry.blocking || !isBehind(entry))) {
+            if (entry != null && (entry.blocking || !lanes[entry.lane].isBlocked(entry))) {
                 entry.expiries++;
                 return;
             }
         }
-    }
-
-    /** Says whether one of its slot is to be tried again first. */
-    private boolean isBehind(Entry entry) {
-        return entry.slot >= 0 && lanes[entry.lane].followers.containsKey(entry.slot);
     }
 
     /** Most run once; they need not have a zero each. */
@@ -294,7 +348,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     private void block(Entry entry) {
         if (entry.slot >= 0) {
             entry.blocking = true;
-            lanes[entry.lane].followers.computeIfAbsent(entry.slot, slot -> new Followers()).blockers++;
+            lanes[entry.lane].change(entry.slot, slot -> slot.blockers++);
         }
     }
 
@@ -314,15 +368,11 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
 
     /** Takes an entry from wherever it is, and lets go who waits for it. */
     private void withdraw(Entry entry) {
-        var lane = lanes[entry.lane];
         if (entry.waiting) {
             timers.remove(entry);
             entry.waiting = false;
-        } else if (!lane.due.remove(entry) && !entry.blocking) {
-            var among = lane.followers.get(entry.slot);
-            if (among != null) {
-                among.waiting.remove(entry);
-            }
+        } else {
+            lanes[entry.lane].remove(entry);
         }
         unblock(entry);
     }
@@ -330,12 +380,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     private void unblock(Entry entry) {
         if (entry.blocking) {
             entry.blocking = false;
-            var lane = lanes[entry.lane];
-            var behind = lane.followers.get(entry.slot);
-            if (behind != null && --behind.blockers == 0) {
-                lane.followers.remove(entry.slot);
-                lane.due.addAll(behind.waiting);
-            }
+            lanes[entry.lane].change(entry.slot, slot -> slot.blockers--);
         }
     }
 
@@ -346,22 +391,35 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         while (!timers.isEmpty() && !timers.first().wake.isAfter(now)) {
             var entry = timers.pollFirst();
             entry.waiting = false;
+            lanes[entry.lane].add(entry);
             unblock(entry);
-            lanes[entry.lane].due.add(entry);
         }
     }
 
     /** Gives the ids of what a worker is to run next in a lane, in order, at most so many. */
     List<String> pick(Lane lane, int most, PutOff putOff) {
         var picked = new ArrayList<String>();
-        for (var all = lane.due.iterator(); all.hasNext() && picked.size() < most; ) {
-            var entry = all.next();
-            var behind = entry.slot < 0 ? null : lane.followers.get(entry.slot);
-            if (behind != null) {
-                all.remove();
-                behind.waiting.add(entry);
-            } else if (!putOff.has(lane, entry)) {
+        var firsts = lane.ready.iterator();
+        Entry first = null; // the last of them that was put among the next
+        var next = new PriorityQueue<>(BY_ORDER); // so that no more of a lane is looked at than is picked
+        while (picked.size() < most) {
+            if (first == null && firsts.hasNext()) {
+                first = firsts.next();
+                next.add(first);
+            }
+            var entry = next.poll();
+            if (entry == null) {
+                break;
+            }
+            if (entry == first) {
+                first = null;
+            }
+            if (!putOff.has(lane, entry)) {
                 picked.add(entry.id);
+                var behind = lane.behind(entry);
+                if (behind != null) {
+                    next.add(behind);
+                }
             }
         }
         return picked;
@@ -371,7 +429,11 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     @Nullable
     Entry due(String id) {
         var entry = open.get(id);
-        return entry != null && lanes[entry.lane].due.contains(entry) && !isBehind(entry) ? entry : null;
+        if (entry == null) {
+            return null;
+        }
+        var lane = lanes[entry.lane];
+        return lane.has(entry) && !lane.isBlocked(entry) ? entry : null;
     }
 
     Lane lane(int number) {
@@ -383,7 +445,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
     Lane freeLane(Instant now, PutOff putOff) {
         for (int i = 0; i < lanes.length; i++) {
             var lane = lanes[(next + i) % lanes.length];
-            if (!lane.due.isEmpty()
+            if (!lane.ready.isEmpty()
                     && lane.isFree(now)
                     && !pick(lane, 1, putOff).isEmpty()) {
                 next = (lane.number + 1) % lanes.length;
@@ -401,7 +463,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             if (claim != null
                     && claim.until.isAfter(now)
                     && !lane.busy
-                    && !lane.due.isEmpty()
+                    && !lane.ready.isEmpty()
                     && (soonest == null || claim.until.isBefore(soonest))) {
                 soonest = claim.until;
             }
@@ -420,10 +482,12 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         var seen = new ArrayList<ScheduleStatus.Lane>();
         for (var lane : lanes) {
             var entries = new ArrayList<Entry>();
-            if (!lane.due.isEmpty()) {
-                entries.add(lane.due.first());
+            if (!lane.ready.isEmpty()) {
+                entries.add(lane.ready.first());
             }
-            lane.followers.values().forEach(behind -> entries.addAll(behind.waiting));
+            lane.slots.values().stream()
+                    .filter(slot -> slot.blockers > 0 && !slot.due.isEmpty())
+                    .forEach(slot -> entries.add(slot.due.first()));
             for (var entry : entries) {
                 oldest = oldest == null || entry.at.isBefore(oldest) ? entry.at : oldest;
             }
@@ -497,7 +561,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             if (s.waiting()) {
                 await(entry, s.wake());
             } else {
-                lanes[s.lane()].due.add(entry); // also a follower: the next look puts it back
+                lanes[s.lane()].add(entry);
             }
         }
         for (var s : saved.lanes()) {

@@ -52,6 +52,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
@@ -1083,6 +1084,42 @@ class CommandScheduleTest {
         assertThat(schedule.find("n-2").orElseThrow())
                 .isEqualTo(new ScheduledCommand(
                         "n-2", State.FAILED, Optional.empty(), 1, 1, "java.lang.IllegalStateException: no"));
+    }
+
+    @Test
+    void those_that_failed_are_found_in_one_read_and_without_any_that_was_run_after_all() throws Exception {
+        var reads = new AtomicInteger();
+        var counted = new Fronted(log) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                reads.incrementAndGet();
+                return super.read(query, options);
+            }
+        };
+        var schedule = CommandSchedule.builder(counted, clock).build();
+        var good = new AtomicBoolean();
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            if (!good.get()) {
+                throw new IllegalStateException("no");
+            }
+        });
+
+        // given one that failed, one that was run after all, and one that is to be
+        try (var worker = schedule.work("w", bus, Runnable::run, NEVER, failures::add)) {
+            assertThat(worker).isNotNull();
+            for (int i = 1; i <= 3; i++) {
+                schedule.enqueue(new Note("p", i), Metadata.withId("n-" + i));
+            }
+            good.set(true);
+            assertThat(schedule.retry("n-1")).isTrue();
+            assertThat(schedule.awaitEnded("n-1", PATIENCE).state()).isEqualTo(State.SUCCEEDED);
+        }
+        assertThat(schedule.retry("n-3")).isTrue();
+        reads.set(0);
+
+        // then
+        assertThat(schedule.failed(9)).extracting(ScheduledCommand::id).containsExactly("n-2");
+        assertThat(reads).hasValue(1);
     }
 
     /** A store of which each append of an event of a class ends badly. */

@@ -18,10 +18,16 @@ import dev.cqrs.schedule.ScheduleEvent.Timing;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 class PendingTest {
 
@@ -259,6 +265,94 @@ class PendingTest {
         log(51, new Ended("a", result(Outcome.SUCCEEDED)));
         assertThat(pending.pick(lane, 9, putOff)).containsExactly("b", "c");
         assertThat(putOff.wake(at(60))).isEmpty();
+    }
+
+    @Test
+    @Timeout(30)
+    void one_that_is_tried_again_and_again_costs_nothing_for_the_thousands_behind_it() {
+        for (int i = 0; i < 50_000; i++) {
+            enqueue(0, "p-" + i, 0, 7);
+        }
+        enqueue(0, "other", 0, 8);
+        for (int attempt = 1; attempt <= 5_000; attempt++) {
+            log(attempt, new Attempted("p-0", attempt, "", at(attempt + 1)));
+            assertThat(pick(0)).containsExactly("other");
+            pending.wake(at(attempt + 1));
+            assertThat(pick(0)).startsWith("p-0", "p-1").endsWith("p-8");
+        }
+    }
+
+    /** Against the plain way: of all that are due, in order, those that can run. */
+    @Test
+    void what_is_picked_is_what_is_first_of_all_that_can_run_whatever_happened_before() {
+        for (long seed = 0; seed < 300; seed++) {
+            var random = new Random(seed);
+            var many = new Pending(2);
+            var due = new TreeMap<Long, String>(); // by position; the clock stands still
+            var slots = new HashMap<String, Integer>();
+            var waiting = new HashMap<String, Integer>(); // until which second
+            var places = new HashMap<String, Long>();
+            int second = 0;
+            for (int step = 1; step <= 120; step++) {
+                var any = slots.keySet().stream().sorted().toList();
+                var id = any.isEmpty() ? "" : any.get(random.nextInt(any.size()));
+                switch (any.isEmpty() ? 0 : random.nextInt(6)) {
+                    case 0, 1, 2 -> {
+                        int slot = random.nextInt(5) - 1;
+                        var mark = new Enqueued("n-" + step, 0, slot, Timing.NOW, START, Duration.ZERO);
+                        many.apply(mark, Position.of(step), START);
+                        slots.put("n-" + step, slot);
+                        places.put("n-" + step, (long) step);
+                        due.put((long) step, "n-" + step);
+                    }
+                    case 3 -> {
+                        int until = second + 1 + random.nextInt(5);
+                        many.apply(new Attempted(id, 1, "", at(until)), Position.of(step), START);
+                        due.remove(Objects.requireNonNull(places.get(id)));
+                        waiting.put(id, until);
+                    }
+                    case 4 -> {
+                        many.apply(
+                                random.nextBoolean() ? new Cancelled(id) : new Ended(id, result(Outcome.SUCCEEDED)),
+                                Position.of(step),
+                                START);
+                        due.remove(Objects.requireNonNull(places.get(id)));
+                        waiting.remove(id);
+                        slots.remove(id);
+                    }
+                    default -> {
+                        second++;
+                        many.wake(at(second));
+                        for (var entry : Map.copyOf(waiting).entrySet()) {
+                            if (entry.getValue() <= second) {
+                                waiting.remove(entry.getKey());
+                                due.put(Objects.requireNonNull(places.get(entry.getKey())), entry.getKey());
+                            }
+                        }
+                    }
+                }
+                var blocked = waiting.keySet().stream().map(slots::get).collect(Collectors.toSet());
+                blocked.remove(-1);
+                var expected = due.values().stream()
+                        .filter(one -> !blocked.contains(slots.get(one)))
+                        .toList();
+                int most = random.nextInt(10);
+
+                assertThat(many.pick(many.lane(0), most, NOTHING))
+                        .as("seed " + seed + ", step " + step)
+                        .isEqualTo(expected.stream().limit(most).toList());
+                for (var one : slots.keySet()) {
+                    assertThat(many.due(one) != null).as(one).isEqualTo(expected.contains(one));
+                }
+                assertThat(many.freeLane(START, NOTHING) != null).isEqualTo(!expected.isEmpty());
+                assertThat(many.status(Position.START, START).due()).isEqualTo(due.size());
+                if (random.nextInt(20) == 0) {
+                    var loaded = new Pending(2);
+                    loaded.load(many.save());
+                    many = loaded;
+                }
+            }
+        }
     }
 
     // ---- when to look again

@@ -212,10 +212,13 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
         }
     }
 
-    private static final Comparator<Entry> BY_ORDER =
-            Comparator.<Entry, Instant>comparing(entry -> entry.at).thenComparingLong(entry -> entry.order);
-    private static final Comparator<Entry> BY_WAKE =
-            Comparator.<Entry, Instant>comparing(entry -> entry.wake).thenComparingLong(entry -> entry.order);
+    private static final Comparator<Entry> BY_ORDER = (a, b) -> inOrder(a, a.at, b, b.at);
+    private static final Comparator<Entry> BY_WAKE = (a, b) -> inOrder(a, a.wake, b, b.wake);
+
+    private static int inOrder(Entry a, Instant first, Entry b, Instant second) {
+        int byTime = first.compareTo(second);
+        return byTime != 0 ? byTime : Long.compare(a.order, b.order);
+    }
 
     private final Lane[] lanes;
     private final Map<String, Entry> open = new HashMap<>();

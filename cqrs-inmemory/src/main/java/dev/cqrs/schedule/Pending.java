@@ -186,29 +186,16 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
 
     /** What one worker cannot run, and leaves to others until an instant, with those of its key behind it. */
     static final class PutOff {
-        private record Away(Entry entry, Instant until) {}
-
-        /** By slot, or by the entry itself if it has none. */
-        private final Map<Object, Away> away = new HashMap<>();
-
-        private static Object key(Entry entry) {
-            return entry.slot < 0 ? entry : entry.slot;
-        }
+        private final Map<Entry, Instant> away = new HashMap<>();
 
         void add(Entry entry, Instant until) {
-            away.put(key(entry), new Away(entry, until));
-        }
-
-        /** Says whether an entry that is due is one of them, or behind one that still is. */
-        private boolean has(Lane lane, Entry entry) {
-            var first = away.isEmpty() ? null : away.get(key(entry));
-            return first != null && lane.has(first.entry);
+            away.put(entry, until);
         }
 
         /** Takes those up again whose time has come, and gives when the next one's does. */
         Optional<Instant> wake(Instant now) {
-            away.values().removeIf(one -> !one.until.isAfter(now));
-            return away.values().stream().map(Away::until).min(Comparator.naturalOrder());
+            away.values().removeIf(until -> !until.isAfter(now));
+            return away.values().stream().min(Comparator.naturalOrder());
         }
     }
 
@@ -417,7 +404,7 @@ final class Pending implements Marks.Known<ScheduleEvent, Saved> {
             if (entry == first) {
                 first = null;
             }
-            if (!putOff.has(lane, entry)) {
+            if (!putOff.away.containsKey(entry)) {
                 picked.add(entry.id);
                 var behind = lane.behind(entry);
                 if (behind != null) {

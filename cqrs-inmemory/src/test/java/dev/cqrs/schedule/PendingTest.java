@@ -175,6 +175,8 @@ class PendingTest {
         assertThat(pending.due("failed 0")).isNull();
         assertThat(pending.due("failed -1")).isNull();
         assertThat(pending.due("never stored")).isNull();
+        log(1, new Enqueued("later", 0, 2, Timing.AT, at(900), Duration.ZERO));
+        assertThat(pending.due("later")).isNull();
         assertThat(pick(0)).containsExactly("behind -1", "failed 1", "behind 1");
         assertThat(pending.due("behind 0")).isNull();
         assertThat(List.of("behind -1", "failed 1", "behind 1", "elsewhere"))
@@ -257,6 +259,13 @@ class PendingTest {
         log(1, new Ended("d", result(Outcome.SUCCEEDED)));
         assertThat(pending.freeLane(at(1), putOff)).isNull();
         assertThat(pending.freeLane(at(1), NOTHING)).isSameAs(lane);
+
+        // and what is before it in its key is run here
+        log(1, new Enqueued("z", 0, 7, Timing.AT, at(-10), Duration.ZERO));
+        pending.wake(at(2));
+        assertThat(pending.pick(lane, 9, putOff)).containsExactly("z");
+        log(2, new Ended("z", result(Outcome.SUCCEEDED)));
+        assertThat(pending.pick(lane, 9, putOff)).isEmpty();
 
         // when the time of one comes, and another has run the other
         assertThat(putOff.wake(at(49))).contains(at(50));

@@ -353,6 +353,10 @@ public final class SagaEngine implements AutoCloseable {
      * thread it is read, and written the first time, from where on events start sagas. If a store is away, that is tried again
      * later; where it is the domain's, and a saga is new, it begins where that log ends then.
      *
+     * <p>What a handler throws while its thread is interrupted, as by an executor that shuts down, says nothing of its command,
+     * which is dispatched again a second later; the listener is told. When this engine has had that as often as
+     * {@link Builder#expiries} says, the next counts as a failure of a command that may have taken effect.
+     *
      * @param bus dispatches the commands
      * @param executor runs the engine's tasks, as many at once as instances, and one more that takes events in and has instances
      *     for longer: where it has no thread to spare, that waits for a command to end, and others may take instances over

@@ -24,6 +24,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
@@ -91,6 +92,8 @@ final class Worker {
 
     private volatile boolean closed;
     private final List<EventStore.Subscription> subscriptions = new ArrayList<>();
+    /** How often commands failed with their thread interrupted, since something else was heard of them here. */
+    private final Map<Sent, Integer> interrupts = new ConcurrentHashMap<>();
 
     /** A command that is to be dispatched, or is being. */
     private record Job(
@@ -111,14 +114,18 @@ final class Worker {
             String causation,
             Instant renewal) {}
 
+    private record Sent(Entry entry, String id) {}
+
     /** The process dies, or the executor wants its thread back: what became of a command is not told. */
     private static final class Abandoned extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
+        private final String step;
         private final Throwable thrown;
 
-        Abandoned(Throwable thrown) {
+        Abandoned(String step, Throwable thrown) {
             super(null, thrown, false, false);
+            this.step = step;
             this.thrown = thrown;
         }
     }
@@ -574,8 +581,11 @@ final class Worker {
             goOn(task, entry, live);
             well = true;
         } catch (Throwable thrown) {
-            var cause = thrown instanceof Abandoned abandoned ? abandoned.thrown : thrown;
-            reports.tell(entry, "", true, cause);
+            if (thrown instanceof Abandoned abandoned) {
+                reports.tell(entry, abandoned.step, true, abandoned.thrown);
+            } else {
+                reports.tell(entry, "", true, thrown);
+            }
         } finally {
             var later = well ? null : afterPause();
             lock.lock();
@@ -777,6 +787,9 @@ final class Worker {
             startTasks(); // where there is more to do at once
             armForRenewal(job);
             outcome = dispatch(job);
+            if (!interrupts.isEmpty()) {
+                interrupts.remove(new Sent(entry, job.id()));
+            }
             live.lock.lock();
             try {
                 try {
@@ -846,12 +859,26 @@ final class Worker {
         try {
             return Outcome.returned(bus.dispatch(command, metadata(job)));
         } catch (Throwable thrown) {
-            if (Thread.currentThread().isInterrupted()) {
-                throw new Abandoned(thrown);
+            if (Thread.currentThread().isInterrupted() && !isToCount(job)) {
+                throw new Abandoned(job.step(), thrown);
             }
             Script.throwIfFatal(thrown);
             return Outcome.thrown(thrown, command, job.unsure());
         }
+    }
+
+    /**
+     * Counts a command that failed with its thread interrupted, and says whether it was one too many to be dispatched again as
+     * if nothing were: a handler may do that by itself, each time.
+     */
+    private boolean isToCount(Job job) {
+        lock.lock();
+        try {
+            interrupts.keySet().removeIf(sent -> !sent.entry().ready); // told of elsewhere
+        } finally {
+            lock.unlock();
+        }
+        return interrupts.merge(new Sent(job.entry(), job.id()), 1, Integer::sum) > expiries;
     }
 
     private static Metadata metadata(Job job) {

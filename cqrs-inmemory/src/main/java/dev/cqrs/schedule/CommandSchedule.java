@@ -797,9 +797,13 @@ public final class CommandSchedule {
      * to what it can.
      *
      * <p>The worker takes some commands of a lane at a time, runs them one after the other, and tells the log of each how it
-     * ended. A rejection is an end, and never tried again. Whatever else the handler throws is, after each of the delays
-     * given to the builder, and then the command has ended as failed. If the thread was interrupted it does not count, nor
-     * if the command cannot be read here or has no handler: it is given back.
+     * ended. A rejection is an end, and never tried again. Nor is what another attempt does not change, and the command has
+     * failed at once: what validation or authorization refuses, an id that another command has, a conflict that is not
+     * {@linkplain dev.cqrs.eventstore.AppendConflictException#isRetryable() retryable}. Whatever else the handler throws is,
+     * after each of the delays given to the builder, and then the command has ended as failed. If the command cannot be read
+     * here or has no handler it does not count: it is given back. Nor if the handler threw and its thread is interrupted, as
+     * by an executor that shuts down; it runs again a second later, and the listener is told. When this worker has had that
+     * as often as claims may {@linkplain Builder#expiries end by themselves}, since it told of the command, the next counts.
      *
      * @param name of the worker, for the status; best one that tells which process it is
      * @param bus runs the commands

@@ -70,7 +70,7 @@ public sealed interface ScheduleEvent {
         SUCCEEDED,
         /** It was rejected by its decision. */
         REJECTED,
-        /** Its handler threw something else, each time. */
+        /** Its handler threw something else, each time, or what another attempt does not change. */
         FAILED
     }
 

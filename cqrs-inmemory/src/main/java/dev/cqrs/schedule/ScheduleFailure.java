@@ -11,7 +11,7 @@ import java.util.Optional;
  * @param worker the worker's name
  * @param id the id of the command that failed; empty if a store, the executor or the timer failed, which the worker tries
  *     again a little later
- * @param attempt how often the command was tried; 0 without a command, or if it could not be tried here
+ * @param attempt how often the command was tried, but for the times that do not count; 0 without a command
  * @param again whether it is tried again, or may be, here or by another worker; otherwise the command has ended as failed, or
  *     without one the timer has thrown twice in a row, and this worker waits for the next append that is told, or a command that
  *     ends
@@ -25,7 +25,7 @@ public record ScheduleFailure(String worker, Optional<String> id, int attempt, b
      * @param worker the worker's name
      * @param id the id of the command that failed; empty if a store, the executor or the timer failed, which the worker
      *     tries again a little later
-     * @param attempt how often the command was tried; 0 without a command, or if it could not be tried here
+     * @param attempt how often the command was tried, but for the times that do not count; 0 without a command
      * @param again whether it is tried again, or may be, here or by another worker; otherwise the command has ended as failed, or
      *     without one the timer has thrown twice in a row, and this worker waits for the next append that is told, or a command that
      *     ends

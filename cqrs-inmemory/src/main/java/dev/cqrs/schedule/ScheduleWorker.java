@@ -1,6 +1,7 @@
 package dev.cqrs.schedule;
 
 import dev.cqrs.command.CommandBus;
+import dev.cqrs.decider.CommandIdReusedException;
 import dev.cqrs.decider.RejectedException;
 import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
@@ -11,6 +12,8 @@ import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.interceptor.InvalidMessageException;
+import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.runtime.Delivery;
@@ -34,6 +37,7 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -91,6 +95,8 @@ public final class ScheduleWorker implements AutoCloseable {
     private final List<Lane> resting = new ArrayList<>();
     /** Guarded by the lock of the schedule, whose other workers may know how to run it. */
     private final PutOff putOff = new PutOff();
+    /** How often commands failed with their thread interrupted, since they were last told of here. */
+    private final Map<String, Integer> interrupts = new ConcurrentHashMap<>();
 
     private int running;
     private @Nullable Thread looking;
@@ -479,7 +485,17 @@ public final class ScheduleWorker implements AutoCloseable {
     }
 
     /** How a dispatch went; without an outcome if the command cannot be run here. */
-    private record Run(Optional<Outcome> outcome, String reason, Optional<Throwable> failure) {}
+    private record Run(Optional<Outcome> outcome, String reason, Optional<Throwable> failure) {
+
+        /** Whether it failed in a way that another attempt does not change, as an interceptor for retries sees it too. */
+        boolean isForGood() {
+            return failure.map(thrown -> thrown instanceof InvalidMessageException
+                            || thrown instanceof NotAuthorizedException
+                            || thrown instanceof CommandIdReusedException
+                            || (thrown instanceof AppendConflictException conflict && !conflict.isRetryable()))
+                    .orElse(false);
+        }
+    }
 
     private final class Turn implements Runnable {
 
@@ -594,12 +610,21 @@ public final class ScheduleWorker implements AutoCloseable {
                 }
                 boolean spent = job.expiries() >= schedule.expiries();
                 var run = spent ? givenUp(job) : dispatch(job);
-                if (Thread.currentThread().isInterrupted() && run.failure().isPresent()) {
-                    append(List.of(released()), null);
+                boolean interrupted = !spent
+                        && run.failure().isPresent()
+                        && Thread.currentThread().isInterrupted();
+                if (interrupted && !isToCount(job)) {
+                    try {
+                        append(List.of(released()), null);
+                    } finally {
+                        run.failure().ifPresent(cause -> tellOf(job, job.attempt() - 1, true, cause));
+                    }
                     return false; // the executor wants its thread back
                 }
                 boolean here = run.outcome().isPresent();
-                boolean more = !spent && job.attempt() <= schedule.delays().size();
+                boolean more = !spent
+                        && !run.isForGood()
+                        && job.attempt() <= schedule.delays().size();
                 boolean again = run.outcome()
                         .map(outcome -> outcome == Outcome.FAILED && more)
                         .orElse(true);
@@ -607,6 +632,7 @@ public final class ScheduleWorker implements AutoCloseable {
                     blocked.add(job.slot());
                 }
                 boolean last = closed
+                        || interrupted
                         || jobs.subList(i + 1, jobs.size()).stream().allMatch(next -> blocked.contains(next.slot()));
                 int tried = job.attempt() - 1 + (spent ? job.expiries() : here ? 1 : 0);
                 var events = new ArrayList<ScheduleEvent>();
@@ -625,16 +651,33 @@ public final class ScheduleWorker implements AutoCloseable {
                     written = events.isEmpty() || append(events, here ? job : null);
                 } finally {
                     boolean open = again || !written;
-                    run.failure()
-                            .ifPresent(cause ->
-                                    tell(new ScheduleFailure(name, Optional.of(job.id()), tried, open, cause)));
+                    run.failure().ifPresent(cause -> tellOf(job, tried, open, cause));
                 }
+                interrupts.remove(job.id());
                 if (last) {
-                    return true;
+                    return !interrupted;
                 }
             }
             append(List.of(released()), null);
             return true;
+        }
+
+        private void tellOf(Job job, int tried, boolean again, Throwable cause) {
+            tell(new ScheduleFailure(name, Optional.of(job.id()), tried, again, cause));
+        }
+
+        /**
+         * Counts a run that failed with its thread interrupted, and says whether it was one too many to be given back as if
+         * nothing were: a handler may do that by itself, each time.
+         */
+        private boolean isToCount(Job job) {
+            schedule.lock.lock();
+            try {
+                interrupts.keySet().removeIf(id -> schedule.pending().due(id) == null); // ended elsewhere
+            } finally {
+                schedule.lock.unlock();
+            }
+            return interrupts.merge(job.id(), 1, Integer::sum) > schedule.expiries();
         }
 
         /** Leaves a command, and those of its key, to others for a while: it cannot be run here. */

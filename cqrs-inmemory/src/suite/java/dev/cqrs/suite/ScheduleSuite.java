@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.command.Command;
+import dev.cqrs.decider.CommandIdReusedException;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.eventstore.Appended;
 import dev.cqrs.eventstore.EventQuery;
@@ -14,6 +16,8 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.inmemory.InMemoryCommandBus;
+import dev.cqrs.interceptor.InvalidMessageException;
+import dev.cqrs.interceptor.NotAuthorizedException;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.NoHandlerException;
@@ -25,6 +29,7 @@ import dev.cqrs.schedule.ScheduleEvent.Cancelled;
 import dev.cqrs.schedule.ScheduleEvent.Claimed;
 import dev.cqrs.schedule.ScheduleEvent.Ended;
 import dev.cqrs.schedule.ScheduleEvent.Enqueued;
+import dev.cqrs.schedule.ScheduleEvent.Opened;
 import dev.cqrs.schedule.ScheduleEvent.Outcome;
 import dev.cqrs.schedule.ScheduleEvent.Recurred;
 import dev.cqrs.schedule.ScheduleEvent.Reopened;
@@ -357,6 +362,123 @@ public abstract class ScheduleSuite {
         assertThat(ran).containsExactly("p-1", "p-1");
         assertThat(schedule.find("p-1").orElseThrow().attempts()).isEqualTo(1);
         assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
+        assertThat(failures).singleElement().satisfies(failure -> {
+            assertThat(failure.id()).contains("p-1");
+            assertThat(failure.attempt()).isZero();
+            assertThat(failure.again()).isTrue();
+            assertThat(failure.cause()).hasMessage("interrupted");
+        });
+    }
+
+    @Test
+    void an_interrupt_each_time_is_told_each_time_and_counts_after_some() {
+        // given a command that always ends so, though nobody interrupts the worker
+        var schedule = schedule(log).expiries(2).retry(Duration.ofSeconds(10)).build();
+        before = (note, metadata) -> {
+            if (note.number() == 1) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted");
+            }
+        };
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("p", 2), id("p-2"));
+
+        // when
+        try (var worker = work(schedule, "w", this::executeAsPoolsDo, executor::schedule, domain)) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofMinutes(1));
+        }
+
+        // then
+        assertThat(ran).containsExactly("p-1", "p-1", "p-1", "p-1", "p-1", "p-1", "p-2");
+        assertThat(failures).extracting(ScheduleFailure::attempt).containsExactly(0, 0, 1, 1, 1, 2);
+        assertThat(failures).extracting(ScheduleFailure::again).containsExactly(true, true, true, true, true, false);
+        assertThat(state(schedule, "p-1")).isEqualTo(State.FAILED);
+        assertThat(state(schedule, "p-2")).isEqualTo(State.SUCCEEDED);
+    }
+
+    @Test
+    void an_interrupt_does_not_add_to_those_before_what_was_told_since() {
+        var schedule = schedule(log).expiries(1).build();
+        before = (note, metadata) -> {
+            if (ran.size() % 2 == 1) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted");
+            }
+        };
+        schedule.every(Duration.ofMinutes(1), START, new Note("p", 1), id("tick"));
+
+        try (var worker = work(schedule, "w", this::executeAsPoolsDo, executor::schedule, domain)) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(130));
+        }
+
+        assertThat(ran).containsExactly("tick#1", "tick#1", "tick#2", "tick#2", "tick#3", "tick#3");
+        assertThat(schedule.status().succeeded()).isEqualTo(3);
+        assertThat(schedule.status().failed()).isZero();
+    }
+
+    private void executeAsPoolsDo(Runnable task) {
+        executor.execute(() -> {
+            task.run();
+            Thread.interrupted();
+        });
+    }
+
+    @Test
+    void what_is_refused_for_good_has_failed_at_once() {
+        var taken =
+                AppendCondition.absent(EventQuery.types(Opened.class)).clauses().get(0);
+        for (var refused : List.of(
+                new InvalidMessageException(Note.class, List.of("number: too small")),
+                new NotAuthorizedException(Note.class, "not yours"),
+                new CommandIdReusedException("p-1", Note.class, Position.of(1)),
+                new AppendConflictException(taken, Position.of(1)))) {
+            open_empty_logs();
+            ran.clear();
+            failures.clear();
+            var schedule = schedule(log).retry(Duration.ofSeconds(1)).build();
+            before = (note, metadata) -> {
+                throw refused;
+            };
+            schedule.enqueue(new Note("p", 1), id("p-1"));
+
+            try (var worker = work(schedule, "w")) {
+                assertThat(worker).isNotNull();
+                executor.runAll();
+            }
+
+            assertThat(ran).as(refused.toString()).containsExactly("p-1");
+            assertThat(schedule.failed(9)).containsExactly(schedule.find("p-1").orElseThrow());
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.again()).isFalse();
+                assertThat(failure.attempt()).isEqualTo(1);
+                assertThat(failure.cause()).isSameAs(refused);
+            });
+            assertThat(schedule.retry("p-1")).as("when it was mended").isTrue();
+        }
+    }
+
+    @Test
+    void a_conflict_that_another_attempt_can_cure_is_tried_again() {
+        var changed = AppendCondition.unchanged(EventQuery.types(Opened.class), Position.START)
+                .clauses()
+                .get(0);
+        var schedule = schedule(log).retry(Duration.ofSeconds(1)).build();
+        before = (note, metadata) -> {
+            if (ran.size() == 1) {
+                throw new AppendConflictException(changed, Position.of(1));
+            }
+        };
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            executor.runAll();
+        }
+
+        assertThat(state(schedule, "p-1")).isEqualTo(State.SUCCEEDED);
+        assertThat(ran).hasSize(2);
     }
 
     // ---- a schedule

@@ -83,7 +83,16 @@ class ArchitectureTest {
                             "runtime",
                             "task"),
             "schedule",
-                    List.of("message", "command", "event", "eventstore", "decider", "projection", "runtime", "task"));
+                    List.of(
+                            "message",
+                            "command",
+                            "event",
+                            "eventstore",
+                            "decider",
+                            "projection",
+                            "interceptor",
+                            "runtime",
+                            "task"));
 
     private static final JavaClasses CORE = classesBeside(CommandBus.class);
     private static final JavaClasses INMEMORY = classesBeside(InMemoryCommandBus.class);

@@ -1139,6 +1139,54 @@ class SagaEngineTest {
     }
 
     @Test
+    void a_command_that_always_throws_with_its_thread_interrupted_is_told_of_each_time_and_parks_in_the_end() {
+        // given a handler that interrupts its thread, though nobody else does
+        var scheduler = new SeededScheduler(1);
+        var ids = new ArrayList<String>();
+        var engine = sagas(scheduler).expiries(2).build();
+        engine.start(
+                Parts.bus(domain, (command, data) -> {
+                    if (ids.size() < 6) {
+                        ids.add(data.id().orElseThrow());
+                        Thread.currentThread().interrupt();
+                        throw new IllegalStateException("interrupted");
+                    }
+                }),
+                task -> scheduler.execute(() -> {
+                    task.run();
+                    Thread.interrupted(); // as executors do
+                }),
+                scheduler::schedule,
+                failures::add);
+
+        // when
+        Parts.append(domain, new Ordered("j"));
+        scheduler.runFor(Duration.ofMinutes(1));
+
+        // then
+        var parked = engine.find("job", "j").orElseThrow();
+        assertThat(parked.state()).isEqualTo(State.PARKED);
+        assertThat(parked.reason()).contains("It is not known whether step \"a\" took effect");
+        assertThat(ids).containsExactly("job/j/a/1", "job/j/a/1", "job/j/a/1");
+        assertThat(failures).extracting(SagaFailure::again).containsExactly(true, true, false);
+        assertThat(failures).allSatisfy(failure -> {
+            assertThat(failure.step()).isEqualTo("a");
+            assertThat(failure.cause()).hasMessage("interrupted");
+        });
+
+        // when, as often anew
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofMinutes(1));
+        assertThat(ids).hasSize(6);
+        assertThat(engine.resume("job", "j")).isTrue();
+        scheduler.runFor(Duration.ofMinutes(1));
+
+        // then
+        assertThat(engine.find("job", "j").orElseThrow().state()).isEqualTo(State.COMPLETED);
+        engine.close();
+    }
+
+    @Test
     void what_a_command_returned_is_written_though_its_thread_was_interrupted_which_stays_so() {
         var scheduler = new SeededScheduler(1);
         var log = around(operations, method -> {

@@ -27,7 +27,15 @@ final class Registry {
     private final List<Ordered> interceptors = new ArrayList<>();
     private final List<String> faults = new ArrayList<>();
 
-    private record Registration(Target target, Kind kind, Place place) {}
+    private record Registration(Target target, Kind kind, Place place) {
+
+        /** What it is, by the name of its class where that tells, as a loop registers many at one place; and that place. */
+        String described() {
+            var handler = target.handler();
+            boolean named = kind.what().equals(Description.shortName(handler.getClass()));
+            return (named ? handler.getClass().getName() : kind.what()) + ", registered at " + place;
+        }
+    }
 
     /**
      * What a handler is, where its class does not tell.
@@ -107,8 +115,8 @@ final class Registry {
         var registration = new Registration(target, what, place);
         var earlier = registrations.putIfAbsent(type, registration);
         if (earlier != null) {
-            faults.add(type.getName() + " has two handlers, registered at " + earlier.place() + " and at "
-                    + registration.place() + ". Remove one.");
+            faults.add(type.getName() + " has two handlers: " + earlier.described() + " and " + registration.described()
+                    + ". Remove one.");
             return;
         }
         if (type.getTypeParameters().length > 0) {

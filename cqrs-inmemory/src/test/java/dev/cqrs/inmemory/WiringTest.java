@@ -91,6 +91,46 @@ class WiringTest {
     }
 
     @Test
+    @SuppressWarnings({"rawtypes", "unchecked"}) // as a container's objects are registered
+    void two_handlers_that_are_registered_on_one_line_are_told_apart_by_their_classes() {
+        var builder = builder();
+        for (var handler : List.of(new First(), new Second())) {
+            builder.handle((Class) Open.class, (CommandHandler) handler);
+        }
+        builder.handle(Open.class, c -> "a function");
+        builder.handle(Open.class, First.class, type -> new First());
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .hasSize(3)
+                                .allSatisfy(f -> assertThat(f)
+                                        .contains("has two handlers: " + First.class.getName() + ", registered at "))
+                                .satisfiesExactly(
+                                        f -> assertThat(f)
+                                                .contains(" and " + Second.class.getName() + ", registered at "),
+                                        f -> assertThat(f).contains(" and function, registered at "),
+                                        f -> assertThat(f)
+                                                .contains(
+                                                        " and WiringTest.First, resolved at each send, registered at ")));
+    }
+
+    static final class First implements CommandHandler<Open, String> {
+        @Override
+        public String handle(Open command, Metadata metadata) {
+            return "one";
+        }
+    }
+
+    static final class Second implements CommandHandler<Open, String> {
+        @Override
+        public String handle(Open command, Metadata metadata) {
+            return "two";
+        }
+    }
+
+    @Test
     @SuppressWarnings({"rawtypes", "unchecked"}) // what it takes to register a generic class
     void every_fault_is_listed_at_once() {
         var builder = builder()

@@ -209,7 +209,7 @@ public final class CommandHistory {
      * @throws IllegalArgumentException if the name cannot be a tag's value
      */
     public Scope in(String scope) {
-        Tags.scope(scope);
+        Tags.scope(Objects.requireNonNull(scope, "scope"));
         for (var gone = released.poll(); gone != null; gone = released.poll()) {
             scopes.remove(((Held) gone).name, gone);
         }
@@ -285,6 +285,7 @@ public final class CommandHistory {
          */
         public <R> R dispatch(Command<Undoable<R>> command, Metadata metadata) {
             Objects.requireNonNull(command, "command");
+            Objects.requireNonNull(metadata, "metadata");
             boolean own = metadata.id().isEmpty();
             var known = own ? metadata.with(Metadata.ID, newId()) : metadata;
             var id = known.id().orElseThrow();
@@ -407,7 +408,8 @@ public final class CommandHistory {
          * @throws IllegalStateException if nothing that is a command stands in its place
          */
         public Command<?> command(Entry entry) {
-            return StoredCommands.behind(operations, entry.position());
+            return StoredCommands.behind(
+                    operations, Objects.requireNonNull(entry, "entry").position());
         }
 
         /**
@@ -427,6 +429,7 @@ public final class CommandHistory {
         // ---- how it is done
 
         private Step move(Direction direction, Metadata metadata) {
+            Objects.requireNonNull(metadata, "metadata");
             var known = metadata.with(Metadata.ID, newId()).causedBy(metadata);
             return exclusively(() -> {
                 for (int attempt = 1; ; attempt++) {

@@ -439,6 +439,8 @@ public final class Journal implements Interceptor {
      * @throws IllegalStateException if its outcome is known
      */
     public void settle(JournalEntry entry, Optional<Position> appended, String reason) {
+        Objects.requireNonNull(entry, "entry");
+        Objects.requireNonNull(appended, "appended");
         var mark = new CommandEnded(
                 entry.position().value(),
                 entry.commandName(),
@@ -478,7 +480,7 @@ public final class Journal implements Interceptor {
      *     not ended and the order is that of the ends
      */
     public Stream<JournalEntry> entries(JournalQuery query) {
-        return reader.lines(query).map(JournalReader.Line::entry);
+        return reader.lines(Objects.requireNonNull(query, "query")).map(JournalReader.Line::entry);
     }
 
     /**
@@ -489,7 +491,7 @@ public final class Journal implements Interceptor {
      * @throws IllegalStateException if nothing that is a command stands in its place
      */
     public Optional<Command<?>> command(JournalEntry entry) {
-        return entry.payload() == Payload.NONE
+        return Objects.requireNonNull(entry, "entry").payload() == Payload.NONE
                 ? Optional.empty()
                 : Optional.of(StoredCommands.behind(operations, entry.position()));
     }
@@ -520,7 +522,8 @@ public final class Journal implements Interceptor {
      * @throws IllegalArgumentException if the query asks for an outcome, or for the newest first
      */
     public long replay(JournalQuery query, CommandBus bus) {
-        return new Replay(operations, reader).run(query, bus);
+        return new Replay(operations, reader)
+                .run(Objects.requireNonNull(query, "query"), Objects.requireNonNull(bus, "bus"));
     }
 
     /**

@@ -62,6 +62,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.assertj.core.api.ThrowableAssert;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -239,6 +240,27 @@ public abstract class CommandHistorySuite {
         scope.dispatch(write(0, "x"));
         scope.undo();
         refused(scope::undo, Reason.NOT_UNDOABLE, "\"send\"");
+    }
+
+    @Test
+    void a_null_is_refused_by_its_name() {
+        var scope = history().in("user-7");
+        refusesNull("scope", () -> history().in(nothing()));
+        refusesNull("command", () -> scope.dispatch(CommandHistorySuite.<Write>nothing()));
+        refusesNull("metadata", () -> scope.dispatch(write(0, "a"), nothing()));
+        refusesNull("metadata", () -> scope.undo(nothing()));
+        refusesNull("metadata", () -> scope.redo(nothing()));
+        refusesNull("entry", () -> scope.command(nothing()));
+        assertThat(scope.entries()).isEmpty();
+    }
+
+    private static void refusesNull(String name, ThrowableAssert.ThrowingCallable call) {
+        assertThatThrownBy(call).isInstanceOf(NullPointerException.class).hasMessage(name);
+    }
+
+    @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"}) // what must not be
+    private static <T> T nothing() {
+        return null;
     }
 
     @Test

@@ -69,6 +69,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -543,6 +544,25 @@ public abstract class JournalSuite {
             assertThat(what.outcome()).isEqualTo(Outcome.REJECTED);
             assertThat(what.cause()).hasMessageContaining("what is kept of a message");
         });
+    }
+
+    @Test
+    void a_null_is_refused_by_its_name() {
+        var journal = builder().build();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 1, "x"));
+        var entry = all(journal).get(0);
+        refusesNull("query", () -> journal.entries(nothing()));
+        refusesNull("entry", () -> journal.command(nothing()));
+        refusesNull("query", () -> journal.replay(nothing(), bus));
+        refusesNull("bus", () -> journal.replay(JournalQuery.all(), nothing()));
+        refusesNull("entry", () -> journal.settle(nothing(), Optional.empty(), "seen"));
+        refusesNull("appended", () -> journal.settle(entry, nothing(), "seen"));
+        refusesNull("domain", () -> journal.noting(nothing()));
+    }
+
+    private static void refusesNull(String name, ThrowableAssert.ThrowingCallable call) {
+        assertThatThrownBy(call).isInstanceOf(NullPointerException.class).hasMessage(name);
     }
 
     @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"}) // what must not be

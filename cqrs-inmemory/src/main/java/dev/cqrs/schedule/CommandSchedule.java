@@ -148,6 +148,7 @@ public final class CommandSchedule {
 
     private final Pending pending;
     private final Marks<ScheduleEvent, Saved> marks;
+    private final Ends ends;
     private final List<ScheduleWorker> workers = new CopyOnWriteArrayList<>();
 
     /** What became of a {@link #cancel}. */
@@ -252,6 +253,7 @@ public final class CommandSchedule {
         this.delays = builder.delays;
         this.expiries = builder.expiries;
         this.pending = new Pending(lanes);
+        this.ends = new Ends(log);
         this.marks = new Marks<>(log, MARKS, ScheduleEvent.class, lock, pending, builder.saving);
     }
 
@@ -368,7 +370,7 @@ public final class CommandSchedule {
      * @throws IllegalArgumentException if the delay is negative, or leads more than some three thousand years away
      */
     public String after(Duration delay, Command<?> command, Metadata metadata) {
-        if (delay.isNegative()) {
+        if (Objects.requireNonNull(delay, "delay").isNegative()) {
             throw new IllegalArgumentException("The delay is " + delay + "; expected zero or more.");
         }
         checkSpan("delay", delay);
@@ -406,7 +408,8 @@ public final class CommandSchedule {
      *     the id longer than {@code Tag.MAX_LENGTH - 11} characters
      */
     public String every(Duration period, Instant first, Command<?> command, Metadata metadata) {
-        if (period.isNegative() || period.isZero()) {
+        Objects.requireNonNull(first, "first");
+        if (Objects.requireNonNull(period, "period").isNegative() || period.isZero()) {
             throw new IllegalArgumentException("The period is " + period + "; expected more than zero.");
         }
         checkSpan("period", period);
@@ -421,7 +424,9 @@ public final class CommandSchedule {
     }
 
     private String put(Command<?> command, Metadata metadata, Timing timing, Instant due, Duration period) {
+        Objects.requireNonNull(due, "due");
         Objects.requireNonNull(command, "command");
+        Objects.requireNonNull(metadata, "metadata");
         if (Math.abs(due.getEpochSecond()) > MOST_SECONDS) {
             throw new IllegalArgumentException(
                     "The instant is " + due + "; expected at most " + MOST_SECONDS + " seconds away from the epoch.");
@@ -546,6 +551,7 @@ public final class CommandSchedule {
      * @throws IllegalArgumentException if the id cannot be a tag's value
      */
     public Cancellation cancel(String id) {
+        Objects.requireNonNull(id, "id");
         return untilKnown(id, attempt -> {
             var found = newest(id).orElse(null);
             if (found == null) {
@@ -642,6 +648,7 @@ public final class CommandSchedule {
      * @throws IllegalArgumentException if the id cannot be a tag's value
      */
     public boolean retry(String id) {
+        Objects.requireNonNull(id, "id");
         return untilKnown(id, attempt -> {
             var found = newest(id).orElse(null);
             if (found == null
@@ -675,7 +682,7 @@ public final class CommandSchedule {
      * @throws IllegalArgumentException if the id cannot be a tag's value
      */
     public Optional<ScheduledCommand> find(String id) {
-        return newest(id).map(found -> {
+        return newest(Objects.requireNonNull(id, "id")).map(found -> {
             if (found.mark() instanceof Ended e) {
                 return ended(e);
             }
@@ -751,7 +758,8 @@ public final class CommandSchedule {
 
     /**
      * Waits until a command has ended; woken by appends that the store tells of, not by looking again and again: what it
-     * does not tell of is seen when the time is over. One that runs again and again ends when it is cancelled.
+     * does not tell of is seen when the time is over. One that runs again and again ends when it is cancelled. However many
+     * wait on this schedule, an append has it read once, and looked up what has ended.
      *
      * @param id its id
      * @param timeout how long to wait at most; zero to ask only
@@ -761,16 +769,21 @@ public final class CommandSchedule {
      * @throws InterruptedException if the thread was interrupted while it waited
      */
     public ScheduledCommand awaitEnded(String id, Duration timeout) throws InterruptedException {
-        var found = Waits.forAppends(
-                log,
-                timeout,
-                () -> find(id).orElseThrow(() -> new IllegalArgumentException(
-                        "No command is stored under the id \"" + id + "\"; expected one that was stored before.")),
-                seen -> seen.state().isEnd());
-        if (!found.state().isEnd()) {
-            throw new ScheduleTimeoutException(found, timeout);
+        Objects.requireNonNull(id, "id");
+        Objects.requireNonNull(timeout, "timeout");
+        try (var watch = ends.watch(id)) {
+            var found = Waits.forAppends(
+                    log,
+                    timeout,
+                    watch::isDue,
+                    () -> find(id).orElseThrow(() -> new IllegalArgumentException(
+                            "No command is stored under the id \"" + id + "\"; expected one that was stored before.")),
+                    seen -> seen.state().isEnd());
+            if (!found.state().isEnd()) {
+                throw new ScheduleTimeoutException(found, timeout);
+            }
+            return found;
         }
-        return found;
     }
 
     /**
@@ -953,7 +966,7 @@ public final class CommandSchedule {
          * @return this builder
          */
         public Builder ids(Supplier<String> ids) {
-            this.ids = Optional.of(ids);
+            this.ids = Optional.of(Objects.requireNonNull(ids, "ids"));
             return this;
         }
 
@@ -998,7 +1011,7 @@ public final class CommandSchedule {
          * @throws IllegalArgumentException if the duration is not positive, or longer than some three thousand years
          */
         public Builder claim(Duration duration) {
-            if (duration.isNegative() || duration.isZero()) {
+            if (Objects.requireNonNull(duration, "duration").isNegative() || duration.isZero()) {
                 throw new IllegalArgumentException("A claim lasts " + duration + "; expected more than zero.");
             }
             checkSpan("claim", duration);

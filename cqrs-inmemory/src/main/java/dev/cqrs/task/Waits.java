@@ -1,5 +1,6 @@
 package dev.cqrs.task;
 
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventStore;
 import java.time.Duration;
 import java.util.Objects;
@@ -49,30 +50,56 @@ public final class Waits {
      */
     public static <T> T forAppends(EventStore log, Duration timeout, Supplier<T> look, Predicate<T> enough)
             throws InterruptedException {
+        return forAppends(log, timeout, told -> true, look, enough);
+    }
+
+    /**
+     * Looks as {@link #forAppends(EventStore, Duration, Supplier, Predicate)} does, but behind appends only if that may help.
+     *
+     * @param <T> what is looked at
+     * @param log whose appends wake who waits
+     * @param timeout how long to wait at most; zero to look once
+     * @param helps asked whether to look, with the end of the last append that was told; not the first time and when the time
+     *     is over; called like {@code look}
+     * @param look called on this thread with no lock held; what it throws reaches the caller
+     * @param enough whether not to wait any longer
+     * @return what was seen last, which is not enough if the time is over
+     * @throws InterruptedException if the thread was interrupted while it waited
+     */
+    public static <T> T forAppends(
+            EventStore log, Duration timeout, Predicate<Position> helps, Supplier<T> look, Predicate<T> enough)
+            throws InterruptedException {
         long left = nanos(timeout);
         var gate = new ReentrantLock();
         var appended = gate.newCondition();
         var never = gate.newCondition();
         var appends = new long[1];
+        var newest = new Position[] {Position.START};
         try (var following = log.onAppend(last -> {
             gate.lock();
             try {
                 appends[0]++;
+                newest[0] = last.isAfter(newest[0]) ? last : newest[0];
                 appended.signalAll();
             } finally {
                 gate.unlock();
             }
         })) {
             Objects.requireNonNull(following); // only closed
+            T seen = null;
             for (int looks = 1; ; looks++) {
                 long before;
+                Position told;
                 gate.lock();
                 try {
                     before = appends[0];
+                    told = newest[0];
                 } finally {
                     gate.unlock();
                 }
-                var seen = look.get();
+                if (seen == null || left <= 0 || helps.test(told)) {
+                    seen = look.get();
+                }
                 if (left <= 0 || enough.test(seen)) {
                     return seen;
                 }

@@ -57,6 +57,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.Executor;
 import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -243,6 +244,37 @@ public abstract class ScheduleSuite {
         assertThatThrownBy(() -> schedule(log).lanes(5).build())
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("has 4 lanes, but this process was told 5");
+    }
+
+    @Test
+    void a_null_is_refused_by_its_name() {
+        var schedule = schedule();
+        var note = new Note("p", 1);
+        refusesNull("command", () -> schedule.enqueue(nothing()));
+        refusesNull("metadata", () -> schedule.enqueue(note, nothing()));
+        refusesNull("due", () -> schedule.at(nothing(), note, id("a")));
+        refusesNull("command", () -> schedule.at(START, nothing(), id("a")));
+        refusesNull("metadata", () -> schedule.at(START, note, nothing()));
+        refusesNull("delay", () -> schedule.after(nothing(), note, id("a")));
+        refusesNull("period", () -> schedule.every(nothing(), START, note, id("a")));
+        refusesNull("first", () -> schedule.every(Duration.ofDays(1), nothing(), note, id("a")));
+        refusesNull("id", () -> schedule.find(nothing()));
+        refusesNull("id", () -> schedule.cancel(nothing()));
+        refusesNull("id", () -> schedule.retry(nothing()));
+        refusesNull("id", () -> schedule.awaitEnded(nothing(), Duration.ZERO));
+        refusesNull("timeout", () -> schedule.awaitEnded("a", nothing()));
+        refusesNull("duration", () -> schedule(log).claim(nothing()));
+        refusesNull("ids", () -> schedule(log).ids(nothing()));
+        assertThat(count(Enqueued.class)).isZero();
+    }
+
+    private static void refusesNull(String name, ThrowableAssert.ThrowingCallable call) {
+        assertThatThrownBy(call).isInstanceOf(NullPointerException.class).hasMessage(name);
+    }
+
+    @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"}) // what must not be
+    private static <T> T nothing() {
+        return null;
     }
 
     // ---- outcomes

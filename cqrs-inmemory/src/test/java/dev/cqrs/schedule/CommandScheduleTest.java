@@ -304,6 +304,59 @@ class CommandScheduleTest {
     }
 
     @Test
+    void those_who_wait_for_ends_look_at_the_appends_of_others_together() throws Exception {
+        // given eight who wait for commands that do not run
+        int waiting = 8;
+        var reads = new AtomicInteger();
+        var lookups = new AtomicInteger();
+        var counting = new Fronted(log) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                boolean isLookup = IntStream.range(0, waiting)
+                        .mapToObj(i -> EventQuery.types(ScheduleEvent.class).withTags(ScheduleEvent.tag("far-" + i)))
+                        .anyMatch(query::equals);
+                if (isLookup) {
+                    lookups.incrementAndGet();
+                }
+                var found = store.read(query, options);
+                reads.incrementAndGet(); // only now, as until then it may see what is appended meanwhile
+                return found;
+            }
+        };
+        var schedule = CommandSchedule.builder(counting, clock).build();
+        var ends = new ArrayList<Future<ScheduledCommand>>();
+        for (int i = 0; i < waiting; i++) {
+            schedule.after(Duration.ofDays(1), new Note("p", i), Metadata.withId("far-" + i));
+        }
+        for (int i = 0; i < waiting; i++) {
+            var id = "far-" + i;
+            ends.add(threads.submit(() -> schedule.awaitEnded(id, PATIENCE)));
+        }
+        while (lookups.get() < waiting) {
+            Thread.onSpinWait();
+        }
+
+        // when others append, each time until somebody has looked
+        for (int i = 0; i < 50; i++) {
+            int before = reads.get();
+            schedule.enqueue(new Note("p", i), Metadata.withId("n-" + i));
+            while (reads.get() == before) {
+                Thread.onSpinWait();
+            }
+        }
+        int looked = lookups.get();
+        for (int i = 0; i < waiting; i++) {
+            assertThat(schedule.cancel("far-" + i)).isEqualTo(Cancellation.CANCELLED);
+        }
+
+        // then
+        assertThat(looked).as("at the beginning, and when woken first").isLessThanOrEqualTo(2 * waiting);
+        for (var end : ends) {
+            assertThat(end.get(60, TimeUnit.SECONDS).state()).isEqualTo(State.CANCELLED);
+        }
+    }
+
+    @Test
     void closing_waits_for_the_command_that_runs() throws Exception {
         var schedule = builder().build();
         var begun = new CountDownLatch(1);

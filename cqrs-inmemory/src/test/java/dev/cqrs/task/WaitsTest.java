@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.event.Catalog;
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.inmemory.InMemoryEventStore;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -98,6 +100,38 @@ class WaitsTest {
 
         assertThat(Waits.forAppends(log, Duration.ofNanos(1), looks::incrementAndGet, seen -> false))
                 .isEqualTo(2);
+    }
+
+    @Test
+    void it_looks_at_the_beginning_and_at_the_end_and_between_only_where_that_may_help() throws Exception {
+        // given a log to which something is appended whenever it is asked whether to look, until the fifth
+        var asked = new ArrayList<Position>();
+        var looks = new AtomicInteger();
+
+        // when
+        int seen = Waits.forAppends(
+                log,
+                Duration.ofMillis(5),
+                told -> {
+                    asked.add(told);
+                    if (asked.size() < 5) {
+                        append();
+                    }
+                    return asked.size() == 3;
+                },
+                () -> {
+                    if (looks.incrementAndGet() == 1) {
+                        append();
+                    }
+                    return looks.get();
+                },
+                enough -> false);
+
+        // then
+        assertThat(asked)
+                .startsWith(Position.of(1), Position.of(2), Position.of(3))
+                .isSorted();
+        assertThat(seen).isEqualTo(3);
     }
 
     @Test

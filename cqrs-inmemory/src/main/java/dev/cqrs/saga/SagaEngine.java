@@ -887,6 +887,8 @@ public final class SagaEngine implements AutoCloseable {
          * that are killed for other reasons, or stand still for longer than their lease, count as well, if they happen to have
          * the command.
          *
+         * <p>One engine by itself dispatches a command so often again whose handler throws with its thread interrupted.
+         *
          * @param most how many, 1 or more; {@value #DEFAULT_EXPIRIES} unless it is said
          * @return this builder
          * @throws IllegalArgumentException if it is less than 1

@@ -1045,6 +1045,8 @@ public final class CommandSchedule {
          * A renewal that comes late does not count, as long as nobody else has the lane; if clocks differ by more than half a
          * claim, workers take lanes from one another, and that counts.
          *
+         * <p>One worker by itself gives a command back so often whose handler throws with its thread interrupted.
+         *
          * @param most how many, 1 or more; {@value #DEFAULT_EXPIRIES} unless it is said
          * @return this builder
          * @throws IllegalArgumentException if it is less than one

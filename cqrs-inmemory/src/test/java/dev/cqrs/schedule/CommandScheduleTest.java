@@ -357,6 +357,43 @@ class CommandScheduleTest {
     }
 
     @Test
+    @Timeout(120) // who misses an end waits for a day
+    void nobody_misses_the_end_of_a_command_however_many_wait_at_once() throws Exception {
+        var schedule = builder().build();
+        try (var worker = work(schedule, "w", threads)) {
+            assertThat(worker).isNotNull();
+            var waiting = new ArrayList<Callable<State>>();
+            for (int i = 0; i < 8; i++) {
+                int thread = i;
+                waiting.add(() -> {
+                    for (int j = 0; j < 100; j++) {
+                        var id = "n-" + thread + "-" + j;
+                        schedule.enqueue(new Note("p" + thread, j), Metadata.withId(id));
+                        var end = schedule.awaitEnded(id, Duration.ofDays(1)).state();
+                        if (end != State.SUCCEEDED) {
+                            return end;
+                        }
+                    }
+                    return State.SUCCEEDED;
+                });
+            }
+            for (int i = 0; i < 2; i++) { // who waits all the while, and those who cancel what others wait for
+                var id = "far-" + i;
+                schedule.after(Duration.ofDays(1), new Note("q", i), Metadata.withId(id));
+                waiting.add(() -> schedule.awaitEnded(id, Duration.ofDays(1)).state());
+                waiting.add(() -> {
+                    schedule.awaitEnded("n-0-0", Duration.ofDays(1));
+                    return schedule.cancel(id) == Cancellation.CANCELLED ? State.CANCELLED : State.DUE;
+                });
+            }
+            schedule.enqueue(new Note("p0", 0), Metadata.withId("n-0-0"));
+
+            assertThat(together(waiting)).containsOnly(State.SUCCEEDED, State.CANCELLED);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
     void closing_waits_for_the_command_that_runs() throws Exception {
         var schedule = builder().build();
         var begun = new CountDownLatch(1);

@@ -26,7 +26,10 @@ import org.jspecify.annotations.Nullable;
  *   <li>behind the log's head, or at a position where the log holds no event of this model: it comes from another log.
  * </ul>
  *
- * <p>What cannot be seen is that a fold was changed and its version was not. {@link #verifyEvery} finds that.
+ * <p>None is saved of events that are not {@linkplain EventStore#isCommitted committed}: within a transaction it would outlive
+ * a rollback.
+ *
+ * <p>What cannot be seen is that a fold or a query was changed and the version was not. {@link #verifyEvery} finds that.
  *
  * <pre>{@code
  * var accounts = Snapshots.of(checkpoints, "account", 1, Account.class, FOLD).every(100);
@@ -104,7 +107,7 @@ public final class Snapshots<S> {
      * @param <S> the state
      * @param store where to; may be the one of the projections
      * @param name the kind's stable name, such as {@code "account"}; not blank, without {@code /}
-     * @param version 1 or more, raised whenever the meaning of the fold changes
+     * @param version 1 or more, raised whenever the meaning of the fold changes, or the queries find other events
      * @param type the type of the states
      * @param fold what the events add up to, into immutable values
      * @return snapshots every {@value #EVERY} events, never verified
@@ -237,7 +240,7 @@ public final class Snapshots<S> {
             }
         }
         try (var events = log.read(part.query(), options)) {
-            return readRest(part, events, fold.run(fold.initial()), Position.START, options, found.replaceable());
+            return readRest(part, log, events, fold.run(fold.initial()), Position.START, options, found.replaceable());
         }
     }
 
@@ -259,7 +262,7 @@ public final class Snapshots<S> {
                 count(Outcome.WRONG, 1);
                 return null;
             }
-            read = readRest(part, events, run, position, options, true);
+            read = readRest(part, log, events, run, position, options, true);
         } catch (RuntimeException thrown) {
             if (!run.hasThrown(thrown)) {
                 throw thrown; // the log's own: reading all of it would help nobody
@@ -273,6 +276,7 @@ public final class Snapshots<S> {
 
     private Read<S> readRest(
             DecisionModel.Part<S> part,
+            EventStore log,
             EventStream events,
             Fold.Run<S> run,
             Position folded,
@@ -296,13 +300,16 @@ public final class Snapshots<S> {
             }
         } while (moved == BLOCK);
         if (read >= every && mayWrite) {
-            save(part.key(), new Checkpoint(version, Position.of(last), run.state()));
+            save(part.key(), log, new Checkpoint(version, Position.of(last), run.state()));
         }
         return new Read<>(run.state(), options.isCut() ? options.until() : events.head());
     }
 
-    private void save(String key, Checkpoint checkpoint) {
+    private void save(String key, EventStore log, Checkpoint checkpoint) {
         try {
+            if (!log.isCommitted(checkpoint.position())) { // a rollback would leave it here
+                return;
+            }
             store.save(key, checkpoint);
             count(Outcome.SAVED, 1);
         } catch (RuntimeException notWritten) { // it would only have saved time

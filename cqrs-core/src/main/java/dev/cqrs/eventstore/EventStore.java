@@ -78,6 +78,18 @@ public interface EventStore {
     Position head();
 
     /**
+     * Says whether the events up to a position stand for good: not so those that only a transaction under way sees, which may
+     * be rolled back, and others take their positions. Whoever keeps something made of events elsewhere asks before.
+     *
+     * @param position one that was read here
+     * @return {@code true} unless a store says otherwise; one in front of another says what that says
+     */
+    default boolean isCommitted(Position position) {
+        Objects.requireNonNull(position, "position");
+        return true;
+    }
+
+    /**
      * Gives the events this store may hold.
      *
      * @return the catalog given at construction

@@ -52,6 +52,11 @@ final class NotingEventStore implements EventStore {
     }
 
     @Override
+    public boolean isCommitted(Position position) {
+        return store.isCommitted(position);
+    }
+
+    @Override
     public Catalog catalog() {
         return store.catalog();
     }

@@ -41,6 +41,11 @@ public class Fronted implements EventStore {
     }
 
     @Override
+    public boolean isCommitted(Position position) {
+        return store.isCommitted(position);
+    }
+
+    @Override
     public Catalog catalog() {
         return store.catalog();
     }

@@ -411,6 +411,12 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
             return run(() -> "Reading the head of the log", pages::head);
         }
 
+        /** As others see it: nobody else appends until the transaction has ended, so that what is behind is its own. */
+        @Override
+        public boolean isCommitted(Position position) {
+            return !position.isAfter(JdbcEventStore.this.head());
+        }
+
         @Override
         public Catalog catalog() {
             return catalog;

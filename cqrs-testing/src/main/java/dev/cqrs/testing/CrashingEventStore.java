@@ -44,6 +44,11 @@ final class CrashingEventStore implements EventStore {
     }
 
     @Override
+    public boolean isCommitted(Position position) {
+        return store.isCommitted(position);
+    }
+
+    @Override
     public Catalog catalog() {
         return store.catalog();
     }

@@ -93,6 +93,11 @@ final class SimulatedEventStore implements EventStore {
     }
 
     @Override
+    public boolean isCommitted(Position position) {
+        return store.isCommitted(position);
+    }
+
+    @Override
     public Catalog catalog() {
         return store.catalog();
     }

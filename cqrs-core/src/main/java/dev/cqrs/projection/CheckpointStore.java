@@ -33,6 +33,16 @@ public interface CheckpointStore {
     }
 
     /**
+     * Gives what was put aside by what was last saved under {@code name}, also where its state cannot be read any more.
+     *
+     * @param name the projection's name
+     * @return an unmodifiable list in the order of the log; empty if nothing was put aside, or nothing was saved
+     */
+    default List<Parked> parked(String name) {
+        return load(name).map(Checkpoint::parked).orElse(List.of());
+    }
+
+    /**
      * Replaces what is saved under {@code name}.
      *
      * @param name the projection's name

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
@@ -30,6 +31,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -95,6 +97,9 @@ final class Follower<V> {
 
     private boolean performing;
 
+    /** Whether effects are performed while it is filled: those that the version before owes. */
+    private boolean settling;
+
     /**
      * A store that folded by itself has failed, so that nobody knows how many events behind the position the view in place has
      * in it: it is folded anew, from the start of the log.
@@ -140,6 +145,9 @@ final class Follower<V> {
     /** Up to where effects have been performed before, and before which no checkpoint replaces the one that says so. */
     private volatile long effectsAfter;
 
+    /** What an earlier version had put aside up to there, of which it has not performed the effects. */
+    private Set<Long> effectsOwed = Set.of();
+
     private final AtomicBoolean scheduled = new AtomicBoolean();
     private final Trampoline tasks = new Trampoline();
 
@@ -178,7 +186,9 @@ final class Follower<V> {
         int room = withEffects ? 1 : draft.hasWorkers() ? MANY : FEW;
         this.portion = withEffects
                 ? new Portion(
-                        room, event -> !filling && projection.effectOf(event).isPresent())
+                        room,
+                        event -> (!filling || settling)
+                                && projection.effectOf(event).isPresent())
                 : new Portion(room, null);
         this.appends = new Appends(store, projection.query());
         this.published = draft.initial();
@@ -212,6 +222,7 @@ final class Follower<V> {
                     .map(at -> Math.min(
                             at.value(), store.head().value())) // of a log that was put back: its events have had theirs
                     .orElse(0L);
+            effectsOwed = owed(saved.parked(projection.name()));
         }
     }
 
@@ -240,10 +251,18 @@ final class Follower<V> {
                 throw thrown;
             }
             effectsAfter = from.position().value(); // where it is resumed it begins at zero, but for effects
+            effectsOwed = owed(from.parked());
             note(position, thrown, false);
         } finally {
             portion.clear();
         }
+    }
+
+    private static Set<Long> owed(List<CheckpointStore.Parked> parked) {
+        return parked.stream()
+                .filter(CheckpointStore.Parked::effectDue)
+                .map(each -> each.position().value())
+                .collect(Collectors.toUnmodifiableSet());
     }
 
     /** The checkpoint is looked at before the head: another engine may be going on with both. */
@@ -848,7 +867,7 @@ final class Follower<V> {
     }
 
     private boolean isEffectDue(long at) {
-        return withEffects && at > effectsAfter;
+        return withEffects && (at > effectsAfter || effectsOwed.contains(at));
     }
 
     private void perform(int from, int to) throws Exception {
@@ -1322,7 +1341,7 @@ final class Follower<V> {
 
     /**
      * Takes the place of another, if it has come as far; both stand still meanwhile. What is missing up to there, if it is no
-     * more than a batch, is folded here.
+     * more than a batch, is folded here, and the effects that the other owes are performed.
      *
      * @param swap has the view be read from this one, unless that may not be any more
      */
@@ -1331,6 +1350,7 @@ final class Follower<V> {
             return false;
         }
         boolean taken = false;
+        boolean task = false;
         from.lock.writeLock().lock();
         lock.writeLock().lock();
         try {
@@ -1339,23 +1359,67 @@ final class Follower<V> {
                 while (mark.isAfter(position) && foldBatch(mark)) {
                     Thread.onSpinWait();
                 }
-                if (isRunning() && !mark.isAfter(position) && swap.getAsBoolean()) {
+                if (isRunning() && !mark.isAfter(position) && performOwed(from) && swap.getAsBoolean()) {
                     filling = false;
                     unsaved = true;
                     effectsAfter =
                             Math.max(mark.value(), from.effectsAfter); // it may not have come as far as one before
+                    effectsOwed = from.effectsOwed;
                     from.closed = true;
                     taken = true;
                 }
             }
         } finally {
+            portion.clear();
+            task = from.owed;
+            from.owed = false;
             interruptAgain();
             unlock();
             from.unlock();
         }
         afterwards();
         saveCheckpoint();
+        if (!taken) {
+            from.saveCheckpoint(); // what it owes no more
+            if (task) {
+                from.run();
+            }
+        }
         return taken;
+    }
+
+    /**
+     * Performs the effects of what the version before has put aside, as nobody does once it is gone; of what is put aside here
+     * too, they are due with it. If one fails, that version stays, and so does what it has put aside.
+     */
+    private boolean performOwed(Follower<V> from) {
+        if (!withEffects) {
+            return true;
+        }
+        for (var item : from.parking.items()) {
+            if (!item.effectDue()) {
+                continue;
+            }
+            if (parking.holds(item.position())) {
+                parking = parking.due(item.position(), true);
+                continue;
+            }
+            settling = true;
+            from.performing = true; // an effect may append, whoever's lock is held
+            try {
+                perform(0, takeAt(item.position()));
+                from.publish(from.published, from.position, from.parking.due(item.position(), false));
+            } catch (Throwable thrown) {
+                interrupted |= Thread.interrupted();
+                interrupted |= thrown instanceof InterruptedException;
+                note(Position.of(item.position()), thrown, false);
+                return false;
+            } finally {
+                from.performing = false;
+                settling = false;
+            }
+        }
+        return true;
     }
 
     private boolean isNear(Position mark) {

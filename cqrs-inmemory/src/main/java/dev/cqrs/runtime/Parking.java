@@ -71,6 +71,17 @@ record Parking(List<Item> items, Set<Object> keys) {
                 .toList());
     }
 
+    boolean holds(long position) {
+        return items.stream().anyMatch(item -> item.position() == position);
+    }
+
+    /** With the effect of one event due, or not any more. */
+    Parking due(long position, boolean due) {
+        return of(items.stream()
+                .map(item -> item.position() == position ? new Item(position, item.keys(), item.reason(), due) : item)
+                .toList());
+    }
+
     /** Those of a key, and of the keys that they share an event with, as each key has its events in order. */
     List<Item> of(Object key) {
         var wanted = new HashSet<>(Set.of(key));

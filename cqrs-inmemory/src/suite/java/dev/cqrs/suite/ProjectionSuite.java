@@ -2,6 +2,7 @@ package dev.cqrs.suite;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Fold;
@@ -30,6 +31,7 @@ import dev.cqrs.suite.Bank.Seen;
 import dev.cqrs.suite.Bank.Sum;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
+import java.io.IOException;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.time.Clock;
@@ -37,9 +39,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -48,6 +52,8 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What an engine does, over a log and a checkpoint store of the extending class: effects, what becomes of an event that
@@ -550,6 +556,163 @@ public abstract class ProjectionSuite {
             assertThat(cents(engine.view(second))).containsExactly(500, 1, 2);
         }
         assertThat(done).containsExactly("seen/1 500", "seen/2 1", "seen/3 2");
+    }
+
+    /** A mail server that is down for some; what is done is kept as the trigger's id. */
+    private Projection<Seen> mailing(int version, Set<Integer> down) {
+        return Bank.seen(version).by(Bank.ACCOUNTS).effect(Moved.class, (event, trigger) -> {
+            if (down.contains(event.cents())) {
+                throw new IOException("no server for " + event.cents());
+            }
+            done.add(trigger.id());
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"started in its place", "read until it is built", "rebuilt"})
+    void effects_of_what_was_put_aside_are_performed_by_the_next_version(String how) {
+        var down = new HashSet<>(Set.of(2));
+        var first = mailing(1, down);
+        var second = mailing(2, down);
+        var engine = engine().run(first, background().park()).build();
+        move("a", 1, 2, 3);
+        move("b", 4);
+        executor.runAll();
+        assertThat(done).containsExactly("seen/1", "seen/4");
+
+        // when the server is back, and nobody has tried again
+        down.clear();
+        if (how.equals("rebuilt")) {
+            engine.rebuild(first, second, executor, progress -> {});
+        } else {
+            engine.close();
+            engine = how.equals("read until it is built")
+                    ? engine().replace(first, second, background().park(), executor)
+                            .build()
+                    : engine().run(second, background().park()).build();
+        }
+        executor.runAll();
+
+        // then
+        try (var now = engine) {
+            var view = now.view(second);
+            assertThat(view.projection().version()).isEqualTo(2);
+            assertThat(done).containsExactly("seen/1", "seen/4", "seen/2", "seen/3");
+            assertThat(view.parked()).isEmpty();
+            assertThat(cents(view)).containsExactly(1, 2, 3, 4);
+            move("b", 5);
+            executor.runAll();
+        }
+        try (var again = engine().run(second, background().park()).build()) {
+            executor.runAll();
+            assertThat(cents(again.view(second))).containsExactly(1, 2, 3, 4, 5);
+        }
+        assertThat(done).containsExactly("seen/1", "seen/4", "seen/2", "seen/3", "seen/5");
+    }
+
+    @Test
+    void a_version_that_owes_effects_stays_while_they_fail_and_owes_none_that_was_performed() {
+        var down = new HashSet<>(Set.of(2, 3));
+        var first = mailing(1, down);
+        var second = mailing(2, down);
+        try (var engine = engine().run(first, background().park()).build()) {
+            move("a", 1);
+            move("b", 2);
+            move("c", 3);
+            executor.runAll();
+
+            // when one of two can be performed
+            down.remove(2);
+            var rebuild = engine.rebuild(first, second, executor, progress -> {});
+            executor.runAll();
+
+            // then
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.FAILED);
+            assertThat(done).containsExactly("seen/1", "seen/2");
+            assertThat(failures).last().satisfies(failure -> {
+                assertThat(failure.outcome()).isEqualTo(ProjectionFailure.Outcome.REBUILD_ENDED);
+                assertThat(failure.position()).isEqualTo(Position.of(3));
+                assertThat(failure.cause()).hasMessage("no server for 3");
+            });
+            assertThat(engine.view(first).projection().version()).isEqualTo(1);
+            assertThat(checkpoints.parked("seen"))
+                    .extracting(parked -> parked.position().value(), CheckpointStore.Parked::effectDue)
+                    .containsExactly(tuple(2L, false), tuple(3L, true));
+            assertThat(engine.view(first).retryParked("b")).isTrue();
+            assertThat(engine.view(first).retryParked("c")).isFalse();
+
+            // and when the other can be as well
+            down.clear();
+            engine.rebuild(first, second, executor, progress -> {});
+            executor.runAll();
+            assertThat(engine.view(second).projection().version()).isEqualTo(2);
+            assertThat(cents(engine.view(second))).containsExactly(1, 2, 3);
+        }
+        assertThat(done).containsExactly("seen/1", "seen/2", "seen/3");
+    }
+
+    @Test
+    void what_the_next_version_puts_aside_too_keeps_its_effect_due() {
+        var down = new HashSet<>(Set.of(500));
+        var poison = new AtomicBoolean(true);
+        var first = mailing(1, down);
+        var second = Bank.poisoned(2, poison::get).effect(Moved.class, doing());
+        try (var engine = engine().run(first, background().park()).build()) {
+            move("a", 500, 1);
+            move("b", 2);
+            executor.runAll();
+            engine.rebuild(first, second, executor, progress -> {});
+            executor.runAll();
+            assertThat(engine.view(second).projection().version()).isEqualTo(2);
+            assertThat(engine.view(second).parked()).hasSize(2);
+            poison.set(false);
+            assertThat(engine.view(second).retryParked("a")).isTrue();
+        }
+        assertThat(done).containsExactly("seen/3", "seen/1 500", "seen/2 1");
+    }
+
+    @Test
+    void effects_that_are_owed_pass_on_where_a_third_version_takes_over_from_one_that_has_not_come_to_them() {
+        var down = new HashSet<>(Set.of(2));
+        var first = mailing(1, down);
+        var second = Bank.poisoned(2, () -> true).effect(Moved.class, doing());
+        var third = mailing(3, down);
+        try (var engine = engine().run(first, background().park()).build()) {
+            move("a", 1);
+            move("b", 500);
+            move("c", 2);
+            executor.runAll();
+            assertThat(engine.view(first).parked()).hasSize(1);
+        }
+        down.clear();
+        try (var engine = engine().run(second, background()).build()) {
+            executor.runAll();
+            assertThat(engine.view(second).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+            engine.rebuild(second, third, executor, progress -> {});
+            executor.runAll();
+            assertThat(cents(engine.view(third))).containsExactly(1, 500, 2);
+        }
+        assertThat(done).containsExactly("seen/1", "seen/2", "seen/3");
+    }
+
+    @Test
+    void an_effect_that_is_owed_may_append() {
+        var down = new HashSet<>(Set.of(2));
+        var first = mailing(1, down);
+        var second = Bank.seen(2).by(Bank.ACCOUNTS).effect(Moved.class, (event, trigger) -> {
+            done.add(trigger.id());
+            if (event.cents() == 2) {
+                move("b", 7);
+            }
+        });
+        var delivery = Delivery.background(Runnable::run).park();
+        try (var engine = engine().run(first, delivery).build()) {
+            move("a", 2);
+            down.clear();
+            engine.rebuild(first, second, Runnable::run, progress -> {});
+            assertThat(cents(engine.view(second))).containsExactly(2, 7);
+        }
+        assertThat(done).containsExactly("seen/1", "seen/2");
     }
 
     @Test

@@ -237,6 +237,18 @@ public final class JdbcCheckpointStore implements CheckpointStore {
     }
 
     @Override
+    public List<Parked> parked(String name) {
+        Texts.check("The name of a checkpoint", name);
+        try {
+            return Transaction.read(dataSource, connection -> row(connection, name))
+                    .map(row -> row.parked)
+                    .orElse(List.of());
+        } catch (SQLException failed) {
+            throw new DatabaseException("Loading what the checkpoint \"" + name + "\" has put aside", failed);
+        }
+    }
+
+    @Override
     public void save(String name, Checkpoint checkpoint) {
         Texts.check("The name of a checkpoint", name);
         var type = states.of(name);

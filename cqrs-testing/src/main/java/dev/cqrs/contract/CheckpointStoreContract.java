@@ -172,6 +172,18 @@ public abstract class CheckpointStoreContract {
     }
 
     @Test
+    void what_was_put_aside_is_that_of_the_last_save() {
+        assertEquals(List.of(), store.parked("balances"));
+        var parked = List.of(new Parked(Position.of(2), "why", true), new Parked(Position.of(3), "", false));
+        store.save("balances", new Checkpoint(EARLY.version(), EARLY.position(), EARLY.state(), parked));
+        store.save("other", EARLY);
+        assertEquals(parked, store.parked("balances"));
+        assertEquals(List.of(), store.parked("other"));
+        store.save("balances", LATE);
+        assertEquals(List.of(), store.parked("balances"));
+    }
+
+    @Test
     void nulls_are_refused_and_change_nothing() {
         store.save("balances", EARLY);
         var noName = nullOf(String.class);

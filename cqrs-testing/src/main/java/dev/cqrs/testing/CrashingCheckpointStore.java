@@ -2,6 +2,7 @@ package dev.cqrs.testing;
 
 import dev.cqrs.event.Position;
 import dev.cqrs.projection.CheckpointStore;
+import java.util.List;
 import java.util.Optional;
 
 /** A checkpoint store as one process has it, until that process crashes. */
@@ -25,6 +26,12 @@ final class CrashingCheckpointStore implements CheckpointStore {
     public Optional<Position> position(String name) {
         life.check("position");
         return store.position(name);
+    }
+
+    @Override
+    public List<Parked> parked(String name) {
+        life.check("parked");
+        return store.parked(name);
     }
 
     @Override

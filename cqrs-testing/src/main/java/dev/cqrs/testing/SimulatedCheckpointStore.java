@@ -4,6 +4,7 @@ import dev.cqrs.event.Position;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.testing.Simulation.Fault;
 import dev.cqrs.testing.Simulation.InjectedException;
+import java.util.List;
 import java.util.Optional;
 
 /** A checkpoint store that fails as a history has it. */
@@ -27,6 +28,12 @@ final class SimulatedCheckpointStore implements CheckpointStore {
     public Optional<Position> position(String name) {
         failToLoad(name);
         return store.position(name);
+    }
+
+    @Override
+    public List<Parked> parked(String name) {
+        failToLoad(name);
+        return store.parked(name);
     }
 
     private void failToLoad(String name) {

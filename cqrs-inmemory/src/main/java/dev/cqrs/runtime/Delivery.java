@@ -12,7 +12,8 @@ import java.util.concurrent.Executor;
  *
  * <p>An event fails if its fold, its effect or its key throws. Without further calls the projection stops then. With
  * {@link #retry} the event is tried again after each of the delays first; with {@link #park} it is put aside in the end,
- * with those of its key that follow it, and the projection goes on.
+ * with those of its key that follow it, and the projection goes on. One whose key throws stops it in the end: nobody knows
+ * what to put aside with it.
  *
  * <p><b>Threads:</b> immutable.
  */
@@ -27,6 +28,7 @@ public final class Delivery {
     private final Optional<Executor> executor;
     private final int workers;
     private final int batch;
+    private final int checkpointEvery;
     private final int mostParked;
     private final Optional<Timer> timer;
     private final List<Duration> delays;
@@ -48,12 +50,14 @@ public final class Delivery {
             Optional<Executor> executor,
             int workers,
             int batch,
+            int checkpointEvery,
             int mostParked,
             Optional<Timer> timer,
             List<Duration> delays) {
         this.executor = executor;
         this.workers = workers;
         this.batch = batch;
+        this.checkpointEvery = checkpointEvery;
         this.mostParked = mostParked;
         this.timer = timer;
         this.delays = delays;
@@ -65,7 +69,7 @@ public final class Delivery {
      * @return a delivery that stops when an event fails
      */
     public static Delivery inline() {
-        return new Delivery(Optional.empty(), 1, DEFAULT_BATCH, 0, Optional.empty(), List.of());
+        return new Delivery(Optional.empty(), 1, DEFAULT_BATCH, 1, 0, Optional.empty(), List.of());
     }
 
     /**
@@ -79,6 +83,7 @@ public final class Delivery {
                 Optional.of(Objects.requireNonNull(executor, "executor")),
                 1,
                 DEFAULT_BATCH,
+                1,
                 0,
                 Optional.empty(),
                 List.of());
@@ -95,12 +100,12 @@ public final class Delivery {
         if (workers < 1 || workers > 32) {
             throw new IllegalArgumentException("The number of workers is " + workers + "; expected 1 to 32.");
         }
-        return new Delivery(executor, workers, batch, mostParked, timer, delays);
+        return new Delivery(executor, workers, batch, checkpointEvery, mostParked, timer, delays);
     }
 
     /**
-     * Sets after how many events a view that catches up shows what it has, and saves it where checkpoints are kept: at the
-     * next boundary between two appends that differ in time.
+     * Sets after how many events a view that catches up shows what it has, and saves it where checkpoints are kept and
+     * {@link #checkpointEvery} does not say otherwise: at the next boundary between two appends that differ in time.
      *
      * @param events 1 or more
      * @return a copy with this number
@@ -110,7 +115,23 @@ public final class Delivery {
         if (events < 1) {
             throw new IllegalArgumentException("A batch is of " + events + " events; expected 1 or more.");
         }
-        return new Delivery(executor, workers, events, mostParked, timer, delays);
+        return new Delivery(executor, workers, events, checkpointEvery, mostParked, timer, delays);
+    }
+
+    /**
+     * Sets behind how many events of the log a background projection is saved again, in place of after each batch: a checkpoint
+     * holds the whole state, so that one of a large state costs more than what a batch has changed. What was folded since is
+     * folded again after a crash; closing the engine saves. Not for projections with effects, which would be performed again.
+     *
+     * @param events 1 or more, whether the projection asks for them or not; 1 for after each batch, as it is otherwise
+     * @return a copy with this number
+     * @throws IllegalArgumentException if {@code events} is less than 1
+     */
+    public Delivery checkpointEvery(int events) {
+        if (events < 1) {
+            throw new IllegalArgumentException("A checkpoint every " + events + " events; expected 1 or more.");
+        }
+        return new Delivery(executor, workers, batch, events, mostParked, timer, delays);
     }
 
     /**
@@ -125,7 +146,8 @@ public final class Delivery {
      */
     public Delivery retry(Timer timer, Duration first, Duration... further) {
         Objects.requireNonNull(timer, "timer");
-        return new Delivery(executor, workers, batch, mostParked, Optional.of(timer), Delays.of(first, further));
+        return new Delivery(
+                executor, workers, batch, checkpointEvery, mostParked, Optional.of(timer), Delays.of(first, further));
     }
 
     /**
@@ -149,7 +171,7 @@ public final class Delivery {
         if (most < 1) {
             throw new IllegalArgumentException("At most " + most + " events are to be put aside; expected 1 or more.");
         }
-        return new Delivery(executor, workers, batch, most, timer, delays);
+        return new Delivery(executor, workers, batch, checkpointEvery, most, timer, delays);
     }
 
     /**
@@ -175,6 +197,10 @@ public final class Delivery {
         return batch;
     }
 
+    int checkpointEvery() {
+        return checkpointEvery;
+    }
+
     int mostParked() {
         return mostParked;
     }
@@ -195,7 +221,8 @@ public final class Delivery {
     @Override
     public String toString() {
         return "Delivery[" + (executor.isPresent() ? "background" : "inline") + ", workers=" + workers + ", batch="
-                + batch + ", retry after " + delays + ", " + (mostParked > 0 ? "park at most " + mostParked : "stop")
+                + batch + ", checkpoint every " + checkpointEvery + ", retry after " + delays + ", "
+                + (mostParked > 0 ? "park at most " + mostParked : "stop")
                 + "]";
     }
 }

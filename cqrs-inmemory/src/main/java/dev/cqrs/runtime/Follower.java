@@ -113,6 +113,7 @@ final class Follower<V> {
     private boolean interrupted;
 
     private long folded;
+    private volatile long savedAt;
 
     private volatile V published;
     private volatile Position position;
@@ -246,6 +247,7 @@ final class Follower<V> {
             parking = Parking.of(items);
             published = state;
             position = from.position();
+            savedAt = position.value();
         } catch (Throwable thrown) {
             if (reading && mayPass(thrown)) {
                 throw thrown;
@@ -501,7 +503,7 @@ final class Follower<V> {
             boolean more = true;
             for (int i = 0; i < BATCHES_A_TASK && more; i++) {
                 more = catchUpOnce(tried);
-                more = saveCheckpoint() && more;
+                more = (!isToBeSaved() || saveCheckpoint()) && more;
             }
             recoveredIfDone(before, tried);
         } catch (Throwable thrown) {
@@ -1055,6 +1057,12 @@ final class Follower<V> {
 
     // ---- checkpoints
 
+    /** Says whether the view has come far enough since its last checkpoint, or one that failed is to be saved after all. */
+    private boolean isToBeSaved() {
+        int every = delivery.checkpointEvery();
+        return every == 1 || position.value() - savedAt >= every || saveFailure != null;
+    }
+
     /** Saves how far the view has come, unless the engine was closed meanwhile, which has saved it; says whether all is well. */
     private boolean saveCheckpoint() {
         if (checkpoints == null || !unsaved) {
@@ -1085,6 +1093,7 @@ final class Follower<V> {
                     projection.name(),
                     new Checkpoint(projection.version(), position, saved(published), parking.saved()));
             unsaved = false;
+            savedAt = position.value();
             if (hasFailedToSave()) {
                 failure = null;
                 storeAttempts = 0;

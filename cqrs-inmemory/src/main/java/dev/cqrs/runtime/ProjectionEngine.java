@@ -38,8 +38,8 @@ import org.jspecify.annotations.Nullable;
  * that were recorded at different times.
  *
  * <p><b>Checkpoints:</b> where a store for them is given, a view of immutable values, or one that is saved as such, is saved
- * with its position, in the background after each batch, otherwise on close; a new engine goes on from there if the version
- * is the same. Other views begin again at zero.
+ * with its position, in the background after each batch unless {@link Delivery#checkpointEvery} says otherwise, else on
+ * close; a new engine goes on from there if the version is the same. Other views begin again at zero.
  *
  * <p><b>Threads:</b> thread-safe. Starts none.
  */
@@ -425,6 +425,11 @@ public final class ProjectionEngine implements AutoCloseable {
                 faults.add(
                         what + "has effects and a view that is changed in place and not saved, so that they would all"
                                 + " be performed again by the next engine. Use on(...) for its steps, or savedAs(...).");
+            }
+            if (projection.hasEffects() && delivery.checkpointEvery() > 1) {
+                faults.add(what + "has effects, and is to be saved every " + delivery.checkpointEvery()
+                        + " events only: after a crash the effects of all those would be performed again. Leave out"
+                        + " checkpointEvery(...).");
             }
             if (delivery.triesAgain() && inPlace) {
                 faults.add(

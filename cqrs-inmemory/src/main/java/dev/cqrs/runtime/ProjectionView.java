@@ -293,8 +293,8 @@ public final class ProjectionView<V> {
     }
 
     /**
-     * Drops an event that was put aside: it will never be in the view, nor have an effect. Those that follow it stay put
-     * aside until {@link #retryParked}.
+     * Drops an event that was put aside: it will not be in the view, nor have its effect. Those that follow it stay put
+     * aside until {@link #retryParked}. The log still has it: a view of the past, and a version that is built anew, come to it again.
      *
      * @param position its place
      * @return whether there was such an event

@@ -254,7 +254,7 @@ public final class Rebuild {
     }
 
     /**
-     * Waits until it has ended, one way or another.
+     * Waits until it has ended, one way or another: {@link #progress} tells whether the new version is read now.
      *
      * @param timeout how long to wait at most; zero to ask only
      * @return whether it has ended

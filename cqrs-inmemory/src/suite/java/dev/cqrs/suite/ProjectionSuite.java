@@ -558,6 +558,42 @@ public abstract class ProjectionSuite {
         assertThat(done).containsExactly("seen/1 500", "seen/2 1", "seen/3 2");
     }
 
+    @Test
+    void a_view_is_saved_again_behind_so_many_events_only_and_on_close_where_that_is_said() {
+        var sum = Bank.sum(1);
+        try (var engine =
+                engine().run(sum, background().batch(1).checkpointEvery(3)).build()) {
+            for (int i = 1; i <= 8; i++) {
+                clock.advance(Duration.ofSeconds(1));
+                move("a", i);
+                executor.runAll();
+                assertThat(engine.view(sum).position()).isEqualTo(Position.of(i));
+                assertThat(checkpoints.position("sum").map(Position::value).orElse(0L))
+                        .as("at %d", i)
+                        .isEqualTo(i / 3 * 3L);
+            }
+        }
+        assertThat(checkpoints.load("sum")).contains(new Checkpoint(1, Position.of(8), new Sum(36)));
+        try (var engine =
+                engine().run(sum, background().batch(1).checkpointEvery(3)).build()) {
+            move("a", 1, 1);
+            executor.runAll();
+            assertThat(engine.view(sum).read(Sum::cents)).isEqualTo(38);
+            assertThat(checkpoints.position("sum")).contains(Position.of(8));
+            move("a", 1);
+            executor.runAll();
+            assertThat(checkpoints.position("sum")).contains(Position.of(11));
+        }
+    }
+
+    @Test
+    void what_has_effects_is_saved_after_each_batch() {
+        var mailing = Bank.seen(1).effect(Moved.class, doing());
+        assertThatThrownBy(() ->
+                        engine().run(mailing, background().checkpointEvery(2)).build())
+                .hasMessageContainingAll("\"seen\"", "effects", "every 2 events");
+    }
+
     /** A mail server that is down for some; what is done is kept as the trigger's id. */
     private Projection<Seen> mailing(int version, Set<Integer> down) {
         return Bank.seen(version).by(Bank.ACCOUNTS).effect(Moved.class, (event, trigger) -> {

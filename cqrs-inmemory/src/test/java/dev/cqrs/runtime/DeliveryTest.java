@@ -36,6 +36,10 @@ class DeliveryTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Delivery.inline().park(count))
                 .withMessageContaining(" " + count + " events");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Delivery.inline().checkpointEvery(count))
+                .withMessageContaining(" " + count + " events");
+        assertThat(Delivery.inline().checkpointEvery(1).checkpointEvery()).isEqualTo(1);
         assertThat(Delivery.inline().batch(1).batch()).isEqualTo(1);
         assertThat(Delivery.inline().park(1).mostParked()).isEqualTo(1);
     }

@@ -258,7 +258,7 @@ public final class Catalog {
         Objects.requireNonNull(type, "type");
         var below = byClass.keySet().stream().filter(type::isAssignableFrom).collect(Collectors.toUnmodifiableSet());
         if (below.isEmpty()) {
-            throw new UnknownEventException(type.getName(), known());
+            throw unknown(type);
         }
         return below;
     }
@@ -439,9 +439,17 @@ public final class Catalog {
     private Entry entry(Class<?> type) {
         var entry = byClass.get(Objects.requireNonNull(type, "type"));
         if (entry == null) {
-            throw new UnknownEventException(type.getName(), known());
+            throw unknown(type);
         }
         return entry;
+    }
+
+    private UnknownEventException unknown(Class<?> type) {
+        return byClass.keySet().stream()
+                .filter(known -> known.getName().equals(type.getName()))
+                .findFirst()
+                .map(known -> UnknownEventException.ofAnotherLoader(type, known))
+                .orElseGet(() -> new UnknownEventException(type.getName(), known()));
     }
 
     private String known() {
@@ -516,7 +524,11 @@ public final class Catalog {
                 faults.add(
                         "The name of " + type.getName() + " is blank; expected a stable name such as \"deposited\".");
             }
-            if (Modifier.isAbstract(type.getModifiers())) {
+            if (type.isEnum() && !Modifier.isFinal(type.getModifiers())) {
+                faults.add(
+                        type.getName() + " is an enum of which a constant has a body, and so a class of its own, which"
+                                + " would not be known. Use a constant's field, or a record.");
+            } else if (Modifier.isAbstract(type.getModifiers())) {
                 faults.add(type.getName() + " is not a concrete class: no event can have it. Register the classes below"
                         + " it, and their common tags with tags(...).");
             }

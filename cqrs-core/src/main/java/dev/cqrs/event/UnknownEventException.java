@@ -36,6 +36,17 @@ public final class UnknownEventException extends CqrsException {
         this.type = stored.name();
     }
 
+    private UnknownEventException(Class<?> type, Class<?> known) {
+        super("The catalog does not know the event type " + type.getName() + " of the class loader "
+                + type.getClassLoader() + "; it knows one of that name of " + known.getClassLoader()
+                + ". Have both loaded by one, as the dependency of one module.");
+        this.type = type.getName();
+    }
+
+    static UnknownEventException ofAnotherLoader(Class<?> type, Class<?> known) {
+        return new UnknownEventException(type, known);
+    }
+
     static UnknownEventException stored(Revision stored, Set<Revision> known) {
         var last = known.stream()
                 .filter(revision -> revision.name().equals(stored.name()))

@@ -7,8 +7,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cqrs.message.CqrsException;
 import dev.cqrs.message.WiringException;
+import java.io.IOException;
 import java.util.Collections;
 import java.util.HashSet;
+import java.util.Objects;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -71,6 +73,58 @@ class CatalogTest {
                         "Catalog.builder().event(")
                 .isInstanceOf(CqrsException.class)
                 .satisfies(e -> assertThat(e.type()).isEqualTo(Note.class.getName()));
+    }
+
+    /** As an application does that loads a plug-in with its own copy of the events. */
+    private static final class Copying extends ClassLoader {
+        Copying() {
+            super(CatalogTest.class.getClassLoader());
+        }
+
+        Class<?> copy(Class<?> type) throws IOException {
+            try (var bytes = Objects.requireNonNull(
+                    type.getResourceAsStream("/" + type.getName().replace('.', '/') + ".class"))) {
+                var all = bytes.readAllBytes();
+                return defineClass(type.getName(), all, 0, all.length);
+            }
+        }
+    }
+
+    @Test
+    void a_class_of_a_known_name_that_another_loader_has_loaded_is_refused_naming_both_loaders() throws IOException {
+        var other = new Copying().copy(Published.class);
+
+        assertThatThrownBy(() -> BANK.nameOf(other))
+                .isInstanceOf(UnknownEventException.class)
+                .hasMessageContainingAll(
+                        Published.class.getName(),
+                        "Copying",
+                        Published.class.getClassLoader().toString());
+        assertThatThrownBy(() -> BANK.typesBelow(other)).hasMessageContaining("Copying");
+    }
+
+    enum Plain {
+        ONE,
+        TWO
+    }
+
+    enum WithBody {
+        ONE,
+        TWO {
+            @Override
+            public String toString() {
+                return "two";
+            }
+        }
+    }
+
+    @Test
+    void an_enum_is_an_event_unless_a_constant_has_a_body_and_so_a_class_of_its_own() {
+        var plain = Catalog.builder().event("plain", Plain.class).build();
+        assertThat(plain.tagsOf(Plain.TWO)).isEmpty();
+
+        assertThatThrownBy(() -> Catalog.builder().event("body", WithBody.class).build())
+                .hasMessageContainingAll(WithBody.class.getName(), "enum", "body");
     }
 
     @Test

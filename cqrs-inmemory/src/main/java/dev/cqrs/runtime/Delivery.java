@@ -161,7 +161,7 @@ public final class Delivery {
 
     /**
      * Has an event that fails put aside, and those of its key that follow it; the projection needs keys for it, and a fold
-     * of values.
+     * of values. Each takes time in proportion to those that are put aside already, as all of them are saved with each checkpoint.
      *
      * @param most how many events at once; one more stops the projection
      * @return a copy that does so

@@ -43,6 +43,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.ConcurrentModificationException;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -50,6 +51,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -95,6 +97,31 @@ public abstract class EventStoreContract {
             new Subscribed("maths", "bob"),
             new Unsubscribed("maths", "ada"),
             new CourseClosed("latin"));
+
+    /** An event with a tag for each character of a text: the character and where it stands. */
+    record Marked(String marks) {}
+
+    private static final Catalog MARKS = Catalog.builder()
+            .event("marked", Marked.class, event -> marks(event.marks()))
+            .event("term-began", TermBegan.class)
+            .build();
+
+    /** Each text of four digits 0 and 1. */
+    private static final List<String> FOUR_MARKS = IntStream.range(16, 32)
+            .mapToObj(number -> Integer.toBinaryString(number).substring(1))
+            .toList();
+
+    /** Each text of three or four digits 0 and 1 at four places; a dot stands where there is none. */
+    private static final List<String> THREE_OR_FOUR_MARKS = FOUR_MARKS.stream()
+            .flatMap(marks -> Stream.concat(
+                    Stream.of(marks),
+                    IntStream.range(0, 4).mapToObj(i -> marks.substring(0, i) + "." + marks.substring(i + 1))))
+            .distinct()
+            .toList();
+
+    private static final int MANY_ITEMS = 300;
+
+    private static final int THOUSANDS = 6_000;
 
     private final HandClock clock = new HandClock(START_OF_TERM);
     private final List<Position> positions = new ArrayList<>();
@@ -403,6 +430,27 @@ public abstract class EventStoreContract {
         assertEquals(500, events(EventQuery.tagged(student("s7"))).size());
     }
 
+    @Test
+    void a_read_of_more_than_ten_thousand_events_gives_all_that_were_asked_for() {
+        // given
+        var expected = givenALongLog();
+        var reversed = new ArrayList<>(expected);
+        Collections.reverse(reversed);
+        int limit = 11_000;
+        var list = Fold.<List<Object>>fresh(ArrayList::new).change(CampusEvent.class, List::add);
+
+        // then
+        assertEquals(expected, events(EventQuery.all()));
+        try (var stream = store.read(EventQuery.types(CampusEvent.class), ReadOptions.backwards())) {
+            assertEquals(reversed, stream.fold(list));
+        }
+        try (var stream = store.read(EventQuery.all(), ReadOptions.backwards().limit(limit))) {
+            var events = new Object[expected.size()];
+            int count = stream.advance(events, new long[events.length]);
+            assertEquals(reversed.subList(0, limit), Arrays.asList(events).subList(0, count));
+        }
+    }
+
     // ------------------------------------------------------------------------------------------------- queries
 
     @Test
@@ -452,6 +500,27 @@ public abstract class EventStoreContract {
     }
 
     @Test
+    void a_query_for_three_and_more_tags_gives_the_events_that_have_all_of_them() {
+        // given
+        var events = givenMarks();
+        var many = "a".repeat(20);
+        store.append(List.of(new Marked(many)), AppendCondition.none());
+
+        // then
+        for (var pattern : THREE_OR_FOUR_MARKS) {
+            var expected = new ArrayList<Object>(events);
+            expected.removeIf(event -> !((Marked) event).marks().matches(pattern));
+            assertEquals(expected, events(marked(pattern)), pattern);
+            Collections.reverse(expected);
+            assertEquals(expected, events(marked(pattern), ReadOptions.backwards()), pattern);
+        }
+        assertEquals(List.of(new Marked(many)), events(marked(many)));
+        for (int wrong = 0; wrong < many.length(); wrong++) {
+            assertEquals(List.of(), events(marked(allButOne(many, wrong))), "all tags but number " + wrong);
+        }
+    }
+
+    @Test
     void a_query_for_types_and_tags_gives_the_events_that_fit_both() {
         givenTheTerm();
 
@@ -476,6 +545,28 @@ public abstract class EventStoreContract {
                 1,
                 7,
                 8);
+    }
+
+    @Test
+    void a_query_of_hundreds_of_items_gives_the_events_that_fit_any_of_them() {
+        // given for each item an event that no other fits, and after every tenth one that none fits
+        var all = new ArrayList<CampusEvent>();
+        for (int item = 0; item < MANY_ITEMS; item++) {
+            all.add(fitting(item));
+            if (item % 10 == 9) {
+                all.add(new Subscribed("none", "s" + item));
+            }
+        }
+        store.append(all, AppendCondition.none());
+        var expected = new ArrayList<Object>(all);
+        expected.removeIf(event -> ((Subscribed) event).course().equals("none"));
+
+        // then
+        assertEquals(expected, events(manyItems()));
+        var options = ReadOptions.backwards();
+        Collections.reverse(expected);
+        assertEquals(expected, events(manyItems(), options));
+        assertEquals(expected.subList(0, 40), events(manyItems(), options.limit(40)));
     }
 
     @Test
@@ -1025,6 +1116,74 @@ public abstract class EventStoreContract {
                 4);
         assertRefused(AppendCondition.unchanged(EVE.or(EventQuery.types(Unsubscribed.class)), nth(6)), 7);
         assertRefused(AppendCondition.unchanged(EVE.or(LATIN), nth(2)), 3, 5, 8);
+    }
+
+    @Test
+    void a_condition_on_three_and_more_tags_speaks_of_the_events_that_have_all_of_them() {
+        // given
+        var events = givenMarks();
+        var many = "a".repeat(20);
+
+        // then
+        for (var pattern : THREE_OR_FOUR_MARKS) {
+            int last = IntStream.rangeClosed(1, events.size())
+                    .filter(number -> events.get(number - 1).marks().matches(pattern))
+                    .max()
+                    .orElseThrow();
+            assertAllowed(AppendCondition.unchanged(marked(pattern), nth(last)));
+            assertRefused(AppendCondition.unchanged(marked(pattern), nth(last - 1)), last);
+        }
+        var appended = store.append(List.of(new Marked(many)), AppendCondition.absent(marked(many)));
+        for (int wrong = 0; wrong < many.length(); wrong++) {
+            assertAllowed(AppendCondition.absent(marked(allButOne(many, wrong))));
+        }
+        var conflict =
+                assertThrows(AppendConflictException.class, () -> append(AppendCondition.absent(marked(many))), many);
+        assertEquals(appended.last(), conflict.position());
+    }
+
+    @Test
+    void a_condition_on_hundreds_of_items_speaks_of_each_of_them() {
+        append(AppendCondition.none(), new Subscribed("none", "s0"), new CourseOpened("none", 1));
+        assertAllowed(AppendCondition.absent(manyItems()));
+
+        for (int item : List.of(0, 8, 16, 20, 32, 64, 100, 128, 256, MANY_ITEMS - 1)) {
+            var before = AppendCondition.unchanged(manyItems(), store.head());
+            var appended = append(before, new Subscribed("none", "s" + item), fitting(item));
+
+            var conflict = assertThrows(AppendConflictException.class, () -> append(before), "item " + item);
+            assertEquals(appended.last(), conflict.position());
+        }
+        assertThrows(AppendConflictException.class, () -> append(AppendCondition.absent(manyItems())));
+    }
+
+    @Test
+    void a_condition_speaks_of_events_that_are_thousands_of_events_back() {
+        // given an event of maths and one of latin, each with thousands behind it
+        givenALongLog();
+        int maths = 1;
+        int latin = THOUSANDS + 2;
+        var both = EventQuery.types(Subscribed.class);
+
+        // then
+        for (var query : List.of(
+                MATHS,
+                ADA,
+                EventQuery.tagged(course("maths"), student("ada")),
+                both.withTags(course("maths")),
+                EVE.or(MATHS))) {
+            assertRefused(AppendCondition.absent(query), maths);
+            assertRefused(AppendCondition.unchanged(query, Position.START), maths);
+            assertAllowed(AppendCondition.unchanged(query, nth(maths)));
+        }
+        for (var query : List.of(LATIN, EventQuery.tagged(student("bob"), course("latin")), EVE.or(LATIN))) {
+            assertRefused(AppendCondition.absent(query), latin);
+            assertRefused(AppendCondition.unchanged(query, nth(maths)), latin);
+            assertAllowed(AppendCondition.unchanged(query, nth(latin)));
+        }
+        assertRefused(AppendCondition.absent(both), maths, latin);
+        assertRefused(AppendCondition.unchanged(both, nth(maths)), latin);
+        assertAllowed(AppendCondition.unchanged(both, nth(latin)));
     }
 
     @Test
@@ -1799,6 +1958,72 @@ public abstract class EventStoreContract {
     }
 
     @Test
+    void who_reads_beside_appends_finds_each_of_them_whole_or_not_at_all() {
+        // given appends of many events, so that most of the time one is being written
+        var batch = IntStream.range(0, 200)
+                .<Object>mapToObj(i -> new Subscribed("maths", "s" + i))
+                .toList();
+        var going = new AtomicBoolean(true);
+
+        // when one thread appends, and another one looks again and again
+        var results = Together.<Set<Position>>run(2, thread -> () -> {
+            try {
+                return thread == 0 ? lastOfEach(batch, going) : headsBeside(batch, going);
+            } finally {
+                going.set(false);
+            }
+        });
+
+        // then
+        var last = results.get(0);
+        assertFalse(last.contains(Position.START));
+        assertEquals(last.size() * 2, events(firstAndLast(batch)).size());
+        var heads = new HashSet<>(results.get(1));
+        heads.removeAll(last);
+        heads.remove(Position.START);
+        assertEquals(Set.of(), heads, "heads in the middle of an append");
+    }
+
+    /** Appends for a second, or less where that is fast. */
+    private Set<Position> lastOfEach(List<Object> batch, AtomicBoolean going) {
+        var last = new HashSet<Position>();
+        long begin = System.nanoTime();
+        for (int i = 0; i < 1_000 && going.get() && (i < 10 || System.nanoTime() - begin < 1_000_000_000); i++) {
+            last.add(store.append(batch, AppendCondition.none()).last());
+        }
+        return last;
+    }
+
+    /** Looks at what is new in several ways. */
+    private Set<Position> headsBeside(List<Object> batch, AtomicBoolean going) {
+        var reversed = new ArrayList<>(batch);
+        Collections.reverse(reversed);
+        var heads = new HashSet<Position>();
+        var seen = Position.START;
+        while (going.get()) {
+            Position head;
+            do {
+                head = store.head();
+            } while (head.equals(seen) && going.get());
+            heads.add(head);
+            var fresh = ReadOptions.forwards().after(seen);
+            assertEquals(0, events(firstAndLast(batch), fresh).size() % 2, "first and last events of appends");
+            var newest = events(MATHS, ReadOptions.backwards().limit(batch.size()));
+            assertTrue(newest.isEmpty() || newest.equals(reversed), () -> "the newest: " + newest);
+            try (var stream = store.read(EventQuery.all(), fresh)) {
+                assertEquals(0, rest(stream).size() % batch.size(), "events of whole appends");
+                seen = stream.head();
+                heads.add(seen);
+            }
+        }
+        return heads;
+    }
+
+    private static EventQuery firstAndLast(List<Object> batch) {
+        return EventQuery.tagged(student("s0")).or(EventQuery.tagged(student("s" + (batch.size() - 1))));
+    }
+
+    @Test
     void of_appends_that_race_for_the_same_absence_exactly_one_happens() {
         int rounds = 500;
 
@@ -1914,18 +2139,72 @@ public abstract class EventStoreContract {
     }
 
     private void givenTheTerm() {
+        given(List.of(TERM.subList(0, 1), TERM.subList(1, 4), TERM.subList(4, 8)));
+    }
+
+    /** One event of maths and Ada, thousands of others, one event of Latin and Bob, and as many others again. */
+    private List<CampusEvent> givenALongLog() {
+        var parts = Stream.of(new Subscribed("maths", "ada"), new Subscribed("latin", "bob"))
+                .map(first -> Stream.concat(
+                                Stream.of(first),
+                                IntStream.range(0, THOUSANDS).mapToObj(i -> new Unsubscribed("c" + i % 10, "s" + i)))
+                        .toList())
+                .toList();
+        given(parts);
+        return parts.stream().<CampusEvent>flatMap(List::stream).toList();
+    }
+
+    /** An event for each text of four digits, in a store of their own catalog. */
+    private List<Marked> givenMarks() {
+        store = emptyStore(MARKS, clock);
+        var events = FOUR_MARKS.stream().map(Marked::new).toList();
+        given(List.of(events));
+        return events;
+    }
+
+    private static Set<Tag> marks(String marks) {
+        return IntStream.range(0, marks.length())
+                .filter(i -> marks.charAt(i) != '.')
+                .mapToObj(i -> Tag.of("mark" + i, marks.substring(i, i + 1)))
+                .collect(Collectors.toUnmodifiableSet());
+    }
+
+    private static EventQuery marked(String marks) {
+        return EventQuery.of(List.of(new EventQuery.Item(Set.of(), marks(marks))));
+    }
+
+    private static String allButOne(String marks, int wrong) {
+        return marks.substring(0, wrong) + "?" + marks.substring(wrong + 1);
+    }
+
+    /** By turns for a tag, for a type and a tag, and for two tags, all of them different. */
+    private static EventQuery manyItems() {
+        return EventQuery.of(IntStream.range(0, MANY_ITEMS)
+                .mapToObj(item -> new EventQuery.Item(
+                        item % 3 == 1 ? Set.of(Subscribed.class) : Set.of(),
+                        item % 3 == 2
+                                ? Set.of(course("c" + item), student("s" + item % 7))
+                                : Set.of(course("c" + item))))
+                .toList());
+    }
+
+    private static CampusEvent fitting(int item) {
+        return new Subscribed("c" + item, "s" + item % 7);
+    }
+
+    private void given(List<? extends List<?>> parts) {
         positions.clear();
         positions.add(Position.START);
-        for (var part : List.of(TERM.subList(0, 1), TERM.subList(1, 4), TERM.subList(4, 8))) {
+        for (var part : parts) {
             var appended = store.append(part, AppendCondition.none());
             LongStream.rangeClosed(appended.first().value(), appended.last().value())
                     .mapToObj(Position::of)
                     .forEach(positions::add);
         }
-        assertEquals(TERM.size() + 1, positions.size(), "positions of the term's events");
+        assertEquals(parts.stream().mapToInt(List::size).sum() + 1, positions.size(), "positions of the given events");
     }
 
-    /** The position of an event of the term, which is its number where the store leaves out none. */
+    /** The position of a given event, which is its number where the store leaves out none. */
     private Position nth(int number) {
         return positions.get(number);
     }

@@ -35,8 +35,8 @@ class ContractsTest {
         "NullQuerySuite, 50",
         "EventBusSuite, 28",
         "NullEventBusSuite, 28",
-        "EventStoreSuite, 85",
-        "NullEventStoreSuite, 85",
+        "EventStoreSuite, 93",
+        "NullEventStoreSuite, 93",
         "CheckpointSuite, 12",
         "NullCheckpointSuite, 12",
         "EventCodecSuite, 15",
@@ -62,7 +62,7 @@ class ContractsTest {
         assertThat(names(events.failed()))
                 .as("tests that fail on a correct store")
                 .isEmpty();
-        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(85);
+        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(93);
     }
 
     @ParameterizedTest

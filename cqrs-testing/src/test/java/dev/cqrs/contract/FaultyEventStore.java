@@ -21,6 +21,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 
 /** A plain event store under one lock, correct unless it is given a fault. */
 final class FaultyEventStore implements EventStore {
@@ -34,6 +35,9 @@ final class FaultyEventStore implements EventStore {
         LIMITS_FROM_THE_OLDEST("options_work_together_in_both_directions"),
         BOUNDS_TURN_AROUND_BACKWARDS("every_combination_of_options_agrees_with_their_definition"),
         ANY_TAG_IS_ENOUGH("a_query_for_several_tags_gives_the_events_that_have_all_of_them"),
+        TWO_TAGS_ARE_ENOUGH("a_query_for_three_and_more_tags_gives_the_events_that_have_all_of_them"),
+        THIRTY_TWO_ITEMS_ONLY("a_query_of_hundreds_of_items_gives_the_events_that_fit_any_of_them"),
+        MORE_THAN_TWENTY_ITEMS_ARE_ALL_EVENTS("a_query_of_hundreds_of_items_gives_the_events_that_fit_any_of_them"),
         FIRST_ITEM_ONLY("a_query_of_several_items_gives_the_events_that_fit_any_each_once"),
         TWICE_FOR_TWO_ITEMS("a_query_of_several_items_gives_the_events_that_fit_any_each_once"),
         EXACT_TYPES_ONLY("a_query_for_a_type_above_others_gives_the_events_of_all_below"),
@@ -41,6 +45,11 @@ final class FaultyEventStore implements EventStore {
         UNKNOWN_TYPES_MATCH_NOTHING("a_query_for_a_type_that_the_catalog_does_not_know_is_refused"),
         CONDITION_INCLUDES_ITS_POSITION(
                 "an_append_happens_while_nothing_that_matches_has_been_appended_after_the_position"),
+        TWO_TAGS_ARE_ENOUGH_FOR_A_CONFLICT(
+                "a_condition_on_three_and_more_tags_speaks_of_the_events_that_have_all_of_them"),
+        CONDITION_CHECKS_THIRTY_TWO_ITEMS("a_condition_on_hundreds_of_items_speaks_of_each_of_them"),
+        CONDITION_ON_MORE_THAN_TWENTY_ITEMS_IS_ON_ALL_EVENTS("a_condition_on_hundreds_of_items_speaks_of_each_of_them"),
+        CONDITION_CHECKS_THE_LAST_TEN_THOUSAND("a_condition_speaks_of_events_that_are_thousands_of_events_back"),
         CONDITION_CHECKS_ITS_OWN_EVENTS("a_condition_does_not_speak_of_the_events_it_comes_with"),
         LAST_CLAUSE_ONLY("all_clauses_must_hold"),
         LAST_CLAUSE_FIRST("the_first_clause_that_fails_is_reported"),
@@ -48,6 +57,8 @@ final class FaultyEventStore implements EventStore {
         UNCHANGED_SINCE_THE_LAST_MATCH("what_was_read_gives_the_condition_that_it_is_unchanged"),
         UNCHANGED_SINCE_NOW("the_condition_of_a_read_fails_when_something_it_reads_was_appended_since"),
         CUT_READS_GIVE_CONDITIONS("a_read_that_was_cut_gives_no_condition"),
+        READS_END_AFTER_TEN_THOUSAND("a_read_of_more_than_ten_thousand_events_gives_all_that_were_asked_for"),
+        LIMITS_END_AT_TEN_THOUSAND("a_read_of_more_than_ten_thousand_events_gives_all_that_were_asked_for"),
         HALF_A_BATCH("an_event_that_the_catalog_does_not_know_is_refused_with_all_others_of_its_append"),
         LIST_IS_READ_TWICE("a_list_that_changes_while_it_is_appended_is_read_once"),
         TIME_GOES_BACK("the_time_of_recording_stands_still_while_the_clock_lags_behind"),
@@ -65,6 +76,7 @@ final class FaultyEventStore implements EventStore {
                 "a_signal_that_is_subscribed_while_an_append_is_under_way_is_told_unless_a_read_would_tell"),
         NO_VETO("a_veto_before_an_append_leaves_the_store_unchanged"),
         CHECKED_OUTSIDE_THE_LOCK("of_appends_that_race_on_the_same_read_exactly_one_happens"),
+        READERS_COME_BETWEEN_EVENTS("who_reads_beside_appends_finds_each_of_them_whole_or_not_at_all"),
         EVENTS_APPEAR_ONE_BY_ONE("every_append_in_a_race_is_justified_and_a_reader_finds_no_gap");
 
         final String foundBy;
@@ -88,6 +100,7 @@ final class FaultyEventStore implements EventStore {
     private final Clock clock;
     private final Fault fault;
     private final Object lock = new Object();
+    private final Object writers; // taken before the lock, and the lock itself if all is well
     private final List<RecordedEvent> log = new ArrayList<>(); // guarded by lock
     private final List<Subscriber> subscribers = new CopyOnWriteArrayList<>();
 
@@ -104,6 +117,7 @@ final class FaultyEventStore implements EventStore {
         this.catalog = catalog;
         this.clock = clock;
         this.fault = fault;
+        this.writers = has(Fault.READERS_COME_BETWEEN_EVENTS) ? new Object() : lock;
     }
 
     @Override
@@ -137,7 +151,7 @@ final class FaultyEventStore implements EventStore {
             pause();
         }
         Appended appended;
-        synchronized (lock) {
+        synchronized (writers) {
             if (!has(Fault.CHECKED_OUTSIDE_THE_LOCK)) {
                 check(condition, batch);
             }
@@ -146,7 +160,7 @@ final class FaultyEventStore implements EventStore {
                 recorded.clear();
             }
             if (!has(Fault.EVENTS_APPEAR_ONE_BY_ONE)) {
-                recorded.forEach(event -> write(event, now));
+                recorded.forEach(event -> writeAlone(event, now));
             }
             appended = new Appended(Position.of(log.size() - batch.size() + 1L), Position.of(log.size()));
             if (has(Fault.SIGNAL_COMES_UNDER_THE_LOCK)) {
@@ -240,6 +254,15 @@ final class FaultyEventStore implements EventStore {
                 now.isAfter(last) || has(Fault.TIME_GOES_BACK) ? now : last));
     }
 
+    private void writeAlone(RecordedEvent event, Instant now) {
+        synchronized (lock) {
+            write(event, now);
+        }
+        if (has(Fault.READERS_COME_BETWEEN_EVENTS)) {
+            pause();
+        }
+    }
+
     private void check(AppendCondition condition, List<Object> batch) {
         var clauses = new ArrayList<>(condition.clauses());
         if (has(Fault.LAST_CLAUSE_FIRST)) {
@@ -252,9 +275,12 @@ final class FaultyEventStore implements EventStore {
             if (after > log.size() && !has(Fault.FUTURE_IS_ACCEPTED)) {
                 throw new IllegalArgumentException("in the future");
             }
-            for (var event : log) {
+            var query = asChecked(clause.query());
+            for (var event : log.subList(
+                    has(Fault.CONDITION_CHECKS_THE_LAST_TEN_THOUSAND) ? Math.max(0, log.size() - 10_000) : 0,
+                    log.size())) {
                 long position = event.position().value() + (has(Fault.CONDITION_INCLUDES_ITS_POSITION) ? 1 : 0);
-                if (position > after && matches(clause.query(), event) > 0) {
+                if (position > after && matches(query, event) > 0) {
                     throw new AppendConflictException(clause, event.position());
                 }
             }
@@ -275,7 +301,38 @@ final class FaultyEventStore implements EventStore {
         }
     }
 
-    private List<RecordedEvent> select(EventQuery query, ReadOptions options) {
+    private EventQuery asChecked(EventQuery query) {
+        return altered(
+                query,
+                Fault.TWO_TAGS_ARE_ENOUGH_FOR_A_CONFLICT,
+                Fault.CONDITION_CHECKS_THIRTY_TWO_ITEMS,
+                Fault.CONDITION_ON_MORE_THAN_TWENTY_ITEMS_IS_ON_ALL_EVENTS);
+    }
+
+    private EventQuery asRead(EventQuery query) {
+        return altered(
+                query,
+                Fault.TWO_TAGS_ARE_ENOUGH,
+                Fault.THIRTY_TWO_ITEMS_ONLY,
+                Fault.MORE_THAN_TWENTY_ITEMS_ARE_ALL_EVENTS);
+    }
+
+    private EventQuery altered(EventQuery query, Fault twoTags, Fault someItems, Fault allEvents) {
+        var items = query.items();
+        if (has(twoTags)) {
+            return EventQuery.of(items.stream()
+                    .map(item -> new EventQuery.Item(
+                            item.types(), item.tags().stream().limit(2).collect(Collectors.toUnmodifiableSet())))
+                    .toList());
+        }
+        if (has(someItems)) {
+            return EventQuery.of(items.subList(0, Math.min(32, items.size())));
+        }
+        return has(allEvents) && items.size() > 20 ? EventQuery.all() : query;
+    }
+
+    private List<RecordedEvent> select(EventQuery asked, ReadOptions options) {
+        var query = asRead(asked);
         var found = new ArrayList<RecordedEvent>();
         boolean turned = has(Fault.BOUNDS_TURN_AROUND_BACKWARDS) && options.isBackwards();
         for (var event : log) {
@@ -295,6 +352,10 @@ final class FaultyEventStore implements EventStore {
             }
         }
         int limit = (int) Math.min(found.size(), options.limit());
+        if (has(Fault.READS_END_AFTER_TEN_THOUSAND)
+                || (has(Fault.LIMITS_END_AT_TEN_THOUSAND) && limit < found.size())) {
+            limit = Math.min(limit, 10_000);
+        }
         if (options.isBackwards() && has(Fault.LIMITS_FROM_THE_OLDEST)) {
             found.subList(limit, found.size()).clear();
         }

@@ -125,13 +125,56 @@ public abstract class CheckpointStoreContract {
     @Test
     void names_are_told_apart_by_each_character() {
         var names = List.of(
-                "a", "A", "a ", " a", "ä", "a\u0308", "a%", "a_", "ab", "a'b", "a\"b", "a/b", "a\\b", "\uD83D\uDE00");
+                "a",
+                "A",
+                "a ",
+                " a",
+                "ä",
+                "a\u0308",
+                "a%",
+                "a_",
+                "ab",
+                "a'b",
+                "a\"b",
+                "a/b",
+                "a\\b",
+                "a_b",
+                "a-b",
+                "a.b",
+                "a:b",
+                "A/b",
+                "a/B",
+                "a/b ",
+                "a/b/",
+                "\uD83D\uDE00");
         for (int i = 0; i < names.size(); i++) {
             store.save(names.get(i), new Checkpoint(1, Position.of(i), names.get(i)));
         }
 
         for (int i = 0; i < names.size(); i++) {
             assertEquals(Optional.of(new Checkpoint(1, Position.of(i), names.get(i))), store.load(names.get(i)));
+        }
+    }
+
+    @Test
+    void long_names_are_told_apart_by_a_single_character() {
+        // given names of 300 characters
+        var names = new ArrayList<String>();
+        for (var text : List.of("x".repeat(299), "ä".repeat(299), "\uD83D\uDE00".repeat(149) + "x")) {
+            names.addAll(List.of(text + "a", text + "b", "a" + text, "b" + text));
+        }
+
+        // when
+        for (int i = 0; i < names.size(); i++) {
+            store.save(names.get(i), new Checkpoint(1, Position.of(i), "state " + i));
+        }
+        store.delete(names.get(0));
+
+        // then
+        assertEquals(Optional.empty(), store.load(names.get(0)));
+        for (int i = 1; i < names.size(); i++) {
+            assertEquals(Optional.of(new Checkpoint(1, Position.of(i), "state " + i)), store.load(names.get(i)));
+            assertEquals(Optional.of(Position.of(i)), store.position(names.get(i)));
         }
     }
 

@@ -37,8 +37,8 @@ class ContractsTest {
         "NullEventBusSuite, 28",
         "EventStoreSuite, 93",
         "NullEventStoreSuite, 93",
-        "CheckpointSuite, 12",
-        "NullCheckpointSuite, 12",
+        "CheckpointSuite, 15",
+        "NullCheckpointSuite, 15",
         "EventCodecSuite, 15",
         "NullEventCodecSuite, 15"
     })
@@ -84,6 +84,31 @@ class ContractsTest {
             System.clearProperty(Together.SHORT_PATIENCE);
             thread.setUncaughtExceptionHandler(handler);
             FaultyEventStore.faultOfSuite = FaultyEventStore.Fault.NONE;
+        }
+    }
+
+    @Test
+    void a_correct_checkpoint_store_passes_every_test() {
+        FaultyCheckpointStore.faultOfSuite = FaultyCheckpointStore.Fault.NONE;
+
+        var events = run(FaultyCheckpointStore.Suite.class);
+
+        assertThat(names(events.failed()))
+                .as("tests that fail on a correct store")
+                .isEmpty();
+        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(15);
+    }
+
+    @ParameterizedTest
+    @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
+    void each_fault_of_a_checkpoint_store_is_found(FaultyCheckpointStore.Fault fault) {
+        FaultyCheckpointStore.faultOfSuite = fault;
+        try {
+            assertThat(names(run(FaultyCheckpointStore.Suite.class, fault.foundBy)
+                            .failed()))
+                    .containsExactly(fault.foundBy);
+        } finally {
+            FaultyCheckpointStore.faultOfSuite = FaultyCheckpointStore.Fault.NONE;
         }
     }
 

@@ -83,6 +83,34 @@ public abstract class EventCodecContract {
         }
     }
 
+    /** The same letters, composed and in parts, are different texts. */
+    @Test
+    void text_comes_back_in_the_form_of_unicode_it_had() {
+        for (var text : List.of(
+                "\u00e9", "e\u0301", "\u00c5", "A\u030a", "\u212b", "\ufb01", "q\u0323\u0307", "q\u0307\u0323")) {
+            var event = new Measured(text, 0, 0, false, List.of(text, "-" + text));
+            var document = Map.<String, Object>of(text, text);
+
+            assertEquals(event, codec.decode(codec.encode(event), Measured.class));
+            assertEquals(document, document(codec.encode(document)));
+        }
+    }
+
+    @Test
+    void an_event_of_more_than_64_kib_comes_back_whole() {
+        for (var event : List.of(
+                new Measured("x".repeat(70_000) + "end", 1, 2, true, List.of("last")),
+                new Measured("漢".repeat(30_000) + "end", 1, 2, true, List.of("last")),
+                new Measured("", 1, 2, true, Collections.nCopies(30_000, "grün")))) {
+            var bytes = codec.encode(event);
+
+            assertEquals(event, codec.decode(bytes, Measured.class));
+            assertEquals(event.text(), document(bytes).get("text"));
+            assertEquals(event.list(), document(bytes).get("list"));
+            assertEquals(event, codec.decode(codec.encode(document(bytes)), Measured.class));
+        }
+    }
+
     @Test
     void a_long_list_keeps_its_order() {
         var event = new Measured("", 0, 0, false, Collections.nCopies(10_000, "x"));
@@ -218,6 +246,24 @@ public abstract class EventCodecContract {
         Arrays.fill(bytes, (byte) 0);
 
         assertEquals(MEASURED, codec.decode(codec.encode(MEASURED), Measured.class));
+    }
+
+    @Test
+    void what_is_encoded_next_shares_no_array_with_what_was_encoded_before() {
+        // given two events that are equal, and one whose payload is as long
+        var other = new Measured("tuxt", Integer.MIN_VALUE, Long.MAX_VALUE, true, List.of("c", "a", "b"));
+
+        // when
+        var first = codec.encode(MEASURED);
+        var equal = codec.encode(MEASURED);
+        var last = codec.encode(other);
+
+        // then
+        assertEquals(MEASURED, codec.decode(first, Measured.class));
+        Arrays.fill(first, (byte) 0);
+        assertEquals(MEASURED, codec.decode(equal, Measured.class));
+        Arrays.fill(equal, (byte) 0);
+        assertEquals(other, codec.decode(last, Measured.class));
     }
 
     @Test

@@ -39,8 +39,8 @@ class ContractsTest {
         "NullEventStoreSuite, 93",
         "CheckpointSuite, 15",
         "NullCheckpointSuite, 15",
-        "EventCodecSuite, 15",
-        "NullEventCodecSuite, 15"
+        "EventCodecSuite, 18",
+        "NullEventCodecSuite, 18"
     })
     void every_test_fails_on_what_does_nothing(String suite, int atLeast) throws ClassNotFoundException {
         var events = run(Class.forName(DoNothing.class.getName() + "$" + suite));
@@ -109,6 +109,30 @@ class ContractsTest {
                     .containsExactly(fault.foundBy);
         } finally {
             FaultyCheckpointStore.faultOfSuite = FaultyCheckpointStore.Fault.NONE;
+        }
+    }
+
+    @Test
+    void a_correct_event_codec_passes_every_test() {
+        FaultyEventCodec.faultOfSuite = FaultyEventCodec.Fault.NONE;
+
+        var events = run(FaultyEventCodec.Suite.class);
+
+        assertThat(names(events.failed()))
+                .as("tests that fail on a correct codec")
+                .isEmpty();
+        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(18);
+    }
+
+    @ParameterizedTest
+    @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
+    void each_fault_of_an_event_codec_is_found(FaultyEventCodec.Fault fault) {
+        FaultyEventCodec.faultOfSuite = fault;
+        try {
+            assertThat(names(run(FaultyEventCodec.Suite.class, fault.foundBy).failed()))
+                    .containsExactly(fault.foundBy);
+        } finally {
+            FaultyEventCodec.faultOfSuite = FaultyEventCodec.Fault.NONE;
         }
     }
 

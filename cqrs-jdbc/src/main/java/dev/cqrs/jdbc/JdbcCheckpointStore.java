@@ -30,12 +30,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Threads:</b> thread-safe. Takes a connection for each call.
  *
- * <p><b>Errors:</b> what the database cannot do is a {@link DatabaseException}; a name of no known class, or of characters
+ * <p><b>Errors:</b> what the database cannot do is a {@link DatabaseException}, and, where it lacks the schema under the
+ * prefix, a {@link SchemaMismatchException}; a name of no known class, or of characters
  * that PostgreSQL cannot keep, is an {@link IllegalArgumentException}, and so is a state that cannot be saved.
  */
 public final class JdbcCheckpointStore implements CheckpointStore {
 
     private final DataSource dataSource;
+    private final JdbcSchema schema;
     private final Statements sql;
     private final EventCodec codec;
     private final States states;
@@ -118,13 +120,14 @@ public final class JdbcCheckpointStore implements CheckpointStore {
 
     private JdbcCheckpointStore(
             DataSource dataSource,
-            Statements sql,
+            JdbcSchema schema,
             EventCodec codec,
             States states,
             Consumer<? super Unreadable> listener,
             Consumer<Connection> guard) {
         this.dataSource = dataSource;
-        this.sql = sql;
+        this.schema = schema;
+        this.sql = Statements.of(schema.prefix());
         this.codec = codec;
         this.states = states;
         this.listener = listener;
@@ -158,7 +161,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
     public CheckpointStore guardedBy(JdbcLease lease) {
         long fence = lease.fence().orElseThrow(() -> lease.lost(0));
         return new JdbcCheckpointStore(
-                dataSource, sql, codec, states, listener, connection -> lease.guard(connection, fence));
+                dataSource, schema, codec, states, listener, connection -> lease.guard(connection, fence));
     }
 
     @Override
@@ -169,6 +172,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
         try {
             found = Transaction.read(dataSource, connection -> row(connection, name));
         } catch (SQLException failed) {
+            schema.checkAfter(failed, dataSource);
             throw new DatabaseException("Loading the checkpoint \"" + name + "\"", failed);
         }
         return found.flatMap(row -> checkpoint(name, row, type));
@@ -232,6 +236,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                 }
             });
         } catch (SQLException failed) {
+            schema.checkAfter(failed, dataSource);
             throw new DatabaseException("Loading the position of the checkpoint \"" + name + "\"", failed);
         }
     }
@@ -335,6 +340,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                 return true;
             });
         } catch (SQLException failed) {
+            schema.checkAfter(failed, dataSource);
             throw DatabaseException.ofRepeatable(what + " the checkpoint \"" + name + "\"", failed);
         }
     }
@@ -359,7 +365,8 @@ public final class JdbcCheckpointStore implements CheckpointStore {
         }
 
         /**
-         * Sets the prefix of the tables.
+         * Sets the prefix of the tables. It is never that of an event store unless it is said here: where several logs live in
+         * one database, checkpoints of one name would otherwise be taken for each other's.
          *
          * @param prefix that of the schema; {@value JdbcSchema#DEFAULT_PREFIX} without this call
          * @return this builder
@@ -437,7 +444,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
             }
             return new JdbcCheckpointStore(
                     dataSource,
-                    Statements.of(prefix),
+                    JdbcSchema.of(prefix),
                     codec,
                     new States(Map.copyOf(byName), new TreeMap<>(byBeginning)),
                     listener,

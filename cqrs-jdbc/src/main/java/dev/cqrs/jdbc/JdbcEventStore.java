@@ -71,6 +71,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
     public static final int DEFAULT_PAGE_SIZE = 500;
 
     private final DataSource dataSource;
+    private final String prefix;
     private final Catalog catalog;
     private final EventCodec codec;
     private final Clock clock;
@@ -99,7 +100,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         this.pageSize = builder.pageSize;
         this.selections = new Selection.Maker(catalog);
         this.encoder = new Pending.Encoder(catalog, codec, builder.payload == Payload.BYTEA, selections);
-        var prefix = builder.schema.prefix();
+        this.prefix = builder.schema.prefix();
         this.call = new AppendCall(prefix);
         this.commits = new GroupCommit(dataSource, call);
         this.pages = new Pages(prefix);
@@ -216,6 +217,14 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         if (follower != null) {
             follower.close();
         }
+    }
+
+    /** That of the tables behind a store, or behind what it is within a transaction; of others the usual one. */
+    static String prefixOf(EventStore store) {
+        if (store instanceof Joined joined) {
+            return joined.prefix();
+        }
+        return store instanceof JdbcEventStore its ? its.prefix : JdbcSchema.DEFAULT_PREFIX;
     }
 
     /** How many appends wait for the group before theirs, for tests. */
@@ -375,6 +384,10 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
 
         Joined(Connection connection) {
             this.connection = connection;
+        }
+
+        String prefix() {
+            return prefix;
         }
 
         @Override

@@ -31,7 +31,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Threads:</b> thread-safe; threads that share an object share the lease. Starts none.
  *
- * <p><b>Errors:</b> what the database cannot do is a {@link DatabaseException}.
+ * <p><b>Errors:</b> what the database cannot do is a {@link DatabaseException}; where it lacks the schema, a
+ * {@link SchemaMismatchException} when the lease is to be taken.
  */
 public final class JdbcLease implements AutoCloseable {
 
@@ -42,6 +43,7 @@ public final class JdbcLease implements AutoCloseable {
     private static final String SERIALIZATION_FAILURE = "40001";
 
     private final DataSource dataSource;
+    private final JdbcSchema schema;
     private final String name;
     private final String owner;
     private final Duration duration;
@@ -97,12 +99,13 @@ public final class JdbcLease implements AutoCloseable {
         }
     }
 
-    private JdbcLease(DataSource dataSource, String prefix, String name, String owner, Duration duration) {
+    private JdbcLease(DataSource dataSource, JdbcSchema schema, String name, String owner, Duration duration) {
         this.dataSource = dataSource;
+        this.schema = schema;
         this.name = name;
         this.owner = owner;
         this.duration = duration;
-        this.sql = Statements.of(prefix);
+        this.sql = Statements.of(schema.prefix());
     }
 
     /**
@@ -140,6 +143,7 @@ public final class JdbcLease implements AutoCloseable {
      * transaction of this lease, which has the row locked: not for the thread that has it open and would wait for itself.
      *
      * @return whether it is held
+     * @throws SchemaMismatchException if the database lacks the schema, or has another version of it
      */
     public boolean acquire() {
         lock.lock();
@@ -149,6 +153,7 @@ public final class JdbcLease implements AutoCloseable {
             highest = Math.max(highest, ownership.fence());
             return !ownership.isNone();
         } catch (SQLException failed) {
+            schema.checkAfter(failed, dataSource);
             throw DatabaseException.ofRepeatable("Acquiring the lease \"" + name + "\"", failed);
         } finally {
             lock.unlock();

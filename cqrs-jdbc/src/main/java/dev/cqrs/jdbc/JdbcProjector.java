@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  * wakes it, or a third of the lease has passed. Where another process works it tries to take over each second.
  *
  * <p><b>Errors:</b> a handler that throws stops the projection; so does a view that is ahead of the log, which is another
- * one or was restored. The listener is told, and the lease given up. A database that cannot be reached, or that asks for a
+ * one or was restored, and a database without the schema ({@link SchemaMismatchException}). The listener is told, and the lease given up. A database that cannot be reached, or that asks for a
  * retry, is tried again each second, and the listener told each time: where a pool has no connection to give, for SQLState
  * classes 08, 40, 53, 57 and 58, for limits of time (25P03, 25P04, 55P03), and for a server that only reads (25006), as
  * one in the middle of a fail-over does.
@@ -63,6 +63,7 @@ public final class JdbcProjector implements AutoCloseable {
     private final Loop loop;
     private final EventStore.Subscription subscription;
 
+    private final String prefix;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition moved = lock.newCondition();
 
@@ -241,7 +242,8 @@ public final class JdbcProjector implements AutoCloseable {
         this.store = builder.store;
         this.dataSource = builder.dataSource;
         this.projection = projection;
-        this.sql = Statements.of(builder.prefix);
+        this.prefix = builder.prefix;
+        this.sql = Statements.of(prefix);
         this.batch = builder.batch;
         this.lease = lease;
         this.listener = listener;
@@ -252,7 +254,7 @@ public final class JdbcProjector implements AutoCloseable {
     /**
      * Begins a projector.
      *
-     * @param store the log to follow; stays open
+     * @param store the log to follow; stays open. If it is a {@link JdbcEventStore}, progress and lease are under its prefix
      * @param dataSource where the view is, and a schema of this library; stays open
      * @return a builder
      */
@@ -293,6 +295,7 @@ public final class JdbcProjector implements AutoCloseable {
             }
             lock.lockInterruptibly();
             try {
+     * @throws SchemaMismatchException if the database lacks the schema, or has another version of it
                 if (!wanted.isAfter(position)) {
                     return;
                 }
@@ -331,6 +334,7 @@ public final class JdbcProjector implements AutoCloseable {
      * <p>An interrupted thread does not wait for the batch.
      *
      * @throws IllegalStateException if called by the handler or the listener
+            JdbcSchema.of(prefix).checkAfter(failed, dataSource);
      */
     @Override
     public void close() {
@@ -611,7 +615,7 @@ public final class JdbcProjector implements AutoCloseable {
 
         private final EventStore store;
         private final DataSource dataSource;
-        private String prefix = JdbcSchema.DEFAULT_PREFIX;
+        private String prefix;
         private String owner = "unnamed";
         private Duration duration = LEASE;
         private int batch = BATCH;
@@ -624,7 +628,8 @@ public final class JdbcProjector implements AutoCloseable {
         /**
          * Sets the prefix of the tables that hold progress and leases.
          *
-         * @param prefix that of the schema; {@value JdbcSchema#DEFAULT_PREFIX} without this call
+         * @param prefix that of the schema; without this call that of the store, if it is a {@link JdbcEventStore}, and
+         *     {@value JdbcSchema#DEFAULT_PREFIX} if it is another, also one that wraps such a store
          * @return this builder
          * @throws IllegalArgumentException if it is no prefix
          */
@@ -693,6 +698,7 @@ public final class JdbcProjector implements AutoCloseable {
                 Executor executor,
                 Consumer<? super Failure> listener) {
             if (name.isBlank()) {
+            this.prefix = JdbcEventStore.prefixOf(store);
                 throw new IllegalArgumentException(
                         "The name of a projection is blank; expected one that stays, such as that of its view.");
             }

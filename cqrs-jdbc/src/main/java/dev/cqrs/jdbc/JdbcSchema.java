@@ -8,6 +8,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -31,6 +32,9 @@ public final class JdbcSchema {
 
     /** The first is version 1. A file that was released is never changed. */
     private static final List<String> FILES = List.of("V1__log.sql", "V2__projections.sql");
+
+    /** SQL's codes for a table, and for a column, that is not there. */
+    private static final Set<String> MISSING = Set.of("42P01", "42703");
 
     private final String prefix;
 
@@ -167,6 +171,17 @@ public final class JdbcSchema {
         int actual = version(dataSource);
         if (actual != version()) {
             throw new SchemaMismatchException(prefix, version(), actual);
+        }
+    }
+
+    /** As {@link #check}, where a statement has failed for want of a table or a column; once its connection is given back. */
+    void checkAfter(SQLException failed, DataSource dataSource) {
+        if (MISSING.contains(String.valueOf(failed.getSQLState()))) {
+            try {
+                check(dataSource);
+            } catch (DatabaseException unknown) { // which is not what the caller has to be told of
+                failed.addSuppressed(unknown);
+            }
         }
     }
 

@@ -32,6 +32,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import javax.sql.DataSource;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -79,6 +80,21 @@ class JdbcCheckpointStoreTest {
     @BeforeEach
     void apply_the_schema() {
         JdbcSchema.of("cqrs").apply(database);
+    }
+
+    @Test
+    void where_its_tables_are_not_it_says_how_they_come_there() {
+        var elsewhere = store().prefix("elsewhere").states("", Balance.class).build();
+        var checkpoint = new Checkpoint(1, Position.of(1), new Balance(1), List.of());
+        for (ThrowingCallable call : List.<ThrowingCallable>of(
+                () -> elsewhere.load("a"),
+                () -> elsewhere.position("a"),
+                () -> elsewhere.save("a", checkpoint),
+                () -> elsewhere.delete("a"))) {
+            assertThatThrownBy(call)
+                    .isInstanceOf(SchemaMismatchException.class)
+                    .hasMessageContaining("JdbcSchema.of(\"elsewhere\").apply(dataSource)");
+        }
     }
 
     private JdbcCheckpointStore.Builder store() {

@@ -81,6 +81,25 @@ class JdbcLeaseTest {
     }
 
     @Test
+    void where_its_table_is_not_it_says_how_it_comes_there() {
+        assertThatThrownBy(() -> JdbcLease.of(database, "elsewhere", "balances", "one", LONG)
+                        .acquire())
+                .isInstanceOf(SchemaMismatchException.class)
+                .hasMessageContaining("JdbcSchema.of(\"elsewhere\").apply(dataSource)");
+    }
+
+    @Test
+    void a_table_that_somebody_has_dropped_is_no_other_version_of_the_schema() throws Exception {
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute("drop table cqrs_lease");
+        }
+        assertThatThrownBy(() -> lease("one", LONG).acquire())
+                .isInstanceOf(DatabaseException.class)
+                .hasMessageContaining("cqrs_lease");
+    }
+
+    @Test
     void of_sixteen_that_want_it_at_once_one_gets_it_each_time() throws Exception {
         var pool = Executors.newFixedThreadPool(16);
         try {

@@ -150,6 +150,49 @@ class JdbcProjectorTest {
 
     @ParameterizedTest
     @ValueSource(ints = {Connection.TRANSACTION_READ_COMMITTED, Connection.TRANSACTION_REPEATABLE_READ})
+    @Test
+    void where_the_tables_of_the_prefix_are_not_it_stops_and_says_how_they_come_there() throws Exception {
+        pay("a", 1);
+        try (var projector = JdbcProjector.builder(log, database)
+                .prefix("elsewhere")
+                .start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+            var failure = failures.poll(120, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.cause())
+                    .isInstanceOf(SchemaMismatchException.class)
+                    .hasMessageContaining("JdbcSchema.of(\"elsewhere\").apply(dataSource)");
+            assertThatThrownBy(() -> projector.awaitApplied(log.head(), SOON))
+                    .isInstanceOf(JdbcProjector.LateException.class)
+                    .hasMessageContaining("STOPPED");
+        }
+    }
+
+    @Test
+    void projections_of_one_name_over_logs_of_two_prefixes_are_two() throws Exception {
+        for (var prefix : List.of("shop", "bank")) {
+            JdbcSchema.of(prefix).apply(database);
+            var store = JdbcEventStore.builder(database, log.catalog(), Clock.systemUTC())
+                    .prefix(prefix)
+                    .build();
+            store.append(List.of(new Paid(prefix, 1), new Paid(prefix, 2)), AppendCondition.none());
+            try (var projector =
+                    JdbcProjector.builder(store, database).start("balances", 1, PAID, ADD_UP, pool, failures::add)) {
+                projector.awaitApplied(store.head(), SOON);
+            }
+            assertThat(balance(prefix)).isEqualTo("3 in 2");
+            assertThat(text("select name || ' at ' || position from " + prefix + "_projection"))
+                    .isEqualTo("balances at 2");
+            try (var projector = JdbcProjector.builder(store, database)
+                    .prefix("cqrs") // said by the application
+                    .start("of " + prefix, 1, PAID, ADD_UP, pool, failures::add)) {
+                projector.awaitApplied(store.head(), SOON);
+            }
+        }
+        assertThat(text("select string_agg(name, ', ' order by name) from cqrs_projection"))
+                .isEqualTo("of bank, of shop");
+        assertThat(failures).isEmpty();
+    }
+
     void a_pool_that_rolls_nothing_back_and_whose_connections_do_not_commit_will_do(int isolation) throws Exception {
         pay("a", 1, 2, 3);
         try (var connection = database.getConnection()) {

@@ -20,6 +20,7 @@ import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.KeyDeserializer;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.SerializationConfig;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
@@ -30,6 +31,7 @@ import com.fasterxml.jackson.databind.deser.AbstractDeserializer;
 import com.fasterxml.jackson.databind.deser.BeanDeserializerBase;
 import com.fasterxml.jackson.databind.deser.BeanDeserializerModifier;
 import com.fasterxml.jackson.databind.deser.DefaultDeserializationContext;
+import com.fasterxml.jackson.databind.deser.std.NumberDeserializers;
 import com.fasterxml.jackson.databind.deser.std.StdScalarDeserializer;
 import com.fasterxml.jackson.databind.introspect.AccessorNamingStrategy;
 import com.fasterxml.jackson.databind.introspect.AnnotatedClass;
@@ -45,6 +47,7 @@ import dev.cqrs.event.EventCodec;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
+import java.math.BigDecimal;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
@@ -56,6 +59,7 @@ import java.time.Period;
 import java.time.YearMonth;
 import java.util.Currency;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -70,12 +74,16 @@ import org.jspecify.annotations.Nullable;
  * <p>It is strict: a field too many or too few, a fraction where a whole number belongs, a number too large for its type, a
  * text where a number belongs are refused instead of mended in silence, so that a class that was changed without a new
  * revision is noticed by the first test. Where a {@code double} or {@code float} belongs, the nearest of those is read. What
- * could not be read again is not written: a part whose type is an interface (also a sealed one), an {@code Optional}, a map's
- * key that prints itself otherwise than it is made, as a record does, or that is no text where the type does not say what it
- * is. Of a part whose type is
- * {@link Object}, {@link Number} or a type parameter comes back what the JSON alone says: an {@code int} where there was a
- * {@code long}, a text for a day. Of a record its components are written, whatever further methods it has. Annotations on the
+ * could not be read again is not written: a part whose type is an interface (also a sealed one), an abstract class,
+ * {@link Object}, {@link Number} or a type parameter that stands for any class, also within a list or a map; an
+ * {@code Optional}; a map's key that prints itself otherwise than it is made, as a record does, or that is no text where the
+ * type does not say what it is. Of a record its components are written, whatever further methods it has. Annotations on the
  * events are not read, so none can put a class name into the JSON.
+ *
+ * <p>Numbers come back as they were, also from a database that keeps them as decimals: a {@link BigDecimal} of a negative
+ * scale, such as {@code 1E+3}, and a {@code double} or {@code float} that is {@code -0.0} are written as texts, except in an
+ * array of primitives. So are NaN and the infinite ones. An {@link dev.cqrs.event.Upcaster} sees such a text where other
+ * events have a number.
  *
  * <p><b>Threads:</b> thread-safe.
  */
@@ -87,6 +95,8 @@ public final class JacksonEventCodec implements EventCodec {
             .maxStringLength(Integer.MAX_VALUE)
             .maxNameLength(Integer.MAX_VALUE)
             .build();
+
+    private static final String NEGATIVE_ZERO = "-0.0";
 
     private static final ObjectMapper JSON = JsonMapper.builder(
                     JsonFactory.builder().streamReadConstraints(ANY_LENGTH).build())
@@ -122,13 +132,22 @@ public final class JacksonEventCodec implements EventCodec {
                 .build();
     }
 
+    /** For documents, in which a text could not be told from a number. */
+    private static final String AS_NUMBERS = "numbers";
+
+    private static final ObjectWriter DOCUMENTS = JSON.writer().withAttribute(AS_NUMBERS, true);
+
+    /** Is asked what can be read again. It knows of parts that are written no more and are read where they were. */
+    private static final ObjectMapper CHECKING =
+            JSON.copy().registerModule(new SimpleModule("checking").setDeserializerModifier(new Told()));
+
     /** Whether values of a class can be read again: looked at once for each, when the first is written. */
     private static final ClassValue<Boolean> READABLE = new ClassValue<>() {
 
         @Override
         protected Boolean computeValue(Class<?> type) {
             try {
-                deserialization().findRootValueDeserializer(JSON.constructType(type));
+                deserialization(CHECKING).findRootValueDeserializer(CHECKING.constructType(type));
                 return true;
             } catch (JsonMappingException cannot) {
                 throw cannotWrite(type, cannot); // and is looked at again at the next
@@ -136,9 +155,9 @@ public final class JacksonEventCodec implements EventCodec {
         }
     };
 
-    private static DeserializationContext deserialization() {
-        var blueprint = (DefaultDeserializationContext) JSON.getDeserializationContext();
-        return blueprint.createDummyInstance(JSON.getDeserializationConfig());
+    private static DeserializationContext deserialization(ObjectMapper mapper) {
+        var blueprint = (DefaultDeserializationContext) mapper.getDeserializationContext();
+        return blueprint.createDummyInstance(mapper.getDeserializationConfig());
     }
 
     private static SimpleModule module() {
@@ -156,6 +175,16 @@ public final class JacksonEventCodec implements EventCodec {
         module.addSerializer(new SignedMonth()).addKeySerializer(YearMonth.class, new SignedMonthKey());
         module.addDeserializer(Byte.class, new SmallByte(Byte.class))
                 .addDeserializer(byte.class, new SmallByte(byte.class));
+        module.addSerializer(BigDecimal.class, new ExactDecimal())
+                .addSerializer(Double.class, new ExactDouble(Double.class))
+                .addSerializer(double.class, new ExactDouble(double.class))
+                .addSerializer(Float.class, new ExactFloat(Float.class))
+                .addSerializer(float.class, new ExactFloat(float.class))
+                .addDeserializer(BigDecimal.class, new ReadDecimal())
+                .addDeserializer(Double.class, new ReadDouble(Double.class, null))
+                .addDeserializer(double.class, new ReadDouble(double.class, 0.0))
+                .addDeserializer(Float.class, new ReadFloat(Float.class, null))
+                .addDeserializer(float.class, new ReadFloat(float.class, 0.0f));
         addIso(module, Duration.class, Duration::parse);
         addIso(module, Period.class, Period::parse);
         return module;
@@ -272,6 +301,121 @@ public final class JacksonEventCodec implements EventCodec {
         }
     }
 
+    private static boolean asNumbers(SerializerProvider provider) {
+        return provider.getAttribute(AS_NUMBERS) != null;
+    }
+
+    /** Writes 1E+3 as a text, as a database that keeps decimals by their digits would give the number back as 1000. */
+    private static final class ExactDecimal extends StdScalarSerializer<BigDecimal> {
+
+        private static final long serialVersionUID = 1L;
+
+        ExactDecimal() {
+            super(BigDecimal.class);
+        }
+
+        @Override
+        public void serialize(BigDecimal value, JsonGenerator json, SerializerProvider provider) throws IOException {
+            if (value.scale() < 0 && !asNumbers(provider)) {
+                json.writeString(value.toString());
+            } else {
+                json.writeNumber(value);
+            }
+        }
+    }
+
+    /** Writes -0.0 as a text, as a decimal has one zero only. */
+    private static final class ExactDouble extends StdScalarSerializer<Double> {
+
+        private static final long serialVersionUID = 1L;
+
+        ExactDouble(Class<Double> type) {
+            super(type);
+        }
+
+        @Override
+        public void serialize(Double value, JsonGenerator json, SerializerProvider provider) throws IOException {
+            if (value.equals(-0.0) && !asNumbers(provider)) {
+                json.writeString(NEGATIVE_ZERO);
+            } else {
+                json.writeNumber(value);
+            }
+        }
+    }
+
+    /** The same of a {@code float}. */
+    private static final class ExactFloat extends StdScalarSerializer<Float> {
+
+        private static final long serialVersionUID = 1L;
+
+        ExactFloat(Class<Float> type) {
+            super(type);
+        }
+
+        @Override
+        public void serialize(Float value, JsonGenerator json, SerializerProvider provider) throws IOException {
+            if (value.equals(-0.0f) && !asNumbers(provider)) {
+                json.writeString(NEGATIVE_ZERO);
+            } else {
+                json.writeNumber(value);
+            }
+        }
+    }
+
+    /** Reads what {@link ExactDecimal} has written; other texts are no numbers. */
+    private static final class ReadDecimal extends NumberDeserializers.BigDecimalDeserializer {
+
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public BigDecimal deserialize(JsonParser json, DeserializationContext context) throws IOException {
+            if (json.hasToken(JsonToken.VALUE_STRING)) {
+                try {
+                    var value = new BigDecimal(json.getText());
+                    if (value.scale() < 0 && value.toString().equals(json.getText())) {
+                        return value;
+                    }
+                } catch (NumberFormatException none) { // is told below
+                }
+            }
+            return super.deserialize(json, context);
+        }
+    }
+
+    /** Reads what {@link ExactDouble} has written; other texts are no numbers, but for NaN and the infinite ones. */
+    private static final class ReadDouble extends NumberDeserializers.DoubleDeserializer {
+
+        private static final long serialVersionUID = 1L;
+
+        ReadDouble(Class<Double> type, @Nullable Double none) {
+            super(type, none);
+        }
+
+        @Override
+        public Double deserialize(JsonParser json, DeserializationContext context) throws IOException {
+            return isNegativeZero(json) ? Double.valueOf(-0.0) : super.deserialize(json, context);
+        }
+    }
+
+    /** The same of a {@code float}. */
+    private static final class ReadFloat extends NumberDeserializers.FloatDeserializer {
+
+        private static final long serialVersionUID = 1L;
+
+        ReadFloat(Class<Float> type, @Nullable Float none) {
+            super(type, none);
+        }
+
+        @Override
+        public Float deserialize(JsonParser json, DeserializationContext context) throws IOException {
+            return isNegativeZero(json) ? Float.valueOf(-0.0f) : super.deserialize(json, context);
+        }
+    }
+
+    private static boolean isNegativeZero(JsonParser json) throws IOException {
+        return json.hasToken(JsonToken.VALUE_STRING) && json.getText().equals(NEGATIVE_ZERO);
+    }
+
     /** Half a character in a key would be written and could not be read again. */
     private static class WholeKeys extends JsonSerializer<Object> {
 
@@ -304,7 +448,7 @@ public final class JacksonEventCodec implements EventCodec {
 
         @Override
         public void serialize(Object value, JsonGenerator json, SerializerProvider provider) throws IOException {
-            var context = deserialization();
+            var context = deserialization(JSON);
             var known = reader;
             if (known == null) {
                 known = context.findKeyDeserializer(type, null);
@@ -397,15 +541,39 @@ public final class JacksonEventCodec implements EventCodec {
         }
     }
 
+    /**
+     * Refuses a class of which the JSON does not say what its values were, and of which Jackson would make something else: an
+     * int of a long, a text of a day, a map of a record.
+     */
+    private static final class Told extends BeanDeserializerModifier {
+
+        private static final long serialVersionUID = 1L;
+
+        private static final Set<Class<?>> UNTOLD = Set.of(Object.class, Number.class, Serializable.class);
+
+        @Override
+        public JsonDeserializer<?> modifyDeserializer(
+                DeserializationConfig config, BeanDescription description, JsonDeserializer<?> deserializer) {
+            if (UNTOLD.contains(description.getBeanClass())) {
+                throw new IllegalArgumentException(description.getBeanClass()
+                        + " could be written, and be read as something else: an int for a long, a text for a day, a map for"
+                        + " a record. Use the class that is meant in its place, also within a list or a map, or a record with"
+                        + " one field for each case.");
+            }
+            return deserializer;
+        }
+    }
+
     /** Makes a codec; all of them are alike. */
     public JacksonEventCodec() {}
 
     @Override
     public byte[] encode(Object value) {
-        if (!(value instanceof Map)) { // a document, which is read as a map of whichever class
-            checkReadable(value instanceof Enum<?> constant ? constant.getDeclaringClass() : value.getClass());
-        }
         try {
+            if (value instanceof Map) { // a document, which is read as a map of whichever class
+                return DOCUMENTS.writeValueAsBytes(value);
+            }
+            READABLE.get(value instanceof Enum<?> constant ? constant.getDeclaringClass() : value.getClass());
             return JSON.writeValueAsBytes(value);
         } catch (IOException cannot) {
             throw cannotWrite(value.getClass(), cannot);
@@ -413,12 +581,15 @@ public final class JacksonEventCodec implements EventCodec {
     }
 
     /**
-     * Makes sure that values of a class could be read again.
+     * Makes sure that values of a class could be read again; those of a class above all others perhaps, which whoever writes
+     * one finds out by reading it.
      *
      * @throws IllegalArgumentException if they could not
      */
     static void checkReadable(Class<?> type) {
-        READABLE.get(type);
+        if (!Told.UNTOLD.contains(type)) {
+            READABLE.get(type);
+        }
     }
 
     private static IllegalArgumentException cannotWrite(Class<?> type, IOException cause) {

@@ -305,6 +305,131 @@ class JacksonEventCodecTest {
                 .withMessageContaining(Means.class.getName());
     }
 
+    abstract static class Shape {
+        public int sides;
+    }
+
+    record HasObject(Object any) {}
+
+    record HasNumber(Number number) {}
+
+    record HasSerializable(Serializable any) {}
+
+    record HasShape(Shape shape) {}
+
+    record Box<T>(T content) {}
+
+    record HasObjects(List<Object> some) {}
+
+    record HasUnknown(List<?> some) {}
+
+    @SuppressWarnings("rawtypes")
+    record HasRaw(Map some) {}
+
+    record HasNested(Map<String, List<HasNumber>> some) {}
+
+    record HasArray(Object[] some) {}
+
+    record HasBox(Box<Long> box, List<Box<LocalDate>> days) {}
+
+    @Test
+    void what_would_be_read_as_something_else_is_not_written() {
+        for (var event : List.of(
+                new HasObject(1L),
+                new HasNumber(1L),
+                new HasSerializable(1L),
+                new HasShape(new Shape() {}),
+                new Box<>(1L), // whose content nothing tells of
+                new HasObjects(List.of()), // the next one may have some
+                new HasUnknown(List.of(LocalDate.MIN)),
+                new HasRaw(Map.of()),
+                new HasNested(Map.of()),
+                new HasArray(new Object[0]))) {
+            for (int time = 1; time <= 2; time++) {
+                assertThatExceptionOfType(IllegalArgumentException.class)
+                        .isThrownBy(() -> codec.encode(event))
+                        .withMessageContaining(event.getClass().getName())
+                        .withMessageContaining("expected a record of")
+                        .havingCause()
+                        .withMessageContaining("could be written, and");
+            }
+        }
+        codec.decode("{\"any\":1}".getBytes(UTF_8), HasObject.class); // what is there already stays readable
+        assertThatExceptionOfType(IllegalArgumentException.class).isThrownBy(() -> codec.encode(new HasObject(1)));
+
+        var boxes = new HasBox(new Box<>(1L), List.of(new Box<>(LocalDate.MIN)));
+        assertThat(codec.decode(codec.encode(boxes), HasBox.class)).isEqualTo(boxes);
+    }
+
+    record Amount(BigDecimal decimal, double primitive, Double boxed, float small, Float boxedSmall) {}
+
+    record Amounts(
+            Amount one,
+            List<BigDecimal> decimals,
+            List<Double> doubles,
+            Map<String, BigDecimal> byName,
+            Map<BigDecimal, Float> floats,
+            Set<Amount> set) {}
+
+    static Amounts amounts() {
+        var thousand = new BigDecimal("1000.00").stripTrailingZeros();
+        var one = new Amount(thousand, -0.0, -0.0, -0.0f, -0.0f);
+        var other = new Amount(new BigDecimal("0E+3"), 0.0, Double.NaN, Float.NEGATIVE_INFINITY, 0.0f);
+        return new Amounts(
+                one,
+                List.of(
+                        thousand,
+                        thousand.negate(),
+                        new BigDecimal("12E+40"),
+                        BigDecimal.ZERO,
+                        new BigDecimal("0.00"),
+                        new BigDecimal("1E-7"),
+                        new BigDecimal("1000.00")),
+                List.of(-0.0, 0.0, Double.MIN_VALUE, -Double.MAX_VALUE, 1E22, Double.POSITIVE_INFINITY),
+                Map.of("a", thousand, "b", new BigDecimal("0E+3")),
+                Map.of(thousand, -0.0f),
+                Set.of(one, other));
+    }
+
+    @Test
+    void numbers_come_back_as_they_were_also_where_a_database_keeps_decimals() {
+        var amounts = amounts();
+        var bytes = codec.encode(amounts);
+
+        assertThat(codec.decode(bytes, Amounts.class)).isEqualTo(amounts);
+        assertThat(new String(bytes, UTF_8))
+                .startsWith("{\"one\":{\"decimal\":\"1E+3\",\"primitive\":\"-0.0\",\"boxed\":\"-0.0\",")
+                .contains("\"decimals\":[\"1E+3\",\"-1E+3\",\"1.2E+41\",0,0.00,1E-7,1000.00]");
+        // as it was written before
+        assertThat(codec.decode(
+                        "{\"decimal\":1E+3,\"primitive\":-0.0,\"boxed\":null,\"small\":-0.0,\"boxedSmall\":-0}"
+                                .getBytes(UTF_8),
+                        Amount.class))
+                .isEqualTo(new Amount(new BigDecimal("1E+3"), -0.0, null, -0.0f, 0.0f));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"1000", "1E3", "+1E+3", " 1E+3", "1E-3", "1E+3x", "", "-0.0", "NaN"})
+    void a_text_that_is_no_such_number_is_not_taken_for_one(String text) {
+        var json = "{\"decimal\":\"" + text + "\",\"primitive\":0,\"boxed\":0,\"small\":0,\"boxedSmall\":0}";
+        assertThatExceptionOfType(UncheckedIOException.class)
+                .isThrownBy(() -> codec.decode(json.getBytes(UTF_8), Amount.class));
+        for (var other : List.of("0.0", "-0", "1E+3", "")) {
+            for (var field : List.of("primitive", "boxed", "small", "boxedSmall")) {
+                var wrong = "{\"decimal\":0,\"primitive\":0,\"boxed\":0,\"small\":0,\"boxedSmall\":0}"
+                        .replace("\"" + field + "\":0", "\"" + field + "\":\"" + other + "\"");
+                assertThatExceptionOfType(UncheckedIOException.class)
+                        .isThrownBy(() -> codec.decode(wrong.getBytes(UTF_8), Amount.class));
+            }
+        }
+    }
+
+    @Test
+    void a_number_in_a_document_is_one_when_it_is_read() {
+        var document = Map.<String, Object>of("decimal", new BigDecimal("1E+3"));
+        assertThat((Object) codec.decode(codec.encode(document), Map.class)).isEqualTo(document);
+    }
+
     record Bill(String text, long cents) {
         public boolean isCredit() {
             return cents < 0;

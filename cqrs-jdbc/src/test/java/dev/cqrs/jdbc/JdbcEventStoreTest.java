@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import dev.cqrs.event.Catalog;
 import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
@@ -17,6 +18,7 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.jdbc.JacksonEventCodecTest.Amounts;
 import dev.cqrs.jdbc.JdbcEventStore.Payload;
 import dev.cqrs.jdbc.Ledger.Deposited;
 import dev.cqrs.jdbc.Ledger.Moved;
@@ -94,6 +96,28 @@ class JdbcEventStoreTest {
             assertThat(events.recordedAt()).isEqualTo(NOON);
             assertThat(events.head()).isEqualTo(Position.of(2));
             assertThat(events.advance()).isFalse();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Payload.class)
+    void numbers_come_back_equal_and_sql_can_cast_those_that_are_texts(Payload payload) throws Exception {
+        var catalog = Catalog.builder().event("amounts", Amounts.class).build();
+        var amounts = JdbcEventStore.builder(database, catalog, Clock.systemUTC())
+                .payload(payload)
+                .build();
+        amounts.append(List.of(JacksonEventCodecTest.amounts()), AppendCondition.none());
+
+        assertThat(events(amounts, EventQuery.all())).containsExactly(JacksonEventCodecTest.amounts());
+        if (payload == Payload.JSONB) {
+            try (var connection = database.getConnection();
+                    var statement = connection.createStatement();
+                    var row = statement.executeQuery("select (json #>> '{one, decimal}')::numeric,"
+                            + " (json #>> '{one, primitive}')::float8 from cqrs_event")) {
+                row.next();
+                assertThat(row.getBigDecimal(1)).isEqualByComparingTo("1000");
+                assertThat(row.getDouble(2)).isEqualTo(-0.0);
+            }
         }
     }
 

@@ -89,12 +89,12 @@ public final class JdbcLease implements AutoCloseable {
                     "update " + table + " set until = clock_timestamp() + ? * interval '1 millisecond'"
                             + " where name = ? and fence = ? and token = ?::uuid and until > clock_timestamp()"
                             // a stricter limit of the session or the server stays
-                            + " returning pg_current_xact_id()::text,"
+                            + " returning pg_current_xact_id()::text, extract(epoch from"
                             + " set_config('idle_in_transaction_session_timeout', case"
                             + " when current_setting('idle_in_transaction_session_timeout')::interval"
                             + " between interval '1 ms' and ? * interval '1 ms'"
                             + " then current_setting('idle_in_transaction_session_timeout')"
-                            + " else ? || 'ms' end, true)",
+                            + " else ? || 'ms' end, true)::interval) * 1000",
                     "update " + table + " set until = '-infinity' where name = ? and fence = ? and token = ?::uuid");
         }
     }
@@ -133,7 +133,7 @@ public final class JdbcLease implements AutoCloseable {
         }
         Texts.check("The name of a lease", name);
         Texts.check("The owner of the lease \"" + name + "\"", owner);
-        return new JdbcLease(dataSource, JdbcSchema.of(prefix).prefix(), name, owner, duration);
+        return new JdbcLease(dataSource, JdbcSchema.of(prefix), name, owner, duration);
     }
 
     /**
@@ -251,12 +251,20 @@ public final class JdbcLease implements AutoCloseable {
         guard(connection, mine.fence() == fence ? mine : Ownership.NONE);
     }
 
-    /** As {@link #guard(Connection)}; gives the transaction's number, by which it is seen whether it is still the same. */
-    String guardedTransaction(Connection connection) {
+    /**
+     * A transaction under the lease.
+     *
+     * @param number by which it is seen whether it is still the same
+     * @param silence how long its client may say nothing before the server ends it
+     */
+    record Guarded(String number, Duration silence) {}
+
+    /** As {@link #guard(Connection)}; tells of the transaction. */
+    Guarded guardedTransaction(Connection connection) {
         return guard(connection, ownership);
     }
 
-    private String guard(Connection connection, Ownership mine) {
+    private Guarded guard(Connection connection, Ownership mine) {
         try {
             if (connection.getAutoCommit()) {
                 throw new IllegalStateException(
@@ -274,7 +282,12 @@ public final class JdbcLease implements AutoCloseable {
         return new LeaseLostException(name, owner, fence);
     }
 
-    private Optional<String> guarded(Connection connection, Ownership mine) throws SQLException {
+    /** For a guarded transaction that had taken so long when it was found that the server has ended it. */
+    LeaseLostException silent(Guarded transaction, Duration took, Throwable cause) {
+        return new LeaseLostException(name, duration, transaction.silence(), took, cause);
+    }
+
+    private Optional<Guarded> guarded(Connection connection, Ownership mine) throws SQLException {
         if (mine.isNone()) {
             return Optional.empty();
         }
@@ -286,7 +299,9 @@ public final class JdbcLease implements AutoCloseable {
             guard.setLong(5, duration.toMillis());
             guard.setString(6, Long.toString(duration.toMillis()));
             try (var row = guard.executeQuery()) {
-                return row.next() ? Optional.of(row.getString(1)) : Optional.empty();
+                return row.next()
+                        ? Optional.of(new Guarded(row.getString(1), Duration.ofMillis(row.getLong(2))))
+                        : Optional.empty();
             }
         }
     }

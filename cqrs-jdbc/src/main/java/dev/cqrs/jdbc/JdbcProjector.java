@@ -5,6 +5,7 @@ import dev.cqrs.event.RecordedEvent;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.jdbc.JdbcLease.Guarded;
 import dev.cqrs.message.CqrsException;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -21,6 +22,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
@@ -32,7 +34,10 @@ import org.jspecify.annotations.Nullable;
  * processes that run a projection of this name one works at a time, the others stand by ({@link JdbcLease}).
  *
  * <p><b>Order:</b> every matching event once, in the order of the log, a batch a transaction. A transaction that fails is
- * rolled back whole.
+ * rolled back whole. A batch ends early, between two positions, once a third of the lease has passed, or of
+ * {@code idle_in_transaction_session_timeout} if that is stricter. What was tried in vain is tried again in batches that begin
+ * with one position and grow. So a handler that says nothing to its connection comes on if all events of one position take
+ * less than that time, however many wait.
  *
  * <p><b>Threads:</b> thread-safe. Starts none: a task on the caller's executor works, and rests until an append of the store
  * wakes it, or a third of the lease has passed. Where another process works it tries to take over each second.
@@ -53,17 +58,21 @@ public final class JdbcProjector implements AutoCloseable {
 
     private static final Duration LOOK = Duration.ofMillis(20);
 
+    /** SQL's code for a statement in a transaction in which an earlier one has failed. */
+    private static final String ABORTED = "25P02";
+
     private final EventStore store;
     private final DataSource dataSource;
+    private final String prefix;
     private final Projection projection;
     private final Statements sql;
     private final int batch;
+    private final LongSupplier nanoTime;
     private final JdbcLease lease;
     private final Consumer<? super Failure> listener;
     private final Loop loop;
     private final EventStore.Subscription subscription;
 
-    private final String prefix;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition moved = lock.newCondition();
 
@@ -121,7 +130,8 @@ public final class JdbcProjector implements AutoCloseable {
      * What went wrong.
      *
      * @param projection its name
-     * @param position the event whose handling failed; or, if the failure was not in a handler, the last one in the view
+     * @param position the event whose handling failed, or was found to have failed before; or, if the failure was not in a
+     *     handler, the last one in the view
      * @param cause what was thrown
      * @param retried whether it is tried again; otherwise the projection has stopped
      */
@@ -131,8 +141,8 @@ public final class JdbcProjector implements AutoCloseable {
          * Checks for nulls.
          *
          * @param projection its name
-         * @param position the event whose handling failed; or, if the failure was not in a handler, the last one in the
-         *     view
+         * @param position the event whose handling failed, or was found to have failed before; or, if the failure was not
+         *     in a handler, the last one in the view
          * @param cause what was thrown
          * @param retried whether it is tried again; otherwise the projection has stopped
          * @throws NullPointerException if a part is {@code null}
@@ -223,7 +233,7 @@ public final class JdbcProjector implements AutoCloseable {
         }
     }
 
-    /** A handler threw, at this position. */
+    /** A handler threw, or what it did was found to have failed, at this position. */
     private static final class HandlerThrew extends RuntimeException {
 
         private static final long serialVersionUID = 1L;
@@ -245,6 +255,7 @@ public final class JdbcProjector implements AutoCloseable {
         this.prefix = builder.prefix;
         this.sql = Statements.of(prefix);
         this.batch = builder.batch;
+        this.nanoTime = builder.nanoTime;
         this.lease = lease;
         this.listener = listener;
         this.loop = new Loop(new Work());
@@ -284,6 +295,7 @@ public final class JdbcProjector implements AutoCloseable {
      * @param timeout how long to wait at most, not counting the time of looking at the database; zero to ask only
      * @throws LateException if the view has not come so far in time, or the projector has stopped or was closed
      * @throws InterruptedException if the thread was interrupted while it waited
+     * @throws SchemaMismatchException if the database lacks the schema, or has another version of it
      * @throws DatabaseException if the database cannot be asked
      */
     public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
@@ -295,7 +307,6 @@ public final class JdbcProjector implements AutoCloseable {
             }
             lock.lockInterruptibly();
             try {
-     * @throws SchemaMismatchException if the database lacks the schema, or has another version of it
                 if (!wanted.isAfter(position)) {
                     return;
                 }
@@ -323,6 +334,7 @@ public final class JdbcProjector implements AutoCloseable {
                 lock.unlock();
             }
         } catch (SQLException failed) {
+            JdbcSchema.of(prefix).checkAfter(failed, dataSource);
             throw new DatabaseException("Reading the progress of projection \"" + projection.name() + "\"", failed);
         }
     }
@@ -334,7 +346,6 @@ public final class JdbcProjector implements AutoCloseable {
      * <p>An interrupted thread does not wait for the batch.
      *
      * @throws IllegalStateException if called by the handler or the listener
-            JdbcSchema.of(prefix).checkAfter(failed, dataSource);
      */
     @Override
     public void close() {
@@ -386,6 +397,9 @@ public final class JdbcProjector implements AutoCloseable {
         /** The ownership in which the position was read. */
         private OptionalLong fence = OptionalLong.empty();
 
+        /** How many events the next batch takes: few after a failure, lest all of them are done again and again. */
+        private int most = batch;
+
         /** How often it was woken for nothing: no batch has renewed the lease, and no rest was so long that its end would. */
         private int idle;
 
@@ -407,6 +421,7 @@ public final class JdbcProjector implements AutoCloseable {
                 var cause = thrown instanceof HandlerThrew threw ? threw.thrown : thrown;
                 var at = thrown instanceof HandlerThrew threw ? threw.at : position;
                 boolean retried = isPassing(cause);
+                most = 1;
                 var why = new Failure(projection.name(), at, cause, retried);
                 move(retried ? State.STANDBY : State.STOPPED, position, why);
                 if (!retried) {
@@ -437,7 +452,7 @@ public final class JdbcProjector implements AutoCloseable {
         }
 
         private Position begun(Connection connection, Position head) throws SQLException {
-            var transaction = lease.guardedTransaction(connection);
+            var transaction = lease.guardedTransaction(connection).number();
             var found = progress(connection);
             int version = found.map(Progress::version).orElse(projection.version());
             if (version > projection.version()) {
@@ -483,34 +498,82 @@ public final class JdbcProjector implements AutoCloseable {
                     store.read(projection.query(), ReadOptions.forwards().after(position))) {
                 notAhead(position, events.head());
                 boolean more = events.advance();
+                var some = new ArrayList<RecordedEvent>();
                 while (!loop.isClosing() && events.head().isAfter(position)) {
                     // The batch is read before its transaction begins: a pool of one connection is enough for both.
-                    var some = new ArrayList<RecordedEvent>();
-                    var last = position;
-                    while (more && (some.size() < batch || events.position().equals(last))) {
+                    var last = some.isEmpty()
+                            ? position
+                            : some.get(some.size() - 1).position();
+                    while (more && (some.size() < most || events.position().equals(last))) {
                         some.add(events.recorded());
                         last = events.position();
                         more = events.advance();
                     }
-                    apply(some, more ? last : events.head());
+                    int taken = apply(some, more ? last : events.head());
+                    some.subList(0, taken).clear();
+                    most = (int) Math.min(batch, 2L * most);
                 }
             }
         }
 
-        private void apply(List<RecordedEvent> events, Position reached) throws SQLException {
+        /** Says how many of them were taken; the first at least, with all at its position. */
+        private int apply(List<RecordedEvent> events, Position reached) throws SQLException {
             var before = position;
-            Transaction.run(dataSource, connection -> {
+            int taken = Transaction.run(dataSource, connection -> {
+                long began = nanoTime.getAsLong();
                 var transaction = lease.guardedTransaction(connection);
-                for (var event : events) {
+                int count = 0;
+                for (; count < events.size() && !endsEarly(events, count, transaction, began); count++) {
+                    var event = events.get(count);
                     try {
                         projection.handler().apply(connection, event);
                     } catch (Throwable thrown) {
-                        throw new HandlerThrew(event.position(), thrown);
+                        throw new HandlerThrew(event.position(), explained(thrown, transaction, began));
                     }
                 }
-                return saved(transaction, connection, before, reached);
+                try {
+                    saved(transaction.number(), connection, before, upTo(events, count, reached));
+                } catch (SQLException failed) {
+                    var why = explained(failed, transaction, began);
+                    if (why == failed || count == 0) {
+                        throw failed;
+                    }
+                    throw new HandlerThrew(events.get(count - 1).position(), why); // or one before it
+                }
+                return count;
             });
-            move(State.RUNNING, reached, null);
+            move(State.RUNNING, upTo(events, taken, reached), null);
+            return taken;
+        }
+
+        private Position upTo(List<RecordedEvent> events, int count, Position reached) {
+            return count == events.size() ? reached : events.get(count - 1).position();
+        }
+
+        /** As a handler may say nothing to its connection, and the server ends a transaction that is silent for too long. */
+        private boolean endsEarly(List<RecordedEvent> events, int next, Guarded transaction, long began) {
+            return next > 0
+                    && nanoTime.getAsLong() - began >= transaction.silence().toNanos() / 3
+                    && !events.get(next).position().equals(events.get(next - 1).position());
+        }
+
+        /** What the driver says of a transaction that the server has ended, or goes on with no more, does not tell why. */
+        private Throwable explained(Throwable thrown, Guarded transaction, long began) {
+            var state = sqlState(thrown);
+            if (state.equals(ABORTED)) {
+                return new IllegalStateException(
+                        "The handler of projection \"" + projection.name()
+                                + "\" has swallowed the exception of a statement that failed, at this event or at an earlier"
+                                + " one of its batch: PostgreSQL refuses all that follows in such a transaction, and nothing"
+                                + " of the batch was written. Let the exception out; or, where it is expected, let the"
+                                + " statement say \"on conflict\", or set a savepoint before it and roll back to that.",
+                        thrown);
+            }
+            var took = Duration.ofNanos(nanoTime.getAsLong() - began);
+            boolean ended = state.startsWith("08") || state.startsWith("57") || state.equals("25P03");
+            return ended && took.compareTo(transaction.silence()) >= 0
+                    ? lease.silent(transaction, took, thrown)
+                    : thrown;
         }
 
         private void checkSame(String transaction, Connection connection) throws SQLException {
@@ -588,14 +651,25 @@ public final class JdbcProjector implements AutoCloseable {
                 return true;
             }
             if (cause instanceof SQLException failed && failed.getSQLState() != null) {
-                var code = failed.getSQLState();
-                return switch (code.substring(0, Math.min(2, code.length()))) {
-                    case "08", "40", "53", "57", "58" -> true;
-                    default -> List.of("25006", "25P03", "25P04", "55P03").contains(code);
-                };
+                break;
             }
         }
-        return false;
+        var code = sqlState(thrown);
+        return switch (code.substring(0, Math.min(2, code.length()))) {
+            case "08", "40", "53", "57", "58" -> true;
+            default -> List.of("25006", "25P03", "25P04", "55P03").contains(code);
+        };
+    }
+
+    /** The first code among the causes; empty if there is none. */
+    private static String sqlState(Throwable thrown) {
+        int depth = 0;
+        for (Throwable cause = thrown; cause != null && depth < 20; cause = cause.getCause(), depth++) {
+            if (cause instanceof SQLException failed && failed.getSQLState() != null) {
+                return failed.getSQLState();
+            }
+        }
+        return "";
     }
 
     private static long nanos(Duration timeout) {
@@ -619,10 +693,12 @@ public final class JdbcProjector implements AutoCloseable {
         private String owner = "unnamed";
         private Duration duration = LEASE;
         private int batch = BATCH;
+        private LongSupplier nanoTime = System::nanoTime;
 
         private Builder(EventStore store, DataSource dataSource) {
             this.store = store;
             this.dataSource = dataSource;
+            this.prefix = JdbcEventStore.prefixOf(store);
         }
 
         /**
@@ -650,13 +726,20 @@ public final class JdbcProjector implements AutoCloseable {
         }
 
         /**
-         * Sets for how long another process waits for this one when it does not renew its lease.
+         * Sets for how long another process waits for this one when it does not renew its lease. It is also what a handler
+         * may take for one event, or for all at one position, without a word to its connection.
          *
          * @param duration {@link #LEASE} without this call; bounds as in {@link JdbcLease#of}
          * @return this builder
          */
         public Builder lease(Duration duration) {
             this.duration = Objects.requireNonNull(duration, "duration");
+            return this;
+        }
+
+        /** The time by which a batch ends early; for tests. */
+        Builder nanoTime(LongSupplier nanoTime) {
+            this.nanoTime = nanoTime;
             return this;
         }
 
@@ -698,7 +781,6 @@ public final class JdbcProjector implements AutoCloseable {
                 Executor executor,
                 Consumer<? super Failure> listener) {
             if (name.isBlank()) {
-            this.prefix = JdbcEventStore.prefixOf(store);
                 throw new IllegalArgumentException(
                         "The name of a projection is blank; expected one that stays, such as that of its view.");
             }

@@ -40,6 +40,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.AfterEach;
@@ -47,6 +48,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The projector over a log in memory, so that these tests are of the projector alone; its view is in PostgreSQL. */
@@ -148,8 +150,6 @@ class JdbcProjectorTest {
         assertThat(failures).isEmpty();
     }
 
-    @ParameterizedTest
-    @ValueSource(ints = {Connection.TRANSACTION_READ_COMMITTED, Connection.TRANSACTION_REPEATABLE_READ})
     @Test
     void where_the_tables_of_the_prefix_are_not_it_stops_and_says_how_they_come_there() throws Exception {
         pay("a", 1);
@@ -193,6 +193,8 @@ class JdbcProjectorTest {
         assertThat(failures).isEmpty();
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {Connection.TRANSACTION_READ_COMMITTED, Connection.TRANSACTION_REPEATABLE_READ})
     void a_pool_that_rolls_nothing_back_and_whose_connections_do_not_commit_will_do(int isolation) throws Exception {
         pay("a", 1, 2, 3);
         try (var connection = database.getConnection()) {
@@ -257,6 +259,94 @@ class JdbcProjectorTest {
         assertThat(balance("a")).isEqualTo("25 in 25");
     }
 
+    @ParameterizedTest
+    @CsvSource({"PT9M, 0", "PT1H, 9min"})
+    void a_batch_ends_early_once_a_third_of_the_lease_has_passed_or_of_a_stricter_limit(
+            Duration lease, String strictest) throws Exception {
+        var name = text("select current_database()");
+        update("alter database \"" + name + "\" set idle_in_transaction_session_timeout = '" + strictest + "'");
+        database.getHikariPoolMXBean().softEvictConnections();
+        for (int i = 0; i < 25; i++) {
+            pay("a", 1);
+        }
+        var transactions = new ArrayList<String>();
+        var time = new AtomicLong(Long.MAX_VALUE - 1); // which runs over
+        try (var projector = JdbcProjector.builder(log, database)
+                .batch(10)
+                .lease(lease)
+                .nanoTime(time::get)
+                .start(
+                        "balances",
+                        1,
+                        PAID,
+                        (connection, event) -> {
+                            transactions.add(ask(connection, "select pg_current_xact_id()::text"));
+                            ADD_UP.apply(connection, event);
+                            time.addAndGet(Duration.ofMinutes(1).toNanos());
+                        },
+                        pool,
+                        failures::add)) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(projector.status().position()).isEqualTo(log.head());
+        }
+
+        assertThat(transactions).hasSize(25);
+        assertThat(transactions.stream().distinct()).hasSize(9); // of three events each, but for the last
+        assertThat(balance("a")).isEqualTo("25 in 25");
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void a_batch_that_never_comes_to_its_end_is_tried_again_in_smaller_ones() throws Exception {
+        for (int i = 0; i < 25; i++) {
+            pay("a", 1);
+        }
+        var transactions = new ArrayList<String>();
+        try (var projector = start(1, (connection, event) -> {
+            var transaction = ask(connection, "select pg_current_xact_id()::text");
+            transactions.add(transaction);
+            if (transactions.stream().filter(transaction::equals).count() > 5) {
+                throw new SQLException("too long for this server", "25P03");
+            }
+            ADD_UP.apply(connection, event);
+        })) {
+            projector.awaitApplied(log.head(), SOON);
+        }
+
+        assertThat(balance("a")).isEqualTo("25 in 25");
+        assertThat(failures).hasSizeBetween(1, 5).allMatch(Failure::retried);
+    }
+
+    @Test
+    void the_listener_is_told_of_the_lease_for_which_one_event_was_silent_for_too_long() throws Exception {
+        pay("a", 1);
+        var first = new AtomicBoolean(true);
+        try (var projector = start(
+                1,
+                (connection, event) -> {
+                    ADD_UP.apply(connection, event);
+                    if (first.getAndSet(false)) {
+                        var backend = ask(connection, "select pg_backend_pid()::text");
+                        Patience.await(() -> text("select count(*) from pg_stat_activity where pid = " + backend)
+                                .equals("0")); // the server ends it
+                    }
+                },
+                SHORT)) {
+            projector.awaitApplied(log.head(), SOON);
+            assertThat(balance("a")).isEqualTo("1 in 1");
+        }
+        var failure = failures.poll();
+        assertThat(failure).isNotNull();
+        assertThat(failure.retried()).isTrue();
+        assertThat(failure.position()).isEqualTo(Position.of(1));
+        assertThat(failure.cause())
+                .isInstanceOf(LeaseLostException.class)
+                .hasMessageContaining("\"projection/balances\" lasts PT0.3S")
+                .hasMessageContaining("a longer lease")
+                .hasMessageContaining("a smaller batch")
+                .hasCauseInstanceOf(SQLException.class);
+    }
+
     @Test
     void a_failing_handler_rolls_its_batch_back_and_stops_with_the_event_it_failed_at() throws Exception {
         pay("a", 1, 2, 3, 4);
@@ -292,6 +382,31 @@ class JdbcProjectorTest {
             projector.awaitApplied(log.head(), SOON);
             assertThat(balance("a")).isEqualTo("10 in 4");
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {3, 4}) // of four
+    void a_handler_that_swallows_the_failure_of_a_statement_is_told_what_it_did(int event) throws Exception {
+        pay("a", 1, 2, 3, 4);
+        try (var projector = start(1, (connection, next) -> {
+            ADD_UP.apply(connection, next);
+            if (next.position().equals(Position.of(event))) {
+                assertThatThrownBy(() -> ask(connection, "insert into balance values ('a', 0, 0) returning n"))
+                        .hasMessageContaining("duplicate key");
+            }
+        })) {
+            var failure = failures.poll(120, TimeUnit.SECONDS);
+            assertThat(failure).isNotNull();
+            assertThat(failure.position()).isEqualTo(Position.of(4)); // where it was found
+            assertThat(failure.retried()).isFalse();
+            assertThat(failure.cause())
+                    .hasMessageContaining("\"balances\" has swallowed the exception of a statement")
+                    .hasMessageContaining("at this event or at an earlier one")
+                    .hasMessageContaining("savepoint")
+                    .hasCauseInstanceOf(SQLException.class);
+            assertThat(projector.status().position()).isEqualTo(Position.START);
+        }
+        assertThat(balance("a")).isEqualTo("none");
     }
 
     @Test
@@ -753,7 +868,8 @@ class JdbcProjectorTest {
                 })) {
                     var failure = failures.poll(120, TimeUnit.SECONDS);
                     assertThat(failure).isNotNull();
-                    assertThat(failure.cause()).isInstanceOf(SQLException.class);
+                    assertThat(swallowed ? failure.cause().getCause() : failure.cause())
+                            .isInstanceOf(SQLException.class);
                     assertThat(failure.retried()).isFalse();
                     assertThat(projector.status().state()).isEqualTo(State.STOPPED);
                 }

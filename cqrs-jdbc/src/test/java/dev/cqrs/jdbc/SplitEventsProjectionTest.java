@@ -8,6 +8,7 @@ import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Upcaster;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.Projection;
@@ -17,12 +18,18 @@ import dev.cqrs.runtime.ProjectionEngine;
 import dev.cqrs.runtime.ProjectionView.Parked;
 import dev.cqrs.testing.SeededScheduler;
 import dev.cqrs.testing.VirtualClock;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -125,6 +132,42 @@ class SplitEventsProjectionTest {
             assertThat(engine.view(seen).<List<String>>read(all -> all))
                     .hasSize(259)
                     .endsWith("x254", "a0", "b500", "c0", "d7");
+        }
+    }
+
+    @Test
+    void parts_are_not_parted_where_the_batch_of_a_view_in_tables_ends_early() throws Exception {
+        append(new Moved("x", 1), new Transferred("a", "b", 500), new Transferred("c", "d", 7));
+        var time = new AtomicLong();
+        var threads = Executors.newSingleThreadExecutor();
+        var batches = new LinkedHashMap<String, String>();
+        try (var projector = JdbcProjector.builder(today, database)
+                .lease(Duration.ofMinutes(9))
+                .nanoTime(time::get)
+                .start(
+                        "seen",
+                        1,
+                        EventQuery.all(),
+                        (connection, event) -> {
+                            batches.merge(transaction(connection), ((Moved) event.event()).account(), String::concat);
+                            time.addAndGet(
+                                    Duration.ofMinutes(2).toNanos()); // the third is over within the first transfer
+                        },
+                        threads,
+                        failure -> {})) {
+            projector.awaitApplied(today.head(), Duration.ofMinutes(2));
+        } finally {
+            threads.shutdown();
+        }
+
+        assertThat(batches.values()).containsExactly("xab", "cd");
+    }
+
+    private static String transaction(Connection connection) throws SQLException {
+        try (var statement = connection.createStatement();
+                var row = statement.executeQuery("select pg_current_xact_id()::text")) {
+            row.next();
+            return row.getString(1);
         }
     }
 

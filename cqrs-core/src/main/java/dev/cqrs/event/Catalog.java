@@ -392,6 +392,28 @@ public final class Catalog {
         return List.copyOf(events);
     }
 
+    /**
+     * As {@link #decode(Stored, EventCodec)}, for a store that knows where the event stands: what is thrown says so.
+     *
+     * @param stored what a store has kept
+     * @param position where, for the message
+     * @param codec reads the payload
+     * @return an unmodifiable list: mostly one event, several if an upcaster splits it, none if one drops it
+     * @throws UnknownEventException if the catalog does not know the name, or not yet the revision, and
+     *     {@link Builder#unknown} has not said to skip it
+     * @throws UnreadableEventException if the codec or an upcaster fails, also with an error of its own such as a class that
+     *     is not there, but not where the virtual machine has no memory
+     */
+    public List<Object> decode(Stored stored, Position position, EventCodec codec) {
+        try {
+            return decode(stored, codec);
+        } catch (UnreadableEventException unreadable) {
+            throw unreadable.at(position);
+        } catch (UnknownEventException notKnown) {
+            throw notKnown.at(position);
+        }
+    }
+
     private static byte[] encoded(Stored stored, Revision to, Map<String, Object> fields, EventCodec codec) {
         byte[] payload;
         try {

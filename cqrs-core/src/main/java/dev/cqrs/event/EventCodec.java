@@ -113,7 +113,7 @@ public interface EventCodec {
      * A stored event of a known name and revision cannot be read: its bytes are not what the codec expects, or an
      * upcaster does not fit them.
      *
-     * <p>The message tells no content of the event; the cause, which is the codec's or the upcaster's own, may.
+     * <p>The message tells where the event stands, if the store says so, and no content of it; the cause, which is the codec's or the upcaster's own, may.
      *
      * <p><b>Threads:</b> immutable.
      */
@@ -137,6 +137,21 @@ public interface EventCodec {
             super(message(stored, why), cause);
             this.name = stored.name();
             this.revision = stored.revision();
+        }
+
+        private UnreadableEventException(UnreadableEventException same, Position position) {
+            super("At position " + position + ": " + same.getMessage());
+            this.name = same.name;
+            this.revision = same.revision;
+            var cause = same.getCause();
+            if (cause != null) {
+                initCause(cause);
+            }
+            setStackTrace(same.getStackTrace());
+        }
+
+        UnreadableEventException at(Position position) {
+            return new UnreadableEventException(this, position);
         }
 
         /**

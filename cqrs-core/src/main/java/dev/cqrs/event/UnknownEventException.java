@@ -47,6 +47,16 @@ public final class UnknownEventException extends CqrsException {
         return new UnknownEventException(type, known);
     }
 
+    private UnknownEventException(UnknownEventException same, Position position) {
+        super("At position " + position + ": " + same.getMessage());
+        this.type = same.type;
+        setStackTrace(same.getStackTrace());
+    }
+
+    UnknownEventException at(Position position) {
+        return new UnknownEventException(this, position);
+    }
+
     static UnknownEventException stored(Revision stored, Set<Revision> known) {
         var last = known.stream()
                 .filter(revision -> revision.name().equals(stored.name()))

@@ -59,9 +59,10 @@ import org.jspecify.annotations.Nullable;
  * that was sent together.
  *
  * <p><b>Limits:</b> a stored event that upcasters split counts once towards {@link ReadOptions#limit}, so that its parts
- * stay together. Times are kept in microseconds. As {@code jsonb}, the numbers of a payload come back as decimals:
- * {@code 1E2} as {@code 100}, and {@code -0.0} as {@code 0.0}; and a map comes back in an order of the database's own. The
- * newest event must not be deleted by hand: its position would be given again.
+ * stay together. Times are kept in microseconds. As {@code jsonb}, a map comes back in an order of the database's own, and
+ * the numbers of a payload as decimals: {@code 1E2} as {@code 100}, and {@code -0.0} as {@code 0.0}, if a codec writes
+ * them as numbers, as {@link JacksonEventCodec} does not. The newest event must not be deleted by hand: its position would
+ * be given again.
  *
  * <p><b>Threads:</b> thread-safe.
  */
@@ -348,7 +349,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
 
         @Override
         public List<Object> decode(Row row) {
-            var events = catalog.decode(row.stored(), codec);
+            var events = catalog.decode(row.stored(), Position.of(row.position()), codec);
             if (!byType) {
                 return events;
             }

@@ -12,6 +12,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.EventCodec;
 import dev.cqrs.event.Position;
+import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.AppendConflictException;
 import dev.cqrs.eventstore.EventQuery;
@@ -46,6 +47,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.postgresql.ds.PGSimpleDataSource;
@@ -118,6 +120,33 @@ class JdbcEventStoreTest {
                 assertThat(row.getBigDecimal(1)).isEqualByComparingTo("1000");
                 assertThat(row.getDouble(2)).isEqualTo(-0.0);
             }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "json = '{}', 'At position 2: The stored event \"opened\", revision 1, cannot be read'",
+        "name = 'closed', 'At position 2: The catalog does not know the stored event \"closed\" revision 1'",
+        "revision = 2, 'At position 2: The catalog does not know the stored event \"opened\" revision 2'"
+    })
+    void what_cannot_be_read_says_where_it_stands(String damage, String message) throws Exception {
+        store.append(List.of(new Opened("a"), new Opened("b"), new Opened("c")), AppendCondition.none());
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute("update cqrs_event set " + damage + " where position = 2");
+        }
+
+        try (var events = store.read(EventQuery.all())) {
+            assertThat(events.advance()).isTrue();
+            for (int time = 1; time <= 2; time++) {
+                assertThatThrownBy(events::advance)
+                        .isInstanceOfAny(EventCodec.UnreadableEventException.class, UnknownEventException.class)
+                        .hasMessageStartingWith(message);
+            }
+        }
+        try (var events = store.read(EventQuery.all(), ReadOptions.backwards())) {
+            assertThat(events.advance()).isTrue();
+            assertThatThrownBy(events::advance).hasMessageStartingWith(message);
         }
     }
 

@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -328,6 +329,7 @@ class JacksonEventCodecTest {
 
     record HasNested(Map<String, List<HasNumber>> some) {}
 
+    @SuppressWarnings("ArrayRecordComponent") // never compared
     record HasArray(Object[] some) {}
 
     record HasBox(Box<Long> box, List<Box<LocalDate>> days) {}
@@ -361,7 +363,8 @@ class JacksonEventCodecTest {
         assertThat(codec.decode(codec.encode(boxes), HasBox.class)).isEqualTo(boxes);
     }
 
-    record Amount(BigDecimal decimal, double primitive, Double boxed, float small, Float boxedSmall) {}
+    record Amount(
+            BigDecimal decimal, double primitive, @Nullable Double boxed, float small, Float boxedSmall) {}
 
     record Amounts(
             Amount one,

@@ -416,12 +416,14 @@ class JdbcCheckpointStoreTest {
     }
 
     @Test
-    void without_a_schema_or_a_database_the_error_says_so() {
-        var elsewhere = JdbcCheckpointStore.builder(Postgres.database(), unreadable::add)
-                .states("", String.class)
-                .build();
+    void a_table_that_somebody_has_dropped_is_told_as_an_error_of_the_database() throws SQLException {
+        try (var connection = database.getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute("drop table cqrs_checkpoint");
+        }
+        var store = store().states("", String.class).build();
 
-        assertThatThrownBy(() -> elsewhere.load("a"))
+        assertThatThrownBy(() -> store.load("a"))
                 .isInstanceOf(DatabaseException.class)
                 .hasMessageContaining("\"a\"")
                 .hasCauseInstanceOf(SQLException.class);

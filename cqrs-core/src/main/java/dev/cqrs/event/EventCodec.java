@@ -113,7 +113,8 @@ public interface EventCodec {
      * A stored event of a known name and revision cannot be read: its bytes are not what the codec expects, or an
      * upcaster does not fit them.
      *
-     * <p>The message tells where the event stands, if the store says so, and no content of it; the cause, which is the codec's or the upcaster's own, may.
+     * <p>The message tells where the event stands, if the store says so, and no content of it; the cause, which is the codec's
+     * or the upcaster's own, may.
      *
      * <p><b>Threads:</b> immutable.
      */

@@ -43,8 +43,8 @@ import org.jspecify.annotations.Nullable;
  * wakes it, or a third of the lease has passed. Where another process works it tries to take over each second.
  *
  * <p><b>Errors:</b> a handler that throws stops the projection; so does a view that is ahead of the log, which is another
- * one or was restored, and a database without the schema ({@link SchemaMismatchException}). The listener is told, and the lease given up. A database that cannot be reached, or that asks for a
- * retry, is tried again each second, and the listener told each time: where a pool has no connection to give, for SQLState
+ * one or was restored, and a database without the schema ({@link SchemaMismatchException}). The listener is told, and the
+ * lease given up. A database that cannot be reached, or that asks for a retry, is tried again each second, and the listener told each time: where a pool has no connection to give, for SQLState
  * classes 08, 40, 53, 57 and 58, for limits of time (25P03, 25P04, 55P03), and for a server that only reads (25006), as
  * one in the middle of a fail-over does.
  */

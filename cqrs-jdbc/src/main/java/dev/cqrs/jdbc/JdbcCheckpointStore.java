@@ -249,6 +249,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                     .map(row -> row.parked)
                     .orElse(List.of());
         } catch (SQLException failed) {
+            schema.checkAfter(failed, dataSource);
             throw new DatabaseException("Loading what the checkpoint \"" + name + "\" has put aside", failed);
         }
     }

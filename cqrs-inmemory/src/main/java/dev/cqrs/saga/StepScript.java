@@ -223,6 +223,9 @@ final class StepScript<S> extends Script<S> {
         while (at >= 0 && !isBegun(story, stages.get(at))) {
             at--;
         }
+        if (story.version == version() && isChanged(turn, at)) {
+            return;
+        }
         while (true) {
             if (at >= 0) {
                 for (var step : stages.get(at)) {
@@ -243,6 +246,26 @@ final class StepScript<S> extends Script<S> {
                 return;
             }
         }
+    }
+
+    /**
+     * Parks what has begun a step, and not one that comes before it under the version it was started with: to go on behind the
+     * former would leave out the latter. Another version may have further steps, and goes on behind what it knows.
+     */
+    private boolean isChanged(Turn<S> turn, int begun) {
+        for (int i = 0; i < begun; i++) {
+            for (var step : stages.get(i)) {
+                if (!turn.story().acts.containsKey(step.name())) {
+                    turn.park("Step \"" + step.name() + "\" comes before \""
+                            + stages.get(begun).get(0).name() + "\" here and was never begun, unlike that one: version "
+                            + version()
+                            + " of the saga was changed. Give the changed one another version(...), add both to"
+                            + " the engine, and resume.");
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     private static boolean isBegun(Story<?> story, List<? extends Step<?>> stage) {

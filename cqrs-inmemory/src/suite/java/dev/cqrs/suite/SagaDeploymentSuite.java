@@ -89,6 +89,65 @@ public abstract class SagaDeploymentSuite extends SagaSuite {
     }
 
     @Test
+    void a_saga_whose_version_was_changed_is_parked_and_no_step_that_now_comes_before_is_left_out() {
+        // given one that waits behind its first step
+        var first = waiting();
+        var engine = start(first);
+        order("j");
+        executor.runFor(MINUTE);
+        engine.close();
+
+        // when another step comes before, under the same version
+        var changed = job().step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .step("before", known -> known.part("before"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("b"))
+                .build();
+        try (var second = start(changed)) {
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(state(second)).isEqualTo(State.PARKED);
+            assertThat(find(second).reason()).contains("\"before\"", "\"packed\"", "version 1", "version(...)");
+            assertThat(second.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(second)).isEqualTo(State.PARKED);
+            assertThat(done()).containsExactly("a");
+        }
+
+        // then it goes on where its own definition is there again
+        try (var again = start(first)) {
+            assertThat(again.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(again)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void one_that_is_parked_as_its_version_was_changed_can_be_cancelled() {
+        var engine = start(waiting());
+        order("j");
+        executor.runFor(MINUTE);
+        engine.close();
+        var changed = job().step("before", known -> known.part("before"))
+                .compensate(known -> known.part("undo before"))
+                .step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        try (var second = start(changed)) {
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(state(second)).isEqualTo(State.PARKED);
+            assertThat(second.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(second)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
     void a_saga_at_a_step_that_its_version_does_not_know_is_parked_and_so_is_one_that_has_to_undo_it() {
         var old = three(job())
                 .await("packed", Packed.class, Packed::job)

@@ -42,6 +42,9 @@ class CrashTest {
     private DurableServer server;
     private Acknowledged acknowledged;
 
+    /** What was stored, and not acknowledged when it was killed, at least: what a repeat must find. */
+    private int inDoubt;
+
     @BeforeEach
     void start_a_durable_server(@TempDir Path temp) throws Exception {
         folder = temp;
@@ -59,9 +62,21 @@ class CrashTest {
 
     @Test
     void writing_processes_that_are_killed_lose_nothing_and_do_nothing_twice() throws Exception {
+        kill(JVM_KILLS);
+        check("kill -9 of the writing JVM", JVM_KILLS, inDoubt);
+    }
+
+    @Test
+    void nor_do_they_where_a_commit_takes_long_and_comes_after_the_kill() throws Exception {
+        int kills = (JVM_KILLS + 3) / 4;
+        server.delayCommits(Duration.ofMillis(100));
+        kill(kills);
+        check("kill -9 of the writing JVM, slow commits", kills, inDoubt);
+    }
+
+    private void kill(int kills) throws Exception {
         var check = new LogCheck(WritingProcess.source(server.port(), "postgres"));
-        int inDoubt = 0; // stored, and not acknowledged when it was killed: what a repeat must find
-        for (int kill = 0; kill < JVM_KILLS; kill++) {
+        for (int kill = 0; kill < kills; kill++) {
             int before = acknowledged.count();
             var process = startWriting();
             awaitMoreThan(before, process);
@@ -70,7 +85,6 @@ class CrashTest {
             assertThat(process.waitFor()).as(() -> output() + "\nseed " + seed).isEqualTo(137);
             inDoubt += check.ask("select count(*) from cqrs_event where name = 'entered'") - acknowledged.count();
         }
-        check("kill -9 of the writing JVM", JVM_KILLS, inDoubt);
     }
 
     @Test
@@ -146,6 +160,8 @@ class CrashTest {
 
     private void check(String what, int kills, long inDoubt) throws Exception {
         var database = WritingProcess.source(server.port(), "postgres");
+        var check = new LogCheck(database);
+        check.awaitOthersGone();
         var threads = Executors.newCachedThreadPool();
         var stopped = Collections.synchronizedList(new ArrayList<Throwable>());
         try (var pool = Postgres.pool(database, 3);
@@ -154,7 +170,6 @@ class CrashTest {
         } finally {
             threads.shutdownNow();
         }
-        var check = new LogCheck(database);
         var faults = check.faults(acknowledged);
         int events = check.ask("select count(*) from cqrs_event where name = 'entered'");
         int noted = acknowledged.count();

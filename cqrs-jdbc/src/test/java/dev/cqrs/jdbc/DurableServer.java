@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.SQLException;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /** A PostgreSQL of its own that waits for the disk, can be killed, and started again on the same files. */
@@ -37,6 +39,15 @@ final class DurableServer implements AutoCloseable {
 
     int port() {
         return server.getPort();
+    }
+
+    /** Has each commit of new connections wait for so long, at most 100 ms, as for a slow disk. */
+    void delayCommits(Duration delay) throws SQLException {
+        try (var connection = WritingProcess.source(port(), "postgres").getConnection();
+                var statement = connection.createStatement()) {
+            statement.execute("alter database postgres set commit_siblings = 0");
+            statement.execute("alter database postgres set commit_delay = " + delay.toNanos() / 1_000);
+        }
     }
 
     /** Kills the first process of the server without warning; the others end when they notice. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.sql.SQLException;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import javax.sql.DataSource;
 
 /** Judges what {@link WritingProcess} has left behind, by reading SQL and nothing else. */
@@ -13,6 +14,21 @@ final class LogCheck {
 
     LogCheck(DataSource database) {
         this.database = database;
+    }
+
+    /**
+     * Waits until the server has done with what killed processes have sent: a commit that is under way when its process is
+     * killed still takes effect, as soon as the disk lets it, and is not to come between two reads of a check.
+     */
+    void awaitOthersGone() throws SQLException, InterruptedException {
+        for (int looks = 0;
+                ask("select count(*) from pg_stat_activity where application_name like 'test process %'"
+                                + " and application_name <> '" + WritingProcess.ME + "'")
+                        > 0;
+                looks++) {
+            assertThat(looks).isLessThan(12_000);
+            TimeUnit.MILLISECONDS.sleep(10); // a backend that ends signals nobody
+        }
     }
 
     /** What is to be nothing. */

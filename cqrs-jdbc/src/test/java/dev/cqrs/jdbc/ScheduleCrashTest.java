@@ -128,6 +128,7 @@ class ScheduleCrashTest {
                 for (var worker : workers) {
                     worker.waitFor();
                 }
+                new LogCheck(WritingProcess.source(server.port(), "postgres")).awaitOthersGone();
                 var domain = SchedulingProcess.domain(pool);
                 check(operations, domain, stored.get());
                 long ticks = checkTimed(schedule, domain);

@@ -41,6 +41,9 @@ final class WritingProcess {
 
     static final int THREADS = 4;
 
+    /** What a process of these tests is called by its connections. */
+    static final String ME = "test process " + ProcessHandle.current().pid();
+
     /** How often a store of this process could not tell what became of an append. */
     static final LongAdder UNKNOWN = new LongAdder();
 
@@ -171,6 +174,7 @@ final class WritingProcess {
         source.setPortNumbers(new int[] {port});
         source.setDatabaseName(database);
         source.setUser("postgres");
+        source.setApplicationName(ME); // for LogCheck.awaitOthersGone()
         return source;
     }
 

@@ -278,16 +278,16 @@ public abstract class Sagas {
         private void goOn(String key, EventQuery query, Pay pay, Position begun) {
             dispatch(key, "pay", pay);
             var reserve = new Reserve(key);
-            var reserving = new Continued(NAME, key, PAID, List.of(TO_RESERVE), running("reserve"));
+            var reserving = new Continued(NAME, key, 1, PAID, List.of(TO_RESERVE), running("reserve"));
             var paid = append(key, List.of(reserving, reserve), AppendCondition.unchanged(query, begun));
 
             dispatch(key, "reserve", reserve);
             var ship = new Ship(key);
-            var shipping = new Continued(NAME, key, RESERVED, List.of(TO_SHIP), running("ship"));
+            var shipping = new Continued(NAME, key, 1, RESERVED, List.of(TO_SHIP), running("ship"));
             var reserved = append(key, List.of(shipping, ship), AppendCondition.unchanged(query, paid));
 
             dispatch(key, "ship", ship);
-            var ended = new Continued(NAME, key, SHIPPED, List.of(END), ENDED);
+            var ended = new Continued(NAME, key, 1, SHIPPED, List.of(END), ENDED);
             append(key, List.of(ended), AppendCondition.unchanged(query, reserved));
         }
 

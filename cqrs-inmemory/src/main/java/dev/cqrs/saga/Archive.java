@@ -137,6 +137,7 @@ final class Archive {
         story.started = marks.get(0).recordedAt();
         for (var mark : marks) {
             var event = mark.event();
+            story.under = event instanceof Continued continued ? continued.version() : version;
             boolean kept = !event.input().event().isEmpty();
             story.take(
                     event.input(),
@@ -152,6 +153,7 @@ final class Archive {
                 story.exposed();
             }
         }
+        story.under = script.version();
         return new Loaded<>(story, marks.get(marks.size() - 1));
     }
 
@@ -271,7 +273,7 @@ final class Archive {
         var saga = story.script.name();
         return story.last.equals(Position.START)
                 ? new Started(saga, story.key, story.version, turn.input(), turn.outputs(), standing)
-                : new Continued(saga, story.key, turn.input(), turn.outputs(), standing);
+                : new Continued(saga, story.key, story.under, turn.input(), turn.outputs(), standing);
     }
 
     /**

@@ -961,7 +961,7 @@ public final class SagaEngine implements AutoCloseable {
             var input = Archive.input(Cause.DUE, "");
             for (var probe : List.of(
                     new Started("probe", "probe", 1, input, List.of(), standing),
-                    new Continued("probe", "probe", input, List.of(), standing))) {
+                    new Continued("probe", "probe", 1, input, List.of(), standing))) {
                 var type = probe.getClass();
                 if (!operations.catalog().types().contains(type)) {
                     faults.add("The catalog of the operations log does not know " + type.getSimpleName()

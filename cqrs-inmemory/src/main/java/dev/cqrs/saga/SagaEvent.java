@@ -117,11 +117,12 @@ public sealed interface SagaEvent {
      *
      * @param saga the name of the saga or process manager
      * @param key the key of the instance
+     * @param version the version of the definition it went on under, which may be another than it was started under
      * @param input what came in
      * @param outputs what goes out
      * @param standing where it stands then
      */
-    record Continued(String saga, String key, Input input, List<Output> outputs, Standing standing)
+    record Continued(String saga, String key, int version, Input input, List<Output> outputs, Standing standing)
             implements SagaEvent {
 
         /**
@@ -129,6 +130,7 @@ public sealed interface SagaEvent {
          *
          * @param saga the name of the saga or process manager
          * @param key the key of the instance
+         * @param version the version of the definition it went on under
          * @param input what came in
          * @param outputs what goes out
          * @param standing where it stands then

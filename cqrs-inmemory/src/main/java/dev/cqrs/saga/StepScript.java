@@ -250,17 +250,31 @@ final class StepScript<S> extends Script<S> {
 
     /**
      * Parks what has begun a step, and not one that comes before it under the version it was started with: to go on behind the
-     * former would leave out the latter. Another version may have further steps, and goes on behind what it knows.
+     * former would leave out the latter. Another version may have further steps, and goes on behind what it knows; so does
+     * this one where another has gone on in between.
      */
     private boolean isChanged(Turn<S> turn, int begun) {
         for (int i = 0; i < begun; i++) {
             for (var step : stages.get(i)) {
-                if (!turn.story().acts.containsKey(step.name())) {
+                if (!turn.story().acts.containsKey(step.name()) && !isPassed(turn.story(), i)) {
                     turn.park("Step \"" + step.name() + "\" comes before \""
                             + stages.get(begun).get(0).name() + "\" here and was never begun, unlike that one: version "
                             + version()
                             + " of the saga was changed. Give the changed one another version(...), add both to"
                             + " the engine, and resume.");
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** Whether another version has begun a step behind a stage. */
+    private boolean isPassed(Story<?> story, int stage) {
+        for (var behind : stages.subList(stage + 1, stages.size())) {
+            for (var step : behind) {
+                var act = story.acts.get(step.name());
+                if (act != null && act.version != version()) {
                     return true;
                 }
             }

@@ -58,6 +58,9 @@ final class Story<S> {
         final boolean undo;
         final boolean awaits;
         final boolean pivot;
+        /** The version of the definition under which it was begun. */
+        final int version;
+
         Progress status;
         int attempt = 1;
         /** How often it has ended without a result since it was begun, or an operator had it go on. */
@@ -94,11 +97,12 @@ final class Story<S> {
         String causation = "";
         String reason = "";
 
-        Act(String step, boolean undo, boolean awaits, boolean pivot, Progress status) {
+        Act(String step, boolean undo, boolean awaits, boolean pivot, int version, Progress status) {
             this.step = step;
             this.undo = undo;
             this.awaits = awaits;
             this.pivot = pivot;
+            this.version = version;
             this.status = status;
         }
 
@@ -125,7 +129,11 @@ final class Story<S> {
     /** The saga and the key, as they are told together. */
     final String id;
 
+    /** The version it was started under. */
     int version;
+    /** The version it goes on under now. */
+    int under;
+
     Position last = Position.START;
     Instant started = NONE;
     String engine = "";
@@ -173,6 +181,7 @@ final class Story<S> {
         this.script = script;
         this.key = key;
         this.version = script.version();
+        this.under = version;
         var tag = SagaEvent.tag(script.name(), key);
         this.id = tag.value();
         this.query = EventQuery.types(SagaEvent.class).withTags(tag);
@@ -301,7 +310,7 @@ final class Story<S> {
     }
 
     private Act unmade(String step, boolean undo, Progress status) {
-        return new Act(step, undo, false, !undo && script.isPivot(step), status);
+        return new Act(step, undo, false, !undo && script.isPivot(step), under, status);
     }
 
     /** Applies what goes out; a command is given if it was just made. */
@@ -310,7 +319,12 @@ final class Story<S> {
         switch (output.effect()) {
             case ISSUE, PIVOT -> {
                 var act = new Act(
-                        output.step(), output.undo(), false, output.effect() == SagaEvent.Effect.PIVOT, Progress.READY);
+                        output.step(),
+                        output.undo(),
+                        false,
+                        output.effect() == SagaEvent.Effect.PIVOT,
+                        under,
+                        Progress.READY);
                 act.deadline = output.at();
                 act.command = command;
                 act.fresh = true;
@@ -325,6 +339,7 @@ final class Story<S> {
                         false,
                         true,
                         false,
+                        under,
                         early.remove(output.step()) ? Progress.DONE : Progress.AWAITING);
                 act.deadline = output.at();
                 acts.put(output.step(), act);

@@ -125,6 +125,46 @@ public abstract class SagaDeploymentSuite extends SagaSuite {
     }
 
     @Test
+    void a_step_that_another_version_has_passed_is_left_out_by_its_own_as_well() {
+        // given one that waits behind its first step
+        var first = job().step("a", known -> known.part("a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("check", known -> known.part("check"))
+                .step("b", known -> known.part("b"))
+                .await("weighed", Weighed.class, Weighed::job)
+                .step("c", known -> known.part("c"))
+                .step("d", known -> known.part("d"))
+                .build();
+        var engine = start(first);
+        order("j");
+        executor.runFor(MINUTE);
+        engine.close();
+
+        // when an engine has it for a while that knows only of the next version, in which a step is missing
+        var second = job().version(2)
+                .step("a", known -> known.part("a"))
+                .await("packed", Packed.class, Packed::job)
+                .step("b", known -> known.part("b"))
+                .await("weighed", Weighed.class, Weighed::job)
+                .step("d", known -> known.part("d"))
+                .build();
+        try (var newer = start(second)) {
+            Parts.append(domain, new Packed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b");
+            assertThat(state(newer)).isEqualTo(State.WAITING);
+        }
+
+        // then its own version goes on behind what was done
+        try (var both = start(first, second)) {
+            Parts.append(domain, new Weighed("j"));
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "b", "c", "d");
+            assertThat(state(both)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
     void one_that_is_parked_as_its_version_was_changed_can_be_cancelled() {
         var engine = start(waiting());
         order("j");

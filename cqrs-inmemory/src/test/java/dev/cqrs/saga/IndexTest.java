@@ -434,7 +434,8 @@ class IndexTest {
     void one_whose_start_is_not_in_the_log_goes_on() {
         var index = running();
 
-        var goesOn = new Continued("job", "j", new Input(Cause.RETURNED, "a", false, 1, "", 0, ""), List.of(), ready());
+        var goesOn =
+                new Continued("job", "j", 1, new Input(Cause.RETURNED, "a", false, 1, "", 0, ""), List.of(), ready());
         index.apply(goesOn, Position.of(7), NOW, true, false);
 
         assertThat(takeAll(index)).hasSize(1);

@@ -403,7 +403,7 @@ class SagaTest {
                     List.of(
                             new SagaEvent.Started(
                                     "job", "j", 1, Archive.input(SagaEvent.Cause.STARTED, ""), List.of(), waits),
-                            new SagaEvent.Continued("job", "j", inputs.get(i), outputs.get(i), waits)),
+                            new SagaEvent.Continued("job", "j", 1, inputs.get(i), outputs.get(i), waits)),
                     AppendCondition.none());
             assertThatThrownBy(() -> engine(operations).find("job", "j"))
                     .isInstanceOf(IllegalStateException.class)

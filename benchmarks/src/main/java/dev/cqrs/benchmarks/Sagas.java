@@ -26,6 +26,7 @@ import dev.cqrs.saga.SagaInstance;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
@@ -49,8 +50,8 @@ import org.openjdk.jmh.annotations.Warmup;
  * Sagas of three steps, end to end: the time a saga from the first begun to the last ended, of {@value #SAGAS} begun one after
  * the other by one thread and run by two others, on the same bus, whose handlers count. Each iteration has a fresh log.
  *
- * <p>The floor is written by hand: it appends the same events to the same kind of store under the same conditions, and knows
- * what comes next by a local variable; its executor's queue has no bound.
+ * <p>The floor is written by hand: it appends the same events, with the same metadata, to the same kind of store under the same
+ * conditions, and knows what comes next by a local variable; its executor's queue has no bound.
  */
 @BenchmarkMode(Mode.SingleShotTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -271,34 +272,44 @@ public abstract class Sagas {
             var query = EventQuery.types(SagaEvent.class).withTags(SagaEvent.tag(NAME, key));
             var pay = new Pay(key, ordered.cents());
             var mark = new Started(NAME, key, 1, ORDERED, List.of(TO_PAY), running("pay"));
-            var at = append(key, List.of(mark, ordered, pay), AppendCondition.absent(query));
-            load.executor.execute(() -> goOn(key, query, pay, at));
+            var correlation = NAME + "/" + key;
+            var at = log.append(
+                            List.of(mark, ordered, pay),
+                            AppendCondition.absent(query),
+                            Metadata.of(Map.of(Metadata.CORRELATION, correlation)))
+                    .first();
+            load.executor.execute(() -> goOn(key, correlation, query, pay, at));
         }
 
-        private void goOn(String key, EventQuery query, Pay pay, Position begun) {
-            dispatch(key, "pay", pay);
+        private void goOn(String key, String correlation, EventQuery query, Pay pay, Position begun) {
+            var id = dispatch(key, correlation, "pay", pay);
             var reserve = new Reserve(key);
             var reserving = new Continued(NAME, key, 1, PAID, List.of(TO_RESERVE), running("reserve"));
-            var paid = append(key, List.of(reserving, reserve), AppendCondition.unchanged(query, begun));
+            var paid = append(List.of(reserving, reserve), query, begun, correlation, id);
 
-            dispatch(key, "reserve", reserve);
+            id = dispatch(key, correlation, "reserve", reserve);
             var ship = new Ship(key);
             var shipping = new Continued(NAME, key, 1, RESERVED, List.of(TO_SHIP), running("ship"));
-            var reserved = append(key, List.of(shipping, ship), AppendCondition.unchanged(query, paid));
+            var reserved = append(List.of(shipping, ship), query, paid, correlation, id);
 
-            dispatch(key, "ship", ship);
+            id = dispatch(key, correlation, "ship", ship);
             var ended = new Continued(NAME, key, 1, SHIPPED, List.of(END), ENDED);
-            append(key, List.of(ended), AppendCondition.unchanged(query, reserved));
+            append(List.of(ended), query, reserved, correlation, id);
         }
 
-        private Position append(String key, List<?> events, AppendCondition condition) {
-            var metadata = Metadata.none().with(Metadata.CORRELATION, NAME + "/" + key);
-            return log.append(events, condition, metadata).first();
+        private Position append(
+                List<?> events, EventQuery query, Position before, String correlation, String causation) {
+            return log.append(
+                            events,
+                            AppendCondition.unchanged(query, before),
+                            Metadata.of(Map.of(Metadata.CORRELATION, correlation, Metadata.CAUSATION, causation)))
+                    .first();
         }
 
-        private void dispatch(String key, String step, Command<Done> command) {
+        private String dispatch(String key, String correlation, String step, Command<Done> command) {
             var id = SagaEngine.commandId(NAME, key, step, false, 1);
-            load.bus.dispatch(command, Metadata.withId(id).with(Metadata.CORRELATION, NAME + "/" + key));
+            load.bus.dispatch(command, Metadata.of(Map.of(Metadata.ID, id, Metadata.CORRELATION, correlation)));
+            return id;
         }
     }
 

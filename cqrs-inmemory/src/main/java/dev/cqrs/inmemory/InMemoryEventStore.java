@@ -310,9 +310,7 @@ public final class InMemoryEventStore implements EventStore {
                     }
                     own[k].reserve(numbers[i]);
                 }
-                if (own.length > 0) {
-                    postings[i] = own[0].shared(own);
-                }
+                postings[i] = Posting.shared(own);
                 types.get(numbers[i]).posting().reserve(numbers[i]);
             }
             done = true;

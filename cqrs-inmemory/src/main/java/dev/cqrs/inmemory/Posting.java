@@ -48,6 +48,7 @@ final class Posting {
     /** Pairs of a type and the last position at which it has this tag; for a tag only. */
     private int[] lastByType = {};
 
+    /** All tags of the last event that has this one; for a tag only. */
     private Posting[] lastTags = {};
 
     /** A stretch of entries behind the first. */
@@ -152,19 +153,23 @@ final class Posting {
         SIZE.setRelease(this, size + 1);
     }
 
-    /** The given tags of an event that has this one, or an equal array that an earlier event has. */
-    Posting[] shared(Posting[] tags) {
-        if (lastTags.length == tags.length) {
-            int same = 0;
-            while (same < tags.length && lastTags[same] == tags[same]) {
-                same++;
-            }
-            if (same == tags.length) {
-                return lastTags;
-            }
+    /**
+     * The given tags of an event, or an equal array that an earlier event has: the last one with any of them. The one by which
+     * that is found may stand anywhere, as sets give what they hold in whichever order.
+     */
+    static Posting[] shared(Posting[] tags) {
+        var found = tags;
+        for (int i = 0; i < tags.length && found == tags; i++) {
+            found = tags[i].lastOrGiven(tags);
         }
-        lastTags = tags;
-        return tags;
+        for (var tag : tags) {
+            tag.lastTags = found;
+        }
+        return found;
+    }
+
+    private Posting[] lastOrGiven(Posting[] tags) {
+        return Arrays.equals(lastTags, tags) ? lastTags : tags; // a posting equals itself alone
     }
 
     private int slot(int type) {

@@ -1,5 +1,6 @@
 package dev.cqrs.docs;
 
+import dev.cqrs.examples.Postgres;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
 import java.sql.SQLException;
@@ -19,7 +20,7 @@ final class Database {
     /** Sets the property to a database that nobody has used. */
     static void offerAnEmptyOne() throws IOException, SQLException {
         if (server == null) {
-            server = EmbeddedPostgres.start();
+            server = Postgres.start();
         }
         var name = "sample_" + ++count;
         try (var connection = server.getPostgresDatabase().getConnection();

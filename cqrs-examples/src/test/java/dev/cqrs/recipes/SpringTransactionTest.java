@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cqrs.command.Command;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.eventstore.AppendCondition;
+import dev.cqrs.examples.Postgres;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.inmemory.InMemoryEventBus;
 import dev.cqrs.interceptor.InterceptorOrder;
@@ -67,7 +68,7 @@ class SpringTransactionTest {
 
     private static EmbeddedPostgres start() {
         try {
-            return EmbeddedPostgres.start();
+            return Postgres.start();
         } catch (IOException failed) {
             throw new UncheckedIOException(failed);
         }

@@ -19,22 +19,20 @@ final class DurableServer implements AutoCloseable {
 
     DurableServer(Path data) throws IOException {
         this.data = data;
-        this.server = start(0);
+        this.server = start(Ports.free());
     }
 
     private EmbeddedPostgres start(int port) throws IOException {
-        var builder = EmbeddedPostgres.builder()
+        return EmbeddedPostgres.builder()
+                .setPort(port)
                 .setDataDirectory(data)
                 .setCleanDataDirectory(false)
                 .setServerConfig("max_connections", "100")
                 .setServerConfig("fsync", "on")
                 .setServerConfig("synchronous_commit", "on")
                 .setServerConfig("full_page_writes", "on")
-                .setPGStartupWait(Postgres.START);
-        if (port != 0) {
-            builder.setPort(port);
-        }
-        return builder.start();
+                .setPGStartupWait(Postgres.START)
+                .start();
     }
 
     int port() {

@@ -78,6 +78,7 @@ class FeedNeverSkipsTest {
     @BeforeAll
     static void start_a_server() throws IOException {
         server = EmbeddedPostgres.builder()
+                .setPort(Ports.free())
                 .setServerConfig("track_commit_timestamp", "on")
                 .setServerConfig("max_connections", "100")
                 .setPGStartupWait(Postgres.START)

@@ -87,6 +87,7 @@ final class Postgres {
         var onOff = durable ? "on" : "off";
         try {
             return EmbeddedPostgres.builder()
+                    .setPort(Ports.free())
                     .setServerConfig("max_connections", Integer.toString(CONNECTIONS))
                     .setServerConfig("fsync", onOff)
                     .setServerConfig("synchronous_commit", onOff)

@@ -2,6 +2,7 @@ package dev.cqrs.examples.bank;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cqrs.examples.Postgres;
 import dev.cqrs.jdbc.JdbcSchema;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.ByteArrayOutputStream;
@@ -58,7 +59,7 @@ class BankYearOnPostgresTest {
 
     @BeforeAll
     static void start() throws IOException {
-        server = EmbeddedPostgres.start();
+        server = Postgres.start();
     }
 
     @AfterAll

@@ -2,7 +2,7 @@ package dev.cqrs.examples.queue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
+import dev.cqrs.examples.Postgres;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -16,7 +16,7 @@ class ParcelQueueTest {
     @Timeout(value = 3, unit = TimeUnit.MINUTES)
     void what_a_killed_worker_has_left_is_packed_by_the_other() throws Exception {
         var text = new ByteArrayOutputStream();
-        try (var server = EmbeddedPostgres.start()) {
+        try (var server = Postgres.start()) {
             ParcelQueue.run(
                     server.getJdbcUrl("postgres", "postgres"), new PrintStream(text, true, StandardCharsets.UTF_8));
         }

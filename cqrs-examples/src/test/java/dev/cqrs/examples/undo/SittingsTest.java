@@ -2,7 +2,7 @@ package dev.cqrs.examples.undo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
+import dev.cqrs.examples.Postgres;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -34,7 +34,7 @@ class SittingsTest {
 
     @Test
     void on_postgres_each_run_goes_on_where_the_one_before_has_ended() throws IOException {
-        try (var server = EmbeddedPostgres.start()) {
+        try (var server = Postgres.start()) {
             var url = server.getJdbcUrl("postgres", "postgres");
 
             assertThat(run(url)).isEqualTo(FIRST);

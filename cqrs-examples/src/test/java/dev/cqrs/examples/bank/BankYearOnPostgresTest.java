@@ -10,7 +10,8 @@ import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.math.BigDecimal;
-import java.net.ServerSocket;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -310,17 +311,17 @@ class BankYearOnPostgresTest {
 
     @Test
     void a_server_that_is_not_there_is_one_clear_line_and_status_2() throws IOException {
-        int port;
-        try (var free = new ServerSocket(0)) {
-            port = free.getLocalPort();
-        }
+        try (var bound = new Socket()) { // nobody else can listen there, and it does not
+            bound.bind(new InetSocketAddress(0));
+            int port = bound.getLocalPort();
 
-        assertUnusable(
-                "jdbc:postgresql://localhost:" + port + "/bank?user=postgres&password=secret",
-                "the database"
-                        + " cannot be used: Connection to localhost:" + port
-                        + " refused. Check that the hostname and port are"
-                        + " correct and that the postmaster is accepting TCP/IP connections.");
+            assertUnusable(
+                    "jdbc:postgresql://localhost:" + port + "/bank?user=postgres&password=secret",
+                    "the database"
+                            + " cannot be used: Connection to localhost:" + port
+                            + " refused. Check that the hostname and port are"
+                            + " correct and that the postmaster is accepting TCP/IP connections.");
+        }
     }
 
     @Test

@@ -26,6 +26,7 @@ class PostingTest {
     void events_with_other_tags_hold_their_own() {
         Posting.shared(new Posting[] {one, branch});
 
+        assertThat(Posting.shared(new Posting[] {other, branch})).containsExactly(other, branch);
         assertThat(Posting.shared(new Posting[] {one})).containsExactly(one);
         assertThat(Posting.shared(new Posting[] {one, other})).containsExactly(one, other);
         assertThat(Posting.shared(new Posting[] {one, branch, other})).containsExactly(one, branch, other);

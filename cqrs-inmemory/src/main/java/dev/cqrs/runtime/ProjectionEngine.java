@@ -161,7 +161,7 @@ public final class ProjectionEngine implements AutoCloseable {
      * <p>Who reads sees one or the other, and never an earlier position than before; {@link ProjectionView#awaitApplied}
      * waits right through. Events put aside by the version before are tried by the new one. The new version runs as the one
      * before did, and performs effects for the events behind the position at which it took over, and behind that to which an
-     * earlier version had come; those of events that were put aside before are not performed any more.
+     * earlier version had come, and those of events that were put aside before, which are still owed.
      *
      * @param <V> the view, the same for both
      * @param running the projection that runs, or one that it has replaced

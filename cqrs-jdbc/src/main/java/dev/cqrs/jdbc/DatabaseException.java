@@ -6,8 +6,8 @@ import java.sql.SQLException;
 /**
  * The database, or the way to it, has failed. The driver's own exception is the cause.
  *
- * <p>Nothing was written, unless the message says that this is not known: a checkpoint or a lease may have been, if the
- * connection was lost at the wrong moment. Both may simply be written again.
+ * <p>Nothing was written, unless the message says that this is not known: a checkpoint, a lease or the schema may have been, if
+ * the connection was lost at the wrong moment. Each may simply be written again.
  *
  * <p>Where it cannot be known whether an append was written, that is told by
  * {@link dev.cqrs.eventstore.AppendOutcomeUnknownException}, never by this.

@@ -543,7 +543,7 @@ public final class EventImport implements AutoCloseable {
         if (!paused.compareAndSet(false, true)) {
             return;
         }
-        var delay = delays.get(Math.min(pauses.getAndIncrement(), delays.size() - 1));
+        var delay = delays.get(pauses.getAndUpdate(n -> Math.min(n + 1, delays.size() - 1)));
         try {
             timer.orElseThrow().schedule(delay, () -> {
                 paused.set(false);

@@ -434,13 +434,19 @@ public final class Journal implements Interceptor {
      * end is not written any more, and the listener is told.
      *
      * @param entry an entry of a command that is not under way any more
-     * @param appended where in the domain log it took effect, and in a replay has its place; empty if it did not
-     * @param reason how that was found out
+     * @param appended where in the domain log it took effect, and in a replay has its place (where this journal notes no
+     *     positions, its place is where it began); empty if it did not
+     * @param reason how that was found out, in words
      * @throws IllegalStateException if its outcome is known
+     * @throws IllegalArgumentException if the reason is blank
      */
     public void settle(JournalEntry entry, Optional<Position> appended, String reason) {
         Objects.requireNonNull(entry, "entry");
         Objects.requireNonNull(appended, "appended");
+        if (Objects.requireNonNull(reason, "reason").isBlank()) {
+            throw new IllegalArgumentException("The reason why \"" + entry.commandName() + "\" with id " + entry.id()
+                    + " is settled is blank; expected how its outcome was found out.");
+        }
         var mark = new CommandEnded(
                 entry.position().value(),
                 entry.commandName(),
@@ -448,7 +454,7 @@ public final class Journal implements Interceptor {
                 entry.metadata().correlation().orElse(""),
                 appended.isPresent() ? Outcome.SUCCEEDED : Outcome.FAILED,
                 "",
-                Reasons.whole(Objects.requireNonNull(reason, "reason")),
+                Reasons.whole(reason),
                 0,
                 appended.map(Position::value).orElse(0L),
                 appended.map(position -> 2 * position.value()).orElse(0L));

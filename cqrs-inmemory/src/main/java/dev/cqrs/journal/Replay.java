@@ -16,9 +16,6 @@ final class Replay {
 
     private static final int FAULTS_TOLD = 100;
 
-    private static final Comparator<Place> ORDER =
-            Comparator.comparingLong(Place::place).thenComparingLong(Place::ended);
-
     private final EventStore operations;
     private final JournalReader reader;
     private final List<Place> places = new ArrayList<>();
@@ -28,7 +25,14 @@ final class Replay {
     /** Starts of commands that are sent again, be it by the handler of another: so is what was dispatched within them. */
     private final Set<Position> sent = new HashSet<>();
 
-    private record Place(long place, long ended, long started) {}
+    /**
+     * Where one stands: by place, and where two have the same or none is noted, by mark.
+     *
+     * @param place of {@code CommandEnded}; 0 where none is noted
+     * @param mark in the operations log: its end; of one that was settled the start, as its end came at any time later
+     * @param started its start
+     */
+    private record Place(long place, long mark, long started) {}
 
     Replay(EventStore operations, JournalReader reader) {
         this.operations = operations;
@@ -44,9 +48,8 @@ final class Replay {
         if (!faults.isEmpty()) {
             throw new ReplayException(faults, more);
         }
-        places.sort(ORDER);
         long dispatched = 0;
-        for (var place : places) {
+        for (var place : inOrder()) {
             var position = Position.of(place.started());
             var command = StoredCommands.behind(operations, position);
             try {
@@ -58,6 +61,19 @@ final class Replay {
             dispatched++;
         }
         return dispatched;
+    }
+
+    /** A command of which no place is noted stands behind the last place that was noted before it. */
+    private List<Place> inOrder() {
+        places.sort(Comparator.comparingLong(Place::mark));
+        var ordered = new ArrayList<Place>(places.size());
+        long last = 0;
+        for (var place : places) {
+            ordered.add(place.place() > 0 ? place : new Place(last, place.mark(), place.started()));
+            last = Math.max(last, place.place());
+        }
+        ordered.sort(Comparator.comparingLong(Place::place)); // those of one place stay as they are
+        return ordered;
     }
 
     private void look(JournalReader.Line line) {
@@ -83,8 +99,10 @@ final class Replay {
             fault(entry, entry.payload() == Payload.NONE ? "is kept without its payload" : "is kept masked");
         }
         sent.add(entry.position());
-        long ended = entry.ended().map(Position::value).orElseThrow();
-        places.add(new Place(line.place(), ended, entry.position().value()));
+        boolean settled = entry.reason().isPresent(); // one that succeeded by itself has none
+        long started = entry.position().value();
+        long mark = settled ? started : entry.ended().map(Position::value).orElseThrow();
+        places.add(new Place(line.place(), mark, started));
     }
 
     private void fault(JournalEntry entry, String what) {

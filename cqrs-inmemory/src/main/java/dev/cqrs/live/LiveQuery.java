@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -143,7 +144,11 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         private volatile boolean changed;
         private volatile boolean closed;
         private final Trampoline tasks = new Trampoline();
-        private boolean begun; // the running thread's
+
+        /** Whether a task is with the executor: who resets it calls the subscriber. One that throws may have it all the same. */
+        private final AtomicBoolean handedOver = new AtomicBoolean();
+
+        private boolean begun; // of whoever calls the subscriber
 
         private final ReentrantLock lock = new ReentrantLock();
         private final Queue<R> waiting = new ArrayDeque<>();
@@ -286,11 +291,16 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         }
 
         private void execute() {
+            handedOver.set(true);
             try {
                 executor.execute(this);
             } catch (Throwable refused) { // also an error: no thread could be had, for instance
-                begin(subscriber);
-                fail(refused); // and `work` stays as it is: nobody runs any more
+                if (handedOver.compareAndSet(true, false)) {
+                    begin(subscriber);
+                    fail(refused); // and `work` stays as it is: nobody runs any more
+                } else {
+                    Listeners.hand(refused);
+                }
                 if (refused instanceof InterruptedException) { // a language without checked exceptions may throw it
                     Thread.currentThread().interrupt();
                 }
@@ -300,7 +310,7 @@ public final class LiveQuery<R> implements Flow.Publisher<R> {
         @Override
         public void run() {
             tasks.run(() -> {
-                if (deliverSome()) {
+                if (handedOver.compareAndSet(true, false) && deliverSome()) {
                     execute();
                 }
             });

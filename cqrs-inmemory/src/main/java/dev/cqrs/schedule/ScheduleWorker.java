@@ -348,11 +348,11 @@ public final class ScheduleWorker implements AutoCloseable {
         }
     }
 
-    /** Lets a lane go whose turn never began, unless that was done. */
+    /** Lets a lane go whose turn never began, unless that was done: an executor that throws may have begun it all the same. */
     private void giveUp(Turn turn) {
         lock.lock();
         try {
-            if (!turns.remove(turn)) {
+            if (turn.thread != null || !turns.remove(turn)) {
                 return;
             }
             ended.signalAll();
@@ -942,9 +942,21 @@ public final class ScheduleWorker implements AutoCloseable {
         /**
          * Appends as long as nobody else has the lane, and gives whether that was written. What was dispatched would be
          * dispatched again if its end were not, so a store that fails is tried again; where an outcome is unknown the log
-         * tells: whether it has, since the claim, how the job went.
+         * tells: whether it has, since the claim, how the job went. An interrupt may be meant for a handler, and stores may
+         * refuse to work for a thread that is interrupted; so it waits.
          */
         private boolean append(List<? extends ScheduleEvent> events, @Nullable Job job) {
+            boolean interrupted = Thread.interrupted();
+            try {
+                return appendUninterrupted(events, job);
+            } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+        }
+
+        private boolean appendUninterrupted(List<? extends ScheduleEvent> events, @Nullable Job job) {
             RuntimeException failed = null;
             int failures = 0;
             boolean written = false;

@@ -558,6 +558,10 @@ public abstract class JournalSuite {
         refusesNull("bus", () -> journal.replay(JournalQuery.all(), nothing()));
         refusesNull("entry", () -> journal.settle(nothing(), Optional.empty(), "seen"));
         refusesNull("appended", () -> journal.settle(entry, nothing(), "seen"));
+        refusesNull("reason", () -> journal.settle(entry, Optional.empty(), nothing()));
+        assertThatThrownBy(() -> journal.settle(entry, Optional.empty(), " "))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContainingAll("pay-in", entry.id(), "is blank");
         refusesNull("domain", () -> journal.noting(nothing()));
     }
 
@@ -1421,6 +1425,42 @@ public abstract class JournalSuite {
         assertThatThrownBy(() -> journal.settle(entry, Optional.empty(), "again"))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("is known");
+    }
+
+    @Test
+    void what_was_settled_is_replayed_where_it_began_though_no_places_are_noted() {
+        // given a journal that notes no positions, with an end that was cut off
+        var journal = whole();
+        var bus = Tills.bus(domain, journal);
+        bus.dispatch(new PayIn("t1", 10, "x"));
+        var crashes = CrashPoints.at(5); // before the end is written
+        var cut = builder(crashes.around(operations)).payload(TillCommand.class).build();
+        Tills.bus(crashes.around(domain), cut).dispatch(new PayIn("t1", 90, "x"));
+        bus.dispatch(new PayOut("t1", 100));
+
+        // when it is settled afterwards
+        var entry = journal.entries(JournalQuery.all().outcome(Outcome.UNKNOWN))
+                .findFirst()
+                .orElseThrow();
+        journal.settle(entry, Optional.of(Position.of(2)), "seen in the log");
+
+        // then what came behind it still does
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(3);
+        assertThat(log(fresh)).isEqualTo(log(domain));
+    }
+
+    @Test
+    void a_command_that_a_journal_without_places_has_written_is_replayed_behind_what_was_noted_before_it() {
+        var journal = whole();
+        Tills.bus(journal.noting(domain), journal).dispatch(new PayIn("t1", 10, "x"));
+        var plain = whole();
+        Tills.bus(domain, plain).dispatch(new PayOut("t1", 10));
+        Tills.bus(domain, plain).dispatch(new PayIn("t1", 5, "x"));
+
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(3);
+        assertThat(log(fresh)).isEqualTo(log(domain));
     }
 
     /** A domain log whose first reply is lost: it has appended, and cannot tell. */

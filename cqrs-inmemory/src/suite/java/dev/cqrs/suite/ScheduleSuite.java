@@ -450,6 +450,41 @@ public abstract class ScheduleSuite {
         assertThat(schedule.status().failed()).isZero();
     }
 
+    @Test
+    void what_became_of_a_command_is_written_though_its_handler_has_left_the_thread_interrupted() {
+        // given a log that refuses to work for a thread that is interrupted, and handlers that leave theirs so
+        var schedule = schedule(Interruptible.of(log))
+                .expiries(2)
+                .retry(Duration.ofSeconds(10))
+                .build();
+        before = (note, metadata) -> {
+            Thread.currentThread().interrupt();
+            if (note.number() == 1) {
+                throw new IllegalStateException("interrupted");
+            }
+        };
+        schedule.enqueue(new Note("p", 1), id("p-1"));
+        schedule.enqueue(new Note("q", 2), id("q-2"));
+        var interrupted = new ArrayList<Boolean>();
+        Executor pool = task -> executor.execute(() -> {
+            task.run();
+            interrupted.add(Thread.interrupted());
+        });
+
+        // when
+        try (var worker = work(schedule, "w", pool, executor::schedule, domain)) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofMinutes(1));
+        }
+
+        // then each is run as often as it may be, and the threads are given back as they were left
+        assertThat(ran).filteredOn("q-2"::equals).hasSize(1);
+        assertThat(ran).filteredOn("p-1"::equals).hasSize(6);
+        assertThat(state(schedule, "q-2")).isEqualTo(State.SUCCEEDED);
+        assertThat(state(schedule, "p-1")).isEqualTo(State.FAILED);
+        assertThat(interrupted).filteredOn(left -> left).hasSize(7);
+    }
+
     private void executeAsPoolsDo(Runnable task) {
         executor.execute(() -> {
             task.run();

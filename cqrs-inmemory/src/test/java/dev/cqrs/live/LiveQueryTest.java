@@ -1253,6 +1253,47 @@ class LiveQueryTest {
         assertThat(app.store().head()).isEqualTo(Position.of(3));
     }
 
+    @Test
+    void an_executor_that_has_begun_a_task_and_then_throws_does_not_have_two_threads_call_the_subscriber()
+            throws Exception {
+        var full = new RejectedExecutionException("full");
+        var inNext = new CountDownLatch(1);
+        var goOn = new CountDownLatch(1);
+        var workers = new ArrayList<Thread>();
+        Executor late = task -> {
+            var worker = new Thread(task);
+            workers.add(worker);
+            worker.start();
+            await(inNext);
+            throw full;
+        };
+        var told = new Told<Integer>(Long.MAX_VALUE, answer -> {
+            inNext.countDown();
+            await(goOn);
+        });
+        var uncaught = new ArrayList<Throwable>();
+        var subscribing =
+                new Thread(() -> app.live(new Sum(), Backlog.latest(), late).subscribe(told));
+        subscribing.setUncaughtExceptionHandler((on, thrown) -> uncaught.add(thrown));
+        subscribing.start();
+        subscribing.join();
+        assertThat(told.all).containsExactly(0);
+        assertThat(uncaught).containsExactly(full);
+
+        goOn.countDown();
+        workers.get(0).join();
+        assertThat(told.all).containsExactly(0);
+        told.subscription.cancel();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException stop) {
+            throw new IllegalStateException(stop);
+        }
+    }
+
     @SuppressWarnings("NullAway") // what must not be
     private static Integer nothing() {
         return null;

@@ -526,6 +526,57 @@ class CommandScheduleTest {
     }
 
     @Test
+    void a_turn_that_an_executor_has_begun_though_it_throws_is_waited_for_and_begun_by_nobody_else() throws Exception {
+        // given an executor that hands a task over and then throws
+        var begun = new CountDownLatch(1);
+        var go = new CountDownLatch(1);
+        var handled = new AtomicInteger();
+        var bus = Pages.bus(domain, (note, metadata) -> {
+            handled.incrementAndGet();
+            begun.countDown();
+            try {
+                go.await();
+            } catch (InterruptedException stop) {
+                throw new IllegalStateException(stop);
+            }
+        });
+        var tasks = new AtomicInteger();
+        Executor executor = task -> {
+            if (tasks.incrementAndGet() != 2) { // the first is a look, which asks for a turn
+                task.run();
+                return;
+            }
+            new Thread(task).start();
+            try {
+                begun.await();
+            } catch (InterruptedException stop) {
+                throw new IllegalStateException(stop);
+            }
+            throw new RejectedExecutionException("too late");
+        };
+        var schedule = builder().build();
+        schedule.enqueue(new Note("p", 1), Metadata.withId("n-1"));
+        var timers = new ArrayList<Runnable>();
+        var worker = schedule.work("w", bus, executor, (delay, task) -> timers.add(task), failures::add);
+        List.copyOf(timers).forEach(Runnable::run);
+
+        // when it is closed meanwhile
+        var closing = new Thread(worker::close);
+        closing.start();
+        while (closing.getState() != Thread.State.WAITING && closing.getState() != Thread.State.TERMINATED) {
+            Thread.onSpinWait();
+        }
+
+        // then
+        assertThat(closing.getState()).isEqualTo(Thread.State.WAITING);
+        go.countDown();
+        closing.join();
+        assertThat(schedule.find("n-1").orElseThrow().state()).isEqualTo(State.SUCCEEDED);
+        assertThat(handled).hasValue(1);
+        assertThat(failures).extracting(failure -> failure.cause().getMessage()).containsExactly("too late");
+    }
+
+    @Test
     void an_interrupt_ends_the_waiting_of_close_and_stays() throws Exception {
         var schedule = builder().build();
         var begun = new CountDownLatch(1);

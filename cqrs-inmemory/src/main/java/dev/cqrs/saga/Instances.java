@@ -98,7 +98,7 @@ final class Instances {
          * @param trouble why what was made before cannot be stored; {@code null} the first time
          */
         @Nullable
-        Turn<?> on(Story<?> story, @Nullable String trouble);
+        Turn<?> on(Story<?> story, @Nullable Trouble trouble);
     }
 
     /** What became of a start. */
@@ -382,7 +382,7 @@ final class Instances {
      */
     @Nullable
     Turn<?> turn(Entry entry, Live live, Decide decide) {
-        String trouble = null;
+        Trouble trouble = null;
         var unknown = new ArrayList<Turn<?>>(0);
         live.lock.lock();
         try {
@@ -409,10 +409,11 @@ final class Instances {
                         unknown.add(turn);
                     }
                 } catch (RuntimeException | LinkageError | StackOverflowError | AssertionError failed) {
-                    if (!isHopeless(failed, turn) || trouble != null) {
+                    var next = isHopeless(failed, turn) ? Trouble.next(trouble, turn, Reasons.of(failed)) : null;
+                    if (next == null) {
                         throw failed;
                     }
-                    trouble = Reasons.of(failed);
+                    trouble = next;
                 } finally {
                     if (!kept) {
                         live.story = null; // it may have gone further than the log

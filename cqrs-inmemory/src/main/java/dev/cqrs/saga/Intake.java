@@ -305,7 +305,7 @@ final class Intake {
         }
     }
 
-    private @Nullable Turn<?> taken(Story<?> story, @Nullable String trouble, String step, RecordedEvent event) {
+    private @Nullable Turn<?> taken(Story<?> story, @Nullable Trouble trouble, String step, RecordedEvent event) {
         long source = event.position().value();
         if (story.source >= source) {
             return null;
@@ -318,11 +318,12 @@ final class Intake {
         if (trouble != null) {
             var turn = instances.turn(
                     story,
-                    new Input(Cause.EVENT, step, false, 0, "", source, trouble),
+                    new Input(Cause.EVENT, step, false, 0, "", source, trouble.reason()),
                     Optional.of(event.event()),
                     causation);
             turn.leaveOut();
-            turn.park("The event \"" + event.name() + "\", or what follows from it, could not be stored: " + trouble);
+            turn.park("The event \"" + event.name() + "\", or what follows from it, could not be stored: "
+                    + trouble.reason());
             return turn;
         }
         var input = new Input(Cause.EVENT, step, false, 0, event.name(), source, "");

@@ -5,6 +5,7 @@ import dev.cqrs.decider.RejectedException;
 import dev.cqrs.eventstore.AppendOutcomeUnknownException;
 import dev.cqrs.interceptor.InvalidMessageException;
 import dev.cqrs.interceptor.NotAuthorizedException;
+import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.saga.SagaEvent.Cause;
 import dev.cqrs.saga.SagaEvent.Input;
@@ -50,13 +51,20 @@ record Outcome(
         }
         var cause = thrown instanceof InvalidMessageException || thrown instanceof NotAuthorizedException
                 ? Cause.REFUSED
-                : isUnsure(thrown, unsure) ? Cause.UNSURE : Cause.FAILED;
+                : isUnsure(thrown, unsure) || isNothing(thrown, command) ? Cause.UNSURE : Cause.FAILED;
         return new Outcome(cause, null, Reasons.of(thrown), thrown, false);
     }
 
     private static boolean isUnsure(Throwable thrown, List<Class<? extends Throwable>> unsure) {
         return Thrown.causes(thrown)
                 .anyMatch(cause -> cause instanceof AppendOutcomeUnknownException || isOneOf(cause, unsure));
+    }
+
+    /** Whether the handler came to its end and gave {@code null}, which says nothing. */
+    private static boolean isNothing(Throwable thrown, Command<?> command) {
+        return thrown instanceof HandlerFailedException failed
+                && failed.getCause() == null
+                && failed.messageType() == command.getClass();
     }
 
     private static boolean isOneOf(Throwable thrown, List<Class<? extends Throwable>> types) {
@@ -98,7 +106,7 @@ record Outcome(
             String id,
             Instant now,
             Function<Class<?>, Optional<String>> names,
-            @Nullable String trouble) {
+            @Nullable Trouble trouble) {
         var told = cause;
         var unusable = "";
         Optional<Object> kept = Optional.empty();
@@ -110,10 +118,10 @@ record Outcome(
                 if (kept.isPresent()) {
                     var type = kept.get().getClass();
                     name = names.apply(type).orElse("");
-                    if (name.isEmpty() || trouble != null) {
+                    if (name.isEmpty() || (trouble != null && !trouble.keeps())) {
                         unusable = "What is kept of the result could not be stored: "
                                 + (trouble != null
-                                        ? trouble
+                                        ? trouble.reason()
                                         : "the catalog of the operations log does not know " + type.getName() + ".");
                     }
                 }
@@ -142,11 +150,8 @@ record Outcome(
         } else if (!unusable.isEmpty()) {
             story.script.stick(turn, act, unusable);
         }
-        if (trouble != null) {
-            turn.park("What follows could not be stored: " + trouble);
-        } else {
-            story.script.go(turn);
-        }
+        turn.trouble = trouble;
+        story.script.go(turn);
         return turn;
     }
 }

@@ -52,7 +52,7 @@ import org.jspecify.annotations.Nullable;
  * <p><b>What a step's handler may do:</b> carry out each command id once, as {@link
  * dev.cqrs.decider.DecisionHandler#idempotent()} does, since a command is dispatched again under its id after a crash. And all
  * or nothing: whatever it throws means that there was no effect, but for what is declared {@linkplain Builder#unsure unsure}
- * and for an append whose outcome is unknown. Then, and where a command was dispatched before by a process that is gone, the
+ * and for an append whose outcome is unknown; a {@code null} that it gives says nothing. Then, and where a command was dispatched before by a process that is gone, the
  * same id is dispatched again after each of the delays, and at last the instance is parked: it is never guessed. Of a command
  * that may have been dispatched before, a rejection still means that it had no effect: so a handler has to look whether it has
  * carried out the id before it looks at anything else, and should note the rejection, as {@code idempotent()} does with what is

@@ -556,7 +556,7 @@ public final class SagaEngine implements AutoCloseable {
                         : null);
     }
 
-    private <S> Turn<S> resumed(Story<S> story, @Nullable String trouble, boolean atOnce) {
+    private <S> Turn<S> resumed(Story<S> story, @Nullable Trouble trouble, boolean atOnce) {
         var turn = operated(story, Archive.input(Cause.RESUMED, ""));
         if (atOnce) {
             for (var act : List.copyOf(story.current())) {
@@ -631,11 +631,11 @@ public final class SagaEngine implements AutoCloseable {
         return new Input(cause, stuck.step, stuck.undo, stuck.attempt, "", 0, "");
     }
 
-    private <S> Turn<S> settled(Story<S> story, Act stuck, Finding finding, @Nullable String trouble) {
+    private <S> Turn<S> settled(Story<S> story, Act stuck, Finding finding, @Nullable Trouble trouble) {
         return gone(operated(story, input(stuck, finding)), trouble);
     }
 
-    private <S> Turn<S> skipped(Story<S> story, Act stuck, @Nullable String trouble) {
+    private <S> Turn<S> skipped(Story<S> story, Act stuck, @Nullable Trouble trouble) {
         var input = new Input(Cause.SKIPPED, stuck.step, stuck.undo, stuck.attempt, "", 0, stuck.reason);
         return gone(operated(story, input), trouble);
     }
@@ -685,11 +685,8 @@ public final class SagaEngine implements AutoCloseable {
         return instances.turn(story, input, Optional.empty(), "");
     }
 
-    private static <S> Turn<S> gone(Turn<S> turn, @Nullable String trouble) {
-        if (trouble != null) {
-            turn.park("What follows could not be stored: " + trouble);
-            return turn;
-        }
+    private static <S> Turn<S> gone(Turn<S> turn, @Nullable Trouble trouble) {
+        turn.trouble = trouble;
         return Instances.gone(turn);
     }
 

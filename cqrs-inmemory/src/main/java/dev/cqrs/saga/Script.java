@@ -176,12 +176,13 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
             }
         }
         for (var act : List.copyOf(story.current())) {
-            if (act.is(Progress.AGAIN) && turn.isPast(act.again)) {
-                turn.redo(act, act.attempt);
-            }
             boolean timed = !act.undo && !act.late && !act.status.isSettled();
             if (timed && Turn.isPast(act.deadline, act.awaits ? until : turn.now())) {
                 turn.fired(act.step, act.attempt);
+            }
+            boolean over = !act.undo && !act.unsure && (act.late || story.failing); // what follows drops it
+            if (act.is(Progress.AGAIN) && turn.isPast(act.again) && !over) {
+                turn.redo(act, act.attempt);
             }
         }
         turn.dueUntil(until);

@@ -219,33 +219,34 @@ final class StepScript<S> extends Script<S> {
 
     private void goOn(Turn<S> turn) {
         var story = turn.story();
-        int at = stages.size() - 1; // the last stage of which anything was begun
-        while (at >= 0 && !isBegun(story, stages.get(at))) {
-            at--;
+        int last = stages.size() - 1; // stage of which anything was begun
+        while (last >= 0 && !isBegun(story, stages.get(last))) {
+            last--;
         }
-        if (story.version == version() && isChanged(turn, at)) {
+        if (story.version == version() && isChanged(turn, last)) {
             return;
         }
-        while (true) {
-            if (at >= 0) {
-                for (var step : stages.get(at)) {
-                    var act = story.acts.get(step.name());
-                    if ((act == null || act.isUnmade()) && !begin(turn, step)) {
-                        return; // parked
-                    }
-                }
-                for (var step : stages.get(at)) {
-                    if (!isDone(story, step)) {
-                        return;
-                    }
+        for (int at = 0; at < stages.size(); at++) {
+            boolean all = at >= last; // of a stage before that what was begun, which another version may have put there
+            for (var step : stages.get(at)) {
+                var act = story.acts.get(step.name());
+                if ((act == null ? all : act.isUnmade()) && !begin(turn, step)) {
+                    return; // parked
                 }
             }
-            at++;
-            if (at == stages.size()) {
-                turn.end();
-                return;
+            for (var step : stages.get(at)) {
+                var act = story.acts.get(step.name());
+                if (act != null
+                        && act.is(Progress.FAILED)) { // given up on, and then a pivot that was under way returned
+                    turn.stick(act.step, false, act.reason);
+                    turn.park(stuck(story, act));
+                }
+                if (act != null && !act.is(Progress.DONE) && !act.is(Progress.SKIPPED)) {
+                    return;
+                }
             }
         }
+        turn.end();
     }
 
     /**
@@ -289,11 +290,6 @@ final class StepScript<S> extends Script<S> {
             }
         }
         return false;
-    }
-
-    private static boolean isDone(Story<?> story, Step<?> step) {
-        var act = story.acts.get(step.name());
-        return act != null && (act.is(Progress.DONE) || act.is(Progress.SKIPPED));
     }
 
     private boolean begin(Turn<S> turn, Step<S> step) {

@@ -255,6 +255,7 @@ final class Story<S> {
     private void returned(Act act) {
         parked &= !act.is(Progress.STUCK); // it is what the operator was to find out
         act.status = Progress.DONE;
+        act.unsure = false;
         act.command = null;
         if (act.undo) {
             effects.remove(act.step);

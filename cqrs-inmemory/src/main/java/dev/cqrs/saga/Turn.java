@@ -39,6 +39,10 @@ final class Turn<S> {
     /** The timers that are over, and have not fired. */
     private @Nullable Deque<Map.Entry<String, Instant>> due;
 
+    /** What is to be left out, as it could not be stored before. */
+    @Nullable
+    Trouble trouble;
+
     /** What it is written as, as soon as that is tried. */
     @Nullable
     SagaEvent mark;
@@ -126,13 +130,20 @@ final class Turn<S> {
         story.put(output, null, causation);
     }
 
-    /** Issues the command that a function makes of the state; parks the instance if it makes none. */
+    /**
+     * Issues the command that a function makes of the state; parks the instance if it makes none, or one that cannot be stored.
+     *
+     * @return whether that was done; if not, nothing more is to be begun now
+     */
     boolean issue(
             String step,
             boolean undo,
             boolean pivot,
             Optional<Duration> timeout,
             Function<? super S, ? extends Command<?>> function) {
+        if (trouble != null && !commands.isEmpty()) {
+            return false; // with the next turn, so that it is known which of them cannot be stored
+        }
         Command<?> command = null;
         String fault;
         try {
@@ -158,10 +169,11 @@ final class Turn<S> {
         if (command == null) {
             return "is null; expected a command.";
         }
-        return names.apply(command.getClass()).isPresent()
-                ? null
-                : "is a " + command.getClass().getName()
-                        + ", which the catalog of the operations log does not know. Add it by a stable name.";
+        if (names.apply(command.getClass()).isEmpty()) {
+            return "is a " + command.getClass().getName()
+                    + ", which the catalog of the operations log does not know. Add it by a stable name.";
+        }
+        return trouble != null && trouble.commands() == 0 ? "could not be stored: " + trouble.reason() : null;
     }
 
     void issue(String step, boolean undo, boolean pivot, Optional<Duration> timeout, Command<?> command) {

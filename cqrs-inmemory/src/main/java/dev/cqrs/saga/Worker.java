@@ -635,7 +635,7 @@ final class Worker {
     }
 
     /** What follows from the time, and from that nobody has it. */
-    private @Nullable Turn<?> due(Story<?> story, @Nullable String trouble) {
+    private @Nullable Turn<?> due(Story<?> story, @Nullable Trouble trouble) {
         var now = instances.now();
         if (story.ended != null || story.parked) {
             return null;
@@ -649,12 +649,9 @@ final class Worker {
             return null; // as this engine has just written it
         }
         var turn = due(story, Archive.input(Cause.DUE, ""), seen);
-        if (trouble != null) {
-            turn.park("What follows could not be stored: " + trouble);
-        } else {
-            giveUp(turn);
-            Instances.gone(turn);
-        }
+        turn.trouble = trouble;
+        giveUp(turn);
+        Instances.gone(turn);
         if (!turn.isEmpty()) {
             return turn;
         }
@@ -924,7 +921,7 @@ final class Worker {
         }
     }
 
-    private @Nullable Turn<?> told(Story<?> story, @Nullable String trouble, Job job, Outcome outcome) {
+    private @Nullable Turn<?> told(Story<?> story, @Nullable Trouble trouble, Job job, Outcome outcome) {
         var act = (job.undo() ? story.undos : story.acts).get(job.step());
         if (act == null || act.attempt != job.attempt()) {
             return null; // somebody else has dispatched it too, and told

@@ -16,6 +16,7 @@ import dev.cqrs.saga.SagaEngine.Cancellation;
 import dev.cqrs.saga.SagaEngine.Finding;
 import dev.cqrs.saga.SagaFailure;
 import dev.cqrs.saga.SagaInstance.State;
+import dev.cqrs.suite.Parts.Known;
 import dev.cqrs.suite.Parts.Ordered;
 import dev.cqrs.suite.Parts.Packed;
 import dev.cqrs.suite.Parts.Weighed;
@@ -84,6 +85,100 @@ public abstract class SagaDeploymentSuite extends SagaSuite {
             Parts.append(domain, new Packed("j"));
             executor.runAll();
             assertThat(done()).containsExactly("a", "c");
+            assertThat(state(newer)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    /** Leaves version 1 with step b done, and step a waiting to be tried again. */
+    private void leaveWaitingAtA(int fails) {
+        var first = job().parallel(both -> both.step("a", known -> known.part("a"))
+                        .retry(Duration.ofMinutes(10), Duration.ofMinutes(10))
+                        .step("b", known -> known.part("b")))
+                .step("c", known -> known.part("c"))
+                .build();
+        failAt("a", fails);
+        var engine = start(first);
+        order("j");
+        executor.runFor(MINUTE);
+        engine.close();
+        assertThat(done()).containsExactly("b");
+    }
+
+    private static Saga.Builder<Known> oneAfterTheOther() {
+        return job().version(2)
+                .step("a", known -> known.part("a"))
+                .retry(Duration.ofMinutes(10), Duration.ofMinutes(10))
+                .step("b", known -> known.part("b"));
+    }
+
+    @Test
+    void a_step_that_waits_to_be_tried_again_is_waited_for_though_a_newer_version_has_it_before_one_that_is_done() {
+        leaveWaitingAtA(2);
+        try (var newer =
+                start(oneAfterTheOther().step("c", known -> known.part("c")).build())) {
+            executor.runFor(Duration.ofMinutes(12));
+            assertThat(done()).containsExactly("b");
+            executor.runFor(Duration.ofMinutes(12));
+            assertThat(done()).containsExactly("b", "a", "c");
+            assertThat(state(newer)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void what_a_newer_version_has_before_a_step_that_is_done_fails_as_it_did() {
+        leaveWaitingAtA(9);
+        try (var newer =
+                start(oneAfterTheOther().step("c", known -> known.part("c")).build())) {
+            executor.runAll();
+            assertThat(done()).containsExactly("b");
+            assertThat(state(newer)).isEqualTo(State.COMPENSATED);
+            assertThat(newer.status().count(State.COMPLETED)).isZero();
+        }
+    }
+
+    @Test
+    void a_step_dropped_beside_what_was_a_pivot_when_it_was_begun_waits_for_an_operator() {
+        // given a pivot of which it is not known whether it took effect
+        var first = job().pivot("p", known -> known.part("p"))
+                .unsure(UncheckedIOException.class)
+                .retry(MINUTE, MINUTE)
+                .step("a", known -> known.part("a"))
+                .build();
+        var times = new int[2];
+        before = (command, data) -> {
+            if (command.part().equals("p") && times[0]++ < 2) {
+                throw new UncheckedIOException(new IOException("cut"));
+            }
+            if (command.part().equals("a") && times[1]++ < 1) {
+                throw new IllegalStateException("out of order");
+            }
+        };
+        var engine = start(first);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        engine.close();
+
+        // when a newer version has a step beside it, which has failed when the saga is cancelled
+        var second = job().version(2)
+                .parallel(both -> both.step("p", known -> known.part("p"))
+                        .unsure(UncheckedIOException.class)
+                        .retry(MINUTE, MINUTE)
+                        .step("a", known -> known.part("a"))
+                        .retry(Duration.ofMinutes(10)))
+                .build();
+        try (var newer = start(second)) {
+            executor.runFor(Duration.ofSeconds(90));
+            assertThat(times).containsExactly(2, 1);
+            assertThat(newer.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+
+            // then the pivot has it go on, and the other step does not keep it for ever
+            assertThat(done()).containsExactly("p");
+            assertThat(state(newer)).isEqualTo(State.PARKED);
+            assertThat(find(newer).reason()).contains("Step \"a\" had no effect", "out of order");
+            assertThat(newer.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("p", "a");
             assertThat(state(newer)).isEqualTo(State.COMPLETED);
         }
     }

@@ -10,6 +10,7 @@ import dev.cqrs.event.UnknownEventException;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStream;
 import dev.cqrs.eventstore.ReadOptions;
+import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.saga.ProcessManager;
 import dev.cqrs.saga.Reaction;
@@ -584,6 +585,30 @@ public abstract class SagaStepsSuite extends SagaSuite {
     }
 
     @Test
+    void a_step_that_returned_is_known_to_have_taken_effect_though_that_was_not_known_before() {
+        var saga = job().step("a", known -> known.part("a"), (known, text) -> {
+                    throw new IllegalArgumentException("bad result");
+                })
+                .unsure(UncheckedIOException.class)
+                .retry(MINUTE)
+                .compensate(known -> known.part("undo a"))
+                .build();
+        failAt("a", 1, new UncheckedIOException(new IOException("cut")));
+        try (var engine = start(saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(find(engine).reason()).contains("took effect (job/j/a/1), but");
+            assertThat(engine.settle("job", "j", "job/j/a/1", Finding.NO_EFFECT))
+                    .as("it is known")
+                    .isFalse();
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "undo a");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
     void a_step_that_returned_what_cannot_be_used_is_known_to_have_taken_effect_and_is_undone() {
         var saga = job().step("a", known -> known.part("a"), (known, text) -> {
                     throw new IllegalArgumentException("bad result");
@@ -986,11 +1011,20 @@ public abstract class SagaStepsSuite extends SagaSuite {
             assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
             assertThat(find(engine))
                     .returns(State.PARKED, SagaInstance::state)
-                    .returns(
-                            "What follows could not be stored: java.lang.IllegalArgumentException: it cannot be written",
-                            SagaInstance::reason);
+                    .returns(UNDO_NOT_STORED, SagaInstance::reason);
+            assertThat(engine.resume("job", "j")).isTrue();
+            assertThat(find(engine).reason()).isEqualTo(UNDO_NOT_STORED);
+
+            assertThat(engine.skip("job", "j", "a")).isTrue();
+            executor.runAll();
+            assertThat(find(engine))
+                    .returns(State.INCOMPLETE, SagaInstance::state)
+                    .returns(List.of("undo of a"), SagaInstance::skipped);
         }
     }
+
+    private static final String UNDO_NOT_STORED = "The command of the compensation of step \"a\" could not be stored:"
+            + " java.lang.IllegalArgumentException: it cannot be written";
 
     @Test
     void what_follows_from_a_time_and_cannot_be_stored_parks_the_saga() {
@@ -1005,11 +1039,133 @@ public abstract class SagaStepsSuite extends SagaSuite {
             executor.runFor(Duration.ofMinutes(11));
             assertThat(find(engine))
                     .returns(State.PARKED, SagaInstance::state)
-                    .returns(
-                            "What follows could not be stored: java.lang.IllegalArgumentException: it cannot be written",
-                            SagaInstance::reason);
+                    .returns(UNDO_NOT_STORED, SagaInstance::reason);
             assertThat(done()).containsExactly("a");
         }
+    }
+
+    @Test
+    void a_result_is_kept_though_the_next_command_cannot_be_stored_so_that_it_is_undone_by_what_it_was() {
+        var saga = job().step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
+                .compensate(known -> known.part("undo " + known.receipts()))
+                .step("b", known -> known.part("b"))
+                .build();
+        try (var engine = startRefusing(new Do("j", "b")::equals, saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(find(engine))
+                    .returns(State.PARKED, SagaInstance::state)
+                    .returns("b", SagaInstance::step)
+                    .returns(
+                            "The command of step \"b\" could not be stored:"
+                                    + " java.lang.IllegalArgumentException: it cannot be written",
+                            SagaInstance::reason);
+            assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "undo [a@1]");
+            assertThat(state(engine)).isEqualTo(State.COMPENSATED);
+        }
+    }
+
+    @Test
+    void of_parallel_steps_the_one_is_given_up_on_whose_command_cannot_be_stored() {
+        var saga = job().parallel(both -> both.step("a", known -> known.part("a"))
+                        .step("b", known -> known.part("b"))
+                        .step("c", known -> known.part("c")))
+                .build();
+        try (var engine = startRefusing(new Do("j", "b")::equals, saga)) {
+            order("j");
+            executor.runAll();
+            assertThat(find(engine).reason()).startsWith("The event \"ordered\", or what follows from it");
+            assertThat(engine.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(find(engine).step()).isEqualTo("b");
+            assertThat(find(engine).reason()).contains("The command of step \"b\" could not be stored");
+            assertThat(engine.skip("job", "j", "b")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("a", "c");
+            assertThat(find(engine))
+                    .returns(State.INCOMPLETE, SagaInstance::state)
+                    .returns(List.of("b"), SagaInstance::skipped);
+        }
+    }
+
+    @Test
+    void a_step_whose_time_is_over_is_not_tried_again_though_the_process_was_down_when_each_of_the_two_was_due() {
+        var timed = job().pivot("ship", known -> known.part("ship"))
+                .timeout(MINUTE)
+                .retry(Duration.ofMinutes(2))
+                .build();
+        var within = job().step("ship", known -> known.part("ship"))
+                .retry(Duration.ofMinutes(2))
+                .within(MINUTE)
+                .build();
+        for (var saga : List.of(timed, within)) {
+            open(new SeededScheduler(7, clock));
+            failAt("ship", 1);
+            var engine = start(saga);
+            order("j");
+            executor.runFor(Duration.ofSeconds(1));
+            engine.close();
+            clock.advance(Duration.ofHours(1));
+            try (var later = start(saga)) {
+                executor.runAll();
+                assertThat(done()).isEmpty();
+                assertThat(state(later)).isEqualTo(State.COMPENSATED);
+            }
+        }
+    }
+
+    @Test
+    void behind_the_pivot_a_step_whose_time_is_over_waits_for_an_operator_though_it_was_to_be_tried_again() {
+        var saga = job().pivot("pay", known -> known.part("pay"))
+                .step("ship", known -> known.part("ship"))
+                .timeout(MINUTE)
+                .retry(Duration.ofMinutes(2))
+                .build();
+        failAt("ship", 1);
+        var engine = start(saga);
+        order("j");
+        executor.runFor(Duration.ofSeconds(1));
+        engine.close();
+        clock.advance(Duration.ofHours(1));
+        try (var later = start(saga)) {
+            executor.runAll();
+            assertThat(done()).containsExactly("pay");
+            assertThat(find(later).reason()).isEqualTo("Step \"ship\" was not done in its time.");
+            assertThat(later.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("pay", "ship");
+            assertThat(state(later)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void of_a_handler_that_gives_null_it_is_not_known_whether_it_took_effect() {
+        var saga = job().step("a", known -> known.part("a"))
+                .compensate(known -> known.part("undo a"))
+                .retry(Duration.ofSeconds(1))
+                .build();
+        var forgetful = InMemoryCommandBus.builder()
+                .handle(Do.class, (command, data) -> {
+                    ran.add(data.id().orElseThrow());
+                    Parts.append(domain, new Done(command.job(), command.part()));
+                    return nothing();
+                })
+                .build();
+        try (var engine = engine(saga).build()) {
+            engine.start(forgetful, executor, executor::schedule, failures::add);
+            order("j");
+            executor.runAll();
+            assertThat(ran).containsExactly("job/j/a/1", "job/j/a/1");
+            assertThat(state(engine)).isEqualTo(State.PARKED);
+            assertThat(find(engine).reason()).contains("not known", "job/j/a/1", "returned null");
+        }
+    }
+
+    @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"}) // what users may do
+    private static <T> T nothing() {
+        return null;
     }
 
     @Test

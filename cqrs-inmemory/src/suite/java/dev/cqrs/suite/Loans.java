@@ -147,7 +147,20 @@ final class Loans {
     static final class Troubles {
 
         private static final String[] STEPS = {
-            "reserve", "check", "rate", "enter", "pay", "tell", "file", "thank", "-reserve", "-check", "-rate", "1", "2"
+            "reserve",
+            "check",
+            "rate",
+            "enter",
+            "score",
+            "pay",
+            "tell",
+            "file",
+            "thank",
+            "-reserve",
+            "-check",
+            "-rate",
+            "1",
+            "2"
         };
         private static final String[] KINDS = {
             "f", "ff", "ffff", "u", "uu", "uuuuu", "uuuuuu", "n", "nnnn", "fu", "uf", "nf", "r", "rf", "ru", "R", "fR",
@@ -265,9 +278,11 @@ final class Loans {
         return VERSIONS.get(version - 1);
     }
 
-    /** The second version has one step in the place of another, and one more at the end. */
+    /**
+     * The second version has one step in the place of another, one after the other what the first does at once, and one more at
+     * the end.
+     */
     private static Saga<Borrowed> version(int version) {
-        var paper = version == 1 ? "check" : "rate";
         var loan = Saga.named("loan", STATE)
                 .version(version)
                 .startedBy(Borrowed.class, Borrowed::key)
@@ -275,12 +290,13 @@ final class Loans {
                 .retry(SECOND, SECOND.multipliedBy(20))
                 .unsure(InjectedException.class, Unclear.class)
                 .step("reserve", l -> new Pay(vault(l.key()), l.cents()), (l, sum) -> new Reserved(sum))
-                .compensate(l -> new Draw(vault(l.key()), l.cents()))
-                .parallel(papers -> papers.step(paper, l -> new Note(l.key(), paper))
-                        .compensate(l -> new Note(l.key(), "-" + paper))
-                        .timeout(MINUTE)
-                        .step("enter", l -> new Note(l.key(), "enter")))
-                .await("signed", Signed.class, Signed::key)
+                .compensate(l -> new Draw(vault(l.key()), l.cents()));
+        if (version == 1) {
+            loan.parallel(papers -> noted(noted(paper(papers, "check"), "enter"), "score"));
+        } else {
+            noted(paper(noted(loan, "enter"), "rate"), "score");
+        }
+        loan.await("signed", Signed.class, Signed::key)
                 .timeout(TO_SIGN)
                 .pivot("pay", l -> new Move(vault(l.key()), l.account(), l.cents()))
                 .step("tell", l -> new Note(l.key(), "tell"))
@@ -289,6 +305,14 @@ final class Loans {
                 .timeout(TO_SIGN)
                 .step("file", l -> new Note(l.key(), "file"));
         return (version == 1 ? loan : loan.step("thank", l -> new Note(l.key(), "thank"))).build();
+    }
+
+    private static Saga.Builder<Borrowed> noted(Saga.Builder<Borrowed> loan, String step) {
+        return loan.step(step, l -> new Note(l.key(), step));
+    }
+
+    private static Saga.Builder<Borrowed> paper(Saga.Builder<Borrowed> loan, String step) {
+        return noted(loan, step).compensate(l -> new Note(l.key(), "-" + step)).timeout(MINUTE);
     }
 
     static String vault(String key) {

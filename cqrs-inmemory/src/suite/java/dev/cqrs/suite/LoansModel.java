@@ -42,7 +42,7 @@ final class LoansModel {
     private static int stage(String step) {
         return switch (step) {
             case "reserve", "remind" -> 0;
-            case "check", "rate", "enter", "close", "greet" -> 1;
+            case "check", "rate", "enter", "score", "close", "greet" -> 1;
             case "pay" -> 2;
             case "tell" -> 3;
             case "file" -> 4;
@@ -51,7 +51,7 @@ final class LoansModel {
         };
     }
 
-    private static final Set<String> OF_BOTH = Set.of("reserve", "enter", "pay", "tell", "file");
+    private static final Set<String> OF_BOTH = Set.of("reserve", "enter", "score", "pay", "tell", "file");
     private static final int MOST_VISITS = 15;
     private static final Set<String> UNDONE = Set.of("reserve", "check", "rate");
 

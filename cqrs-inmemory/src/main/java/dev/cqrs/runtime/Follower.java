@@ -1390,6 +1390,8 @@ final class Follower<V> {
         saveCheckpoint();
         if (!taken) {
             from.saveCheckpoint(); // what it owes no more
+            from.afterwards();
+            from.pauseAsAsked(); // for what failed under its lock, or in saving
             if (task) {
                 from.run();
             }

@@ -47,6 +47,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -446,10 +447,9 @@ public abstract class ProjectionSuite {
         assertThat(done).containsExactly("seen/1 1", "seen/2 2", "seen/3 3");
     }
 
-    @Test
-    void a_checkpoint_that_fails_once_while_a_parked_event_is_repaired_does_not_make_the_projection_stand_still() {
-        var full = new AtomicBoolean();
-        var once = new CheckpointStore() {
+    /** The checkpoints, with no room for one save. */
+    private CheckpointStore failingOnce(AtomicBoolean full) {
+        return new CheckpointStore() {
             @Override
             public Optional<Checkpoint> load(String name) {
                 return checkpoints.load(name);
@@ -468,6 +468,12 @@ public abstract class ProjectionSuite {
                 checkpoints.delete(name);
             }
         };
+    }
+
+    @Test
+    void a_checkpoint_that_fails_once_while_a_parked_event_is_repaired_does_not_make_the_projection_stand_still() {
+        var full = new AtomicBoolean();
+        var once = failingOnce(full);
         var poison = new AtomicBoolean(true);
         var poisoned = Bank.poisoned(1, poison::get);
         var delivery =
@@ -488,6 +494,67 @@ public abstract class ProjectionSuite {
             }
             assertThat(cents(view)).containsExactly(2, 1, 2);
             assertThat(engine.health().isWell()).isTrue();
+        }
+    }
+
+    @Test
+    void a_checkpoint_that_fails_once_as_a_rebuild_ends_does_not_make_the_version_that_is_read_stand_still() {
+        var full = new AtomicBoolean();
+        var first = Bank.seen(1);
+        var delivery = Delivery.inline().retry(executor::schedule, Duration.ofSeconds(1));
+        try (var engine =
+                engine().checkpoints(failingOnce(full)).run(first, delivery).build()) {
+            move("a", 1, 2, 500);
+            full.set(true);
+            var rebuild = engine.rebuild(first, Bank.poisoned(2, () -> true), executor, progress -> {});
+            executor.runAll();
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.FAILED);
+            assertThat(full.get()).as("a save was tried").isFalse();
+
+            move("a", 4);
+            executor.runAll();
+
+            assertThat(cents(engine.view(first))).containsExactly(1, 2, 500, 4);
+            assertThat(engine.health().isWell()).isTrue();
+            assertThat(checkpoints.position("seen")).isPresent();
+        }
+    }
+
+    @Test
+    void an_append_of_an_owed_effect_is_followed_though_no_task_could_be_had_and_the_rebuild_ended() {
+        var refusing = new AtomicBoolean();
+        var down = new HashSet<>(Set.of(1, 2));
+        var first = mailing(1, down);
+        var second = Bank.seen(2).by(Bank.ACCOUNTS).effect(Moved.class, (event, trigger) -> {
+            if (event.cents() == 2) {
+                throw new IOException("still no server");
+            }
+            refusing.set(true);
+            move("c", 3);
+            refusing.set(false);
+        });
+        var delivery = Delivery.background(task -> {
+                    if (refusing.get()) {
+                        throw new RejectedExecutionException("busy");
+                    }
+                    executor.execute(task);
+                })
+                .retry(executor::schedule, Duration.ofSeconds(1))
+                .park();
+        try (var engine = engine().run(first, delivery).build()) {
+            move("a", 1);
+            move("b", 2);
+            executor.runAll();
+            assertThat(engine.view(first).parked()).hasSize(2);
+
+            var rebuild = engine.rebuild(first, second, executor, progress -> {});
+            executor.runAll();
+
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.FAILED);
+            assertThat(cents(engine.view(first))).containsExactly(3);
+            assertThat(engine.view(first).position()).isEqualTo(store.head());
+            assertThat(engine.health().isWell()).as("but for what is put aside").isFalse();
+            assertThat(engine.view(first).status().state()).isEqualTo(ProjectionStatus.State.RUNNING);
         }
     }
 

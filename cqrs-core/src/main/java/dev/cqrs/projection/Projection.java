@@ -162,10 +162,13 @@ public final class Projection<V> {
          * @throws NullPointerException if the function gives {@code null}
          */
         public K of(Object event) {
-            return find(event)
-                    .orElseThrow(() -> new IllegalArgumentException(
-                            "An event of " + event.getClass().getName() + " has no key; expected one of "
-                                    + found.types() + ". Add its class with and(...)."));
+            var key = find(event);
+            if (key.isEmpty()) { // no lambda: it is asked for each event
+                throw new IllegalArgumentException(
+                        "An event of " + event.getClass().getName() + " has no key; expected one of " + found.types()
+                                + ". Add its class with and(...).");
+            }
+            return key.get();
         }
 
         /**
@@ -339,7 +342,8 @@ public final class Projection<V> {
      * @param <S> the state of a key, an immutable value
      * @param name its stable name
      * @param version 1 or more
-     * @param keys which key an event belongs to; for every event that the fold has a step for, others need none
+     * @param keys which key an event belongs to; for every event that the fold has a step for; others need
+     *     none, and add none to the view
      * @param fold what the events of one key add up to; with at least one step
      * @param gone which states are not kept, that of a closed account for instance; the key's next event begins anew
      * @return a projection whose view is a map, unmodifiable

@@ -5,6 +5,7 @@ import dev.cqrs.projection.Projection;
 import dev.cqrs.projection.Projection.Each;
 import dev.cqrs.projection.Projection.Keys;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -130,6 +131,12 @@ abstract sealed class Draft<V> {
         private final Each<S> each;
         private final int most;
         private final Workers workers;
+
+        /** What the fold does with a class of events, by which this looks it up too: {@link #none}, where it has no step. */
+        private final ConcurrentHashMap<Class<?>, Fold.Step<S>> steps = new ConcurrentHashMap<>();
+
+        private final Fold.Step<S> none = (state, event) -> state;
+
         private int taken;
         private volatile boolean stopped;
         private KeyedMap.Edit<K, S> edit = KeyedMap.<K, S>empty().edit();
@@ -162,20 +169,24 @@ abstract sealed class Draft<V> {
 
         @Override
         void apply(Object event) {
-            var key = keyOf(event);
-            if (key != null) {
-                apply(edit.whole(), KeyedMap.hash(key), key, event);
+            var step = stepFor(event);
+            if (step != none) {
+                var key = keys.of(event);
+                apply(edit.whole(), KeyedMap.hash(key), key, event, step);
             }
         }
 
-        /** {@code null} where the event is none of the fold's, but of an effect's or of a wider query's. */
-        private @Nullable K keyOf(Object event) {
-            var key = keys.find(event);
-            if (key.isPresent()) {
-                return key.get();
-            }
-            boolean matters = each.fold().types().stream().anyMatch(type -> type.isInstance(event));
-            return matters ? keys.of(event) : null;
+        /** An event that is none of the fold's, but of an effect's or of a wider query's, adds no key to the view. */
+        private Fold.Step<S> stepFor(Object event) {
+            var step = steps.get(event.getClass());
+            return step != null ? step : resolve(event.getClass());
+        }
+
+        private Fold.Step<S> resolve(Class<?> type) {
+            boolean matters = each.fold().types().stream().anyMatch(above -> above.isAssignableFrom(type));
+            var step = matters ? each.fold().stepFor(type) : none;
+            steps.put(type, step);
+            return step;
         }
 
         @Override
@@ -196,9 +207,9 @@ abstract sealed class Draft<V> {
             stopped = true;
         }
 
-        private void apply(KeyedMap.Share<K, S> share, int hash, K key, Object event) {
+        private void apply(KeyedMap.Share<K, S> share, int hash, K key, Object event, Fold.Step<S> step) {
             var before = share.get(hash, key);
-            var after = each.fold().apply(before == null ? each.fold().initial() : before, event);
+            var after = step.apply(before == null ? each.fold().initial() : before, event);
             Predicate<? super S> gone = each.gone();
             if (gone.test(after)) {
                 share.remove(hash, key);
@@ -224,10 +235,12 @@ abstract sealed class Draft<V> {
             var keysOf = (K[]) new Object[count];
             var hashes = new int[count];
             for (int i = 0; i < count; i++) {
-                var key = keyOf(events[i]);
-                if (key != null) {
-                    keysOf[i] = key;
-                    hashes[i] = KeyedMap.hash(key);
+                var key = keys.find(events[i]);
+                if (key.isPresent()) {
+                    keysOf[i] = key.get();
+                    hashes[i] = KeyedMap.hash(keysOf[i]);
+                } else if (stepFor(events[i]) != none) {
+                    keys.of(events[i]); // says what is missing
                 }
             }
             int parts = Math.min(KeyedMap.ROOTS, most * 2);
@@ -239,7 +252,10 @@ abstract sealed class Draft<V> {
             workers.run(parts, executor, fence, part -> {
                 for (int i = 0; i < count && !stopped; i++) {
                     if (keysOf[i] != null && KeyedMap.root(hashes[i]) % parts == part) {
-                        apply(shares[part], hashes[i], keysOf[i], events[i]);
+                        var step = stepFor(events[i]); // here, as the keys are looked up by one thread for all
+                        if (step != none) {
+                            apply(shares[part], hashes[i], keysOf[i], events[i], step);
+                        }
                     }
                 }
             });

@@ -1299,6 +1299,82 @@ public abstract class ProjectionSuite {
     }
 
     @Test
+    void an_event_that_is_none_of_the_folds_adds_no_key_though_it_has_one() {
+        var keyed = Projection.keyed(
+                        "balances",
+                        1,
+                        Bank.ACCOUNTS,
+                        Fold.from(0).on(Moved.class, (sum, e) -> sum + e.cents()),
+                        sum -> sum < 0)
+                .savedAs(Balances.class, map -> new Balances(new HashMap<>(map)), Balances::of);
+        var wide = keyed.over(EventQuery.all());
+        var told = keyed.effect(Closed.class, (event, trigger) -> done.add("bye " + event.account()));
+        var cases = List.of(
+                Map.entry(wide, Delivery.inline()),
+                Map.entry(wide, background()),
+                Map.entry(wide, background().workers(4)),
+                Map.entry(told, background()));
+        for (var each : cases) {
+            open_empty_stores();
+            try (var engine = engine().run(each.getKey(), each.getValue()).build()) {
+                move("a", 5);
+                move("b", 5, -7);
+                store.append(List.of(new Closed("b"), new Closed("c"), new Moved("c", 1)), AppendCondition.none());
+                store.append(List.of(new Closed("d")), AppendCondition.none());
+                executor.runAll();
+
+                var view = engine.view(each.getKey());
+                assertThat(view.position()).isEqualTo(store.head());
+                assertThat(view.<Map<String, Integer>>read(Map::copyOf))
+                        .isEqualTo(view.at(store.head()))
+                        .isEqualTo(Map.of("a", 5, "c", 1));
+            }
+        }
+        assertThat(done).containsExactly("bye b", "bye c", "bye d");
+    }
+
+    @Test
+    void a_key_is_asked_of_what_matters_to_the_fold_only() {
+        var keys = Keys.by(Moved.class, Moved::account).and(Closed.class, event -> {
+            throw new IllegalStateException("whose is it?");
+        });
+        var wide = Projection.keyed("balances", 1, keys, Fold.from(0).on(Moved.class, (sum, e) -> sum + e.cents()))
+                .savedAs(Balances.class, map -> new Balances(new HashMap<>(map)), Balances::of)
+                .over(EventQuery.all());
+        for (var delivery : List.of(Delivery.inline(), background().workers(4))) {
+            open_empty_stores();
+            try (var engine = engine().run(wide, delivery).build()) {
+                store.append(List.of(new Moved("a", 1), new Closed("a"), new Moved("a", 2)), AppendCondition.none());
+                executor.runAll();
+
+                assertThat(engine.view(wide).<Map<String, Integer>>read(Map::copyOf))
+                        .isEqualTo(engine.view(wide).at(store.head()))
+                        .isEqualTo(Map.of("a", 3));
+            }
+        }
+    }
+
+    @Test
+    void what_is_none_of_the_folds_is_put_aside_with_its_key_where_its_effect_fails() {
+        var keyed = Projection.keyed(
+                        "balances", 1, Bank.ACCOUNTS, Fold.from(0).on(Moved.class, (sum, e) -> sum + e.cents()))
+                .savedAs(Balances.class, map -> new Balances(new HashMap<>(map)), Balances::of)
+                .effect(Closed.class, (event, trigger) -> {
+                    throw new IOException("no server");
+                });
+        try (var engine = engine().run(keyed, background().park()).build()) {
+            store.append(List.of(new Closed("a"), new Moved("a", 1), new Moved("b", 2)), AppendCondition.none());
+            executor.runAll();
+
+            var view = engine.view(keyed);
+            assertThat(view.parked())
+                    .extracting(Parked::position, Parked::key)
+                    .containsExactly(tuple(Position.of(1), "a"), tuple(Position.of(2), "a"));
+            assertThat(view.<Map<String, Integer>>read(Map::copyOf)).isEqualTo(Map.of("b", 2));
+        }
+    }
+
+    @Test
     void several_workers_put_aside_what_fails_as_one_does() {
         var keyed = Projection.keyed(
                 "balances", 1, Bank.ACCOUNTS, Fold.from(List.<Integer>of()).on(Moved.class, (list, e) -> {

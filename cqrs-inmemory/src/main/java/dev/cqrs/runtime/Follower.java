@@ -834,6 +834,9 @@ final class Follower<V> {
                 }
             }
             apply(from, to, isEffectDue(portion.at(from)));
+            if (withEffects) { // a flag that one leaves is not the next event's
+                interrupted |= Thread.interrupted();
+            }
             return parked;
         } catch (Throwable thrown) {
             return failedAt(from, to, thrown, parked);
@@ -872,17 +875,23 @@ final class Follower<V> {
         return withEffects && (at > effectsAfter || effectsOwed.contains(at));
     }
 
+    /** Performs the effects; a flag that one leaves does not disturb the next, and is there again in the end. */
     private void perform(int from, int to) throws Exception {
+        boolean wasInterrupted = false;
         performing = true;
         try {
             for (int i = from; i < to; i++) {
                 var effect = projection.effectOf(portion.event(i));
                 if (effect.isPresent()) {
                     effect.get().perform(portion.event(i), new Trigger(projection.name(), portion.recorded(i), i));
+                    wasInterrupted |= Thread.interrupted();
                 }
             }
         } finally {
             performing = false;
+            if (wasInterrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -1265,6 +1274,7 @@ final class Follower<V> {
                     draft.begin(published);
                     try {
                         apply(0, count, item.effectDue());
+                        wasInterrupted |= Thread.interrupted();
                     } catch (Throwable thrown) {
                         wasInterrupted |= Thread.interrupted();
                         wasInterrupted |= thrown instanceof InterruptedException;
@@ -1419,6 +1429,7 @@ final class Follower<V> {
             from.performing = true; // an effect may append, whoever's lock is held
             try {
                 perform(0, takeAt(item.position()));
+                interrupted |= Thread.interrupted();
                 from.publish(from.published, from.position, from.parking.due(item.position(), false));
             } catch (Throwable thrown) {
                 interrupted |= Thread.interrupted();

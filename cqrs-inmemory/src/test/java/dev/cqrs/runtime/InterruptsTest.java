@@ -110,6 +110,75 @@ class InterruptsTest {
         assertThat(failures).isEmpty();
     }
 
+    /** Counts and calls somebody, who leaves his thread interrupted after the first, and does nothing for one that is. */
+    private static Projection<Integer> calling(int version, AtomicBoolean reachable) {
+        return Projection.of("count", version, COUNT)
+                .by(Projection.Keys.by(Noted.class, noted -> "one"))
+                .effect(Noted.class, (noted, trigger) -> {
+                    if (Thread.currentThread().isInterrupted() || !reachable.get()) {
+                        throw new IllegalStateException("nobody heard " + noted.number());
+                    }
+                    if (noted.number() == 1) {
+                        Thread.currentThread().interrupt();
+                    }
+                });
+    }
+
+    @Test
+    void an_interrupt_that_an_effect_leaves_does_not_make_the_next_one_fail() {
+        note(1);
+        note(2);
+        var calling = calling(1, new AtomicBoolean(true));
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(new InMemoryCheckpointStore())
+                .background(calling, Runnable::run)
+                .build()) {
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(engine.view(calling).<Integer>read(count -> count)).isEqualTo(2);
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void an_interrupt_that_an_effect_leaves_in_a_repair_does_not_make_the_next_one_fail() {
+        var reachable = new AtomicBoolean();
+        var calling = calling(1, reachable);
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(new InMemoryCheckpointStore())
+                .run(calling, Delivery.background(Runnable::run).park())
+                .build()) {
+            note(1);
+            note(2);
+            assertThat(engine.view(calling).parked()).hasSize(2);
+            reachable.set(true);
+
+            assertThat(engine.view(calling).retryParked("one")).isTrue();
+
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(engine.view(calling).<Integer>read(count -> count)).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void an_interrupt_that_an_effect_leaves_which_is_owed_does_not_make_the_next_one_fail() {
+        var reachable = new AtomicBoolean();
+        var first = calling(1, reachable);
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(new InMemoryCheckpointStore())
+                .run(first, Delivery.background(Runnable::run).park())
+                .build()) {
+            note(1);
+            note(2);
+            assertThat(engine.view(first).parked()).hasSize(2);
+            reachable.set(true);
+
+            var rebuild = engine.rebuild(first, calling(2, reachable), Runnable::run, progress -> {});
+
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(rebuild.progress().state()).isEqualTo(Rebuild.State.SWAPPED);
+        }
+    }
+
     @Test
     void an_executor_that_is_interrupted_in_taking_a_task_leaves_the_appender_interrupted() {
         try (var engine = ProjectionEngine.builder(log, failures::add)

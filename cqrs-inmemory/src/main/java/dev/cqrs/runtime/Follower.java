@@ -186,14 +186,20 @@ final class Follower<V> {
                 : store.feed(projection.query()).orElse(null); // with them more is read of each event
         int room = withEffects ? 1 : draft.hasWorkers() ? MANY : FEW;
         this.portion = withEffects
-                ? new Portion(
-                        room,
-                        event -> (!filling || settling)
-                                && projection.effectOf(event).isPresent())
+                ? new Portion(room, event -> (!filling || settling) && hasEffect(event))
                 : new Portion(room, null);
         this.appends = new Appends(store, projection.query());
         this.published = draft.initial();
         this.position = Position.START;
+    }
+
+    /** Where two fit, this throws when it is to be performed: in reading, it would be taken for the store's failure. */
+    private boolean hasEffect(Object event) {
+        try {
+            return projection.effectOf(event).isPresent();
+        } catch (RuntimeException twoFit) {
+            return false;
+        }
     }
 
     /** One that goes on from its checkpoint, if there is one it can use. */

@@ -60,6 +60,8 @@ import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(300)
 class ProjectionEngineTest {
@@ -224,6 +226,59 @@ class ProjectionEngineTest {
                     .singleElement()
                     .satisfies(parked -> assertThat(parked.key()).isEqualTo(42));
             assertThat(view.<Integer>read(count -> count)).isEqualTo(99);
+        }
+    }
+
+    interface Paid {}
+
+    interface Sent {}
+
+    record Sold(int number) implements Paid, Sent {}
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void an_event_that_two_effects_fit_is_at_fault_itself_and_not_its_store(boolean park) {
+        var log = new InMemoryEventStore(
+                Catalog.builder()
+                        .event("sold", Sold.class)
+                        .event("added", Added.class)
+                        .build(),
+                clock);
+        var done = new ArrayList<Integer>();
+        var telling = Projection.of("telling", 1, SUM)
+                .over(EventQuery.all())
+                .by(Keys.by(Sold.class, Sold::number).and(Added.class, Added::number))
+                .effect(Paid.class, (event, trigger) -> {})
+                .effect(Sent.class, (event, trigger) -> {})
+                .effect(Added.class, (event, trigger) -> done.add(event.number()));
+        log.append(List.of(new Added(1), new Sold(2), new Added(3)), AppendCondition.none());
+        var delivery = park ? Delivery.background(executor).park() : Delivery.background(executor);
+        var checkpoints = new InMemoryCheckpointStore();
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(checkpoints)
+                .run(telling, delivery)
+                .build()) {
+            executor.runAll();
+
+            var view = engine.view(telling);
+            assertThat(failures).singleElement().satisfies(failure -> {
+                assertThat(failure.outcome())
+                        .isEqualTo(park ? ProjectionFailure.Outcome.PARKED : ProjectionFailure.Outcome.STOPPED);
+                assertThat(failure.position()).isEqualTo(Position.of(2));
+                assertThat(failure.cause()).hasMessageContaining("both fit");
+            });
+            assertThat(view.position()).isEqualTo(Position.of(park ? 3 : 1));
+            assertThat(view.parked()).hasSize(park ? 1 : 0);
+            assertThat(done).isEqualTo(park ? List.of(1, 3) : List.of(1));
+            if (park) {
+                assertThat(view.retryParked(2)).isFalse();
+            }
+        }
+        try (var engine = ProjectionEngine.builder(log, failures::add)
+                .checkpoints(checkpoints)
+                .run(telling, delivery)
+                .build()) {
+            assertThat(engine.view(telling).parked()).hasSize(park ? 1 : 0);
         }
     }
 

@@ -659,7 +659,9 @@ final class Follower<V> {
             if (mayPass(thrown)) {
                 throw thrown;
             }
-            return until; // an event that cannot be read: the fold comes to it, and says so there
+            // an event that cannot be read: the fold comes to it, and says so there. Where it begins its append, the
+            // one before is not shown either: when it was recorded is not known, and so not that the other has ended
+            return until;
         }
     }
 

@@ -94,7 +94,7 @@ public final class ProjectionView<V> {
     /**
      * Reads from the view, in a state that takes whole appends into account; while an event is tried again or put aside, or
      * the store fails under a view that has effects or is changed in place, it may be in the middle of one ({@link #status()}
-     * tells).
+     * tells). So may such a view be in a new engine, until its first task has run, where the engine before was closed there.
      *
      * @param <T> what is read
      * @param reader reads; it must neither change the view nor hand it out, nor append, which is refused where the view is

@@ -21,7 +21,7 @@ final class History {
             var at = mark.recordedAt() + "  ";
             var came = came(event.input());
             if (!came.isEmpty()) {
-                text.append(at).append(came).append('\n');
+                text.append(at).append(onOneLine(came)).append('\n');
             }
             int next = event.input().event().isEmpty() ? 0 : 1;
             for (var output : event.outputs()) {
@@ -31,7 +31,7 @@ final class History {
                     next++;
                 }
                 if (!went.isEmpty()) {
-                    text.append(at).append("  ").append(went).append('\n');
+                    text.append(at).append("  ").append(onOneLine(went)).append('\n');
                 }
             }
             if (event.outputs().stream().anyMatch(output -> output.effect() == Effect.END)) {
@@ -42,6 +42,13 @@ final class History {
             }
         }
         return text.toString();
+    }
+
+    /** A reason may have several lines. */
+    private static String onOneLine(String text) {
+        var line = new StringBuilder();
+        text.codePoints().forEach(c -> line.appendCodePoint(Character.isISOControl(c) ? ' ' : c));
+        return line.toString();
     }
 
     private static List<String> names(Archive archive, Mark mark) {
@@ -159,11 +166,11 @@ final class History {
     /** A text that ends neither the line nor the statement of a diagram. */
     private static String plain(String text) {
         var plain = new StringBuilder();
-        text.codePoints().forEach(c -> {
+        onOneLine(text).codePoints().forEach(c -> {
             if (c == ';' || c == '#' || c == '<' || c == '>') {
                 plain.append('#').append(c).append(';');
             } else {
-                plain.appendCodePoint(Character.isISOControl(c) ? ' ' : c);
+                plain.appendCodePoint(c);
             }
         });
         return plain.toString();

@@ -184,7 +184,7 @@ final class Index {
         return sources.getOrDefault(new SourceKey(saga, event), 0L);
     }
 
-    /** How many are in a state that is no end. */
+    /** How many are in a state; of an end those that this engine has told of and not read yet. */
     long count(State state) {
         return counts.getOrDefault(state, 0L);
     }
@@ -582,13 +582,15 @@ final class Index {
 
     void load(SagaEngine.Saved saved) {
         for (var one : saved.open()) {
-            if (find(one.saga(), one.key()) != null) {
-                continue;
-            }
-            var entry = create(one.saga(), one.key());
+            var there = find(one.saga(), one.key()); // as somebody is in the midst of it
+            var entry = there == null ? create(one.saga(), one.key()) : there;
+            entry.passing = false;
             entry.started = one.started();
             version(entry, one.version());
-            entry.source = one.source();
+            entry.source = Math.max(entry.source, one.source());
+            if (entry.position >= one.position()) {
+                continue;
+            }
             var standing = one.standing();
             move(entry, one.position(), standing.state());
             entry.step = intern(standing.step());

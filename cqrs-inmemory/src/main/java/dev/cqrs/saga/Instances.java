@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -666,8 +667,10 @@ final class Instances {
             versions = state.versions();
             followed = state.followed();
             starters = state.sources().keySet();
-            if (!versions.keySet().containsAll(scripts.versions().keySet())) {
-                return false; // what it has of others was left out
+            var saved = new HashSet<>(versions.keySet());
+            saved.removeIf(name -> name.indexOf('/') >= 0); // of one version
+            if (!saved.equals(scripts.versions().keySet())) {
+                return false; // what it has of others was left out, or would not be followed here
             }
             index.load(state);
             return true;
@@ -746,7 +749,9 @@ final class Instances {
         try {
             var counts = new EnumMap<State, Long>(State.class);
             for (var state : State.values()) {
-                counts.put(state, state.isEnd() ? index.ended(state) : index.count(state));
+                counts.put(
+                        state,
+                        index.count(state) + (state.isEnd() ? index.ended(state) : 0)); // some ends are not read yet
             }
             return new SagaEngine.Status(marks.folded(), Map.copyOf(counts), ignored());
         } finally {

@@ -84,7 +84,7 @@ final class ReactionScript<S> extends Script<S> {
             turn.park(broken);
             return;
         }
-        while (!story.failing && !story.ending && (!story.pending.isEmpty() || turn.fireNext())) {
+        while (!story.failing && !story.ending && !isPutOff(turn) && (!story.pending.isEmpty() || turn.fireNext())) {
             if (!react(turn, story.pending.get(0))) {
                 return; // parked
             }
@@ -95,6 +95,12 @@ final class ReactionScript<S> extends Script<S> {
         if ((story.failing || story.ending) && story.unsettled() == null) {
             turn.end();
         }
+    }
+
+    /** Of several one alone cannot be stored: so it is known which, and those before it are carried out. */
+    private boolean isPutOff(Turn<S> turn) {
+        var first = turn.story().unsettled();
+        return turn.trouble != null && first != null && !first.is(Progress.STUCK); // it goes on behind that
     }
 
     private boolean react(Turn<S> turn, Object pending) {

@@ -623,7 +623,7 @@ public final class SagaEngine implements AutoCloseable {
 
     /** Says whether something can be found out of a command that an instance is stuck at: it was issued, and is not known. */
     static boolean isOpen(Act stuck, Finding finding) {
-        return stuck.position > 0 && (finding == Finding.TOOK_EFFECT || stuck.unsure);
+        return stuck.position > 0 && (finding == Finding.TOOK_EFFECT ? !stuck.returned : stuck.unsure);
     }
 
     static Input input(Act stuck, Finding finding) {

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -46,12 +47,17 @@ import org.jspecify.annotations.Nullable;
 public final class SagaScenario<S> {
 
     private static final Instant START = Instant.parse("2026-01-01T00:00:00Z");
+    private static final Set<SagaEvent.Effect> SENDING =
+            Set.of(SagaEvent.Effect.ISSUE, SagaEvent.Effect.PIVOT, SagaEvent.Effect.REDO);
 
     private final Script<S> script;
     private @Nullable Story<S> story;
     private Instant now = START;
     private long position;
     private final List<Command<?>> sent = new ArrayList<>();
+
+    /** What is to be sent when the instance is not parked any more. */
+    private final List<Act> held = new ArrayList<>();
     /** The commands by their places, as an engine would find them in the log. */
     private final Map<Long, Command<?>> issued = new HashMap<>();
 
@@ -423,15 +429,20 @@ public final class SagaScenario<S> {
         turn.story().placed(Position.of(position), turn.kept().isPresent());
         turn.behind(written -> position++);
         turn.story().all().forEach(this::recall);
-        sent.addAll(turn.commands());
-        turn.outputs().stream()
-                .filter(output -> output.effect() == SagaEvent.Effect.REDO)
-                .map(output -> (output.undo() ? begun().undos : begun().acts).get(output.step()))
-                .forEach(act -> {
-                    if (act != null && act.command != null) {
-                        sent.add(act.command);
-                    }
-                });
+        for (var output : turn.outputs()) {
+            var act = (output.undo() ? begun().undos : begun().acts).get(output.step());
+            if (act != null && SENDING.contains(output.effect())) {
+                held.add(act);
+            }
+        }
+        if (!begun().parked) {
+            for (var act : held) {
+                if (act.is(Progress.READY) && act.command != null) {
+                    sent.add(act.command);
+                }
+            }
+            held.clear();
+        }
     }
 
     /** Gives a step its command again that returned, and is tried again as what it returned could not be used. */

@@ -194,15 +194,16 @@ abstract sealed class Script<S> permits StepScript, ReactionScript {
         var story = turn.story();
         var delays = delays(act.step);
         boolean more = act.tries <= delays.size();
+        boolean stops = isReactive() && story.failing; // it was cancelled, and ends with what is under way
         if (cause == Cause.UNSURE && more) {
             turn.again(act, act.attempt, delays.get(act.tries - 1));
         } else if (cause == Cause.FAILED && more && !act.late && (act.undo || !story.failing)) {
             turn.again(act, act.attempt + 1, delays.get(act.tries - 1));
         } else if (cause == Cause.UNSURE) {
             turn.park(stuck(story, act));
-        } else if (cause == Cause.STUCK) {
+        } else if (cause == Cause.STUCK && !stops) {
             turn.park(capital(named(act)) + " cannot be carried out here: " + act.reason);
-        } else if (act.undo || story.passed || isReactive()) {
+        } else if (act.undo || story.passed || (isReactive() && !stops)) {
             turn.stick(act.step, act.undo, act.reason);
             turn.park(capital(named(act)) + " has failed: " + act.reason);
         } else if (!story.failing) {

@@ -205,7 +205,7 @@ final class Story<S> {
                 if (script.isReactive()) {
                     pending.addAll(kept);
                 } else if (!input.step().isEmpty()) {
-                    if (act == null) {
+                    if (act == null || act.isUnmade()) {
                         early.add(input.step());
                     } else {
                         act.status = Progress.DONE;
@@ -546,7 +546,7 @@ final class Story<S> {
         }
         var act = acts.get(step);
         return step.isEmpty()
-                || (act == null
+                || ((act == null || act.isUnmade())
                         ? !early.contains(step)
                         : act.is(Progress.AWAITING) || (act.awaits && act.is(Progress.STUCK)));
     }

@@ -6,7 +6,8 @@ import org.jspecify.annotations.Nullable;
  * Why what was made of a turn cannot be stored, and what is therefore left out of it when it is made once more.
  *
  * @param reason what the store threw
- * @param commands how many commands it may have at most; where that is none, the step of the next one is to blame, and given up on
+ * @param commands how many commands it may have at most, or all that are sent about one event; where that is none, the step, or the
+ *     event, of the next one is to blame, and given up on
  * @param keeps whether what is kept of a command's result is among what is stored
  */
 record Trouble(String reason, int commands, boolean keeps) {
@@ -20,9 +21,7 @@ record Trouble(String reason, int commands, boolean keeps) {
      */
     static @Nullable Trouble next(@Nullable Trouble before, @Nullable Turn<?> turn, String reason) {
         if (before == null) {
-            boolean several = turn != null
-                    && turn.commands().size() > 1
-                    && !turn.story().script.isReactive(); // which sends all that it sends about an event at once
+            boolean several = turn != null && turn.commands().size() > 1;
             return new Trouble(reason, several ? 1 : 0, true);
         }
         if (before.commands > 0) {

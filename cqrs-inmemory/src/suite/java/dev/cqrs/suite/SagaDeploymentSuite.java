@@ -1087,4 +1087,27 @@ public abstract class SagaDeploymentSuite extends SagaSuite {
             assertThat(Parts.done(domain, "l")).containsExactlyInAnyOrder("new a", "moved a", "added");
         }
     }
+
+    @Test
+    void an_engine_that_has_a_saga_no_more_counts_none_of_its_instances_though_they_were_saved() {
+        // given
+        var checkpoints = emptyCheckpoints();
+        var job = waiting();
+        var moved = job("moved").await("weighed", Weighed.class, Weighed::job).build();
+        var engine = start(engine(job, moved).checkpoints(checkpoints, "sagas"));
+        order("j");
+        executor.runFor(MINUTE);
+        engine.close();
+
+        // when
+        try (var later = start(engine(job).checkpoints(checkpoints, "sagas"))) {
+            executor.runFor(MINUTE);
+
+            // then
+            assertThat(later.status().count(State.WAITING)).isEqualTo(1);
+            assertThat(later.list(SagaEngine.Filter.all(), 1))
+                    .extracting(one -> one.saga())
+                    .containsExactly("job");
+        }
+    }
 }

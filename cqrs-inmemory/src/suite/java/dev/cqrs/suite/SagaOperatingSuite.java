@@ -3,6 +3,10 @@ package dev.cqrs.suite;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cqrs.event.Position;
+import dev.cqrs.eventstore.EventQuery;
+import dev.cqrs.eventstore.EventStream;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.saga.Saga;
 import dev.cqrs.saga.SagaEngine;
 import dev.cqrs.saga.SagaEngine.Cancellation;
@@ -297,6 +301,34 @@ public abstract class SagaOperatingSuite extends SagaSuite {
     }
 
     @Test
+    void an_end_is_counted_before_the_engine_has_read_it() {
+        var still = new Position[] {null};
+        var slow = new Fronted(operations) {
+            @Override
+            public EventStream read(EventQuery query, ReadOptions options) {
+                var until = still[0];
+                return store.read(
+                        query,
+                        until == null
+                                ? options
+                                : options.until(options.after().isAfter(until) ? options.after() : until));
+            }
+        };
+        var saga = job().step("a", known -> known.part("a")).build();
+        try (var engine =
+                start(SagaEngine.builder(slow, clock).name("sagas").add(saga).domain(domain))) {
+            executor.runAll();
+            still[0] = operations.head();
+            assertThat(engine.begin("job", "j", new Ordered("j"))).isTrue();
+            executor.runFor(MINUTE);
+            assertThat(done()).containsExactly("a");
+            assertThat(engine.status().count(State.COMPLETED)).isEqualTo(1);
+            still[0] = null;
+            assertThat(engine.status().count(State.COMPLETED)).isEqualTo(1);
+        }
+    }
+
+    @Test
     void a_diagram_stays_one_whatever_a_reason_holds() {
         failAt("a", 1, new IllegalStateException("one;\ntwo <b> #3"));
         try (var engine = start(job().step("a", known -> known.part("a")).build())) {
@@ -304,6 +336,8 @@ public abstract class SagaOperatingSuite extends SagaSuite {
             executor.runAll();
             assertThat(engine.diagram("job", "j"))
                     .contains("    H--xS: a failed: java.lang.IllegalStateException: one#59; two #60;b#62; #35;3\n");
+            assertThat(engine.history("job", "j"))
+                    .contains("a failed: java.lang.IllegalStateException: one; two <b> #3\n");
         }
     }
 

@@ -598,9 +598,11 @@ public abstract class SagaStepsSuite extends SagaSuite {
             order("j");
             executor.runAll();
             assertThat(find(engine).reason()).contains("took effect (job/j/a/1), but");
-            assertThat(engine.settle("job", "j", "job/j/a/1", Finding.NO_EFFECT))
-                    .as("it is known")
-                    .isFalse();
+            for (var finding : Finding.values()) {
+                assertThat(engine.settle("job", "j", "job/j/a/1", finding))
+                        .as("it is known")
+                        .isFalse();
+            }
             assertThat(engine.cancel("job", "j")).isEqualTo(Cancellation.CANCELLED);
             executor.runAll();
             assertThat(done()).containsExactly("a", "undo a");
@@ -1137,6 +1139,73 @@ public abstract class SagaStepsSuite extends SagaSuite {
             executor.runAll();
             assertThat(done()).containsExactly("pay", "ship");
             assertThat(state(later)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void an_event_that_comes_while_its_step_cannot_be_begun_as_the_state_is_not_known_counts() {
+        // given a saga whose state cannot be told
+        var broken = new boolean[] {true};
+        var fold = Fold.from(new Known("", List.of()))
+                .on(Ordered.class, (known, e) -> new Known(e.job(), List.of()))
+                .on(Receipt.class, (known, e) -> {
+                    if (broken[0]) {
+                        throw new IllegalStateException("not yet");
+                    }
+                    return known;
+                })
+                .on(Packed.class, (known, e) -> known);
+        var saga = Saga.named("job", fold)
+                .startedBy(Ordered.class, Ordered::job)
+                .step("a", known -> known.part("a"), (known, text) -> new Receipt(text))
+                .await("packed", Packed.class, Packed::job)
+                .build();
+        var engine = start(saga);
+        order("j");
+        executor.runAll();
+        assertThat(find(engine).reason()).contains("not yet");
+
+        // when the event comes, and the state is mended
+        Parts.append(domain, new Packed("j"));
+        Parts.append(domain, new Packed("j"));
+        executor.runAll();
+        assertThat(engine.status().ignored()).as("the second").isEqualTo(1);
+        engine.close();
+        broken[0] = false;
+
+        // then it is not waited for again
+        try (var later = start(saga)) {
+            assertThat(later.resume("job", "j")).isTrue();
+            executor.runAll();
+            assertThat(state(later)).isEqualTo(State.COMPLETED);
+        }
+    }
+
+    @Test
+    void of_several_events_of_a_process_manager_the_one_is_named_whose_command_cannot_be_stored() {
+        var manager = ProcessManager.named("manager", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job, (known, e) -> List.of(Reaction.send(known.part("one"))))
+                .on(Packed.class, Packed::job, (known, e) -> List.of(Reaction.send(known.part("good"))))
+                .on(Weighed.class, Weighed::job, (known, e) -> List.of(Reaction.send(known.part("bad"))))
+                .build();
+        failAt("one", 1);
+        try (var engine = start(SagaEngine.builder(refusing(new Do("j", "bad")::equals), clock)
+                .name("sagas")
+                .domain(domain)
+                .add(manager))) {
+            order("j");
+            executor.runAll();
+            Parts.append(domain, new Packed("j"));
+            Parts.append(domain, new Weighed("j"));
+            executor.runAll();
+            assertThat(engine.resume("manager", "j")).isTrue();
+            executor.runAll();
+            assertThat(done()).containsExactly("one", "good");
+            assertThat(engine.find("manager", "j").orElseThrow())
+                    .returns(State.PARKED, SagaInstance::state)
+                    .extracting(SagaInstance::reason)
+                    .asString()
+                    .startsWith("A command about Weighed could not be stored: ");
         }
     }
 

@@ -308,6 +308,35 @@ class IndexTest {
     }
 
     @Test
+    void an_instance_that_somebody_is_at_while_what_was_saved_is_loaded_is_loaded_too() {
+        // given
+        var before = new Index((saga, version) -> true);
+        before.apply(waiting("j", NOW), Position.of(5), NOW, true, false);
+        before.apply(waiting("k", NOW), Position.of(6), NOW, true, false);
+        var saved = before.save(9, Map.of("job", 1));
+
+        // when one is looked for, and of another more is known by then
+        var index = new Index((saga, version) -> true);
+        var looked = index.enter("job", "j");
+        var further = index.enter("job", "k");
+        var standing = new Standing(State.PARKED, "a", false, Story.NONE, "", 0, Story.NONE);
+        index.apply(mark("k", Cause.EVENT, "packed", 40, standing), Position.of(8), NOW, false, false);
+        index.load(saved);
+        index.exit(looked, Instances.live(looked), null);
+        index.exit(further, Instances.live(further), null);
+
+        // then
+        assertThat(index.find("job", "j")).isSameAs(looked);
+        assertThat(index.find("job", "k")).isSameAs(further);
+        assertThat(index.count(State.WAITING)).isEqualTo(1);
+        assertThat(index.count(State.PARKED)).isEqualTo(1);
+        assertThat(further.started).isEqualTo(NOW);
+        assertThat(index.save(9, Map.of("job", 1)).open())
+                .extracting(open -> open.key() + " at " + open.position())
+                .containsExactlyInAnyOrder("j at 5", "k at 8");
+    }
+
+    @Test
     void an_engine_that_stops_has_nothing_in_line_any_more_and_one_that_runs_has_all_that_is_due() {
         var index = new Index((saga, version) -> true);
         index.apply(waiting("j", NOW), Position.of(1), NOW, true, false);

@@ -749,6 +749,49 @@ class SagaScenarioTest {
     }
 
     @Test
+    void a_process_manager_that_was_cancelled_ends_whatever_becomes_of_the_command_under_way() {
+        for (var thrown : List.of(
+                new IllegalStateException("no"),
+                new RejectedException(Do.class, "no"),
+                new NoHandlerException(Do.class, "nobody"))) {
+            SagaScenario.of(manager(Reaction.send(A), Reaction.send(B)).build())
+                    .given(new Ordered("j"))
+                    .whenCancelled()
+                    .whenThrown(A, thrown)
+                    .thenState(State.INCOMPLETE);
+        }
+    }
+
+    @Test
+    void commands_go_out_in_the_order_of_what_is_put_out() {
+        SagaScenario.of(manager(Reaction.send(A)).build())
+                .given(new Ordered("j"))
+                .whenThrown(A, new IllegalStateException("no"))
+                .when(new Packed("j"))
+                .thenCommands()
+                .whenResumed()
+                .thenCommands(A, C);
+    }
+
+    @Test
+    void what_is_issued_beside_a_step_that_parks_the_saga_goes_out_when_it_goes_on() {
+        var saga = Saga.named("job", Parts.KNOWN)
+                .startedBy(Ordered.class, Ordered::job)
+                .parallel(both -> both.step("a", known -> A).step("b", known -> {
+                    throw new IllegalStateException("no command");
+                }))
+                .build();
+        SagaScenario.of(saga)
+                .given(new Ordered("j"))
+                .thenState(State.PARKED)
+                .thenCommands()
+                .whenSkipped("b")
+                .thenCommands(A)
+                .whenReturned(A, "ok")
+                .thenState(State.INCOMPLETE);
+    }
+
+    @Test
     void a_command_of_a_process_manager_that_is_left_out_holds_up_no_other_and_one_that_is_not_known_parks_it() {
         SagaScenario.of(manager(Reaction.send(A), Reaction.send(B)).build())
                 .given(new Ordered("j"))

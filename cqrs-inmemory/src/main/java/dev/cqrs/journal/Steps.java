@@ -93,7 +93,7 @@ final class Steps {
     }
 
     private void end(Position position, StepEnded ended) {
-        if (open != null && open.position().value() == ended.started()) {
+        if (open != null && (open.position().value() == ended.started() || isDone(open, ended))) {
             open = null;
         }
         if (ended.result() != Result.DONE) {
@@ -119,6 +119,14 @@ final class Steps {
                 did(new Item(of, ended.command(), id, inverse));
             }
         }
+    }
+
+    /**
+     * Says whether what is open is done by another step of its id: one that was given up and sent again, and whose first
+     * process came to an end after all. What is done is told once for its id, so no end of its own will come.
+     */
+    private static boolean isDone(Open open, StepEnded ended) {
+        return ended.result() == Result.DONE && ended.id().equals(open.mark().id());
     }
 
     private void did(Item item) {

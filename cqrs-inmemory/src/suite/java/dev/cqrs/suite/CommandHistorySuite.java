@@ -1138,6 +1138,41 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void what_was_taken_for_dead_and_ends_while_it_is_sent_again_under_its_id_leaves_no_step_that_is_never_finished()
+            throws Exception {
+        // given a process that returns after all, while another one carries out the same command under its id
+        var id = Metadata.withId("click-1");
+        try (var slow = new Slow(Optional.empty())) {
+            var slowly = slow.begin(scope -> scope.dispatch(write(0, "a"), id));
+            var dispatched = new AtomicInteger();
+            Interceptor meanwhile = (message, metadata, next) -> {
+                if (dispatched.incrementAndGet() == 1) {
+                    assertThat(slow.end(slowly)).isEqualTo(1);
+                }
+                assertThat(dispatched).as("else it goes on without an end").hasValueLessThan(10);
+                return next.proceed(message, metadata);
+            };
+            var second = CommandHistory.over(operations, Notes.bus(domain, List.of(meanwhile)), ids)
+                    .in("user-7");
+            assertThat(second.abandon()).isTrue();
+            assertThat(second.dispatch(write(0, "a"), id)).isEqualTo(1);
+
+            // when, then
+            assertThat(second.dispatch(write(1, "b"))).isEqualTo(2);
+            assertThat(dispatched).as("each once").hasValue(2);
+            assertThat(second.abandon()).as("nothing is open").isFalse();
+            assertThat(second.entries()).extracting(second::command).containsExactly(write(0, "a"), write(1, "b"));
+            assertThat(history().in("user-7").entries()).isEqualTo(second.entries());
+            assertThat(text()).isEqualTo("ab");
+            second.undo();
+            second.undo();
+            assertThat(text()).isEmpty();
+            second.redo();
+            assertThat(text()).isEqualTo("a");
+        }
+    }
+
+    @Test
     void a_step_from_within_a_step_is_refused() {
         var history = new ArrayList<CommandHistory>();
         Interceptor nesting = (message, metadata, next) -> {

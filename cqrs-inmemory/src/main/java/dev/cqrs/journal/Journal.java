@@ -511,7 +511,10 @@ public final class Journal implements Interceptor {
      * that appended several times stands where it did so last.
      *
      * <p>What was dispatched in the handling of another command is left to that handler, if that command is sent: not if it
-     * failed, or is none of the query. What sends commands by itself on other threads, such as a saga or a timer, must not do so
+     * failed. If it is none of the query, the one in whose handling it was dispatched itself counts in its place, if there is
+     * one.
+     *
+     * <p>What sends commands by itself on other threads, such as a saga or a timer, must not do so
      * in the fresh application: its commands are in the journal.
      *
      * <p>That a command has written and then failed is known only if the journal {@linkplain #noting notes} the domain log;

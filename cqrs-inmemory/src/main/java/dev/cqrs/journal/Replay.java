@@ -5,11 +5,12 @@ import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.journal.JournalEntry.Outcome;
 import dev.cqrs.journal.JournalEntry.Payload;
+import dev.cqrs.journal.JournalMark.CommandStarted;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 
 /** One replay: first all entries are looked at, then the commands are read and sent, one by one. */
 final class Replay {
@@ -22,8 +23,11 @@ final class Replay {
     private final List<String> faults = new ArrayList<>();
     private long more;
 
-    /** Starts of commands that are sent again, be it by the handler of another: so is what was dispatched within them. */
-    private final Set<Position> sent = new HashSet<>();
+    /**
+     * By their starts, whether commands are sent again, be it by the handler of another: then so is what was dispatched within
+     * them. Of those of the query, and of those around them.
+     */
+    private final Map<Position, Boolean> sent = new HashMap<>();
 
     /**
      * Where one stands: by place, and where two have the same or none is noted, by mark.
@@ -82,10 +86,11 @@ final class Replay {
             fault(entry, "may have taken effect or not: its outcome is unknown");
             return;
         }
-        if (entry.within().map(sent::contains).orElse(false)) {
-            sent.add(entry.position());
+        if (entry.within().map(this::isSent).orElse(false)) {
+            sent.put(entry.position(), true);
             return; // its outer command will dispatch it, whatever becomes of it
         }
+        sent.put(entry.position(), entry.outcome() == Outcome.SUCCEEDED);
         if (entry.outcome() != Outcome.SUCCEEDED) {
             if (entry.appended().isPresent()) {
                 fault(
@@ -98,11 +103,22 @@ final class Replay {
         if (entry.payload() != Payload.WHOLE) {
             fault(entry, entry.payload() == Payload.NONE ? "is kept without its payload" : "is kept masked");
         }
-        sent.add(entry.position());
         boolean settled = entry.reason().isPresent(); // one that succeeded by itself has none
         long started = entry.position().value();
         long mark = settled ? started : entry.ended().map(Position::value).orElseThrow();
         places.add(new Place(line.place(), mark, started));
+    }
+
+    /** An outer command was looked at before, if it is one of the query; else it is sent if one further out sends it. */
+    private boolean isSent(Position start) {
+        var known = sent.get(start);
+        if (known != null) {
+            return known;
+        }
+        long within = ((CommandStarted) reader.startAt(start).event()).within();
+        boolean is = within > 0 && isSent(Position.of(within));
+        sent.put(start, is);
+        return is;
     }
 
     private void fault(JournalEntry entry, String what) {

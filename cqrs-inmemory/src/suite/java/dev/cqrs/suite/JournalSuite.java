@@ -1724,6 +1724,58 @@ public abstract class JournalSuite {
         assertThat(Tills.sums(fresh)).containsEntry("t1", 40).containsEntry("t2", 60);
     }
 
+    /** Sends a move in the handling of another command. */
+    private static CommandBus nesting(EventStore log, Interceptor... outer) {
+        var buses = new ArrayList<CommandBus>();
+        Interceptor nesting = (message, metadata, next) -> {
+            if (message instanceof Twice twice && twice.till().equals("outer")) {
+                buses.get(0).dispatch(new Move("t1", "t2", 30, false));
+                return 0;
+            }
+            return next.proceed(message, metadata);
+        };
+        var all = new ArrayList<>(List.of(outer));
+        all.add(nesting);
+        buses.add(Tills.bus(log, all.toArray(Interceptor[]::new)));
+        return buses.get(0);
+    }
+
+    @Test
+    void what_is_within_a_command_that_is_none_of_the_query_is_left_to_one_further_out_that_is_sent() {
+        var journal = whole();
+        var bus = nesting(domain, journal);
+        bus.dispatch(new PayIn("t1", 100, "x"));
+        bus.dispatch(new Twice("outer"));
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThat(journal.replay(JournalQuery.all().commands(TillCommand.class), nesting(fresh)))
+                .as("the move, which is none of the query, comes by its sender")
+                .isEqualTo(2);
+
+        assertThat(Tills.sums(fresh)).isEqualTo(Tills.sums(domain)).containsEntry("t1", 70);
+    }
+
+    @Test
+    void what_is_within_a_command_that_is_none_of_the_query_is_sent_by_itself_if_the_one_further_out_failed() {
+        var journal = whole();
+        Interceptor failing = (message, metadata, next) -> {
+            var result = next.proceed(message, metadata);
+            if (message.equals(new Twice("outer"))) {
+                throw new IOException("after all");
+            }
+            return result;
+        };
+        var bus = nesting(domain, journal, failing);
+        bus.dispatch(new PayIn("t1", 100, "x"));
+        dispatch(bus, new Twice("outer"), Metadata.none());
+        var fresh = emptyLog(Tills.domain(), clock);
+
+        assertThat(journal.replay(JournalQuery.all().commands(TillCommand.class), nesting(fresh)))
+                .isEqualTo(3);
+
+        assertThat(Tills.sums(fresh)).isEqualTo(Tills.sums(domain)).containsEntry("t1", 70);
+    }
+
     @Test
     void a_replay_stops_where_a_command_does_not_succeed_any_more() {
         var journal = whole();

@@ -50,7 +50,8 @@ import java.util.function.Supplier;
  * the same id. Cut off is also one whose command ended with an {@link AppendOutcomeUnknownException} or an {@link Error}: it
  * <em>will</em> be carried out then, before the step that is asked for. So handlers have to be idempotent
  * ({@link dev.cqrs.decider.DecisionHandler#idempotent()}), or a command may take effect twice; and where they remember ids for
- * some time only, it may if that has passed. If it is rejected, there was no such step. If it fails, the scope waits
+ * some time only, it may if that has passed. If it is rejected, there was no such step. If the operations log cannot take its
+ * inverse, it is done and cannot be undone, which {@link Scope#entries()} tells. If it fails, the scope waits
  * ({@link HistoryRefusedException.Reason#UNFINISHED}) until it succeeds or {@link Scope#abandon()} is called.
  *
  * <p><b>At once:</b> within one history object steps of a scope wait for each other. Of two processes one comes first; the
@@ -308,7 +309,7 @@ public final class CommandHistory {
                         continue;
                     }
                     var answer = carryOut(open, command);
-                    done(open, answer.inverse());
+                    orThrow(done(open, answer.inverse()));
                     return answer.result();
                 }
             });
@@ -464,7 +465,7 @@ public final class CommandHistory {
                                 rejected);
                     }
                     var inverse = direction == Direction.UNDO ? Optional.<Command<?>>empty() : inverse(answer);
-                    done(open, inverse);
+                    orThrow(done(open, inverse));
                     var now = new Entry(
                             item.position(),
                             item.command(),
@@ -575,6 +576,7 @@ public final class CommandHistory {
                                 + ". Mend the cause, or call abandon() to go on without it.",
                         thrown);
             }
+            // why it cannot be undone is not thrown: the caller has asked for another step, which has not begun
             done(open, open.mark().direction() == Direction.UNDO ? Optional.empty() : inverse(answer));
         }
 
@@ -592,21 +594,29 @@ public final class CommandHistory {
             }
         }
 
-        private void done(Steps.Open open, Optional<Command<?>> inverse) {
+        private void orThrow(Optional<IllegalStateException> notUndoable) {
+            if (notUndoable.isPresent()) {
+                throw notUndoable.get();
+            }
+        }
+
+        /** Ends a step that is done, and gives why it cannot be undone though it gave an inverse. */
+        private Optional<IllegalStateException> done(Steps.Open open, Optional<Command<?>> inverse) {
             if (inverse.isPresent()) {
                 try {
                     catalog.tagsOf(inverse.get());
                 } catch (RuntimeException | LinkageError | StackOverflowError | AssertionError untold) {
-                    throw withoutInverse(open, inverse.get(), untold);
+                    return Optional.of(withoutInverse(open, inverse.get(), untold));
                 }
             }
             try {
                 end(open, Result.DONE, inverse);
+                return Optional.empty();
             } catch (IllegalArgumentException | NullPointerException refused) {
                 if (inverse.isEmpty()) {
                     throw refused;
                 }
-                throw withoutInverse(open, inverse.get(), refused);
+                return Optional.of(withoutInverse(open, inverse.get(), refused));
             }
         }
 

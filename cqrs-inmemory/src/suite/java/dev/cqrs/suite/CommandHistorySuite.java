@@ -1261,6 +1261,36 @@ public abstract class CommandHistorySuite {
     }
 
     @Test
+    void a_step_that_was_cut_off_and_whose_inverse_the_log_cannot_take_does_not_speak_for_the_next_one() {
+        // given a step whose outcome nobody knows, and whose inverse no catalog knows
+        var carriedOut = new ArrayList<String>();
+        var cut = new AtomicBoolean();
+        var idempotent = InMemoryCommandBus.builder()
+                .handle(Write.class, c -> {
+                    if (!carriedOut.contains(c.text())) {
+                        carriedOut.add(c.text());
+                    }
+                    if (cut.compareAndSet(false, true)) {
+                        throw new AssertionError("cut off");
+                    }
+                    return c.text().equals("a")
+                            ? Undoable.reversible(1, new Plain(7))
+                            : Undoable.reversible(2, new Cut(NOTE, c.at(), 1));
+                })
+                .build();
+        var scope = CommandHistory.over(operations, idempotent, ids).in("user-7");
+        assertThatThrownBy(() -> scope.dispatch(write(0, "a")))
+                .isInstanceOf(AssertionError.class)
+                .hasMessage("cut off");
+
+        // when, then
+        assertThat(scope.dispatch(write(1, "b"))).isEqualTo(2);
+        assertThat(carriedOut).containsExactly("a", "b");
+        assertThat(scope.entries()).extracting(scope::command).containsExactly(write(0, "a"), write(1, "b"));
+        assertThat(scope.entries()).extracting(Entry::undoable).containsExactly(false, true);
+    }
+
+    @Test
     void an_id_that_no_tag_can_hold_is_refused_before_anything_is_carried_out() {
         history().in("user-7").dispatch(write(0, "a"));
         var head = operations.head();

@@ -582,12 +582,14 @@ public final class CommandSchedule {
      * What the log tells of a command.
      *
      * @param mark the last that was told of it, but for claims and a cancel
+     * @param position of that mark
      * @param taken whether a worker has claimed it since, and has not given it back itself: whoever takes over does not
      *     know what the one before has begun, and may still bring to an end
      * @param cancelled whether it was cancelled, which is for ever
      * @param unchanged the condition that nothing more was told of it
      */
-    private record Newest(ScheduleEvent mark, boolean taken, boolean cancelled, AppendCondition unchanged) {}
+    private record Newest(
+            ScheduleEvent mark, Position position, boolean taken, boolean cancelled, AppendCondition unchanged) {}
 
     private Optional<Newest> newest(String id) {
         try (var events = log.read(MARKS.withTags(ScheduleEvent.tag(id)), ReadOptions.backwards())) {
@@ -603,7 +605,7 @@ public final class CommandSchedule {
                     boolean taken = !cancelled
                             && !(event instanceof Ended)
                             && !claims.stream().allMatch(this::isGivenBack);
-                    return Optional.of(new Newest(event, taken, cancelled, events.unchanged()));
+                    return Optional.of(new Newest(event, events.position(), taken, cancelled, events.unchanged()));
                 } else {
                     claims.add(new Mark(event, events.position(), events.recordedAt()));
                 }
@@ -686,7 +688,7 @@ public final class CommandSchedule {
             if (found.mark() instanceof Ended e) {
                 return ended(e);
             }
-            return open(id, found.mark(), found.taken(), found.cancelled());
+            return open(id, found);
         });
     }
 
@@ -723,7 +725,8 @@ public final class CommandSchedule {
                 e.id(), end(result.outcome()), Optional.empty(), result.attempts(), 1, result.reason());
     }
 
-    private ScheduledCommand open(String id, ScheduleEvent last, boolean taken, boolean cancelled) {
+    private ScheduledCommand open(String id, Newest found) {
+        var last = found.mark();
         var due = Optional.<Instant>empty();
         int attempts = 0;
         int occurrences = 0;
@@ -733,6 +736,7 @@ public final class CommandSchedule {
         } else if (last instanceof Attempted e) {
             due = Optional.of(e.next());
             attempts = e.attempt();
+            occurrences = occurrences(id, found.position());
             reason = e.reason();
         } else if (last instanceof Recurred e) {
             due = Optional.of(e.next());
@@ -740,12 +744,21 @@ public final class CommandSchedule {
             occurrences = e.occurrence();
             reason = e.result().reason();
         }
-        var state = cancelled
+        var state = found.cancelled()
                 ? State.CANCELLED
-                : taken
+                : found.taken()
                         ? State.TAKEN
                         : due.isPresent() && due.get().isAfter(clock.instant()) ? State.WAITING : State.DUE;
         return new ScheduledCommand(id, state, due, attempts, occurrences, reason);
+    }
+
+    /** An attempt does not tell how often its command has run to an end; the end before it does. */
+    private int occurrences(String id, Position attempted) {
+        try (var ends = log.read(
+                EventQuery.types(Recurred.class).withTags(ScheduleEvent.tag(id)),
+                ReadOptions.backwards().until(attempted).limit(1))) {
+            return ends.advance() ? ((Recurred) ends.event()).occurrence() : 0;
+        }
     }
 
     private static State end(Outcome outcome) {

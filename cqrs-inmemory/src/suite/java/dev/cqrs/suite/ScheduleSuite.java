@@ -592,6 +592,29 @@ public abstract class ScheduleSuite {
     }
 
     @Test
+    void how_often_it_has_run_is_told_also_while_what_runs_again_and_again_waits_to_be_tried_again() {
+        var schedule = schedule(log).retry(Duration.ofMinutes(1)).build();
+        before = (note, metadata) -> {
+            if (metadata.id().orElseThrow().equals("tick#5")) {
+                throw new IllegalStateException("not today");
+            }
+        };
+        schedule.every(Duration.ofMinutes(10), START, new Note("p", 1), id("tick"));
+        try (var worker = work(schedule, "w")) {
+            assertThat(worker).isNotNull();
+            passOn(Duration.ofSeconds(40 * 60 + 30));
+            var found = schedule.find("tick").orElseThrow();
+            assertThat(found.state()).isEqualTo(State.WAITING);
+            assertThat(found.reason()).contains("not today");
+            assertThat(found.occurrences()).isEqualTo(4);
+
+            assertThat(schedule.cancel("tick")).isEqualTo(Cancellation.CANCELLED);
+            assertThat(state(schedule, "tick")).isEqualTo(State.CANCELLED);
+            assertThat(schedule.find("tick").orElseThrow().occurrences()).isEqualTo(4);
+        }
+    }
+
+    @Test
     void a_clock_that_jumps_forward_has_each_run_once_and_back_none_twice() {
         var schedule = schedule();
         schedule.every(Duration.ofMinutes(10), START, new Note("p", 1), id("tick"));

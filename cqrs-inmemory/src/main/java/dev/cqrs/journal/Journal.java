@@ -434,8 +434,8 @@ public final class Journal implements Interceptor {
      * end is not written any more, and the listener is told.
      *
      * @param entry an entry of a command that is not under way any more
-     * @param appended where in the domain log it took effect, and in a replay has its place (where this journal notes no
-     *     positions, its place is where it began); empty if it did not
+     * @param appended where in the domain log it took effect, and in a replay has its place (beside commands of
+     *     which no positions are noted, its place is where it began); empty if it did not
      * @param reason how that was found out, in words
      * @throws IllegalStateException if its outcome is known
      * @throws IllegalArgumentException if the reason is blank

@@ -36,7 +36,12 @@ final class Replay {
      * @param mark in the operations log: its end; of one that was settled the start, as its end came at any time later
      * @param started its start
      */
-    private record Place(long place, long mark, long started) {}
+    private record Place(long place, long mark, long started) {
+
+        boolean isSettled() {
+            return mark == started;
+        }
+    }
 
     Replay(EventStore operations, JournalReader reader) {
         this.operations = operations;
@@ -70,11 +75,15 @@ final class Replay {
     /** A command of which no place is noted stands behind the last place that was noted before it. */
     private List<Place> inOrder() {
         places.sort(Comparator.comparingLong(Place::mark));
+        // what was settled always has a place; beside others of which none is noted, that says nothing of the order
+        boolean noted = places.stream().allMatch(Place::isSettled)
+                || places.stream().anyMatch(place -> !place.isSettled() && place.place() > 0);
         var ordered = new ArrayList<Place>(places.size());
         long last = 0;
         for (var place : places) {
-            ordered.add(place.place() > 0 ? place : new Place(last, place.mark(), place.started()));
-            last = Math.max(last, place.place());
+            long own = noted ? place.place() : 0;
+            ordered.add(own > 0 ? place : new Place(last, place.mark(), place.started()));
+            last = Math.max(last, own);
         }
         ordered.sort(Comparator.comparingLong(Place::place)); // those of one place stay as they are
         return ordered;

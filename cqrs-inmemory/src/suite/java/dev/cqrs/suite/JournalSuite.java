@@ -1451,6 +1451,47 @@ public abstract class JournalSuite {
     }
 
     @Test
+    void several_that_were_settled_are_replayed_where_they_began_though_no_places_are_noted() {
+        // given a journal that notes no positions, with two ends that were cut off
+        var journal = whole();
+        cutOff(new PayIn("t1", 10, "x"));
+        Tills.bus(domain, journal).dispatch(new Twice("t1"));
+        cutOff(new PayIn("t1", 30, "x"));
+
+        // when the one that began last is said to have taken effect first
+        var unknown =
+                journal.entries(JournalQuery.all().outcome(Outcome.UNKNOWN)).toList();
+        journal.settle(unknown.get(0), Optional.of(Position.of(3)), "seen in the log");
+        journal.settle(unknown.get(1), Optional.of(Position.of(1)), "seen in the log");
+
+        // then that does not tell where they stand to what lies between them
+        var fresh = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all(), Tills.bus(fresh))).isEqualTo(3);
+        assertThat(paid(fresh)).containsExactly(10, 10, 30);
+
+        // but how they stand to each other
+        var both = emptyLog(Tills.domain(), clock);
+        assertThat(journal.replay(JournalQuery.all().commands(PayIn.class), Tills.bus(both)))
+                .isEqualTo(2);
+        assertThat(paid(both)).containsExactly(30, 10);
+    }
+
+    /** Dispatches what appends once, in a process that ends before it has written the end down. */
+    private void cutOff(Command<?> command) {
+        var crashes = CrashPoints.at(5);
+        var cut = builder(crashes.around(operations)).payload(TillCommand.class).build();
+        Tills.bus(crashes.around(domain), cut).dispatch(command);
+    }
+
+    private static List<Integer> paid(EventStore log) {
+        try (var events = log.read(EventQuery.types(Paid.class))) {
+            return events.toList().stream()
+                    .map(recorded -> ((Paid) recorded.event()).cents())
+                    .toList();
+        }
+    }
+
+    @Test
     void a_command_that_a_journal_without_places_has_written_is_replayed_behind_what_was_noted_before_it() {
         var journal = whole();
         Tills.bus(journal.noting(domain), journal).dispatch(new PayIn("t1", 10, "x"));

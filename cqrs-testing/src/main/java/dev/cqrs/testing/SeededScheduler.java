@@ -250,12 +250,7 @@ public final class SeededScheduler implements Executor {
                 return;
             }
         }
-        checkIdle(
-                most,
-                ready.size()
-                        + (int) later.stream()
-                                .filter(task -> task.due().compareTo(LONG) < 0)
-                                .count());
+        checkIdle(most, waiting(NEVER));
     }
 
     /**
@@ -283,8 +278,8 @@ public final class SeededScheduler implements Executor {
                 return;
             }
         }
-        collectDue();
-        checkIdle(STEPS, ready.size());
+        checkIdle(STEPS, waiting(end));
+        passTimeUntil(end);
     }
 
     /**
@@ -418,6 +413,16 @@ public final class SeededScheduler implements Executor {
             trace.remove();
         }
         trace.add(() -> step + ": " + choice.get());
+    }
+
+    /** How many tasks are there that will be due until then; those of which no clock may show when are none. */
+    private int waiting(Duration end) {
+        var now = clock.elapsed();
+        return ready.size()
+                + (int) later.stream()
+                        .filter(task -> task.due().compareTo(end) <= 0
+                                && task.due().minus(now).compareTo(LONG) < 0)
+                        .count();
     }
 
     private void checkIdle(int most, int waiting) {

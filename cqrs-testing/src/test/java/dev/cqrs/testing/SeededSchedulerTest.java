@@ -223,6 +223,34 @@ class SeededSchedulerTest {
                 .hasMessageStartingWith("Seed 42: 100000 tasks were run");
     }
 
+    private void repeatEach(Duration delay) {
+        scheduler.schedule(delay, () -> repeatEach(delay));
+    }
+
+    @Test
+    void an_endless_loop_of_delayed_tasks_is_told_by_running_for_a_time() {
+        repeatEach(Duration.ofMillis(1));
+        assertThatThrownBy(() -> scheduler.runFor(Duration.ofDays(1)))
+                .isInstanceOf(AssertionError.class)
+                .hasMessageStartingWith("Seed 42: 100000 tasks were run and 1 are waiting still; expected none.");
+    }
+
+    @Test
+    void an_endless_loop_of_delayed_tasks_is_told_however_much_time_has_passed() {
+        repeatEach(Duration.ofDays(1));
+        assertThatThrownBy(scheduler::runAll)
+                .isInstanceOf(AssertionError.class)
+                .hasMessageStartingWith("Seed 42: 100000 tasks were run and 1 are waiting still; expected none.");
+    }
+
+    @Test
+    void time_passes_to_its_end_though_no_more_steps_are_left() {
+        repeatEach(Duration.ofMillis(1));
+        var hundredThousand = Duration.ofMillis(SeededScheduler.STEPS).plusNanos(1);
+        scheduler.runFor(hundredThousand);
+        assertThat(scheduler.clock().elapsed()).isEqualTo(hundredThousand);
+    }
+
     @Test
     void just_enough_steps_are_enough() {
         scheduler.execute(() -> {});

@@ -38,6 +38,9 @@ final class History<A, W extends World<A>> {
     private static final int CAUSES = 100;
     private static final int MOST_LINES = 20_000;
 
+    /** How often an action is performed again at rest, where no fault strikes, before its being unknown is a failure. */
+    private static final int AGAIN_AT_REST = 10;
+
     /** The step that stands for what comes before the first and after the last. */
     private static final int OUTSIDE = 0;
 
@@ -64,6 +67,7 @@ final class History<A, W extends World<A>> {
 
     private final List<Performed<A>> performed = new ArrayList<>();
     private final Map<String, Performed<A>> unknown = new LinkedHashMap<>();
+    private @Nullable Throwable lastUnknown;
     private final List<Incident> incidents = new ArrayList<>();
     private @Nullable Performed<A> current;
     private int step = OUTSIDE;
@@ -274,15 +278,29 @@ final class History<A, W extends World<A>> {
         incidents.clear();
         count("rests");
         settle();
-        if (!unknown.isEmpty() && simulation.faults().contains(Fault.REPEATED)) {
-            for (var open : List.copyOf(unknown.values())) {
-                deliver(open, "again ");
+        if (simulation.faults().contains(Fault.REPEATED)) {
+            for (int i = 0; i < AGAIN_AT_REST && !unknown.isEmpty(); i++) {
+                for (var open : List.copyOf(unknown.values())) {
+                    deliver(open, "again ");
+                }
+                settle();
             }
-            settle();
+            checkNothingUnknown();
         }
         depth++;
         world.checkAtRest();
         depth--;
+    }
+
+    private void checkNothingUnknown() {
+        if (!unknown.isEmpty()) {
+            throw new AssertionError(
+                    "It is not known what became of " + unknown.keySet()
+                            + ", though no fault strikes at rest and each was performed " + AGAIN_AT_REST
+                            + " times more; expected to be done or refused. Let the application recover from a fault, and"
+                            + " not throw it again later.",
+                    lastUnknown);
+        }
     }
 
     private void settle() {
@@ -444,6 +462,7 @@ final class History<A, W extends World<A>> {
             say(() -> "it is not known what became of " + what.id() + (crashes.isCrashed() ? "" : ": " + thrown));
             count(what.name() + ": unknown");
             unknown.put(what.id(), what);
+            lastUnknown = thrown;
             world.unknown(what.action(), what.id());
         } else if (thrown == null) {
             var answer =

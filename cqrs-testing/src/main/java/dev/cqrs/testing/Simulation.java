@@ -36,8 +36,8 @@ import java.util.random.RandomGenerator;
  * only few kinds of faults or none, one favours some actions, one lets tasks wait.
  *
  * <p><b>At rest:</b> no faults strike, all tasks are run that are due within {@link #rest}, and actions of which it is not
- * known what became of them are performed again, under the same id, until it is known; then
- * {@link World#checkAtRest} is called. That happens now and then, at the end, and once more after the application was
+ * known what became of them are performed again, under the same id, until it is known, which ten times have to be enough for;
+ * then {@link World#checkAtRest} is called. That happens now and then, at the end, and once more after the application was
  * ended there and started again.
  *
  * <p><b>Interleavings</b> are those of whole tasks and actions, and two within: just before an append others may come in

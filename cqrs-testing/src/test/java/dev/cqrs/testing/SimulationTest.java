@@ -17,6 +17,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -195,6 +197,8 @@ class SimulationTest {
     }
 
     // ---- the rules of the game
+
+    record Happened(String id) {}
 
     /** A world in which nothing happens. */
     private static class Plain implements Simulation.World<String> {
@@ -380,7 +384,6 @@ class SimulationTest {
 
     @Test
     void an_application_that_catches_everything_hides_no_failure_of_what_came_in_between() {
-        record Happened(String id) {}
         class Swallowing extends Plain {
             private final EventStore disk;
             private EventStore log;
@@ -416,6 +419,82 @@ class SimulationTest {
         assertThat(failureOf(Simulation.of(Swallowing::new).action("go", 1, random -> "go"), 200))
                 .hasMessageContaining(" fails: java.lang.AssertionError: came in between\n")
                 .hasMessageContaining("in between\n");
+    }
+
+    /** Appends an event for each action; refuses so many after a fault, for a reason that is none any more. */
+    private static final class Sulking extends Plain {
+        private final EventStore disk;
+        private final int refusals;
+        private final Set<String> unknown = new TreeSet<>();
+        private EventStore log;
+        private int left;
+        private Exception cause = new Exception("none");
+
+        Sulking(Clock clock, int refusals) {
+            this.disk = new ListedEvents(
+                    Catalog.builder().event("happened", Happened.class).build(), clock);
+            this.log = disk;
+            this.refusals = refusals;
+        }
+
+        @Override
+        public void start(Host host) {
+            log = host.around(disk);
+        }
+
+        @Override
+        public Object perform(String action, String id) {
+            if (left > 0) {
+                left--;
+                throw new IllegalStateException("out of order", cause);
+            }
+            try {
+                return log.append(List.of(new Happened(id)), AppendCondition.none())
+                        .last();
+            } catch (Simulation.InjectedException fault) {
+                left = refusals;
+                cause = fault;
+                throw fault;
+            }
+        }
+
+        @Override
+        public void done(String action, String id, Object result) {
+            unknown.remove(id);
+        }
+
+        @Override
+        public void unknown(String action, String id) {
+            unknown.add(id);
+        }
+
+        @Override
+        public void checkAtRest() {
+            assertThat(unknown).isEmpty();
+        }
+    }
+
+    private static Simulation<String, Sulking> sulking(int refusals) {
+        return Simulation.<String, Sulking>of(clock -> new Sulking(clock, refusals))
+                .action("go", 1, random -> "go");
+    }
+
+    @Test
+    void an_application_that_never_recovers_from_a_fault_is_found() {
+        assertThat(failureOf(sulking(Integer.MAX_VALUE), 100))
+                .hasMessageMatching("(?s)Seed \\d+ fails: java\\.lang\\.AssertionError: It is not known what became of"
+                        + " \\[a-.+], though no fault strikes at rest and each was performed 10 times more; expected to be"
+                        + " done or refused\\. Let the application recover.+Of its 60 steps 1 is enough.+")
+                .cause()
+                .hasCauseInstanceOf(IllegalStateException.class)
+                .hasRootCauseInstanceOf(Simulation.InjectedException.class);
+    }
+
+    @Test
+    void an_application_that_recovers_late_is_asked_until_it_has() {
+        var tally = sulking(5).explore(100, 1);
+        assertThat(tally.count("APPEND_FAILS")).isPositive();
+        assertThat(tally.count("go: done")).isPositive();
     }
 
     @Test

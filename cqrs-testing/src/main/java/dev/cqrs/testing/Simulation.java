@@ -391,7 +391,8 @@ public final class Simulation<A, W extends Simulation.World<A>> {
 
     /**
      * Sets how much virtual time an application gets to come to rest: longer than it waits before it tries again what has
-     * failed. Half of it is the longest time that a step lets pass.
+     * failed. Half of it is the longest time that a step lets pass, but for one that runs tasks: where none is due, time
+     * passes to the next that is delayed, be it in thirty days.
      *
      * @param duration more than zero, and 36,500 days at most; {@link #DEFAULT_REST} unless it is said
      * @return this simulation

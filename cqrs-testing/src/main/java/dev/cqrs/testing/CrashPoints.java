@@ -78,15 +78,18 @@ public final class CrashPoints {
             }
         }
 
-        /** Has a task die with the process: it does not begin any more, and the crash of it ends it. */
+        /**
+         * Has a task die with the process: it does not begin any more, and the crash of it ends it, whatever the task makes of
+         * that crash on its way out.
+         */
         Runnable around(Runnable task) {
             return () -> {
                 if (!isOver()) {
                     try {
                         task.run();
-                    } catch (SimulatedCrash crash) {
+                    } catch (Throwable thrown) {
                         if (!isOver()) {
-                            throw crash; // of another process
+                            throw thrown; // which may be the crash of another process
                         }
                     }
                 }
@@ -196,7 +199,7 @@ public final class CrashPoints {
 
     /**
      * Gives an executor to the process. Its tasks die with the process: they do not begin any more, and the crash of one
-     * ends it without further ado.
+     * ends it without further ado, also where the task throws another exception because of it.
      *
      * @param executor lives on when the process crashes
      * @return an executor for the time up to the next crash or restart

@@ -179,6 +179,29 @@ class CrashPointsTest {
     }
 
     @Test
+    void a_task_dies_with_its_process_whatever_it_makes_of_the_crash() {
+        var scheduler = new SeededScheduler(1);
+        var crashes = CrashPoints.at(1);
+        crashes.around(scheduler).execute(() -> {
+            try {
+                crashes.pass("in a task");
+            } catch (SimulatedCrash crash) {
+                throw new IllegalStateException("The work failed.", crash);
+            }
+        });
+        scheduler.runAll();
+        assertThat(crashes.isCrashed()).isTrue();
+
+        crashes.restart();
+        crashes.around(scheduler).execute(() -> {
+            throw new IllegalStateException("alive");
+        });
+        assertThatThrownBy(scheduler::runAll)
+                .isInstanceOf(AssertionError.class)
+                .hasMessageEndingWith("threw java.lang.IllegalStateException: alive");
+    }
+
+    @Test
     void the_crash_of_another_process_is_let_through() {
         var scheduler = new SeededScheduler(1);
         var other = CrashPoints.at(1);

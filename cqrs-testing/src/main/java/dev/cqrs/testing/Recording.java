@@ -32,6 +32,7 @@ final class Recording<S> {
     void answer(Class<?> type, Answer answer) {
         Objects.requireNonNull(type, "type");
         synchronized (lock) {
+            answers.remove(type); // so that the classes stand in the order of their answers
             answers.put(type, answer);
         }
     }
@@ -66,20 +67,20 @@ final class Recording<S> {
         }
     }
 
-    /** The answer of exactly this class, or else the first that was given for one above it. */
+    /** The answer of this class, or else of the nearest above it; of several of which none is nearer, the last that was given. */
     @Nullable
     Answer find(Class<?> type) {
         synchronized (lock) {
-            var exact = answers.get(type);
-            if (exact != null) {
-                return exact;
-            }
-            for (var entry : answers.entrySet()) {
-                if (entry.getKey().isAssignableFrom(type)) {
-                    return entry.getValue();
+            var fitting = answers.keySet().stream()
+                    .filter(above -> above.isAssignableFrom(type))
+                    .toList();
+            Answer nearest = null;
+            for (var one : fitting) {
+                if (fitting.stream().noneMatch(other -> other != one && one.isAssignableFrom(other))) {
+                    nearest = answers.get(one);
                 }
             }
-            return null;
+            return nearest;
         }
     }
 

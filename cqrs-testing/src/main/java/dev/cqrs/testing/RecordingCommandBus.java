@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Around another bus, what has no answer here goes there. A command is kept before it is answered, so also where the
  * answer is an exception. A command that nobody answers is a {@link dev.cqrs.message.NoHandlerException}.
  *
+ * <p>Of several answers that fit a command, that of the nearest class counts: its own, or else one above it that is above no other
+ * of them; of several such the last that was given.
+ *
  * <p><b>Threads:</b> thread-safe.
  */
 public final class RecordingCommandBus implements CommandBus {

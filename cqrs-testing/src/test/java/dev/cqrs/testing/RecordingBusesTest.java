@@ -23,6 +23,20 @@ class RecordingBusesTest {
 
     record Draw(String account, int cents) implements Entry {}
 
+    sealed interface Booking extends Command<String> {}
+
+    sealed interface Urgent extends Command<String> {}
+
+    sealed interface Transfer extends Booking {}
+
+    record Wire(String account) implements Transfer, Urgent {}
+
+    sealed interface Counted extends Query<Integer> {}
+
+    sealed interface CountedToday extends Counted {}
+
+    record Visits() implements CountedToday {}
+
     record BalanceOf(String account) implements Query<Integer> {}
 
     record Accounts() implements Query<List<String>> {}
@@ -70,6 +84,38 @@ class RecordingBusesTest {
         assertThat(commands.sent()).hasSize(2);
         assertThat(queries.ask(new BalanceOf("123"))).isEqualTo(3);
         assertThat(queries.ask(new Accounts())).containsExactly("1");
+    }
+
+    @Test
+    void of_several_answers_that_fit_that_of_the_nearest_class_is_given() {
+        commands.answer(Booking.class, "booking").answer(Transfer.class, "transfer");
+        assertWired("transfer");
+        commands.answer(Booking.class, "booking again");
+        assertWired("transfer");
+        commands.answer(Wire.class, "wire").answer(Transfer.class, "transfer again");
+        assertWired("wire");
+
+        queries.answer(CountedToday.class, 1).answer(Counted.class, 2);
+        assertThat(queries.ask(new Visits())).isEqualTo(1);
+        assertThat(queries.handlerFor(Visits.class).handle(new Visits())).isEqualTo(1);
+        var anew = new RecordingQueryBus().answer(Counted.class, 2).answer(CountedToday.class, 1);
+        assertThat(anew.ask(new Visits())).isEqualTo(1);
+        assertThat(anew.handlerFor(Visits.class).handle(new Visits())).isEqualTo(1);
+    }
+
+    @Test
+    void of_answers_that_are_equally_near_the_last_is_given() {
+        commands.answer(Transfer.class, "transfer").answer(Urgent.class, "urgent");
+        assertWired("urgent");
+        commands.answer(Booking.class, "booking"); // which is above another
+        assertWired("urgent");
+        commands.answer(Transfer.class, "transfer again");
+        assertWired("transfer again");
+    }
+
+    private void assertWired(String answer) {
+        assertThat(commands.dispatch(new Wire("1"))).isEqualTo(answer);
+        assertThat(commands.handlerFor(Wire.class).handle(new Wire("1"))).isEqualTo(answer);
     }
 
     @Test

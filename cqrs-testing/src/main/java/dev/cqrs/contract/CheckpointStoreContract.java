@@ -225,6 +225,12 @@ public abstract class CheckpointStoreContract {
         assertEquals(List.of(), store.parked("other"));
         store.save("balances", LATE);
         assertEquals(List.of(), store.parked("balances"));
+
+        store.save("balances", new Checkpoint(EARLY.version(), EARLY.position(), EARLY.state(), parked));
+        store.delete("balances");
+        assertEquals(List.of(), store.parked("balances"));
+        store.save("balances", LATE);
+        assertEquals(List.of(), store.parked("balances"));
     }
 
     @Test
@@ -234,6 +240,8 @@ public abstract class CheckpointStoreContract {
 
         assertAll(
                 () -> assertThrows(NullPointerException.class, () -> store.load(noName)),
+                () -> assertThrows(NullPointerException.class, () -> store.position(noName)),
+                () -> assertThrows(NullPointerException.class, () -> store.parked(noName)),
                 () -> assertThrows(NullPointerException.class, () -> store.save(noName, LATE)),
                 () -> assertThrows(NullPointerException.class, () -> store.save("balances", nullOf(Checkpoint.class))),
                 () -> assertThrows(NullPointerException.class, () -> store.delete(noName)));

@@ -3,6 +3,7 @@ package dev.cqrs.contract;
 import dev.cqrs.event.Position;
 import dev.cqrs.projection.CheckpointStore;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -23,6 +24,8 @@ final class FaultyCheckpointStore implements CheckpointStore {
         LONG_NAMES_ARE_CUT("long_names_are_told_apart_by_a_single_character"),
         PARKED_EVENTS_ARE_LOST("events_that_were_put_aside_are_kept_with_the_state_until_a_save_without_them"),
         POSITION_STAYS_AFTER_A_DELETE("the_position_is_that_of_the_last_save"),
+        PARKED_STAYS_AFTER_A_DELETE("what_was_put_aside_is_that_of_the_last_save"),
+        TAKES_NULL_FOR_A_NAME_WITH_NOTHING_PUT_ASIDE("nulls_are_refused_and_change_nothing"),
         POSITION_AND_STATE_ARE_SAVED_APART("what_is_loaded_while_others_save_was_saved_as_a_whole");
 
         final String foundBy;
@@ -46,6 +49,7 @@ final class FaultyCheckpointStore implements CheckpointStore {
     private final Object lock = new Object();
     private final Map<String, Checkpoint> kept = new HashMap<>(); // guarded by lock
     private final Map<String, Position> positions = new HashMap<>(); // guarded by lock
+    private final Map<String, List<Parked>> parked = new HashMap<>(); // guarded by lock
 
     FaultyCheckpointStore(Fault fault) {
         this.fault = fault;
@@ -69,6 +73,16 @@ final class FaultyCheckpointStore implements CheckpointStore {
     }
 
     @Override
+    public List<Parked> parked(String name) {
+        if (name == null && has(Fault.TAKES_NULL_FOR_A_NAME_WITH_NOTHING_PUT_ASIDE)) {
+            return List.of();
+        }
+        synchronized (lock) {
+            return parked.getOrDefault(key(name), List.of());
+        }
+    }
+
+    @Override
     public void save(String name, Checkpoint checkpoint) {
         Objects.requireNonNull(checkpoint);
         var key = key(name);
@@ -86,6 +100,7 @@ final class FaultyCheckpointStore implements CheckpointStore {
                 return;
             }
             positions.put(key, checkpoint.position());
+            parked.put(key, checkpoint.parked());
             kept.put(
                     key,
                     has(Fault.PARKED_EVENTS_ARE_LOST)
@@ -101,6 +116,9 @@ final class FaultyCheckpointStore implements CheckpointStore {
             kept.remove(key);
             if (!has(Fault.POSITION_STAYS_AFTER_A_DELETE)) {
                 positions.remove(key);
+            }
+            if (!has(Fault.PARKED_STAYS_AFTER_A_DELETE)) {
+                parked.remove(key);
             }
             if (has(Fault.DELETES_EVERYTHING)) {
                 kept.clear();

@@ -782,6 +782,41 @@ abstract class BusContract {
     }
 
     @Test
+    void a_message_that_is_replaced_passes_the_interceptors_of_the_one_that_was_sent() {
+        eachWay(way -> {
+            Interceptor replacing = (message, metadata, next) -> {
+                var result = next.proceed(message instanceof Trouble ? new Echo("instead") : message, metadata);
+                return result.equals("instead") ? Done.DONE : result;
+            };
+            var trace = new ArrayList<String>();
+            var bus = bus(
+                    List.of(echo(), handler(Trouble.class, (trouble, metadata) -> Done.DONE)),
+                    List.of(
+                            replacing,
+                            onlyAround(Trouble.class, tracing("sent", trace)),
+                            onlyAround(Echo.class, tracing("handed on", trace))));
+
+            assertEquals(Done.DONE, way.send(bus, new Trouble()));
+
+            assertEquals(List.of("+sent", "-sent"), trace);
+        });
+    }
+
+    private static Interceptor onlyAround(Class<?> type, Interceptor interceptor) {
+        return new Interceptor() {
+            @Override
+            public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                return interceptor.around(message, metadata, next);
+            }
+
+            @Override
+            public boolean appliesTo(Class<?> messageType) {
+                return messageType == type;
+            }
+        };
+    }
+
+    @Test
     void an_interceptor_between_others_that_does_not_apply_is_passed_over() {
         eachWay(way -> {
             var trace = new ArrayList<String>();

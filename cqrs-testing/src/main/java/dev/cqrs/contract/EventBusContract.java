@@ -540,6 +540,33 @@ public abstract class EventBusContract {
     }
 
     @Test
+    void a_message_that_is_replaced_passes_the_interceptors_of_the_one_that_was_sent() {
+        var bus = busOf(List.of(
+                (message, metadata, next) -> next.proceed(new Arrived(2), metadata),
+                onlyAround(Sent.class, noting("of the one sent")),
+                onlyAround(Arrived.class, noting("of the one handed on"))));
+        bus.subscribe(Parcel.class, e -> heard.add("heard " + e));
+
+        bus.publish(new Sent(1));
+
+        assertEquals(List.of("of the one sent", "heard Arrived[number=2]", "of the one sent done"), heard);
+    }
+
+    private static Interceptor onlyAround(Class<?> type, Interceptor interceptor) {
+        return new Interceptor() {
+            @Override
+            public Object around(Object message, Metadata metadata, Next next) throws Exception {
+                return interceptor.around(message, metadata, next);
+            }
+
+            @Override
+            public boolean appliesTo(Class<?> messageType) {
+                return messageType == type;
+            }
+        };
+    }
+
+    @Test
     void who_leaves_while_an_interceptor_runs_is_not_called() {
         var subscriptions = new ArrayList<Subscription>();
         var bus = busOf(List.of((message, metadata, next) -> {

@@ -36,6 +36,7 @@ final class FaultyCommandBus implements CommandBus {
         TURNS_THE_ORDER_ROUND("interceptors_run_around_the_handler_in_their_order"),
         PROCEEDS_ONCE("an_interceptor_may_go_on_twice_and_join_the_results"),
         IGNORES_APPLIES_TO("an_interceptor_runs_only_around_the_classes_it_applies_to"),
+        CHOOSES_INTERCEPTORS_AGAIN("a_message_that_is_replaced_passes_the_interceptors_of_the_one_that_was_sent"),
         ASKS_AGAIN_AND_AGAIN("whether_an_interceptor_applies_is_not_asked_again_for_each_send"),
         KEEPS_THE_FIRST_MESSAGE("an_interceptor_may_replace_the_message"),
         KEEPS_THE_FIRST_HANDLER("the_message_handed_on_chooses_the_handler"),
@@ -160,6 +161,12 @@ final class FaultyCommandBus implements CommandBus {
         Next next = (handedOn, with) -> {
             if (has(Fault.PROCEEDS_ONCE) && calls[0]++ > 0) {
                 throw new IllegalStateException("proceed was called twice");
+            }
+            if (has(Fault.CHOOSES_INTERCEPTORS_AGAIN) && handedOn.getClass() != message.getClass()) {
+                var further = interceptors.subList(interceptors.indexOf(interceptor) + 1, interceptors.size()).stream()
+                        .filter(inner -> inner.appliesTo(handedOn.getClass()))
+                        .toList();
+                return proceed(further, 0, first, handedOn, with);
             }
             return proceed(chain, index + 1, first, handedOn, with);
         };

@@ -40,6 +40,7 @@ final class FaultyEventBus implements EventBus {
         LETS_NULL_OUT("an_interceptor_that_gives_null_has_failed"),
         LETS_NULL_THROUGH("an_interceptor_hands_on_no_null"),
         IGNORES_APPLIES_TO("an_interceptor_runs_around_the_classes_it_applies_to"),
+        CHOOSES_INTERCEPTORS_AGAIN("a_message_that_is_replaced_passes_the_interceptors_of_the_one_that_was_sent"),
         LOOKS_ONLY_BEFORE_INTERCEPTORS("who_leaves_while_an_interceptor_runs_is_not_called"),
         TAKES_NULL_METADATA("nulls_are_refused_and_nobody_is_called"),
         TAKES_PRIMITIVES("a_primitive_type_is_refused_by_name");
@@ -164,8 +165,12 @@ final class FaultyEventBus implements EventBus {
         for (int i = interceptors.size() - 1; intercepted && i >= 0; i--) {
             var interceptor = interceptors.get(has(Fault.TURNS_THE_ORDER_ROUND) ? interceptors.size() - 1 - i : i);
             var next = way;
-            if (interceptor.appliesTo(event.getClass()) || has(Fault.IGNORES_APPLIES_TO)) {
+            boolean late = has(Fault.CHOOSES_INTERCEPTORS_AGAIN);
+            if (interceptor.appliesTo(event.getClass()) || has(Fault.IGNORES_APPLIES_TO) || late) {
                 way = (message, given) -> {
+                    if (late && !interceptor.appliesTo(message.getClass())) {
+                        return next.proceed(message, given);
+                    }
                     var result = interceptor.around(message, given, next);
                     if (result == null && !has(Fault.LETS_NULL_OUT)) {
                         throw new HandlerFailedException(event.getClass(), "The interceptor");

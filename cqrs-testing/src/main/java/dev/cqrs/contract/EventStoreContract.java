@@ -160,6 +160,18 @@ public abstract class EventStoreContract {
     }
 
     @Test
+    void what_was_appended_stands_for_good() {
+        assertTrue(store.isCommitted(Position.START));
+        for (var event : TERM) {
+            var appended = store.append(List.of(event), AppendCondition.none());
+
+            assertTrue(store.isCommitted(appended.last()), appended::toString);
+            assertTrue(store.isCommitted(store.head()), appended::toString);
+        }
+        assertEquals(TERM, events(EventQuery.all()));
+    }
+
+    @Test
     void the_first_position_is_1() {
         var appended = store.append(List.of(new TermBegan(2026)), AppendCondition.none());
 
@@ -306,9 +318,7 @@ public abstract class EventStoreContract {
                 assertEquals(expected, byRuns(query, options), () -> "runs of " + query + " " + options);
                 store.feed(query)
                         .ifPresent(feed -> assertEquals(
-                                expected.stream().map(RecordedEvent::event).toList(),
-                                fed(feed, options),
-                                () -> "feed of " + query + " " + options));
+                                placed(expected), fed(feed, options), () -> "feed of " + query + " " + options));
             }
         }
         assertEquals(head, store.head());
@@ -368,19 +378,67 @@ public abstract class EventStoreContract {
         return found;
     }
 
-    private static List<Object> fed(EventStore.Feed feed, ReadOptions options) {
-        var events = new Object[6];
-        var positions = new long[6];
-        var found = new ArrayList<Object>();
+    /** What a feed tells of an event. */
+    private record Placed(long position, Object event) {}
+
+    private static List<Placed> placed(List<RecordedEvent> events) {
+        return events.stream()
+                .map(event -> new Placed(event.position().value(), event.event()))
+                .toList();
+    }
+
+    private static List<Placed> fed(EventStore.Feed feed, ReadOptions options) {
+        var found = new ArrayList<Placed>();
         var after = options.after();
         while (true) {
+            var events = new Object[6];
+            var positions = new long[6];
             int count = feed.read(after, options.until(), events, positions);
-            found.addAll(Arrays.asList(events).subList(0, count));
+            for (int i = 0; i < count; i++) {
+                found.add(new Placed(positions[i], events[i]));
+            }
             if (count < events.length) {
                 return found;
             }
+            assertTrue(positions[count - 1] > after.value(), "a feed gives what comes after " + after);
             after = Position.of(positions[count - 1]);
         }
+    }
+
+    @Test
+    void a_feed_that_was_made_before_the_events_gives_each_after_its_append() {
+        // given
+        var queries = List.of(
+                EventQuery.all(),
+                EventQuery.types(Enrolment.class),
+                MATHS,
+                EVE,
+                EventQuery.tagged(course("maths"), student("ada")),
+                LATIN.or(EventQuery.types(TermBegan.class)));
+        var feeds = queries.stream().map(query -> store.feed(query)).toList();
+
+        for (var event : TERM) {
+            // when
+            var before = store.head();
+            var appended = store.append(List.of(event, event), AppendCondition.none());
+
+            // then
+            for (int i = 0; i < queries.size(); i++) {
+                var query = queries.get(i);
+                for (var options : List.of(
+                        ReadOptions.forwards().after(before).until(appended.last()),
+                        ReadOptions.forwards().until(appended.last()),
+                        ReadOptions.forwards().until(before))) {
+                    try (var stream = store.read(query, options)) {
+                        var expected = placed(stream.toList());
+                        feeds.get(i)
+                                .ifPresent(feed -> assertEquals(
+                                        expected, fed(feed, options), () -> "feed of " + query + " " + options));
+                    }
+                }
+            }
+        }
+        assertEquals(TERM.size() * 2, events(EventQuery.all()).size());
     }
 
     @Test
@@ -1671,6 +1729,8 @@ public abstract class EventStoreContract {
         assertBadInput(NullPointerException.class, () -> store.read(nullOf(EventQuery.class), ReadOptions.forwards()));
         assertBadInput(NullPointerException.class, () -> store.read(EventQuery.all(), nullOf(ReadOptions.class)));
         assertBadInput(NullPointerException.class, () -> store.onAppend(nullOf(EventStore.Signal.class)));
+        assertBadInput(NullPointerException.class, () -> store.feed(nullOf(EventQuery.class)));
+        assertBadInput(NullPointerException.class, () -> store.isCommitted(nullOf(Position.class)));
     }
 
     @Test
@@ -1728,6 +1788,33 @@ public abstract class EventStoreContract {
             assertBadInput(
                     UnknownEventException.class,
                     () -> store.read(query, ReadOptions.forwards().limit(0)));
+        }
+    }
+
+    @Test
+    void a_feed_of_a_type_that_the_catalog_does_not_know_is_not_given() {
+        givenTheTerm();
+
+        for (var query : List.of(
+                EventQuery.types(CourseRenamed.class),
+                EventQuery.types(Subscribed.class, CourseRenamed.class),
+                EventQuery.types(CourseRenamed.class).withTags(course("none")),
+                MATHS.or(EventQuery.types(CourseRenamed.class)))) {
+            if (store.feed(MATHS).isPresent()) {
+                assertBadInput(UnknownEventException.class, () -> store.feed(query));
+            } else {
+                assertFalse(isFed(query), query::toString);
+            }
+        }
+        assertStillWorks();
+    }
+
+    /** A store without feeds need not look at what is asked for. */
+    private boolean isFed(EventQuery query) {
+        try {
+            return store.feed(query).isPresent();
+        } catch (UnknownEventException refused) {
+            return false;
         }
     }
 

@@ -35,8 +35,8 @@ class ContractsTest {
         "NullQuerySuite, 51",
         "EventBusSuite, 29",
         "NullEventBusSuite, 29",
-        "EventStoreSuite, 93",
-        "NullEventStoreSuite, 93",
+        "EventStoreSuite, 96",
+        "NullEventStoreSuite, 96",
         "CheckpointSuite, 15",
         "NullCheckpointSuite, 15",
         "EventCodecSuite, 18",
@@ -62,7 +62,7 @@ class ContractsTest {
         assertThat(names(events.failed()))
                 .as("tests that fail on a correct store")
                 .isEmpty();
-        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(93);
+        assertThat(events.succeeded().count()).isGreaterThanOrEqualTo(96);
     }
 
     @ParameterizedTest

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.LockSupport;
@@ -43,6 +44,11 @@ final class FaultyEventStore implements EventStore {
         EXACT_TYPES_ONLY("a_query_for_a_type_above_others_gives_the_events_of_all_below"),
         TAGS_IGNORE_CASE("tags_are_told_apart_by_key_and_by_each_character_of_the_value"),
         UNKNOWN_TYPES_MATCH_NOTHING("a_query_for_a_type_that_the_catalog_does_not_know_is_refused"),
+        FEED_IS_A_SNAPSHOT("a_feed_that_was_made_before_the_events_gives_each_after_its_append"),
+        FEED_FORGETS_POSITIONS("many_events_at_a_time_are_those_of_one_by_one_by_arrays_runs_and_feeds"),
+        FEED_TAKES_UNKNOWN_TYPES("a_feed_of_a_type_that_the_catalog_does_not_know_is_not_given"),
+        FEED_TAKES_NULL("nulls_are_refused"),
+        NOTHING_IS_COMMITTED("what_was_appended_stands_for_good"),
         CONDITION_INCLUDES_ITS_POSITION(
                 "an_append_happens_while_nothing_that_matches_has_been_appended_after_the_position"),
         TWO_TAGS_ARE_ENOUGH_FOR_A_CONFLICT(
@@ -196,6 +202,42 @@ final class FaultyEventStore implements EventStore {
         synchronized (lock) {
             return Position.of(log.size());
         }
+    }
+
+    @Override
+    public boolean isCommitted(Position position) {
+        Objects.requireNonNull(position);
+        return !has(Fault.NOTHING_IS_COMMITTED);
+    }
+
+    @Override
+    public Optional<Feed> feed(EventQuery query) {
+        if (query == null && has(Fault.FEED_TAKES_NULL)) {
+            return Optional.of((after, until, events, positions) -> 0);
+        }
+        if (!has(Fault.FEED_TAKES_UNKNOWN_TYPES)) {
+            checkTypes(query);
+        }
+        var made = head();
+        return Optional.of((after, until, events, positions) -> {
+            var options = ReadOptions.forwards().after(after).until(until).limit(events.length);
+            List<RecordedEvent> found;
+            synchronized (lock) {
+                found = select(query, options);
+            }
+            int count = 0;
+            for (var event : found) {
+                if (has(Fault.FEED_IS_A_SNAPSHOT) && event.position().isAfter(made)) {
+                    break;
+                }
+                events[count] = event.event();
+                if (count == events.length - 1 || !has(Fault.FEED_FORGETS_POSITIONS)) {
+                    positions[count] = event.position().value();
+                }
+                count++;
+            }
+            return count;
+        });
     }
 
     @Override

@@ -8,11 +8,20 @@ import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaCodeUnit;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import dev.cqrs.event.Catalog;
+import dev.cqrs.eventstore.EventStore;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.net.URI;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.NoSuchElementException;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -85,6 +94,37 @@ class ContractsTest {
             thread.setUncaughtExceptionHandler(handler);
             FaultyEventStore.faultOfSuite = FaultyEventStore.Fault.NONE;
         }
+    }
+
+    /** The suite on a store whose iterator often finds that the list it copies has become shorter. */
+    static class IteratingSuite extends EventStoreContract {
+        @Override
+        protected EventStore emptyStore(Catalog catalog, Clock clock) {
+            var store = new FaultyEventStore(catalog, clock, FaultyEventStore.Fault.NONE);
+            var appends = new AtomicInteger();
+            InvocationHandler iterating = (proxy, method, arguments) -> {
+                if (method.getName().equals("append")
+                        && arguments[0] instanceof ArrayList
+                        && appends.incrementAndGet() % 2 == 0) {
+                    throw new NoSuchElementException("the list has become shorter");
+                }
+                try {
+                    return method.invoke(store, arguments);
+                } catch (InvocationTargetException thrown) {
+                    throw thrown.getCause();
+                }
+            };
+            return (EventStore) Proxy.newProxyInstance(
+                    EventStore.class.getClassLoader(), new Class<?>[] {EventStore.class}, iterating);
+        }
+    }
+
+    @Test
+    void a_store_may_refuse_a_list_that_became_shorter_as_an_iterator_does() {
+        var events = run(IteratingSuite.class, "a_list_that_another_thread_changes_is_appended_whole_or_not_at_all");
+
+        assertThat(names(events.failed())).isEmpty();
+        assertThat(events.succeeded().count()).isEqualTo(1);
     }
 
     @Test

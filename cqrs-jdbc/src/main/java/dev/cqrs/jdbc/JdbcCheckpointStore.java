@@ -173,7 +173,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
             found = Transaction.read(dataSource, connection -> row(connection, name));
         } catch (SQLException failed) {
             schema.checkAfter(failed, dataSource);
-            throw new DatabaseException("Loading the checkpoint \"" + name + "\"", failed);
+            throw DatabaseException.ofRead("Loading the checkpoint \"" + name + "\"", failed);
         }
         return found.flatMap(row -> checkpoint(name, row, type));
     }
@@ -237,7 +237,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
             });
         } catch (SQLException failed) {
             schema.checkAfter(failed, dataSource);
-            throw new DatabaseException("Loading the position of the checkpoint \"" + name + "\"", failed);
+            throw DatabaseException.ofRead("Loading the position of the checkpoint \"" + name + "\"", failed);
         }
     }
 
@@ -250,7 +250,7 @@ public final class JdbcCheckpointStore implements CheckpointStore {
                     .orElse(List.of());
         } catch (SQLException failed) {
             schema.checkAfter(failed, dataSource);
-            throw new DatabaseException("Loading what the checkpoint \"" + name + "\" has put aside", failed);
+            throw DatabaseException.ofRead("Loading what the checkpoint \"" + name + "\" has put aside", failed);
         }
     }
 

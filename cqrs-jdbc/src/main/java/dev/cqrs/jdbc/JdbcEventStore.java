@@ -195,7 +195,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
                         + " transaction to take part in. Call setAutoCommit(false), or append to the store itself.");
             }
         } catch (SQLException failed) {
-            throw new DatabaseException("Asking a connection whether it commits by itself", failed);
+            throw DatabaseException.ofRead("Asking a connection whether it commits by itself", failed);
         }
     }
 
@@ -203,12 +203,18 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
      * Tells the signals of this store object how far the log has grown: after the commit of a transaction that has
      * appended {@linkplain #within within} it, or when the application knows of appends elsewhere.
      *
-     * @throws DatabaseException if the head cannot be read
+     * <p>It is a hint, and throws nothing: what was committed stands. If the head cannot be read, the failure goes to this
+     * thread's handler of uncaught exceptions, and the signals are told with the next append or call, or by a store that
+     * {@linkplain Builder#follow follows} the log.
      */
     public void wake() {
-        var head = head();
-        if (head.isAfter(Position.START)) {
-            signals.tell(head);
+        try {
+            var head = head();
+            if (head.isAfter(Position.START)) {
+                signals.tell(head);
+            }
+        } catch (Throwable failed) { // whoever calls it after a commit would take it for a failure of that
+            Listeners.hand(failed);
         }
     }
 
@@ -304,7 +310,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
         try {
             return Transaction.read(dataSource, work::with);
         } catch (SQLException failed) {
-            throw new DatabaseException(what.get(), failed);
+            throw DatabaseException.ofRead(what.get(), failed);
         }
     }
 
@@ -411,7 +417,7 @@ public final class JdbcEventStore implements EventStore, AutoCloseable {
             try {
                 return work.with(connection);
             } catch (SQLException failed) {
-                throw new DatabaseException(what.get(), failed);
+                throw DatabaseException.ofRead(what.get(), failed);
             }
         }
 

@@ -335,7 +335,7 @@ public final class JdbcProjector implements AutoCloseable {
             }
         } catch (SQLException failed) {
             JdbcSchema.of(prefix).checkAfter(failed, dataSource);
-            throw new DatabaseException("Reading the progress of projection \"" + projection.name() + "\"", failed);
+            throw DatabaseException.ofRead("Reading the progress of projection \"" + projection.name() + "\"", failed);
         }
     }
 

@@ -189,7 +189,7 @@ public final class JdbcSchema {
         try {
             return Transaction.read(dataSource, this::version);
         } catch (SQLException failed) {
-            throw new DatabaseException("Asking for the version of the schema \"" + prefix + "\"", failed);
+            throw DatabaseException.ofRead("Asking for the version of the schema \"" + prefix + "\"", failed);
         }
     }
 

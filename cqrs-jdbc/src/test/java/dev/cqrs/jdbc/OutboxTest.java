@@ -14,13 +14,16 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.inmemory.InMemoryCommandBus;
 import dev.cqrs.message.Done;
 import dev.cqrs.message.Interceptor;
+import java.sql.SQLTransientConnectionException;
 import java.time.Clock;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -138,6 +141,58 @@ class OutboxTest {
 
         assertThat(shipped()).isEmpty();
         assertThat(events()).hasSize(1);
+    }
+
+    @Test
+    void what_is_committed_is_not_told_as_failed_where_the_database_is_away_when_its_signals_are_woken()
+            throws Exception {
+        var away = new SQLTransientConnectionException("no connection to give");
+        var isAway = new AtomicBoolean();
+        var store = JdbcEventStore.builder(
+                        Unruly.source(database, (what, call) -> {
+                            if (what.startsWith("DataSource.getConnection") && isAway.get()) {
+                                throw away;
+                            }
+                            return call.make();
+                        }),
+                        CATALOG,
+                        Clock.systemUTC())
+                .build();
+        var told = new ArrayList<Position>();
+        store.onAppend(told::add);
+        var uncaught = new ArrayList<Throwable>();
+        var thread = Thread.currentThread();
+        var handler = thread.getUncaughtExceptionHandler();
+        try (var connection = database.getConnection()) {
+            connection.setAutoCommit(false);
+            try (var update = connection.createStatement()) {
+                update.executeUpdate("update orders set shipped = true where id = 'one'");
+            }
+            store.within(connection).append(List.of(new Shipped("one")), AppendCondition.none());
+            connection.commit();
+
+            isAway.set(true);
+            thread.setUncaughtExceptionHandler((its, thrown) -> uncaught.add(thrown));
+            store.wake();
+            assertThatThrownBy(store::head)
+                    .as("a read says what could not be read, and nothing of what was written")
+                    .isInstanceOf(DatabaseException.class)
+                    .hasMessage("Reading the head of the log failed: no connection to give");
+        } finally {
+            thread.setUncaughtExceptionHandler(handler);
+        }
+
+        assertThat(shipped()).containsExactly("one");
+        assertThat(events()).containsExactly(new Shipped("one"));
+        assertThat(told).isEmpty();
+        assertThat(uncaught)
+                .singleElement()
+                .satisfies(thrown ->
+                        assertThat(thrown).isInstanceOf(DatabaseException.class).hasRootCause(away));
+
+        isAway.set(false);
+        store.wake();
+        assertThat(told).containsExactly(Position.of(1));
     }
 
     @Test

@@ -350,7 +350,9 @@ public final class JdbcLease implements AutoCloseable {
      * Runs something while this lease is held: in one process at a time, if all of them do so.
      *
      * <p>A task on {@code executor} tries to take the lease each second, and renews it three times in its duration. When
-     * it has it, it opens {@code work}; when it loses it, or cannot renew it, it closes that. What the work has in hand at
+     * it has it, it opens {@code work}; when it loses it, it closes that. A renewal that fails, as where a guarded transaction
+     * takes longer than {@code lock_timeout}, does not end the work at once, but is tried again until shortly before the lease
+     * runs out, counted from the last one that succeeded; then the work is closed. What the work has in hand at
      * that moment it may still finish: guard what it writes ({@link #guard(Connection, long)},
      * {@link JdbcCheckpointStore#guardedBy}). Work that has lost its lease is closed before the lease is taken again. Work
      * that ends by itself keeps the lease all the same, unless it {@linkplain #whileHeld(Executor, Function, Consumer)
@@ -366,7 +368,7 @@ public final class JdbcLease implements AutoCloseable {
      *
      * @param executor has a thread to spare for as long as this lasts
      * @param work opened on that thread each time the lease is taken, and closed there
-     * @param listener told what goes wrong in taking the lease, opening and closing, each of which is tried again
+     * @param listener told what goes wrong in taking and renewing the lease, opening and closing, each of which is tried again
      * @return ends it when closed: closes the work and gives the lease up
      */
     public Running whileHeld(
@@ -393,7 +395,7 @@ public final class JdbcLease implements AutoCloseable {
      * @param work opened on that thread each time the lease is taken, and closed there. What it is given is to be run when it
      *     has ended: by any thread, its own above all, since that does not wait for the closing. It counts for this opening
      *     alone; run twice, or after the work was closed, it does nothing
-     * @param listener told what goes wrong in taking the lease, opening and closing, each of which is tried again
+     * @param listener told what goes wrong in taking and renewing the lease, opening and closing, each of which is tried again
      * @return ends it when closed: closes the work and gives the lease up
      */
     public Running whileHeld(
@@ -424,6 +426,12 @@ public final class JdbcLease implements AutoCloseable {
         return duration.dividedBy(3);
     }
 
+    /** Until a renewal that failed is tried again: several times in the two beats that are left then. */
+    private Duration soon() {
+        var part = beat().dividedBy(4);
+        return part.compareTo(AGAIN) < 0 ? part : AGAIN;
+    }
+
     /** Until the lease, or the database, is tried again; whatever happens meanwhile. */
     Loop.Rest standby() {
         return new Loop.Rest(beat().compareTo(AGAIN) < 0 ? beat() : AGAIN, false);
@@ -441,6 +449,12 @@ public final class JdbcLease implements AutoCloseable {
         private @Nullable AutoCloseable open;
         private Ownership openedUnder = Ownership.NONE;
 
+        /** From before the database was asked that said the lease was held, so that it lasts there for longer than counted here. */
+        private long heldAt;
+
+        /** Whether the last renewal has failed, which does not say that the lease is lost. */
+        private boolean unsure;
+
         Keeper(Function<? super Runnable, ? extends AutoCloseable> work, Consumer<? super Throwable> listener) {
             this.work = work;
             this.listener = listener;
@@ -448,12 +462,14 @@ public final class JdbcLease implements AutoCloseable {
 
         @Override
         public Loop.Rest step(boolean woken) {
+            long asked = System.nanoTime();
             if (open != null) {
-                if (ended.get() || !attempt(() -> renew(openedUnder))) {
+                if (ended.get() || !mayGoOn()) {
                     // before the lease is taken again: what the work writes in closing must find it lost, if it is
                     end();
                 }
             } else if (attempt(JdbcLease.this::acquire)) {
+                heldAt = asked;
                 try {
                     openedUnder = ownership;
                     open = Objects.requireNonNull(work.apply(endOfNext()), "what work opens");
@@ -462,7 +478,7 @@ public final class JdbcLease implements AutoCloseable {
                     giveUp();
                     return standby();
                 }
-                if (!attempt(() -> renew(openedUnder))) { // which was not done while it opened
+                if (!mayGoOn()) { // as nobody renewed it while it opened
                     tell(new IllegalStateException("What runs under the lease \"" + name
                             + "\" was opened, and is closed again: the lease could not be renewed, perhaps as it lasts "
                             + duration + " and opening took longer. Give it a longer duration, or let what is opened do"
@@ -470,7 +486,23 @@ public final class JdbcLease implements AutoCloseable {
                     end();
                 }
             }
-            return open != null ? new Loop.Rest(beat(), true) : standby();
+            return open != null ? new Loop.Rest(unsure ? soon() : beat(), true) : standby();
+        }
+
+        /** Renews the lease. If that fails, the work goes on if it can be tried once more, and take as long, in the lease's time. */
+        private boolean mayGoOn() {
+            long asked = System.nanoTime();
+            try {
+                boolean held = renew(openedUnder);
+                heldAt = asked;
+                unsure = false;
+                return held;
+            } catch (Throwable failed) {
+                tell(failed);
+                unsure = true;
+                long now = System.nanoTime();
+                return (now - heldAt) + soon().toNanos() + (now - asked) < duration.toNanos();
+            }
         }
 
         private Runnable endOfNext() {

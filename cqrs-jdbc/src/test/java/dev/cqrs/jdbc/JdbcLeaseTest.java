@@ -15,6 +15,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
@@ -423,6 +424,79 @@ class JdbcLeaseTest {
             update("update cqrs_lease set fence = fence + 1, until = 'infinity'");
 
             assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("closed");
+            assertThat(running).isNotNull();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void work_goes_on_while_its_own_guarded_transaction_keeps_the_lease_from_being_renewed_in_time() throws Exception {
+        update("do $$ begin execute 'alter database ' || current_database() || ' set lock_timeout = 100'; end $$");
+        var pool = Executors.newFixedThreadPool(1);
+        BlockingQueue<String> happened = new LinkedBlockingQueue<>(10);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(100);
+        var lease = lease("one", Duration.ofSeconds(12));
+        try (var running = lease.whileHeld(
+                        pool,
+                        () -> {
+                            happened.add("opened");
+                            return () -> happened.add("closed");
+                        },
+                        errors::add);
+                var connection = transaction()) {
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("opened");
+            lease.guard(connection);
+            for (int renewals = 0; renewals < 2; renewals++) {
+                assertThat(errors.poll(120, TimeUnit.SECONDS))
+                        .isInstanceOfSatisfying(
+                                DatabaseException.class,
+                                failed -> assertThat(failed.sqlState()).isEqualTo("55P03"));
+            }
+            connection.commit();
+
+            var until = ask(connection, "select until from cqrs_lease");
+            connection.commit();
+            try (var looking = database.getConnection()) {
+                Patience.await(() -> !until.equals(ask(looking, "select until from cqrs_lease")));
+                assertThat(ask(looking, "select fence || ' ' || (until > clock_timestamp()) from cqrs_lease"))
+                        .as("renewed, and neither given up nor taken again")
+                        .isEqualTo("1 true");
+            }
+            assertThat(happened).isEmpty();
+            assertThat(running).isNotNull();
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void work_whose_lease_cannot_be_renewed_is_closed_in_the_time_of_the_lease() throws Exception {
+        var isAway = new AtomicBoolean();
+        var source = Unruly.source(database, (what, call) -> {
+            if (what.startsWith("DataSource.getConnection") && isAway.get()) {
+                throw new SQLException("nobody is there", "08001");
+            }
+            return call.make();
+        });
+        var pool = Executors.newFixedThreadPool(1);
+        BlockingQueue<String> happened = new LinkedBlockingQueue<>(10);
+        BlockingQueue<Throwable> errors = new LinkedBlockingQueue<>(100);
+        try (var running = JdbcLease.of(source, "cqrs", "balances", "one", Duration.ofSeconds(1))
+                .whileHeld(
+                        pool,
+                        () -> {
+                            happened.add("opened");
+                            return () -> happened.add("closed");
+                        },
+                        errors::add)) {
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("opened");
+            isAway.set(true);
+            assertThat(happened.poll(120, TimeUnit.SECONDS)).isEqualTo("closed");
+            assertThat(errors)
+                    .isNotEmpty()
+                    .allSatisfy(failed -> assertThat(failed).hasMessageContaining("nobody is there"));
+            isAway.set(false);
             assertThat(running).isNotNull();
         } finally {
             pool.shutdownNow();

@@ -198,13 +198,20 @@ public final class JdbcProjector implements AutoCloseable {
             super("Projection \"" + status.name() + "\" is at position " + status.position() + " and "
                     + status.state() + "; expected position " + wanted + " within " + timeout + ". "
                     + status.failure()
-                            .map(why -> why.retried()
-                                    ? "Being tried again: " + why.cause()
-                                    : "It stopped at position " + why.position() + ": " + why.cause()
-                                            + ". Mend the cause and start it again.")
+                            .map(why -> explained(status, why))
                             .orElse("Wait longer, or look whether its process works."));
             this.status = status;
             status.failure().ifPresent(why -> initCause(why.cause()));
+        }
+
+        private static String explained(Status status, Failure why) {
+            if (why.retried()) {
+                return "Being tried again: " + why.cause();
+            }
+            return status.state() == State.STANDBY // it has not come to its own end yet, but will
+                    ? String.valueOf(why.cause().getMessage())
+                    : "It stopped at position " + why.position() + ": " + why.cause()
+                            + ". Mend the cause and start it again.";
         }
 
         /**
@@ -289,24 +296,29 @@ public final class JdbcProjector implements AutoCloseable {
 
     /**
      * Waits until the view takes a position into account, whichever process works on it: woken by the work here, by looking
-     * at the database while this one stands by.
+     * at the database while this one stands by. Who does not work on the view takes the database's word alone: another
+     * version may have begun it anew meanwhile.
      *
      * @param wanted the position, such as that of an {@link dev.cqrs.eventstore.Appended}
      * @param timeout how long to wait at most, not counting the time of looking at the database; zero to ask only
-     * @throws LateException if the view has not come so far in time, or the projector has stopped or was closed
+     * @throws LateException if the view has not come so far in time, or the projector has stopped or was closed, or a later
+     *     version has taken the view over
      * @throws InterruptedException if the thread was interrupted while it waited
      * @throws SchemaMismatchException if the database lacks the schema, or has another version of it
      * @throws DatabaseException if the database cannot be asked
      */
     public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
         long left = nanos(timeout);
-        while (wanted.isAfter(position)) {
-            boolean elsewhere = state == State.STANDBY;
+        while (true) {
+            boolean elsewhere = isElsewhere(wanted);
             if (elsewhere) {
-                lookAtDatabase();
+                lookAtDatabase(wanted, timeout);
             }
             lock.lockInterruptibly();
             try {
+                if (!elsewhere && isElsewhere(wanted)) {
+                    continue; // only since: what was known here is to be asked for first
+                }
                 if (!wanted.isAfter(position)) {
                     return;
                 }
@@ -321,14 +333,28 @@ public final class JdbcProjector implements AutoCloseable {
         }
     }
 
-    private void lookAtDatabase() {
+    /** Whether the database has to be asked; not for one that has stopped or was closed where that can only be too late. */
+    private boolean isElsewhere(Position wanted) {
+        return state == State.STANDBY || (state != State.RUNNING && !wanted.isAfter(position));
+    }
+
+    private void lookAtDatabase(Position wanted, Duration timeout) {
         try {
             var found = Transaction.read(dataSource, this::progress);
+            int version = found.map(Progress::version).orElse(projection.version());
             lock.lock();
             try {
-                if (state == State.STANDBY) {
-                    found.filter(its -> its.version() == projection.version())
-                            .ifPresent(its -> position = its.position());
+                if (state != State.RUNNING) { // what another version has come to says nothing of this one's view
+                    position = found.filter(its -> its.version() == projection.version())
+                            .map(Progress::position)
+                            .orElse(Position.START);
+                }
+                if (version > projection.version()) {
+                    var why = new Failure(projection.name(), position, takenOver(version), false);
+                    throw new LateException(
+                            wanted,
+                            timeout,
+                            new Status(projection.name(), projection.version(), state, position, Optional.of(why)));
                 }
             } finally {
                 lock.unlock();
@@ -364,6 +390,12 @@ public final class JdbcProjector implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    private IllegalStateException takenOver(int version) {
+        return new IllegalStateException("Projection \"" + projection.name() + "\" is at version " + version
+                + " in the database, and this process has version " + projection.version()
+                + "; expected the same or an earlier one there. A newer application has taken it over; end this one.");
     }
 
     private record Progress(int version, Position position) {}
@@ -456,10 +488,7 @@ public final class JdbcProjector implements AutoCloseable {
             var found = progress(connection);
             int version = found.map(Progress::version).orElse(projection.version());
             if (version > projection.version()) {
-                throw new IllegalStateException("Projection \"" + projection.name() + "\" is at version "
-                        + version + " in the database, and this process has version " + projection.version()
-                        + "; expected the same or an earlier one there. A newer application has taken it over; end this"
-                        + " one.");
+                throw takenOver(version);
             }
             if (found.isPresent()) {
                 if (version == projection.version()) {

@@ -697,6 +697,55 @@ class JdbcProjectorTest {
     }
 
     @Test
+    void a_view_that_a_later_version_has_emptied_is_not_taken_for_the_one_that_was_filled_here() throws Exception {
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(pay("a", 1), SOON);
+            update("update cqrs_lease set fence = fence + 1, until = 'infinity'");
+            update("update cqrs_projection set version = 2, position = 0");
+
+            pay("a", 2);
+            Patience.await(() -> projector.status().state() == State.STANDBY);
+            assertThatThrownBy(() -> projector.awaitApplied(Position.of(1), Duration.ZERO))
+                    .isInstanceOf(JdbcProjector.LateException.class)
+                    .hasMessageContaining("at position 0 and STANDBY")
+                    .hasMessageContaining("at version 2 in the database")
+                    .hasMessageContaining("A newer application has taken it over");
+            assertThatThrownBy(() -> projector.awaitApplied(Position.of(2), SOON))
+                    .as("waiting would not help")
+                    .hasMessageContaining("A newer application has taken it over");
+
+            // it stops when it would work again, and knows no better then
+            update("update cqrs_lease set until = '-infinity'");
+            Patience.await(() -> projector.status().state() == State.STOPPED);
+            assertThatThrownBy(() -> projector.awaitApplied(Position.of(1), SOON))
+                    .hasMessageContaining("A newer application has taken it over");
+        }
+    }
+
+    @Test
+    void a_projector_that_has_stopped_asks_the_database_where_its_view_is() throws Exception {
+        pay("a", 1);
+        var projector = start(1, (connection, event) -> {
+            if (event.position().value() == 2) {
+                throw new IllegalStateException("cannot");
+            }
+            ADD_UP.apply(connection, event);
+        });
+        try (projector) {
+            projector.awaitApplied(log.head(), SOON);
+            pay("a", 2);
+            Patience.await(() -> projector.status().state() == State.STOPPED);
+            projector.awaitApplied(Position.of(1), Duration.ZERO);
+
+            try (var mended = start(2, ADD_UP)) {
+                mended.awaitApplied(log.head(), SOON);
+            }
+            assertThatThrownBy(() -> projector.awaitApplied(Position.of(1), SOON))
+                    .hasMessageContaining("A newer application has taken it over");
+        }
+    }
+
+    @Test
     void progress_that_somebody_has_changed_meanwhile_stops_it() throws Exception {
         try (var projector = start(1, ADD_UP)) {
             projector.awaitApplied(pay("a", 1), SOON);

@@ -7,6 +7,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.jdbc.JdbcLease.Guarded;
 import dev.cqrs.message.CqrsException;
+import java.net.SocketTimeoutException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLRecoverableException;
@@ -599,8 +600,10 @@ public final class JdbcProjector implements AutoCloseable {
                         thrown);
             }
             var took = Duration.ofNanos(nanoTime.getAsLong() - began);
-            boolean ended = state.startsWith("08") || state.startsWith("57") || state.equals("25P03");
-            return ended && took.compareTo(transaction.silence()) >= 0
+            // a limit of the client's own or of a statement, and the server's end, are none of the lease's
+            boolean silent =
+                    state.equals("25P03") || (state.startsWith("08") && !isOf(SocketTimeoutException.class, thrown));
+            return silent && took.compareTo(transaction.silence()) >= 0
                     ? lease.silent(transaction, took, thrown)
                     : thrown;
         }
@@ -688,6 +691,16 @@ public final class JdbcProjector implements AutoCloseable {
             case "08", "40", "53", "57", "58" -> true;
             default -> List.of("25006", "25P03", "25P04", "55P03").contains(code);
         };
+    }
+
+    private static boolean isOf(Class<? extends Throwable> type, Throwable thrown) {
+        int depth = 0;
+        for (Throwable cause = thrown; cause != null && depth < 20; cause = cause.getCause(), depth++) {
+            if (type.isInstance(cause)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** The first code among the causes; empty if there is none. */

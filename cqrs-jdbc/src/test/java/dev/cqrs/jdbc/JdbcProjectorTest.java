@@ -20,6 +20,8 @@ import dev.cqrs.jdbc.JdbcProjector.Failure;
 import dev.cqrs.jdbc.JdbcProjector.Handler;
 import dev.cqrs.jdbc.JdbcProjector.State;
 import dev.cqrs.message.Metadata;
+import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Clock;
@@ -345,6 +347,75 @@ class JdbcProjectorTest {
                 .hasMessageContaining("a longer lease")
                 .hasMessageContaining("a smaller batch")
                 .hasCauseInstanceOf(SQLException.class);
+    }
+
+    @Test
+    void a_statement_that_takes_too_long_is_no_silence_that_the_lease_ends() throws Exception {
+        pay("a", 1);
+        var first = new AtomicBoolean(true);
+        try (var projector = start(
+                1,
+                (connection, event) -> {
+                    ADD_UP.apply(connection, event);
+                    if (first.getAndSet(false)) {
+                        ask(connection, "select set_config('statement_timeout', '400ms', true)");
+                        ask(connection, "select pg_sleep(300)");
+                    }
+                },
+                SHORT)) {
+            projector.awaitApplied(log.head(), SOON);
+        }
+        var failure = failures.poll();
+        assertThat(failure).isNotNull();
+        assertThat(failure.retried()).isTrue();
+        assertThat(failure.cause())
+                .isInstanceOfSatisfying(
+                        SQLException.class,
+                        failed -> assertThat(failed.getSQLState()).isEqualTo("57014"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "25P03, false, true",
+        "08006, false, true",
+        "08003, false, true",
+        "08006, true, false",
+        "57014, false, false",
+        "57P01, false, false",
+        "40001, false, false"
+    })
+    void the_lease_is_named_where_the_server_may_have_ended_a_silent_transaction(
+            String state, boolean socketTimeout, boolean lease) throws Exception {
+        pay("a", 1);
+        var now = new AtomicLong();
+        var first = new AtomicBoolean(true);
+        var thrown = new SQLException(
+                "gone", state, new IOException(socketTimeout ? new SocketTimeoutException("Read timed out") : null));
+        try (var projector = JdbcProjector.builder(log, database)
+                .lease(LONG)
+                .nanoTime(now::get)
+                .start(
+                        "balances",
+                        1,
+                        PAID,
+                        (connection, event) -> {
+                            if (first.getAndSet(false)) {
+                                now.addAndGet(LONG.toNanos());
+                                throw thrown;
+                            }
+                        },
+                        pool,
+                        failures::add)) {
+            projector.awaitApplied(log.head(), SOON);
+        }
+        var failure = failures.poll();
+        assertThat(failure).isNotNull();
+        assertThat(failure.retried()).isTrue();
+        if (lease) {
+            assertThat(failure.cause()).isInstanceOf(LeaseLostException.class).hasCause(thrown);
+        } else {
+            assertThat(failure.cause()).isSameAs(thrown);
+        }
     }
 
     @Test

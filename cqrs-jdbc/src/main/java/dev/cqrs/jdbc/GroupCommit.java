@@ -6,6 +6,7 @@ import java.sql.SQLException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import javax.sql.DataSource;
@@ -42,6 +43,14 @@ final class GroupCommit {
     private static final List<String> UNTOLD_CLASSES = List.of("01", "02", "08", "57P");
 
     private static final List<String> UNTOLD = List.of("40003", "55000", "99999");
+
+    /**
+     * What the server calls a failure that ends the statement alone, in the languages of its messages: the driver gives the word of
+     * its {@code lc_messages} and no other. What ends the session has another word in each; in a language that is not here an answer
+     * counts as silence.
+     */
+    private static final Set<String> ERROR =
+            Set.of("ERROR", "FEHLER", "ERREUR", "ERRORE", "FEL", "ОШИБКА", "ПОМИЛКА", "შეცდომა", "오류", "错误");
 
     private final DataSource dataSource;
     private final AppendCall call;
@@ -289,7 +298,13 @@ final class GroupCommit {
             return false;
         }
         return !(state.startsWith("53") || state.startsWith("58") || state.startsWith("XX"))
-                || String.valueOf(sql.getMessage()).startsWith("ERROR");
+                || ERROR.contains(severity(sql));
+    }
+
+    /** The driver begins a message of the server's with it. */
+    private static String severity(SQLException failed) {
+        var message = String.valueOf(failed.getMessage());
+        return message.substring(0, Math.max(0, message.indexOf(':')));
     }
 
     /**

@@ -11,6 +11,7 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.util.PSQLException;
 
 /**
  * Commits together what several threads append at the same time.
@@ -51,6 +52,13 @@ final class GroupCommit {
      */
     private static final Set<String> ERROR =
             Set.of("ERROR", "FEHLER", "ERREUR", "ERRORE", "FEL", "ОШИБКА", "ПОМИЛКА", "შეცდომა", "오류", "错误");
+
+    /**
+     * Who in the server finds a limit exceeded (54000) that is its own and no event's: the queue of NOTIFY is full, or it gives no
+     * more numbers to transactions. They are known by their names, as texts are in the server's language.
+     */
+    private static final Set<String> OWN_LIMITS =
+            Set.of("PreCommit_Notify", "GetNewTransactionId", "GetNewMultiXactId");
 
     private final DataSource dataSource;
     private final AppendCall call;
@@ -309,13 +317,31 @@ final class GroupCommit {
 
     /**
      * Says whether a refusal is the fault of one append: of its data (classes 21, 22, 23), of what it may or calls for
-     * (42), of its size (54). Of a lock that was not had, say, all would have to wait for one after the other.
+     * (42), of its size (54, but for the server's own limits). Of a lock that was not had, say, all would have to wait for one
+     * after the other.
      */
     static boolean isOfOne(Exception failed) {
         if (!(failed instanceof SQLException sql) || sql.getSQLState() == null) {
             return true; // nothing was said about the server
         }
-        return List.of("21", "22", "23", "42", "54").stream().anyMatch(sql.getSQLState()::startsWith);
+        return List.of("21", "22", "23", "42", "54").stream().anyMatch(sql.getSQLState()::startsWith)
+                && !isOwnLimit(failed);
+    }
+
+    /** Says whether the server has come to a limit that is none of what was to be appended. */
+    static boolean isOwnLimit(Exception failed) {
+        try {
+            return failed instanceof PSQLException told
+                    && told.getServerErrorMessage() != null
+                    && isOwnLimit(
+                            told.getSQLState(), told.getServerErrorMessage().getRoutine());
+        } catch (LinkageError otherDriver) {
+            return false;
+        }
+    }
+
+    static boolean isOwnLimit(@Nullable String state, @Nullable String routine) {
+        return "54000".equals(state) && routine != null && OWN_LIMITS.contains(routine);
     }
 
     private static boolean isState(@Nullable Throwable failed, String state) {

@@ -144,11 +144,11 @@ final class Pending {
         outcome = stored;
     }
 
-    /** The database has refused it; what it holds cannot be kept by trying again (classes 22 and 54). */
+    /** The database has refused it; what it holds cannot be kept by trying again (classes 22 and 54, but for the server's limits). */
     void refused(Exception why) {
         var state = why instanceof SQLException failed ? String.valueOf(failed.getSQLState()) : "";
         done(
-                state.startsWith("22") || state.startsWith("54")
+                state.startsWith("22") || (state.startsWith("54") && !GroupCommit.isOwnLimit(why))
                         ? new IllegalArgumentException(
                                 what() + " failed, and nothing was written: PostgreSQL cannot keep what it holds ("
                                         + why.getMessage() + "). Keep such values out, or build the store with"

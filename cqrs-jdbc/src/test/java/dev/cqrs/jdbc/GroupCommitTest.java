@@ -3,6 +3,8 @@ package dev.cqrs.jdbc;
 import static dev.cqrs.jdbc.Ledger.account;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
@@ -16,6 +18,7 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.jdbc.Ledger.Deposited;
 import dev.cqrs.jdbc.Ledger.Opened;
+import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Clock;
@@ -29,6 +32,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -360,6 +364,61 @@ class GroupCommitTest {
     })
     void an_answer_of_the_server_is_told_from_its_silence(String state, String message, boolean refusal) {
         assertThat(GroupCommit.isRefusal(new SQLException(message, state))).isEqualTo(refusal);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "54000, PreCommit_Notify, true",
+        "54000, GetNewTransactionId, true",
+        "54000, GetNewMultiXactId, true",
+        "54000, _bt_check_third_page, false",
+        "54000, checkStringLen, false",
+        "54000, , false",
+        "54001, PreCommit_Notify, false"
+    })
+    void a_limit_of_the_server_is_told_from_one_of_an_event(String state, @Nullable String routine, boolean servers) {
+        assertThat(GroupCommit.isOwnLimit(state, routine)).isEqualTo(servers);
+    }
+
+    /** Its own, as the queue is one for all databases. */
+    @Test
+    void an_append_is_not_at_fault_where_the_queue_of_the_server_is_full() throws Exception {
+        assumeThat(Integer.parseInt(
+                        System.getProperty("dev.cqrs.jdbc.server", "17").replaceFirst("\\..*", "")))
+                .as("before, the queue holds 8 GB")
+                .isGreaterThanOrEqualTo(17);
+        try (var server = EmbeddedPostgres.builder()
+                        .setPort(Ports.free())
+                        .setServerConfig("max_notify_queue_pages", "64")
+                        .setPGStartupWait(Postgres.START)
+                        .start();
+                var pool = Postgres.pool(Postgres.source(server, "postgres"), 2);
+                var busy = pool.getConnection();
+                var listening = busy.createStatement()) {
+            JdbcSchema.of().apply(pool);
+            var full = storeOn(pool);
+            listening.execute("listen other");
+            busy.setAutoCommit(false);
+            listening.execute("select 1"); // from here on it takes nothing out of the queue
+            try (var connection = pool.getConnection();
+                    var filling = connection.createStatement()) {
+                assertThatThrownBy(() -> {
+                            while (true) {
+                                filling.execute("select pg_notify('other', n || repeat('x', 7900))"
+                                        + " from generate_series(1, 10) n");
+                            }
+                        })
+                        .isInstanceOfSatisfying(
+                                SQLException.class,
+                                failed -> assertThat(failed.getSQLState()).isEqualTo("54000"));
+            }
+
+            assertThatThrownBy(() -> full.append(List.of(new Opened("a")), AppendCondition.none()))
+                    .isInstanceOfSatisfying(
+                            DatabaseException.class,
+                            failed -> assertThat(failed.sqlState()).isEqualTo("54000"));
+            assertThat(full.head()).isEqualTo(Position.START);
+        }
     }
 
     @Test

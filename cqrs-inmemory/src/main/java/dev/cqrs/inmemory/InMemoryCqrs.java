@@ -17,6 +17,7 @@ import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.live.Backlog;
 import dev.cqrs.live.LiveQuery;
 import dev.cqrs.message.Done;
+import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Interceptor;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
@@ -695,7 +696,7 @@ public final class InMemoryCqrs implements AutoCloseable {
          * @param <R> the type of their answer
          * @param type a concrete class, a sealed type, or a non-sealed branch of one
          * @param projection whose view to read
-         * @param answer reads the answer from the view; must neither change the view nor hand it out
+         * @param answer reads the answer from the view, never {@code null}; must neither change the view nor hand it out
          * @return this builder
          */
         public <Q extends Query<R>, V, R> Builder query(
@@ -703,7 +704,15 @@ public final class InMemoryCqrs implements AutoCloseable {
             Objects.requireNonNull(answer, "answer");
             add(new Planned<>(projection, Delivery.inline(), false));
             var late = new Late<ProjectionView<V>>();
-            QueryHandler.Plain<Q, R> reader = query -> late.get().<R>read(view -> answer.apply(query, view));
+            BiFunction<Q, V, R> checked = (query, view) -> {
+                R given = answer.apply(query, view);
+                if (given == null) { // told here, as read() knows neither the query nor whose fault it is
+                    throw new HandlerFailedException(
+                            query.getClass(), "The answer from the view of projection \"" + projection.name() + "\"");
+                }
+                return given;
+            };
+            QueryHandler.Plain<Q, R> reader = query -> late.get().<R>read(view -> checked.apply(query, view));
             queries.handle(new Target.OfPlainQuery(type, reader), Registry.Kind.view(projection.name()));
             viewQueries.put(type, engine -> {
                 var view = engine.view(projection);

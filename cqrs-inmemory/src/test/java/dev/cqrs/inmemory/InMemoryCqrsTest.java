@@ -13,7 +13,10 @@ import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.AppendCondition;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.interceptor.InterceptorOrder;
+import dev.cqrs.interceptor.Retry;
 import dev.cqrs.message.Done;
+import dev.cqrs.message.HandlerFailedException;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.message.WiringException;
 import dev.cqrs.projection.Projection;
@@ -26,12 +29,16 @@ import dev.cqrs.suite.Fronted;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class InMemoryCqrsTest {
 
@@ -256,6 +263,49 @@ class InMemoryCqrsTest {
             List.copyOf(tasks).forEach(Runnable::run);
 
             assertThat(app.ask(new HowMany())).isEqualTo(2);
+        }
+    }
+
+    record InTotal(String of) implements Query<Integer> {}
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void a_view_that_answers_null_is_told_by_name_and_not_asked_again(boolean inPlace) throws Exception {
+        var totals = Projection.of(
+                "totals",
+                1,
+                inPlace
+                        ? Fold.<Map<String, Integer>>fresh(HashMap::new)
+                                .change(Counted.class, (view, e) -> view.merge("all", e.by(), Integer::sum))
+                        : Fold.from(Map.<String, Integer>of())
+                                .on(Counted.class, (view, e) -> Map.of("all", view.getOrDefault("all", 0) + e.by())));
+        var asked = new ArrayList<String>();
+        try (var app = counting()
+                .intercept(InterceptorOrder.RETRY, Retry.atOnce(3).on(RuntimeException.class))
+                .query(InTotal.class, totals, (q, view) -> {
+                    asked.add(q.of());
+                    return view.get(q.of());
+                })
+                .build()) {
+            app.dispatch(new Count(2));
+            var route = app.queries().handlerFor(InTotal.class);
+            for (ThrowingCallable call : List.<ThrowingCallable>of(
+                    () -> app.ask(new InTotal("none")),
+                    () -> route.handle(new InTotal("none")),
+                    () -> app.ask(new InTotal("none"), app.store().head(), Duration.ZERO))) {
+                asked.clear();
+                assertThatThrownBy(call)
+                        .isInstanceOfSatisfying(
+                                HandlerFailedException.class,
+                                e -> assertThat(e.messageType()).isEqualTo(InTotal.class))
+                        .hasMessageContaining("The answer from the view of projection \"totals\" returned null for "
+                                + InTotal.class.getName());
+                assertThat(asked).containsExactly("none");
+            }
+            assertThat(app.ask(new InTotal("all"))).isEqualTo(2);
+            app.dispatch(new Count(3));
+            assertThat(app.ask(new InTotal("all"), app.store().head(), Duration.ZERO))
+                    .isEqualTo(5);
         }
     }
 

@@ -835,7 +835,8 @@ public final class InMemoryCqrs implements AutoCloseable {
          * Makes the application: inline views are up to date when it returns. A builder makes one application.
          *
          * @return never {@code null}; close it
-         * @throws WiringException listing every fault of buses, decisions, catalog and projections
+         * @throws WiringException listing every fault of buses, decisions, catalog and the names of projections; if there is
+         *     none, every fault of how projections are to be run, as {@link ProjectionEngine.Builder#build} finds them
          * @throws IllegalStateException if this builder has made an application
          */
         public InMemoryCqrs build() {
@@ -858,6 +859,7 @@ public final class InMemoryCqrs implements AutoCloseable {
             var store = collect(all, this::store);
             var commandBus = collect(all, () -> new InMemoryCommandBus(commands.copy()));
             var queryBus = collect(all, () -> new InMemoryQueryBus(queries.copy()));
+            checkRecords(all);
             if (store != null) {
                 wireDecisions(store, all);
             }
@@ -888,21 +890,25 @@ public final class InMemoryCqrs implements AutoCloseable {
                     Map.copyOf(views));
         }
 
+        /** Whatever becomes of the store. */
+        private void checkRecords(List<String> all) {
+            if (!idempotent) {
+                return;
+            }
+            for (var type : decisions.keySet()) {
+                commands.servedBy(type).stream()
+                        .filter(served -> !served.isRecord())
+                        .map(served -> served.getName() + " is no record, so its toString() may not tell one command"
+                                + " from another, which idempotent() needs. Make it a record, or register a"
+                                + " DecisionHandler with idempotent(text) by handle(...).")
+                        .forEach(all::add);
+            }
+        }
+
         /** Before projections begin to follow the store, as nobody could end them where a decision is refused. */
         private void wireDecisions(EventStore store, List<String> all) {
-            if (idempotent) {
-                for (var type : decisions.keySet()) {
-                    commands.servedBy(type).stream()
-                            .filter(served -> !served.isRecord())
-                            .map(served ->
-                                    served.getName() + " is no record, so its toString() may not tell one command"
-                                            + " from another, which idempotent() needs. Make it a record, or register a"
-                                            + " DecisionHandler with idempotent(text) by handle(...).")
-                            .forEach(all::add);
-                }
-                if (!hasCommandIds(store)) {
-                    return; // told already
-                }
+            if (idempotent && !hasCommandIds(store)) {
+                return; // told already
             }
             for (var decision : decisions.values()) {
                 try {

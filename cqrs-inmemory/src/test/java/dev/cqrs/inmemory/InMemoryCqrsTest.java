@@ -90,6 +90,28 @@ class InMemoryCqrsTest {
                                 .anySatisfy(f -> assertThat(f).contains("background(...) needs onError(...)")));
     }
 
+    static final class Reckon implements Command<Done> {}
+
+    @Test
+    void a_command_that_is_no_record_is_listed_too_where_the_catalog_has_faults() {
+        var builder = InMemoryCqrs.builder(Clock.systemUTC())
+                .event("counted", Counted.class)
+                .event("counted", String.class)
+                .decide(
+                        Reckon.class,
+                        c -> DecisionModel.of(EventQuery.types(Counted.class), SUM),
+                        (c, sum) -> Decision.accept(new Counted(1)))
+                .idempotent();
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .hasSize(2)
+                                .anySatisfy(f -> assertThat(f).contains("The name \"counted\""))
+                                .anySatisfy(f -> assertThat(f).contains("Reckon is no record")));
+    }
+
     sealed interface Asking extends Query<Integer> {}
 
     record AskedFor() implements Asking {}

@@ -219,7 +219,8 @@ public final class Snapshots<S> {
             } else {
                 return new Found(checkpoint, true);
             }
-        } catch (RuntimeException unreadable) {
+        } catch (Throwable unreadable) {
+            passOn(unreadable);
             outcome = Outcome.CORRUPT;
         }
         count(outcome, 1);
@@ -263,10 +264,11 @@ public final class Snapshots<S> {
                 return null;
             }
             read = readRest(part, log, events, run, position, options, true);
-        } catch (RuntimeException thrown) {
+        } catch (Throwable thrown) {
             if (!run.hasThrown(thrown)) {
                 throw thrown; // the log's own: reading all of it would help nobody
             }
+            passOn(thrown);
             count(Outcome.CORRUPT, 1); // or a step that fails: then it fails from zero too, and is told
             return null;
         }
@@ -312,7 +314,8 @@ public final class Snapshots<S> {
             }
             store.save(key, checkpoint);
             count(Outcome.SAVED, 1);
-        } catch (RuntimeException notWritten) { // it would only have saved time
+        } catch (Throwable notWritten) { // it would only have saved time
+            passOn(notWritten);
             count(Outcome.NOT_SAVED, 1);
         }
     }
@@ -331,7 +334,8 @@ public final class Snapshots<S> {
             count(Outcome.USED, -1);
             try {
                 store.delete(part.key());
-            } catch (RuntimeException notDeleted) { // found again at the next verification
+            } catch (Throwable notDeleted) { // found again at the next verification
+                passOn(notDeleted);
                 count(Outcome.NOT_SAVED, 1);
             }
         }
@@ -341,8 +345,22 @@ public final class Snapshots<S> {
     private static boolean isSame(Object truth, Object state) {
         try {
             return truth.equals(state);
-        } catch (RuntimeException incomparable) { // what was loaded may lack what equals needs
+        } catch (Throwable incomparable) { // what was loaded may lack what equals needs
+            passOn(incomparable);
             return false;
+        }
+    }
+
+    /**
+     * What is no fault of a snapshot is thrown on, such as a want of memory, and an interrupt is kept; all else stops no
+     * decision, be it what a store throws of a language without checked exceptions, or a class that is not there.
+     */
+    private static void passOn(Throwable thrown) {
+        if (thrown instanceof Error error && !(error instanceof LinkageError || error instanceof AssertionError)) {
+            throw error;
+        }
+        if (thrown instanceof InterruptedException) {
+            Thread.currentThread().interrupt();
         }
     }
 

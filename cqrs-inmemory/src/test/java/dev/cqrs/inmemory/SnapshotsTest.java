@@ -25,11 +25,13 @@ import dev.cqrs.inmemory.Ledger.Pay;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.projection.CheckpointStore;
 import dev.cqrs.projection.CheckpointStore.Checkpoint;
+import java.io.IOException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,6 +39,8 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Snapshots: the same decisions with and without, whatever is in the store of them. */
 @SuppressWarnings("NullAway") // nulls are handed over to see them refused
@@ -736,5 +740,159 @@ class SnapshotsTest {
         assertThat(totals.model("a", eventsOf("a")).load(store).state().sum()).isEqualTo(6);
         assertThat(totals.count(Outcome.WRONG)).isEqualTo(1);
         assertThat(kept.load("snapshot/total/a")).isEmpty();
+    }
+
+    // ---- what no signature allows, and what is no exception
+
+    static List<Throwable> of_no_consequence() {
+        return List.of(
+                new IOException("out of order"),
+                new InterruptedException(),
+                new NoClassDefFoundError("gone"),
+                new AssertionError("not so"));
+    }
+
+    /** As a language without checked exceptions throws them. */
+    @SuppressWarnings("unchecked")
+    private static <X extends Throwable> RuntimeException sneak(Throwable thrown) throws X {
+        throw (X) thrown;
+    }
+
+    private static void assertInterruptedBy(Throwable thrown) {
+        assertThat(Thread.interrupted())
+                .as("whether an interrupt is still there")
+                .isEqualTo(thrown instanceof InterruptedException);
+    }
+
+    /** Throws what it is told wherever it is told so. */
+    static class Throwing extends Faulty {
+
+        final Set<String> where = new HashSet<>();
+        final Throwable thrown;
+
+        Throwing(Throwable thrown) {
+            this.thrown = thrown;
+        }
+
+        private void failIn(String method) {
+            if (where.contains(method)) {
+                throw sneak(thrown);
+            }
+        }
+
+        @Override
+        public Optional<Checkpoint> load(String name) {
+            failIn("load");
+            return super.load(name);
+        }
+
+        @Override
+        public void save(String name, Checkpoint checkpoint) {
+            failIn("save");
+            super.save(name, checkpoint);
+        }
+
+        @Override
+        public void delete(String name) {
+            failIn("delete");
+            super.delete(name);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("of_no_consequence")
+    void whatever_a_store_throws_stops_no_decision(Throwable thrown) {
+        pay("a", 1, 2, 3);
+        for (var method : List.of("load", "save", "delete")) {
+            var throwing = new Throwing(thrown);
+            var counted = sums(throwing, 1).every(1).verifyEvery(1);
+            if (!method.equals("save")) { // one to be loaded, found wrong, and deleted
+                throwing.save(KEY, new Checkpoint(1, Position.of(3), 99));
+            }
+            throwing.where.add(method);
+
+            assertThat(counted.model("a", eventsOf("a")).load(store).state())
+                    .as(method)
+                    .isEqualTo(6);
+            assertInterruptedBy(thrown);
+            assertThat(counted.count(method.equals("load") ? Outcome.CORRUPT : Outcome.NOT_SAVED))
+                    .as(method)
+                    .isEqualTo(1);
+        }
+    }
+
+    /** A state that throws where it was read amiss. */
+    record Brittle(int sum, Throwable thrown) {
+
+        Brittle plus(int amount) {
+            if (thrown != null) {
+                throw sneak(thrown);
+            }
+            return new Brittle(sum + amount, null);
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Brittle that && that.plus(0).sum() == sum;
+        }
+
+        @Override
+        public int hashCode() {
+            return sum;
+        }
+    }
+
+    private Snapshots<Brittle> brittle() {
+        var fold = Fold.from(new Brittle(0, null)).on(Paid.class, (state, paid) -> state.plus(paid.amount()));
+        return Snapshots.of(kept, "brittle", 1, Brittle.class, fold).verifyEvery(1);
+    }
+
+    @ParameterizedTest
+    @MethodSource("of_no_consequence")
+    void whatever_a_state_throws_that_was_read_amiss_stops_no_decision(Throwable thrown) {
+        pay("a", 1, 2, 3);
+        var brittle = brittle();
+        var brittleModel = brittle.model("a", eventsOf("a"));
+
+        kept.save("snapshot/brittle/a", new Checkpoint(1, Position.of(2), new Brittle(3, thrown))); // in a step
+        assertThat(brittleModel.load(store).state().sum()).isEqualTo(6);
+        assertInterruptedBy(thrown);
+        assertThat(brittle.count(Outcome.CORRUPT)).isEqualTo(1);
+
+        kept.save("snapshot/brittle/a", new Checkpoint(1, Position.of(3), new Brittle(6, thrown))); // as it is compared
+        assertThat(brittleModel.load(store).state().sum()).isEqualTo(6);
+        assertInterruptedBy(thrown);
+        assertThat(brittle.count(Outcome.WRONG)).isEqualTo(1);
+        assertThat(kept.load("snapshot/brittle/a")).isEmpty();
+    }
+
+    @Test
+    void an_error_of_the_virtual_machine_is_the_callers_to_know() {
+        pay("a", 1, 2, 3);
+        var full = new OutOfMemoryError("of a test");
+        for (var method : List.of("load", "save", "delete")) {
+            var throwing = new Throwing(full);
+            if (!method.equals("save")) {
+                throwing.save(KEY, new Checkpoint(1, Position.of(3), 99));
+            }
+            throwing.where.add(method);
+
+            assertThatExceptionOfType(OutOfMemoryError.class)
+                    .as(method)
+                    .isThrownBy(() -> sums(throwing, 1)
+                            .every(1)
+                            .verifyEvery(1)
+                            .model("a", eventsOf("a"))
+                            .load(store))
+                    .isSameAs(full);
+        }
+        for (int position : List.of(2, 3)) {
+            kept.save("snapshot/brittle/a", new Checkpoint(1, Position.of(position), new Brittle(6, full)));
+
+            assertThatExceptionOfType(OutOfMemoryError.class)
+                    .as("%d", position)
+                    .isThrownBy(() -> brittle().model("a", eventsOf("a")).load(store))
+                    .isSameAs(full);
+        }
     }
 }

@@ -256,7 +256,7 @@ public final class InMemoryEventBus implements EventBus {
                 return callRest(
                         receivers,
                         i + 1,
-                        joined(null, thrown, event, receivers.length),
+                        with(null, thrown, event),
                         thrown instanceof InterruptedException,
                         event,
                         metadata);
@@ -269,12 +269,12 @@ public final class InMemoryEventBus implements EventBus {
     private static int callRest(
             Receiver[] receivers,
             int from,
-            @Nullable Throwable first,
+            @Nullable List<Throwable> failuresBefore,
             boolean interruptedBefore,
             Object event,
             Metadata metadata) {
         int called = from;
-        var failure = first;
+        var failures = failuresBefore;
         boolean interrupted = interruptedBefore;
         for (int i = from; i < receivers.length; i++) {
             try {
@@ -282,17 +282,17 @@ public final class InMemoryEventBus implements EventBus {
                     called++;
                 }
             } catch (Throwable thrown) {
-                failure = joined(failure, thrown, event, receivers.length);
+                failures = with(failures, thrown, event);
                 interrupted |= thrown instanceof InterruptedException;
             }
         }
-        throwIfAny(failure, interrupted);
+        throwIfAny(failures, interrupted);
         return called; // of those who threw none is counted: then this line is not reached
     }
 
     private static int call(Receiver[] receivers, Way[] ways, Object event, Metadata metadata) {
         int called = 0;
-        Throwable failure = null;
+        List<Throwable> failures = null;
         boolean interrupted = false;
         for (int i = 0; i < ways.length; i++) {
             if (!receivers[i].hasLeft()) {
@@ -300,44 +300,43 @@ public final class InMemoryEventBus implements EventBus {
                 try {
                     ways[i].proceed(event, metadata);
                 } catch (Throwable thrown) {
-                    failure = joined(failure, thrown, event, receivers.length);
+                    failures = with(failures, thrown, event);
                     interrupted |= thrown instanceof InterruptedException;
                 }
             }
         }
-        throwIfAny(failure, interrupted);
+        throwIfAny(failures, interrupted);
         return called;
     }
 
-    /**
-     * The first failure with the others in it, of which there are so many at most; an error goes first, lest who catches
-     * exceptions swallow it.
-     */
-    private static Throwable joined(@Nullable Throwable first, Throwable thrown, Object event, int most) {
-        var next = thrown;
-        if (!(thrown instanceof RuntimeException || thrown instanceof Error)) {
-            next = new HandlerFailedException(event.getClass(), thrown);
-        }
-        if (first == null || first == next) {
-            return next;
-        }
-        if (next instanceof Error && !(first instanceof Error)) {
-            Thrown.keep(next, first, most);
-            return next;
-        }
-        Thrown.keep(first, next, most);
-        return first;
+    /** The failures so far, and one more; there is no list before the first. */
+    private static List<Throwable> with(@Nullable List<Throwable> before, Throwable thrown, Object event) {
+        var failures = before == null ? new ArrayList<Throwable>(1) : before;
+        failures.add(
+                thrown instanceof RuntimeException || thrown instanceof Error
+                        ? thrown
+                        : new HandlerFailedException(event.getClass(), thrown));
+        return failures;
     }
 
-    /** The flag is restored when all were called: none of the others is to be interrupted for it. */
-    private static void throwIfAny(@Nullable Throwable failure, boolean interrupted) {
+    /**
+     * Throws the first failure with the others in it; an error goes first, lest who catches exceptions swallow it. The flag is
+     * restored when all were called: none of the others is to be interrupted for it.
+     */
+    private static void throwIfAny(@Nullable List<Throwable> failures, boolean interrupted) {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        if (failure instanceof RuntimeException exception) {
+        if (failures == null) {
+            return;
+        }
+        var first =
+                failures.stream().filter(Error.class::isInstance).findFirst().orElse(failures.get(0));
+        failures.forEach(other -> Thrown.keep(first, other, failures.size()));
+        if (first instanceof RuntimeException exception) {
             throw exception;
         }
-        if (failure instanceof Error error) {
+        if (first instanceof Error error) {
             throw error;
         }
     }

@@ -233,16 +233,19 @@ public abstract class EventBusContract {
     void an_error_goes_before_exceptions_so_that_who_catches_those_does_not_swallow_it() {
         var bus = bus();
         var exception = new IllegalStateException("exception");
+        var further = new IllegalStateException("further");
         var error = new StackOverflowError();
         var later = new AssertionError("later");
         bus.subscribe(Sent.class, e -> throwAny(exception));
+        bus.subscribe(Sent.class, e -> throwAny(further));
         bus.subscribe(Sent.class, e -> throwAny(error));
         bus.subscribe(Sent.class, e -> throwAny(later));
 
         var told = assertThrows(StackOverflowError.class, () -> bus.publish(new Sent(1)));
 
         assertSame(error, told);
-        assertArrayEquals(new Throwable[] {exception, later}, told.getSuppressed());
+        assertArrayEquals(new Throwable[] {exception, further, later}, told.getSuppressed());
+        assertEquals(0, exception.getSuppressed().length, "the others are told once");
     }
 
     @Test

@@ -142,19 +142,9 @@ final class Registry {
         var exact = new HashMap<Class<?>, Way>();
         for (var type : registrations.keySet()) {
             for (var leaf : concreteBelow(type)) {
-                var candidates = mostSpecific(leaf);
-                if (candidates.size() > 1) {
-                    var fault = leaf.getName() + " has two handlers that fit equally well, for "
-                            + candidates.get(0).getName() + " at " + placeOf(candidates.get(0)) + " and for "
-                            + candidates.get(1).getName() + " at " + placeOf(candidates.get(1))
-                            + ". Register one for " + leaf.getSimpleName() + " itself.";
-                    if (!all.contains(fault)) {
-                        all.add(fault);
-                    }
-                } else {
-                    exact.put(leaf, target(candidates.get(0)).of(leaf));
-                }
+                exact.put(leaf, target(mostSpecific(leaf).get(0)).of(leaf));
             }
+            checkUnambiguous(type, all);
         }
         required.forEach(root -> checkCovered(root, all));
         if (!all.isEmpty()) {
@@ -167,6 +157,24 @@ final class Registry {
         return new Dispatcher(exact, open, ordered);
     }
 
+    /** Looks at what can be sent of a family, and at its open branches: what is below them is known only when it is sent. */
+    private void checkUnambiguous(Class<?> root, List<String> all) {
+        var found = concreteBelow(root);
+        collectSendable(root, found);
+        for (var type : found) {
+            var candidates = mostSpecific(type);
+            if (candidates.size() > 1) {
+                var fault = type.getName() + " has two handlers that fit equally well, for "
+                        + candidates.get(0).getName() + " at " + placeOf(candidates.get(0)) + " and for "
+                        + candidates.get(1).getName() + " at " + placeOf(candidates.get(1))
+                        + ". Register one for " + type.getSimpleName() + " itself.";
+                if (!all.contains(fault)) {
+                    all.add(fault);
+                }
+            }
+        }
+    }
+
     private void checkCovered(Class<?> root, List<String> all) {
         if (!root.isSealed()) {
             all.add("requireAll(" + root.getName() + ") needs a sealed type, whose subclasses are known. Seal it, or"
@@ -175,6 +183,7 @@ final class Registry {
         }
         var missing = new LinkedHashSet<String>();
         collectMissing(root, missing);
+        checkUnambiguous(root, all);
         if (!missing.isEmpty()) {
             all.add("requireAll(" + root.getName() + ") finds no handler for " + String.join(", ", missing)
                     + ". Register one for each, or one for the whole family.");

@@ -214,6 +214,69 @@ class WiringTest {
                 .isEqualTo("c");
     }
 
+    sealed interface Paying extends Command<String> {}
+
+    sealed interface Logged extends Command<String> {}
+
+    non-sealed interface PayingLogged extends Paying, Logged {}
+
+    record PayCash(String id) implements PayingLogged {}
+
+    @Test
+    void an_open_branch_that_two_registrations_fit_equally_well_is_refused_at_build() {
+        var builder = builder().handle(Paying.class, c -> "").handle(Logged.class, c -> "");
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .singleElement()
+                                .asString()
+                                .contains(
+                                        PayingLogged.class.getName() + " has two handlers that fit equally well",
+                                        "Register one for PayingLogged itself"));
+        assertThat(builder()
+                        .handle(Paying.class, c -> "a")
+                        .handle(Logged.class, c -> "b")
+                        .handle(PayingLogged.class, c -> "c")
+                        .build()
+                        .dispatch(new PayCash("1")))
+                .isEqualTo("c");
+        assertThat(builder().handle(Paying.class, c -> "a").build().dispatch(new PayCash("1")))
+                .isEqualTo("a");
+    }
+
+    sealed interface Left extends Command<String> {}
+
+    non-sealed interface LeftBranch extends Left {}
+
+    sealed interface Right extends Command<String> {}
+
+    non-sealed interface RightBranch extends Right {}
+
+    sealed interface Middle extends LeftBranch, RightBranch {}
+
+    record InTheMiddle() implements Middle {}
+
+    non-sealed interface OpenMiddle extends Middle {}
+
+    @Test
+    void a_class_that_is_required_and_that_two_registrations_fit_equally_well_is_refused_at_build() {
+        assertThatThrownBy(() -> builder()
+                        .handle(Left.class, c -> "")
+                        .handle(Right.class, c -> "")
+                        .requireAll(Middle.class)
+                        .build())
+                .isInstanceOfSatisfying(
+                        WiringException.class,
+                        e -> assertThat(e.faults())
+                                .hasSize(2)
+                                .anySatisfy(f -> assertThat(f)
+                                        .contains(InTheMiddle.class.getName() + " has two handlers that fit"))
+                                .anySatisfy(f -> assertThat(f)
+                                        .contains(OpenMiddle.class.getName() + " has two handlers that fit")));
+    }
+
     @Test
     void an_enum_whose_constants_have_bodies_is_a_command_like_any_other() {
         var bus = builder().handle(Switch.class, Switch::word).build();

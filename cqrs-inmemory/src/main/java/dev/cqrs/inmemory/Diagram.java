@@ -19,10 +19,13 @@ final class Diagram {
     private final StringBuilder edges = new StringBuilder();
     private final Map<String, String> events = new LinkedHashMap<>();
     private final Map<String, String> views = new LinkedHashMap<>();
-    private final Map<Class<?>, String> handlers = new LinkedHashMap<>();
+    private final Map<Registered, String> handlers = new LinkedHashMap<>();
     private final boolean allEverywhere;
     private boolean somebodyIsMissing;
     private String indent = "    ";
+
+    /** What a handler was registered for; a class may be both a command and a query, and have one of each. */
+    private record Registered(String kind, Class<?> type) {}
 
     Diagram(Description wiring) {
         this.wiring = wiring;
@@ -82,7 +85,7 @@ final class Diagram {
                 continue;
             }
             var handler = message.handler().get();
-            var by = handler.view().map(views::get).orElseGet(() -> handler(handler));
+            var by = handler.view().map(views::get).orElseGet(() -> handler(kind, handler));
             var passes = passes(message.type());
             if (kind.equals("command")) {
                 edge(id, passes, by);
@@ -92,13 +95,14 @@ final class Diagram {
         }
     }
 
-    private String handler(Handler handler) {
-        var known = handlers.get(handler.registeredFor());
+    private String handler(String kind, Handler handler) {
+        var registered = new Registered(kind, handler.registeredFor());
+        var known = handlers.get(registered);
         if (known != null) {
             return known;
         }
         var id = "h" + (handlers.size() + 1);
-        handlers.put(handler.registeredFor(), id);
+        handlers.put(registered, id);
         node(id, handler.what());
         if (handler.decides() && !events.isEmpty()) {
             if (handler.appends().isEmpty()) {

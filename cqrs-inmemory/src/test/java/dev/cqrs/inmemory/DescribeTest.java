@@ -26,6 +26,7 @@ import dev.cqrs.message.NoHandlerException;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.projection.Projection.Keys;
 import dev.cqrs.query.Query;
+import dev.cqrs.query.QueryHandler;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -433,6 +434,29 @@ class DescribeTest {
                             "function \"\" DescribeTest.Size",
                             "DescribeTest.Limit \"\" nobody")
                     .doesNotHaveDuplicates();
+        }
+    }
+
+    record Both() implements Command<String>, Query<String> {}
+
+    static class BothHandler implements QueryHandler<Both, String> {
+        @Override
+        public String handle(Both query, Metadata metadata) {
+            return "";
+        }
+    }
+
+    @Test
+    void what_is_a_command_and_a_query_has_a_handler_of_each_in_the_diagram() {
+        try (var app = InMemoryCqrs.builder(Clock.systemUTC())
+                .handle(Both.class, (c, metadata) -> "")
+                .query(Both.class, new BothHandler())
+                .build()) {
+            var diagram = app.describe().mermaid();
+            var labels = labels(diagram);
+            assertThat(edges(diagram).stream().map(edge -> named(edge, labels)))
+                    .containsExactlyInAnyOrder(
+                            "DescribeTest.Both \"\" function", "DescribeTest.BothHandler \"\" DescribeTest.Both");
         }
     }
 

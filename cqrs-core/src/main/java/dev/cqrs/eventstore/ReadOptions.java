@@ -44,7 +44,7 @@ public final class ReadOptions {
     }
 
     /**
-     * Everything, the newest event first.
+     * Everything, the newest event first. The parts of one that is read as several (split by an upcaster) come in reverse, too.
      *
      * @return always the same instance
      */

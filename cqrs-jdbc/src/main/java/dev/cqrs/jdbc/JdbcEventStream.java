@@ -10,6 +10,8 @@ import dev.cqrs.jdbc.Pages.Range;
 import dev.cqrs.jdbc.Pages.Row;
 import dev.cqrs.message.Metadata;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -89,7 +91,7 @@ final class JdbcEventStream implements EventStream {
                 continue;
             }
             var read = page.get(next);
-            events = source.decode(read); // what cannot be decoded is not passed over
+            events = inOrder(source.decode(read)); // what cannot be decoded is not passed over
             next++;
             if (!events.isEmpty()) {
                 row = read;
@@ -101,6 +103,16 @@ final class JdbcEventStream implements EventStream {
         next = 0;
         lastPage = true;
         return false;
+    }
+
+    /** Newest first, the parts of a split event come in reverse as well. */
+    private List<Object> inOrder(List<Object> parts) {
+        if (parts.size() < 2 || !options.isBackwards()) {
+            return parts;
+        }
+        var reversed = new ArrayList<>(parts);
+        Collections.reverse(reversed);
+        return reversed;
     }
 
     private void turnPage() {

@@ -22,6 +22,7 @@ import dev.cqrs.inmemory.InMemoryCheckpointStore;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -228,6 +229,44 @@ class RevisionsTest {
             assertThat(events.toList())
                     .extracting(recorded -> recorded.position().value())
                     .containsExactly(2L, 3L, 3L);
+        }
+    }
+
+    @Test
+    void the_newest_first_is_the_reverse_of_the_oldest_first_for_the_parts_of_a_split_event_too() {
+        for (int n = 0; n < 7; n++) {
+            var items = IntStream.range(0, n % 4).mapToObj(i -> "i" + i).toList();
+            earlier.append(List.of(new BasketFilled("o", items), new OrderCancelled("o" + n)), AppendCondition.none());
+        }
+        for (int size = 1; size < 9; size++) {
+            var store = store(TODAY, size);
+            for (var query : List.of(EventQuery.all(), EventQuery.types(ItemAdded.class))) {
+                var reversed = new ArrayList<>(read(store, query));
+                Collections.reverse(reversed);
+                assertThat(read(store, query, ReadOptions.backwards()))
+                        .as("%s in pages of %d", query, size)
+                        .isEqualTo(reversed);
+            }
+            assertThat(read(
+                            store,
+                            EventQuery.types(ItemAdded.class),
+                            ReadOptions.backwards().until(Position.of(8)).limit(1)))
+                    .as("in pages of %d", size)
+                    .isEqualTo(added("i2", "i1", "i0"));
+        }
+    }
+
+    @Test
+    void the_parts_of_a_split_event_go_on_until_the_last_of_them_also_newest_first() {
+        earlier.append(
+                List.of(new BasketFilled("o", List.of("a", "b", "c")), new OrderCancelled("o")),
+                AppendCondition.none());
+        try (var events = today.read(EventQuery.all(), ReadOptions.backwards())) {
+            var goesOn = new ArrayList<Boolean>();
+            while (events.advance()) {
+                goesOn.add(events.goesOnHere());
+            }
+            assertThat(goesOn).containsExactly(false, true, true, false);
         }
     }
 
@@ -439,7 +478,11 @@ class RevisionsTest {
     }
 
     private static List<Object> read(JdbcEventStore store, EventQuery query) {
-        try (var events = store.read(query)) {
+        return read(store, query, ReadOptions.forwards());
+    }
+
+    private static List<Object> read(JdbcEventStore store, EventQuery query, ReadOptions options) {
+        try (var events = store.read(query, options)) {
             var read = new ArrayList<>();
             while (events.advance()) {
                 read.add(events.event());

@@ -418,7 +418,8 @@ public final class Catalog {
         byte[] payload;
         try {
             payload = codec.encode(fields);
-        } catch (RuntimeException | LinkageError | AssertionError thrown) {
+        } catch (Throwable thrown) {
+            UnreadableEventException.passOn(thrown);
             throw new UnreadableEventException(
                     stored,
                     "the codec cannot encode the fields " + fields.keySet() + " that the upcasters made of it for " + to
@@ -440,7 +441,8 @@ public final class Catalog {
         Object decoded;
         try {
             decoded = codec.decode(payload, type);
-        } catch (RuntimeException | LinkageError | AssertionError thrown) { // a class that is not there
+        } catch (Throwable thrown) {
+            UnreadableEventException.passOn(thrown);
             throw new UnreadableEventException(
                     stored,
                     "the codec cannot decode its " + payload.length + " bytes as " + type.getName()

@@ -151,6 +151,19 @@ public interface EventCodec {
             setStackTrace(same.getStackTrace());
         }
 
+        /**
+         * What is no fault of the event is thrown on, such as a want of memory, and an interrupt is kept. All else is a fault of
+         * it, be it a class that is not there, or what a language without checked exceptions throws.
+         */
+        static void passOn(Throwable thrown) {
+            if (thrown instanceof Error error && !(error instanceof LinkageError || error instanceof AssertionError)) {
+                throw error;
+            }
+            if (thrown instanceof InterruptedException) {
+                Thread.currentThread().interrupt();
+            }
+        }
+
         UnreadableEventException at(Position position) {
             return new UnreadableEventException(this, position);
         }

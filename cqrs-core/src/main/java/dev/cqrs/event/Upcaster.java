@@ -315,7 +315,8 @@ public final class Upcaster {
             throw new UnreadableEventException(
                     stored,
                     at(written) + misfit.found() + ". Correct the upcaster; fields(...) takes any case by case.");
-        } catch (RuntimeException | LinkageError | AssertionError thrown) {
+        } catch (Throwable thrown) {
+            UnreadableEventException.passOn(thrown);
             throw new UnreadableEventException(
                     stored,
                     at(written) + "the function threw " + thrown.getClass().getName() + ". Correct it; see the cause.",

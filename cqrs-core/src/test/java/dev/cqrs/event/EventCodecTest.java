@@ -10,6 +10,7 @@ import dev.cqrs.event.EventCodec.Stored;
 import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.message.CqrsException;
 import dev.cqrs.message.WiringException;
+import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -154,6 +155,61 @@ class EventCodecTest {
         assertThatExceptionOfType(UnreadableEventException.class)
                 .isThrownBy(() -> BANK.decode(new Stored("deposited", 2, new byte[0]), codec))
                 .withCause(missing);
+    }
+
+    @Test
+    void what_no_signature_allows_is_a_fault_of_the_event_like_any_other_exception() {
+        for (var thrown : List.of(new IOException("the key server is away"), new InterruptedException())) {
+            var decoding = new Around(CODEC) {
+                @Override
+                public <T> T decode(byte[] payload, Class<T> type) {
+                    throw sneak(thrown);
+                }
+            };
+            var encoding = new Around(CODEC) {
+                @Override
+                public byte[] encode(Object value) {
+                    throw sneak(thrown);
+                }
+            };
+            var good = Upcaster.from("deposited", 1).fields(fields -> fields);
+            isUnreadable(good, decoding, thrown);
+            isUnreadable(good, encoding, thrown);
+            isUnreadable(
+                    Upcaster.from("deposited", 1).fields(fields -> {
+                        throw sneak(thrown);
+                    }),
+                    CODEC,
+                    thrown);
+            isUnreadable(
+                    Upcaster.from("deposited", 1).into("deposited", 2, fields -> {
+                        throw sneak(thrown);
+                    }),
+                    CODEC,
+                    thrown);
+        }
+    }
+
+    private static void isUnreadable(Upcaster upcaster, EventCodec codec, Throwable thrown) {
+        var catalog = Catalog.builder()
+                .event("deposited", 2, Deposited.class)
+                .upcast(upcaster)
+                .build();
+        var stored = new Stored("deposited", 1, CODEC.encode(new Deposited("47", 1)));
+
+        assertThatExceptionOfType(UnreadableEventException.class)
+                .isThrownBy(() -> catalog.decode(stored, Position.of(7), codec))
+                .withMessageContaining("position 7")
+                .withCause(thrown);
+        assertThat(Thread.interrupted())
+                .as("whether an interrupt is still there")
+                .isEqualTo(thrown instanceof InterruptedException);
+    }
+
+    /** As a language without checked exceptions throws them. */
+    @SuppressWarnings("unchecked")
+    private static <X extends Throwable> RuntimeException sneak(Throwable thrown) throws X {
+        throw (X) thrown;
     }
 
     @Test

@@ -186,7 +186,14 @@ public final class JdbcCheckpointStore implements CheckpointStore {
             }
             throw new IllegalStateException("The codec " + codec.getClass().getName() + " decoded "
                     + (state == null ? "null" : state.getClass().getName()) + "; expected " + type.getName() + ".");
-        } catch (RuntimeException unreadable) {
+        } catch (Throwable unreadable) {
+            if (unreadable instanceof Error error
+                    && !(error instanceof LinkageError || error instanceof AssertionError)) {
+                throw error; // of the virtual machine, and no fault of the state
+            }
+            if (unreadable instanceof InterruptedException) { // a language without checked exceptions may throw it
+                Thread.currentThread().interrupt();
+            }
             listener.accept(new Unreadable(name, row.version, row.position, unreadable));
             return Optional.empty();
         }

@@ -18,6 +18,7 @@ import dev.cqrs.projection.CheckpointStore.Checkpoint;
 import dev.cqrs.projection.CheckpointStore.Parked;
 import dev.cqrs.projection.Projection;
 import dev.cqrs.runtime.ProjectionEngine;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
@@ -329,6 +330,52 @@ class JdbcCheckpointStoreTest {
         // then
         assertThat(store.load("total")).contains(next);
         assertThat(unreadable).hasSize(2);
+    }
+
+    @Test
+    void a_state_is_as_if_absent_where_the_codec_throws_what_no_signature_allows() {
+        var one = new Checkpoint(1, Position.of(3), new Balance(1));
+        for (var thrown :
+                List.of(new IOException("away"), new NoClassDefFoundError("gone"), new AssertionError("no"))) {
+            var store = store().states("", Balance.class).codec(failing(thrown)).build();
+            store.save("total", one);
+
+            assertThat(store.load("total")).isEmpty();
+            assertThat(unreadable.get(unreadable.size() - 1).cause()).isSameAs(thrown);
+        }
+        assertThat(unreadable).hasSize(3);
+
+        var interrupted = store().states("", Balance.class)
+                .codec(failing(new InterruptedException()))
+                .build();
+        assertThat(interrupted.load("total")).isEmpty();
+        assertThat(Thread.interrupted()).as("it is still there").isTrue();
+
+        var noMemory = new OutOfMemoryError();
+        var full = store().states("", Balance.class).codec(failing(noMemory)).build();
+        assertThatThrownBy(() -> full.load("total")).isSameAs(noMemory);
+    }
+
+    /** Writes, and reads nothing. */
+    private static EventCodec failing(Throwable thrown) {
+        var jackson = new JacksonEventCodec();
+        return new EventCodec() {
+            @Override
+            public byte[] encode(Object value) {
+                return jackson.encode(value);
+            }
+
+            @Override
+            public <T> T decode(byte[] payload, Class<T> type) {
+                throw sneak(thrown);
+            }
+        };
+    }
+
+    /** As a language without checked exceptions throws them. */
+    @SuppressWarnings("unchecked")
+    private static <X extends Throwable> RuntimeException sneak(Throwable thrown) throws X {
+        throw (X) thrown;
     }
 
     @Test

@@ -8,6 +8,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import dev.cqrs.decider.Snapshots;
 import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Catalog.Unknown;
+import dev.cqrs.event.EventCodec.UnreadableEventException;
 import dev.cqrs.event.Fold;
 import dev.cqrs.event.Position;
 import dev.cqrs.event.Tag;
@@ -19,6 +20,11 @@ import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.eventstore.Timeline;
 import dev.cqrs.inmemory.InMemoryCheckpointStore;
+import dev.cqrs.projection.Projection;
+import dev.cqrs.runtime.ProjectionEngine;
+import dev.cqrs.runtime.ProjectionFailure;
+import dev.cqrs.runtime.ProjectionStatus;
+import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.util.ArrayList;
@@ -268,6 +274,41 @@ class RevisionsTest {
             }
             assertThat(goesOn).containsExactly(false, true, true, false);
         }
+    }
+
+    @Test
+    void a_projection_stops_at_the_position_of_an_event_whose_upcaster_throws_what_no_signature_allows() {
+        var broken = new IOException("the key server is away");
+        var catalog = Catalog.builder()
+                .event("closed", Closed.class)
+                .event("item-added", ItemAdded.class)
+                .upcast(Upcaster.from("cancelled", 1)
+                        .fields(fields -> {
+                            throw sneak(broken);
+                        })
+                        .to("closed", 1))
+                .build();
+        today.append(List.of(new ItemAdded("o", "a")), AppendCondition.none());
+        earlier.append(List.of(new OrderCancelled("o")), AppendCondition.none());
+        var items = Projection.of("items", 1, ITEMS).over(EventQuery.all());
+        var failures = new ArrayList<ProjectionFailure>();
+        try (var engine = ProjectionEngine.builder(store(catalog, 1), failures::add)
+                .inline(items)
+                .build()) {
+            assertThat(engine.view(items).status().state()).isEqualTo(ProjectionStatus.State.STOPPED);
+        }
+        assertThat(failures)
+                .singleElement()
+                .satisfies(failure -> assertThat(failure.cause())
+                        .isInstanceOf(UnreadableEventException.class)
+                        .hasMessageStartingWith("At position 2: ")
+                        .hasCause(broken));
+    }
+
+    /** As a language without checked exceptions throws them. */
+    @SuppressWarnings("unchecked")
+    private static <X extends Throwable> RuntimeException sneak(Throwable thrown) throws X {
+        throw (X) thrown;
     }
 
     @Test

@@ -32,7 +32,7 @@ record SpringTransaction(PlatformTransactionManager manager, Consumer<Throwable>
         try {
             result = next.proceed(message, metadata);
         } catch (Throwable failed) { // checked ones as well, and they stay what they are
-            manager.rollback(transaction);
+            attempt(() -> manager.rollback(transaction), failed::addSuppressed);
             throw failed;
         } finally {
             if (transaction.isNewTransaction()) {
@@ -40,13 +40,15 @@ record SpringTransaction(PlatformTransactionManager manager, Consumer<Throwable>
             }
         }
         manager.commit(transaction);
-        for (var task : tasks) {
-            try {
-                task.run();
-            } catch (Throwable failed) { // not for the sender: a retry would do all of it again
-                listener.accept(failed);
-            }
-        }
+        tasks.forEach(task -> attempt(task, listener)); // not for the sender: a retry would do all of it again
         return result;
+    }
+
+    private static void attempt(Runnable task, Consumer<Throwable> listener) {
+        try {
+            task.run();
+        } catch (Throwable failed) {
+            listener.accept(failed);
+        }
     }
 }

@@ -29,7 +29,9 @@ import org.springframework.dao.CannotAcquireLockException;
 import org.springframework.jdbc.core.JdbcTemplate;
 import org.springframework.jdbc.datasource.DataSourceTransactionManager;
 import org.springframework.jdbc.datasource.DataSourceUtils;
+import org.springframework.transaction.TransactionSystemException;
 import org.springframework.transaction.UnexpectedRollbackException;
+import org.springframework.transaction.support.DefaultTransactionStatus;
 import org.springframework.transaction.support.TransactionSynchronizationManager;
 import org.springframework.transaction.support.TransactionTemplate;
 
@@ -170,6 +172,30 @@ class SpringTransactionTest {
                 .isInstanceOf(Broken.class);
         assertThatNothingIsLeft();
         assertThat(attempts).isEqualTo(3);
+    }
+
+    @Test
+    void the_sender_has_what_the_handler_threw_where_the_rollback_fails_too() {
+        var lost = new TransactionSystemException("connection lost");
+        var manager = new DataSourceTransactionManager(database) {
+            @Override
+            protected void doRollback(DefaultTransactionStatus status) {
+                super.doRollback(status);
+                throw lost;
+            }
+        };
+        var failed = new IOException("printer");
+        var printing = InMemoryCommandBus.builder()
+                .run(Ship.class, ship -> {
+                    throw failed;
+                })
+                .intercept(InterceptorOrder.TRANSACTION, new SpringTransaction(manager, told::add))
+                .build();
+
+        assertThatThrownBy(() -> printing.dispatch(new Ship("a", Ending.CHECKED)))
+                .hasRootCause(failed);
+        assertThat(failed).hasSuppressedException(lost);
+        assertThatNothingIsLeft();
     }
 
     @Test

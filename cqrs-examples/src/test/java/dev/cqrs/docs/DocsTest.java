@@ -40,6 +40,21 @@ class DocsTest {
                 }));
     }
 
+    @Test
+    void no_sample_and_no_example_drops_a_failure_without_saying_why() throws IOException {
+        var silent = Pattern.compile("(failure|failed|stopped|error|thrown) -> \\{\\}(?!.* // )");
+        try (var examples = Files.walk(ROOT.resolve("cqrs-examples/src/main/java"))) {
+            var files = Stream.concat(pages().map(Page::file), examples.filter(Files::isRegularFile))
+                    .toList();
+            for (var file : files) {
+                assertThat(Files.readAllLines(file).stream()
+                                .filter(line -> silent.matcher(line).find()))
+                        .as(file.toString())
+                        .isEmpty();
+            }
+        }
+    }
+
     @AfterAll
     static void close_the_database() throws IOException {
         Database.close();

@@ -98,7 +98,7 @@ public final class Choreography {
                     (delay, task) -> {
                         var unused = timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
                     },
-                    failure -> {});
+                    System.err::println);
             domain.append(
                     List.of(new OrderPlaced("o-1"), new OrderPlaced("o-2"), new MoneyCame("o-1")),
                     AppendCondition.none());

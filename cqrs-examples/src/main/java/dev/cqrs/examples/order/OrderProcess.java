@@ -46,7 +46,7 @@ public final class OrderProcess {
                     (delay, task) -> {
                         var unused = timer.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
                     },
-                    failure -> {});
+                    System.err::println);
             domain.append(
                     List.of(
                             new OrderPlaced("o-1", "kettle", 2_500),

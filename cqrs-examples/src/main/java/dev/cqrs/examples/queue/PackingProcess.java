@@ -3,7 +3,7 @@ package dev.cqrs.examples.queue;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
-/** A process that packs what is ordered, until it is killed. */
+/** A process that packs what is ordered, until it is killed, or the process that has started it ends. */
 public final class PackingProcess {
 
     private PackingProcess() {}
@@ -14,6 +14,15 @@ public final class PackingProcess {
      * @param args the URL of the database, and a name
      */
     public static void main(String[] args) {
+        if (args.length != 2) {
+            System.err.println(
+                    "usage: PackingProcess URL NAME, such as jdbc:postgresql://localhost/parcels?user=me worker-3");
+            System.exit(2);
+        }
+        // nobody else would end it where its starter is stopped; a command under way is packed by the next worker
+        ProcessHandle.current().parent().ifPresent(starter -> {
+            var unused = starter.onExit().thenRun(() -> System.exit(0));
+        });
         var threads = Executors.newCachedThreadPool();
         var timer = Executors.newSingleThreadScheduledExecutor();
         var database = Parcels.connect(args[0]);

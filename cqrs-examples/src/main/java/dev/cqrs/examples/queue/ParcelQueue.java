@@ -1,7 +1,9 @@
 package dev.cqrs.examples.queue;
 
+import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
+import dev.cqrs.eventstore.ReadOptions;
 import dev.cqrs.examples.queue.Parcels.Pack;
 import dev.cqrs.examples.queue.Parcels.Packed;
 import dev.cqrs.jdbc.JdbcSchema;
@@ -10,6 +12,7 @@ import dev.cqrs.schedule.ScheduleEvent.Ended;
 import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.URI;
 import java.net.URLClassLoader;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -17,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -50,34 +54,40 @@ public final class ParcelQueue {
 
     static void run(String url, PrintStream out) throws Exception {
         var threads = Executors.newCachedThreadPool();
-        var workers = new ArrayList<Process>();
+        var workers = new ArrayList<Worker>();
         try (var database = Parcels.connect(url)) {
             JdbcSchema.of(Parcels.DOMAIN).apply(database);
             JdbcSchema.of(Parcels.OPERATIONS).apply(database);
             try (var operations = Parcels.operations(database, threads)) {
                 var domain = Parcels.domain(database);
                 var schedule = Parcels.schedule(operations);
-                int first = packed(domain, CUSTOMERS.get(0)).size() + 1;
-                workers.add(start(url, "worker-1"));
+                var before = operations.head();
+                // of the customer who has come least far: an earlier run may have been stopped while it ordered
+                int first = 1
+                        + CUSTOMERS.stream()
+                                .mapToInt(c -> packed(domain, c).size())
+                                .min()
+                                .orElseThrow();
+                workers.add(Worker.start(url, "worker-1", System.err));
                 for (int number = first; number < first + PARCELS; number++) {
                     for (var customer : CUSTOMERS) {
-                        schedule.enqueue(new Pack(customer, number), Metadata.withId(id(customer, number)));
+                        schedule.enqueue(new Pack(customer, number), Metadata.withId(id(customer, number))); // once
                     }
                 }
                 out.println("ordered " + PARCELS * CUSTOMERS.size() + " parcels of " + CUSTOMERS.size() + " customers");
 
                 schedule.awaitEnded(id(CUSTOMERS.get(0), first + 2), PATIENCE);
-                workers.add(start(url, "worker-2"));
-                workers.get(0).destroyForcibly().waitFor();
+                workers.add(Worker.start(url, "worker-2", System.err));
+                workers.get(0).kill();
                 out.println("killed worker-1");
 
                 for (var customer : CUSTOMERS) {
                     schedule.awaitEnded(id(customer, first + PARCELS - 1), PATIENCE);
                 }
-                tell(operations, domain, first + PARCELS - 1, out);
+                tell(operations, before, domain, first + PARCELS - 1, out);
             }
         } finally {
-            workers.forEach(Process::destroyForcibly);
+            workers.forEach(Worker::kill);
             threads.shutdownNow();
         }
     }
@@ -86,30 +96,49 @@ public final class ParcelQueue {
         return customer + "-" + number;
     }
 
-    private static Process start(String url, String name) throws IOException {
-        return new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-cp",
-                        classPath(),
-                        PackingProcess.class.getName(),
-                        url,
-                        name)
-                .inheritIO()
-                .start();
+    /** A process that packs; which says so if it ends though nobody has killed it. */
+    record Worker(Process process, AtomicBoolean killed) {
+
+        static Worker start(String url, String name, PrintStream err) throws IOException {
+            var worker = new Worker(
+                    new ProcessBuilder(
+                                    Path.of(System.getProperty("java.home"), "bin", "java")
+                                            .toString(),
+                                    "-cp",
+                                    classPath(Worker.class.getClassLoader()),
+                                    PackingProcess.class.getName(),
+                                    url,
+                                    name)
+                            .inheritIO()
+                            .start(),
+                    new AtomicBoolean());
+            var unused = worker.process.onExit().thenAccept(ended -> {
+                if (!worker.killed.get()) {
+                    err.println(name + " has ended by itself, with status " + ended.exitValue());
+                }
+            });
+            return worker;
+        }
+
+        void kill() {
+            killed.set(true);
+            process.destroyForcibly().onExit().join();
+        }
     }
 
     /** Also where a build tool has loaded this program by a loader of its own. */
-    private static String classPath() {
-        return ParcelQueue.class.getClassLoader() instanceof URLClassLoader loader
-                ? Stream.of(loader.getURLs())
-                        .map(url -> new File(url.getPath()).getPath())
+    static String classPath(ClassLoader loader) {
+        return loader instanceof URLClassLoader known
+                ? Stream.of(known.getURLs())
+                        .map(url -> Path.of(URI.create(url.toString())).toString())
                         .collect(Collectors.joining(File.pathSeparator))
                 : System.getProperty("java.class.path");
     }
 
-    private static void tell(EventStore operations, EventStore domain, int last, PrintStream out) {
+    private static void tell(EventStore operations, Position before, EventStore domain, int last, PrintStream out) {
         var ended = new TreeMap<String, Integer>();
-        try (var events = operations.read(EventQuery.types(Ended.class))) {
+        try (var events = operations.read(
+                EventQuery.types(Ended.class), ReadOptions.forwards().after(before))) {
             while (events.advance()) {
                 var result = ((Ended) events.event()).result();
                 ended.merge(result.worker() + " " + result.outcome(), 1, Integer::sum);

@@ -76,10 +76,20 @@ final class Ledger {
 
     /** Joins what was told of an account. */
     Optional<Statement> statementOf(String number) {
-        return Optional.ofNullable(accounts.get(number)).map(this::statement);
+        return statementOf(number, LocalDate.MAX);
     }
 
-    private Statement statement(Account account) {
+    /**
+     * Joins what was told of an account, without what was opened, granted or issued after a day: the services tell of that
+     * at once, and only of transactions day by day.
+     */
+    Optional<Statement> statementOf(String number, LocalDate day) {
+        return Optional.ofNullable(accounts.get(number))
+                .filter(account -> !account.opened().isAfter(day))
+                .map(account -> statement(account, day));
+    }
+
+    private Statement statement(Account account, LocalDate day) {
         var holders = new ArrayList<Holder>();
         for (var right : sorted(dispositions.get(account.id()), Disposition::id)) {
             var client = clients.get(right.client());
@@ -88,14 +98,18 @@ final class Ledger {
                         client,
                         districts.getOrDefault(client.district(), ""),
                         right.role(),
-                        sorted(cards.get(right.id()), Card::id)));
+                        sorted(cards.get(right.id()), Card::id).stream()
+                                .filter(card -> !card.issued().isAfter(day))
+                                .toList()));
             }
         }
         return new Statement(
                 account,
                 districts.getOrDefault(account.district(), ""),
                 holders,
-                sorted(loans.get(account.id()), Loan::id),
+                sorted(loans.get(account.id()), Loan::id).stream()
+                        .filter(loan -> !loan.granted().isAfter(day))
+                        .toList(),
                 sorted(orders.get(account.id()), StandingOrder::id),
                 entries.getOrDefault(account.id(), List.of()));
     }

@@ -227,11 +227,9 @@ final class StatementPage implements AutoCloseable {
     private void statement(HttpExchange exchange, Map<String, String> asked) throws IOException, Refused {
         var number = account(asked);
         var day = day(asked);
-        var found = day.equals(LAST)
-                ? bank.app().ask(new StatementOf(number))
-                : bank.at(day).statementOf(number);
+        var found = bank.at(day).statementOf(number, day);
         if (found.isEmpty()) {
-            throw new Refused(404, "There is no account " + number + ".");
+            throw new Refused(404, "There is no account " + number + " at the end of " + day + ".");
         }
         send(exchange, 200, "text/html", StatementText.html(found.get()));
     }

@@ -115,6 +115,19 @@ class StatementPageTest {
                 .doesNotContain("-8,033.00");
     }
 
+    @Test
+    void a_statement_tells_nothing_of_what_was_granted_issued_or_opened_later() throws Exception {
+        bank.takeIn(BankFiles.sample());
+        assertThat(get("/statement?account=1002&day=1993-07-04").body()).doesNotContain("granted", "junior");
+        assertThat(get("/statement?account=1002&day=1993-07-05").body()).contains("96,396.00 granted");
+        assertSentence(get("/statement?account=1004&day=1993-06-01"), 404);
+        assertSentence(get("/statement?account=1004"), 404);
+        assertThat(get("/accounts").body())
+                .as("the list agrees")
+                .contains("1003")
+                .doesNotContain("1004");
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

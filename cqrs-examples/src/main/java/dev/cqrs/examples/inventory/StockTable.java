@@ -15,6 +15,7 @@ final class StockTable {
 
     /** Adds pieces of an item and gives how many there are now. */
     int add(String item, int pieces) {
+        checkSome(item, pieces);
         return rows.merge(item, pieces, Math::addExact);
     }
 
@@ -24,6 +25,7 @@ final class StockTable {
      * @throws IllegalStateException if there are not enough; then nothing is taken
      */
     int take(String item, int pieces) {
+        checkSome(item, pieces);
         // checking and taking are one step, as one UPDATE ... WHERE pieces >= ? would be
         return rows.compute(item, (key, have) -> {
             int there = have == null ? 0 : have;
@@ -32,6 +34,13 @@ final class StockTable {
             }
             return there - pieces;
         });
+    }
+
+    /** Who takes less than nothing would put something in. */
+    private static void checkSome(String item, int pieces) {
+        if (pieces < 1) {
+            throw new IllegalArgumentException("expected at least 1 of " + item + ", not " + pieces);
+        }
     }
 
     /** How many pieces of an item there are. */

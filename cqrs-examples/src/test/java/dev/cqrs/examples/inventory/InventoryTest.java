@@ -75,6 +75,18 @@ class InventoryTest {
     }
 
     @Test
+    void who_ships_or_receives_less_than_one_piece_is_refused() {
+        cqrs.dispatch(new Receive("bolt", 3));
+
+        assertThatThrownBy(() -> cqrs.dispatch(new Ship("bolt", -5)))
+                .isExactlyInstanceOf(IllegalArgumentException.class)
+                .hasMessage("expected at least 1 of bolt, not -5");
+        assertThatThrownBy(() -> cqrs.dispatch(new Receive("bolt", 0))).isInstanceOf(IllegalArgumentException.class);
+        assertThat(cqrs.ask(new InStock("bolt"))).isEqualTo(3);
+        assertThat(events("bolt")).hasSize(1);
+    }
+
+    @Test
     void many_threads_ship_what_there_is_and_no_more() throws Exception {
         cqrs.dispatch(new Receive("bolt", 100));
         var threads = Executors.newFixedThreadPool(4);

@@ -24,13 +24,15 @@ final class Invoices {
 
     static final Catalog CATALOG = Catalog.builder()
             .event("invoice-created", InvoiceCreated.class, e -> Set.of(year(e.year())))
+            .commandIds()
             .build();
 
     private Invoices() {}
 
-    /** The result is the invoice's number. */
+    /** The result is the invoice's number; sent again under its id, a command makes no second invoice. */
     static InMemoryCqrs over(EventStore store) {
         return InMemoryCqrs.builder(store)
+                .idempotent()
                 .decide(
                         CreateInvoice.class,
                         c -> lastNumber(c.year()),

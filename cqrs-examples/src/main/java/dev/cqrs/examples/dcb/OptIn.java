@@ -21,7 +21,7 @@ import java.util.Set;
  * Who signs up confirms with the token that was sent, once, and within an hour.
  *
  * <p>No table of tokens (https://dcb.events/examples/opt-in-token/). Who sends the command draws the token and reads the
- * clock, so that deciding stays pure.
+ * clock, so that deciding stays pure. That is the program that dispatches, never the user, who could say any time.
  */
 final class OptIn {
 
@@ -52,6 +52,10 @@ final class OptIn {
                         Confirm.class,
                         c -> Rules.all(List.of(
                                 never(sentAt(c), Optional::isEmpty, "there is no such token"),
+                                never(
+                                        sentAt(c),
+                                        sent -> sent.isPresent() && c.at().isBefore(sent.get()),
+                                        "the time is before that of the token"),
                                 never(confirmed(token(c.token())), used -> used, "the token was used already"),
                                 never(confirmed(email(c.email())), done -> done, "the address is confirmed already"),
                                 never(

@@ -19,7 +19,7 @@ import java.util.Set;
  * A username belongs to one account; when it is given up, nobody else may have it for three days.
  *
  * <p>Uniqueness without a table of names (https://dcb.events/examples/unique-username/). The time comes with the command,
- * so that deciding stays pure.
+ * so that deciding stays pure. The program that dispatches reads it off its clock; a user could say that three days are over.
  */
 final class Usernames {
 

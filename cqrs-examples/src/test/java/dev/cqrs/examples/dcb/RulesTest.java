@@ -9,6 +9,7 @@ import dev.cqrs.event.Catalog;
 import dev.cqrs.event.Position;
 import dev.cqrs.inmemory.InMemoryCqrs;
 import dev.cqrs.inmemory.InMemoryEventStore;
+import dev.cqrs.message.Metadata;
 import dev.cqrs.testing.VirtualClock;
 import java.time.Duration;
 import java.time.Instant;
@@ -99,6 +100,7 @@ class RulesTest {
             names.dispatch(new Usernames.ChangeUsername("a1", "anna", clock.instant()));
 
             assertRefused(names, new Usernames.Register("a2", "ann", clock.instant()), "the username is taken");
+            assertRefused(names, new Usernames.Register("a2", "ann", Instant.EPOCH), "the username is taken");
             clock.advance(Usernames.RETENTION.minusNanos(1));
             assertRefused(names, new Usernames.Register("a2", "ann", clock.instant()), "the username is taken");
             clock.advance(Duration.ofNanos(1));
@@ -132,6 +134,19 @@ class RulesTest {
         }
 
         @Test
+        void is_made_once_by_a_command_that_is_sent_twice_under_one_id() {
+            var once = Metadata.withId("form-1");
+            invoices.dispatch(new Invoices.CreateInvoice(2025, "c", 100));
+
+            assertThat(invoices.dispatch(new Invoices.CreateInvoice(2025, "c", 100), once))
+                    .isEqualTo(2);
+            assertThat(invoices.dispatch(new Invoices.CreateInvoice(2025, "c", 100), once))
+                    .isEqualTo(2);
+            assertThat(invoices.dispatch(new Invoices.CreateInvoice(2025, "c", 100)))
+                    .isEqualTo(3);
+        }
+
+        @Test
         void that_is_refused_takes_no_number() {
             invoices.dispatch(new Invoices.CreateInvoice(2025, "c", 100));
             assertRefused(invoices, new Invoices.CreateInvoice(2025, "c", 0), "nothing to pay");
@@ -154,6 +169,16 @@ class RulesTest {
 
             assertRefused(optIn, new OptIn.Confirm("a@b", "t1", clock.instant()), "the token was used already");
             assertRefused(optIn, new OptIn.SignUp("a@b", "t3", clock.instant()), "the address is confirmed already");
+        }
+
+        @Test
+        void is_not_confirmed_at_a_time_before_it_was_sent() {
+            optIn.dispatch(new OptIn.SignUp("a@b", "t1", clock.instant()));
+
+            assertRefused(
+                    optIn,
+                    new OptIn.Confirm("a@b", "t1", clock.instant().minusNanos(1)),
+                    "the time is before that of the token");
         }
 
         @Test
@@ -185,6 +210,19 @@ class RulesTest {
             clock.advance(Duration.ofNanos(1));
             assertRefused(shop, order("o3", new Shop.Line("pen", 100)), "the price of pen is not 100");
             shop.dispatch(order("o3", new Shop.Line("pen", 120)));
+        }
+
+        @Test
+        void of_earlier_is_not_had_by_an_order_that_says_an_earlier_time() {
+            var before = clock.instant();
+            shop.dispatch(new Shop.SetPrice("pen", 100, before));
+            clock.advance(Duration.ofDays(1));
+            shop.dispatch(new Shop.SetPrice("pen", 120, clock.instant()));
+            clock.advance(Shop.GRACE);
+
+            var early = "the time is before that of the price of pen";
+            assertRefused(shop, new Shop.Order("o1", List.of(new Shop.Line("pen", 100)), before), early);
+            assertRefused(shop, new Shop.SetPrice("pen", 110, before), early);
         }
 
         @Test

@@ -18,6 +18,7 @@ record Options(Optional<Path> file, Optional<BalanceAt> balance, Optional<String
     /** How to call the program. */
     static final String USAGE = "usage: BankYear [PATH] [--balance ACCOUNT --at yyyy-MM-dd] [--jdbc URL]";
 
+    private static final String DATE = "yyyy-MM-dd";
     private static final String POSTGRESQL = "jdbc:postgresql:";
 
     /**
@@ -84,9 +85,16 @@ record Options(Optional<Path> file, Optional<BalanceAt> balance, Optional<String
 
     private static LocalDate date(String text) {
         try {
-            return LocalDate.parse(text);
+            if (text.length() == DATE.length()) { // the year 999999999 is none that an instant can have
+                return LocalDate.parse(text);
+            }
         } catch (DateTimeParseException wrong) {
-            throw new IllegalArgumentException("--at " + text + " is no date; expected yyyy-MM-dd", wrong);
+            throw new IllegalArgumentException(noDate(text), wrong);
         }
+        throw new IllegalArgumentException(noDate(text));
+    }
+
+    private static String noDate(String text) {
+        return "--at " + text + " is no date; expected " + DATE;
     }
 }

@@ -2,14 +2,15 @@ package dev.cqrs.examples.statement;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.BindException;
 import java.nio.file.Path;
 import java.util.concurrent.Executors;
 
 /**
  * Plays the bank's year, day by day, and shows it on a web page of this machine.
  *
- * <p>The address goes to standard output, errors go to standard error. The exit status is 2 if the arguments or the
- * files are of no use. It ends when it is stopped.
+ * <p>The address goes to standard output, errors go to standard error. The exit status is 2 if the arguments, the
+ * port or the files are of no use. It ends when it is stopped.
  */
 public final class StatementServer {
 
@@ -23,7 +24,7 @@ public final class StatementServer {
      *
      * @param args a directory with the eight files in the PKDD'99 format, or none for the sample; {@code --port}
      *     (any that is free); {@code --pause} after each day (100)
-     * @throws IOException if the port cannot be had
+     * @throws IOException if the page cannot be served
      * @throws InterruptedException if it is ended by an interrupt
      */
     public static void main(String[] args) throws IOException, InterruptedException {
@@ -70,6 +71,9 @@ public final class StatementServer {
             }
             Thread.currentThread().join(); // until somebody stops the program
             return 0;
+        } catch (BindException taken) {
+            err.println("port " + port + " cannot be had: " + taken.getMessage());
+            return 2;
         } finally {
             services.shutdownNow();
         }

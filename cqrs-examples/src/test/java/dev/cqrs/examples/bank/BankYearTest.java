@@ -298,6 +298,7 @@ class BankYearTest {
                 "--jdbc jdbc:mysql://localhost/bank?password=x|--jdbc needs a URL that begins with jdbc:postgresql:",
                 "--balance 576 --at 930101|--at 930101 is no date; expected yyyy-MM-dd",
                 "--balance 576 --at 1993-02-30|--at 1993-02-30 is no date; expected yyyy-MM-dd",
+                "--balance 576 --at +999999999-12-31|--at +999999999-12-31 is no date; expected yyyy-MM-dd",
             })
     void wrong_arguments_are_one_line_with_the_usage_and_status_2(String args, String fault) {
         assertUnusable(

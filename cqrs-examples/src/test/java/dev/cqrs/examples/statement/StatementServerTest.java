@@ -9,6 +9,8 @@ import java.io.InputStreamReader;
 import java.io.PipedInputStream;
 import java.io.PipedOutputStream;
 import java.io.PrintStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -38,6 +40,14 @@ class StatementServerTest {
         assertRefused("--pause needs a number", "--pause", "-1");
         assertRefused("unknown argument --other", "--other");
         assertRefused("account.asc: no such file", empty.toString());
+    }
+
+    @Test
+    void a_port_that_is_taken_is_told_in_a_line() throws Exception {
+        try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            var port = String.valueOf(taken.getLocalPort());
+            assertRefused("port " + port + " cannot be had: ", "--port", port);
+        }
     }
 
     @Test

@@ -1,11 +1,11 @@
-package dev.cqrs.examples.queue;
+package dev.cqrs.examples.schedule;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.cqrs.examples.Postgres;
-import dev.cqrs.examples.queue.Parcels.Pack;
+import dev.cqrs.examples.schedule.Parcels.Pack;
 import dev.cqrs.jdbc.JdbcSchema;
 import dev.cqrs.message.Metadata;
 import java.io.BufferedReader;

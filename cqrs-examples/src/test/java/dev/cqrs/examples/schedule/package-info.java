@@ -1,4 +1,4 @@
 @NullMarked
-package dev.cqrs.examples.queue;
+package dev.cqrs.examples.schedule;
 
 import org.jspecify.annotations.NullMarked;

@@ -1,11 +1,11 @@
-package dev.cqrs.examples.queue;
+package dev.cqrs.examples.schedule;
 
 import dev.cqrs.event.Position;
 import dev.cqrs.eventstore.EventQuery;
 import dev.cqrs.eventstore.EventStore;
 import dev.cqrs.eventstore.ReadOptions;
-import dev.cqrs.examples.queue.Parcels.Pack;
-import dev.cqrs.examples.queue.Parcels.Packed;
+import dev.cqrs.examples.schedule.Parcels.Pack;
+import dev.cqrs.examples.schedule.Parcels.Packed;
 import dev.cqrs.jdbc.JdbcSchema;
 import dev.cqrs.message.Metadata;
 import dev.cqrs.schedule.ScheduleEvent.Ended;

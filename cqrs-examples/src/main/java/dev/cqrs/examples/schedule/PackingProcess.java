@@ -1,4 +1,4 @@
-package dev.cqrs.examples.queue;
+package dev.cqrs.examples.schedule;
 
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;

@@ -1,4 +1,4 @@
-package dev.cqrs.examples.queue;
+package dev.cqrs.examples.schedule;
 
 import static dev.cqrs.decider.Decision.accept;
 import static dev.cqrs.decider.Decision.reject;

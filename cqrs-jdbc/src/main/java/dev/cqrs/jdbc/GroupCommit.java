@@ -11,7 +11,6 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
-import org.postgresql.util.PSQLException;
 
 /**
  * Commits together what several threads append at the same time.
@@ -52,13 +51,6 @@ final class GroupCommit {
      */
     private static final Set<String> ERROR =
             Set.of("ERROR", "FEHLER", "ERREUR", "ERRORE", "FEL", "ОШИБКА", "ПОМИЛКА", "შეცდომა", "오류", "错误");
-
-    /**
-     * Who in the server finds a limit exceeded (54000) that is its own and no event's: the queue of NOTIFY is full, or it gives no
-     * more numbers to transactions. They are known by their names, as texts are in the server's language.
-     */
-    private static final Set<String> OWN_LIMITS =
-            Set.of("PreCommit_Notify", "GetNewTransactionId", "GetNewMultiXactId");
 
     private final DataSource dataSource;
     private final AppendCall call;
@@ -325,23 +317,7 @@ final class GroupCommit {
             return true; // nothing was said about the server
         }
         return List.of("21", "22", "23", "42", "54").stream().anyMatch(sql.getSQLState()::startsWith)
-                && !isOwnLimit(failed);
-    }
-
-    /** Says whether the server has come to a limit that is none of what was to be appended. */
-    static boolean isOwnLimit(Exception failed) {
-        try {
-            return failed instanceof PSQLException told
-                    && told.getServerErrorMessage() != null
-                    && isOwnLimit(
-                            told.getSQLState(), told.getServerErrorMessage().getRoutine());
-        } catch (LinkageError otherDriver) {
-            return false;
-        }
-    }
-
-    static boolean isOwnLimit(@Nullable String state, @Nullable String routine) {
-        return "54000".equals(state) && routine != null && OWN_LIMITS.contains(routine);
+                && !ServerLimit.isIn(failed);
     }
 
     private static boolean isState(@Nullable Throwable failed, String state) {

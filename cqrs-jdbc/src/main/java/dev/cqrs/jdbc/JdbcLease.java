@@ -12,6 +12,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +49,9 @@ public final class JdbcLease implements AutoCloseable {
     private final String owner;
     private final Duration duration;
     private final Statements sql;
+
+    /** For how long a renewal that fails may be tried again; who has the lease is the database's clock's to say. */
+    private final LongSupplier nanoTime = System::nanoTime;
 
     /** Held while the database is asked, so that two threads do not take the lease from each other. */
     private final ReentrantLock lock = new ReentrantLock();
@@ -462,7 +466,7 @@ public final class JdbcLease implements AutoCloseable {
 
         @Override
         public Loop.Rest step(boolean woken) {
-            long asked = System.nanoTime();
+            long asked = nanoTime.getAsLong();
             if (open != null) {
                 if (ended.get() || !mayGoOn()) {
                     // before the lease is taken again: what the work writes in closing must find it lost, if it is
@@ -491,7 +495,7 @@ public final class JdbcLease implements AutoCloseable {
 
         /** Renews the lease. If that fails, the work goes on if it can be tried once more, and take as long, in the lease's time. */
         private boolean mayGoOn() {
-            long asked = System.nanoTime();
+            long asked = nanoTime.getAsLong();
             try {
                 boolean held = renew(openedUnder);
                 heldAt = asked;
@@ -500,7 +504,7 @@ public final class JdbcLease implements AutoCloseable {
             } catch (Throwable failed) {
                 tell(failed);
                 unsure = true;
-                long now = System.nanoTime();
+                long now = nanoTime.getAsLong();
                 return (now - heldAt) + soon().toNanos() + (now - asked) < duration.toNanos();
             }
         }

@@ -148,7 +148,7 @@ final class Pending {
     void refused(Exception why) {
         var state = why instanceof SQLException failed ? String.valueOf(failed.getSQLState()) : "";
         done(
-                state.startsWith("22") || (state.startsWith("54") && !GroupCommit.isOwnLimit(why))
+                state.startsWith("22") || (state.startsWith("54") && !ServerLimit.isIn(why))
                         ? new IllegalArgumentException(
                                 what() + " failed, and nothing was written: PostgreSQL cannot keep what it holds ("
                                         + why.getMessage() + "). Keep such values out, or build the store with"

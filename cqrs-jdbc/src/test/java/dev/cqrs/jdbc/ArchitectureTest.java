@@ -45,11 +45,14 @@ class ArchitectureTest {
                         "dev.cqrs.eventstore",
                         "dev.cqrs.projection",
                         "com.fasterxml.jackson..",
-                        "org.postgresql"))
+                        "org.postgresql",
+                        "org.postgresql.util"))
                 .check(MODULE);
         noClasses()
                 .that()
                 .doNotHaveSimpleName("Follower")
+                .and()
+                .doNotHaveSimpleName("ServerLimit")
                 .should()
                 .dependOnClassesThat(resideInAnyPackage("org.postgresql.."))
                 .check(MODULE);

@@ -377,7 +377,7 @@ class GroupCommitTest {
         "54001, PreCommit_Notify, false"
     })
     void a_limit_of_the_server_is_told_from_one_of_an_event(String state, @Nullable String routine, boolean servers) {
-        assertThat(GroupCommit.isOwnLimit(state, routine)).isEqualTo(servers);
+        assertThat(ServerLimit.isFoundBy(routine, state)).isEqualTo(servers);
     }
 
     /** Its own, as the queue is one for all databases. */

@@ -356,7 +356,8 @@ public final class JdbcLease implements AutoCloseable {
      * <p>A task on {@code executor} tries to take the lease each second, and renews it three times in its duration. When
      * it has it, it opens {@code work}; when it loses it, it closes that. A renewal that fails, as where a guarded transaction
      * takes longer than {@code lock_timeout}, does not end the work at once, but is tried again until shortly before the lease
-     * runs out, counted from the last one that succeeded; then the work is closed. What the work has in hand at
+     * runs out, counted from the last one that succeeded; then the work is closed. Later it is only if an attempt itself takes so
+     * long, as where a connection is waited for: set such time-outs well below a third of the duration. What the work has in hand at
      * that moment it may still finish: guard what it writes ({@link #guard(Connection, long)},
      * {@link JdbcCheckpointStore#guardedBy}). Work that has lost its lease is closed before the lease is taken again. Work
      * that ends by itself keeps the lease all the same, unless it {@linkplain #whileHeld(Executor, Function, Consumer)

@@ -310,6 +310,9 @@ public final class JdbcProjector implements AutoCloseable {
      */
     public void awaitApplied(Position wanted, Duration timeout) throws InterruptedException {
         long left = nanos(timeout);
+        if (state == State.RUNNING && !wanted.isAfter(position)) {
+            return; // without the lock that the worker needs, and also for a thread that is interrupted
+        }
         while (true) {
             boolean elsewhere = isElsewhere(wanted);
             if (elsewhere) {

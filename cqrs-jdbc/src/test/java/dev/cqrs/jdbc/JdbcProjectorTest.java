@@ -133,6 +133,17 @@ class JdbcProjectorTest {
     }
 
     @Test
+    void who_need_not_wait_is_not_told_of_an_interrupt() throws Exception {
+        var head = pay("a", 1);
+        try (var projector = start(1, ADD_UP)) {
+            projector.awaitApplied(head, SOON);
+            Thread.currentThread().interrupt();
+            projector.awaitApplied(head, SOON);
+            assertThat(Thread.interrupted()).isTrue();
+        }
+    }
+
+    @Test
     void the_view_follows_the_log_and_goes_on_where_it_ended() throws Exception {
         pay("a", 1, 2, 3);
         try (var projector = start(1, ADD_UP)) {
